@@ -1,0 +1,143 @@
+# `make` alone lists what there is. Go, make and git are all that it needs: the rest is built from pinned modules.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ifneq (,$(filter-out help clean,$(MAKECMDGOALS)))
+ifeq (,$(shell command -v go || true))
+$(error Go is needed and not on the PATH: see https://go.dev/dl)
+endif
+endif
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+IMG ?= controller:latest
+CONTAINER_TOOL ?= docker
+KUBECTL ?= kubectl
+# What `make test` runs, and flags for the product's own programs.
+PKG ?= ./...
+ARGS ?=
+
+# Built from hack/tools. The build cache makes a second clone's tools a matter of linking.
+TOOLS := $(CURDIR)/bin/tools
+CONTROLLER_GEN := $(TOOLS)/controller-gen
+GOLANGCI_LINT := $(TOOLS)/golangci-lint
+GOTESTSUM := $(TOOLS)/gotestsum
+GOVULNCHECK := $(TOOLS)/govulncheck
+KUSTOMIZE := $(TOOLS)/kustomize
+GINKGO := $(TOOLS)/ginkgo
+
+# Prints the folder with etcd, kube-apiserver and kubectl, having made it first where there is none.
+ENVTEST := go -C hack/envtest run .
+WITH_ENVTEST := assets=$$($(ENVTEST)) && KUBEBUILDER_ASSETS="$$assets"
+
+##@ Try it
+
+.PHONY: demo
+demo: ## Watch a run from start to end on a simulated AWS Region
+	@$(WITH_ENVTEST) go run ./hack/demo $(ARGS)
+
+.PHONY: playground
+playground: ## Leave the demo's control plane and Region running, to try by hand
+	@$(WITH_ENVTEST) go run ./hack/demo --playground $(ARGS)
+
+.PHONY: bench
+bench: ## Print the figures that the README quotes
+	@$(WITH_ENVTEST) go run ./hack/bench $(ARGS)
+
+##@ Develop
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Write the deepcopy methods of the API types
+	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: $(CONTROLLER_GEN) ## Write the CRD and the manager's RBAC role from the markers in the code
+	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	@$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the code and sort its imports
+	@$(GOLANGCI_LINT) fmt
+	@cd hack/envtest && $(GOLANGCI_LINT) fmt
+	@cd hack/tools && $(GOLANGCI_LINT) fmt
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Lint all modules (ARGS=--fix mends what it can)
+	@$(GOLANGCI_LINT) run $(ARGS)
+	@cd hack/envtest && $(GOLANGCI_LINT) run $(ARGS)
+	@cd hack/tools && $(GOLANGCI_LINT) run $(ARGS)
+
+.PHONY: test
+test: $(GOTESTSUM) ## Run all tests, with the race detector and in random order (PKG=./controllers/... for some)
+	@$(WITH_ENVTEST) $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --raw-command -- hack/test.sh $(PKG)
+
+.PHONY: verify
+verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) ## Check that what is checked in is generated, linted, tidy and committed
+	@hack/verify.sh
+
+.PHONY: build
+build: ## Build the manager into bin/
+	@go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/manager ./cmd/manager
+
+.PHONY: run
+run: ## Run the manager on the cluster of the current kubeconfig context (ARGS for its flags)
+	@go run -ldflags "-X main.version=$(VERSION)" ./cmd/manager $(ARGS)
+
+##@ Deploy
+
+.PHONY: docker-build
+docker-build: ## Build the manager's image as IMG
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+
+.PHONY: install
+install: ## Install the CRD
+	$(KUBECTL) apply --server-side -f config/crd/bases
+
+.PHONY: uninstall
+uninstall: ## Remove the CRD, once every object is gone
+	@left=$$($(KUBECTL) get agentdisconnects -A -o name 2>/dev/null); if [ -n "$$left" ]; then \
+		echo "Delete these first, so that the manager restores what they changed in AWS:"; echo "$$left"; exit 1; fi
+	$(KUBECTL) delete --ignore-not-found -f config/crd/bases
+
+.PHONY: deploy
+deploy: deployment ## Deploy the manager and the CRD, with IMG as the image
+	$(KUBECTL) apply --server-side -k bin/deploy
+
+.PHONY: undeploy
+undeploy: uninstall deployment ## Remove the manager and the CRD, once every object is gone
+	$(KUBECTL) delete --ignore-not-found -k bin/deploy
+
+# An overlay under bin/, so that setting the image leaves the tree clean.
+.PHONY: deployment
+deployment: $(KUSTOMIZE)
+	@rm -rf bin/deploy && mkdir -p bin/deploy
+	@cd bin/deploy && $(KUSTOMIZE) create --resources ../../config/default && $(KUSTOMIZE) edit set image controller=$(IMG)
+
+##@ Set up
+
+.PHONY: envtest
+envtest: ## Make etcd, kube-apiserver and kubectl available, and print where they are
+	@$(ENVTEST)
+
+.PHONY: tools
+tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) ## Build the development tools into bin/tools
+
+.PHONY: clean
+clean: ## Remove bin/; what `make envtest` made stays in the user's cache folder
+	@rm -rf bin
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN { FS = ":.*## "; print "Usage: make <target>" } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+controller-gen_PACKAGE := sigs.k8s.io/controller-tools/cmd/controller-gen
+ginkgo_PACKAGE := github.com/onsi/ginkgo/v2/ginkgo
+golangci-lint_PACKAGE := ./golangci-lint
+gotestsum_PACKAGE := gotest.tools/gotestsum
+govulncheck_PACKAGE := golang.org/x/vuln/cmd/govulncheck
+kustomize_PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
+
+$(TOOLS)/%: hack/tools/go.mod hack/tools/go.sum hack/tools/golangci-lint/main.go
+	@echo "Building $* (hack/tools)$(if $(filter golangci-lint,$*),; the first time takes 2 to 4 minutes)" >&2
+	@go -C hack/tools build -o $@ $($*_PACKAGE)

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Checks what is checked in, one line a step, and goes on after a failure so that one run shows all of them.
+# `make verify` calls it, with the tools built.
+# shellcheck disable=SC2317 # step calls the functions
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+tools=$PWD/bin/tools
+modules=". hack/envtest hack/tools"
+failed=0
+
+# step NAME COMMAND... prints the name and how it went, and what the command said if it failed.
+step() {
+  local name=$1 said start=$SECONDS
+  shift
+  printf '%-44s ' "$name"
+  if said=$("$@" 2>&1); then
+    # A check that can't be made here passes, and says why on its last line.
+    case $said in
+      *"skipped: "*) echo "skipped: ${said##*skipped: }" ;;
+      *) echo "ok ($((SECONDS - start))s)" ;;
+    esac
+  else
+    echo "FAILED"
+    printf '%s\n' "$said" | awk -v most=80 'NR <= most { print "    " $0 } END { if (NR > most) print "    … " NR - most " more lines" }'
+    failed=1
+  fi
+}
+
+# everywhere runs a command in each module.
+everywhere() {
+  local module status=0
+  for module in $modules; do
+    (cd "$module" && "$@") || status=1
+  done
+  return "$status"
+}
+
+formatted() {
+  local files
+  files=$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l) && [ -z "$files" ] && return
+  echo "not formatted, see make fmt: $files"
+  return 1
+}
+
+kustomizations() {
+  local file status=0
+  for file in $(git ls-files -co --exclude-standard 'config/*kustomization.yaml'); do
+    "$tools/kustomize" build "$(dirname "$file")" >/dev/null || status=1
+  done
+  return "$status"
+}
+
+vulnerabilities() {
+  local said status
+  said=$("$tools/govulncheck" ./... 2>&1)
+  status=$?
+  # It exits with 3 for findings. Anything else with the database's name in it is a database out of reach.
+  if [ "$status" -ne 0 ] && [ "$status" -ne 3 ] && grep -q 'vuln.go.dev\|fetching vulnerabilities' <<<"$said"; then
+    echo "skipped: the vulnerability database (vuln.go.dev) can't be reached from here"
+    return 0
+  fi
+  printf '%s\n' "$said"
+  return "$status"
+}
+
+clean_tree() {
+  local changes
+  changes=$(git status --porcelain)
+  [ -z "$changes" ] && return
+  echo "differs from what is committed; if a generated file is among these, commit it:"
+  printf '%s\n' "$changes"
+  git --no-pager diff --stat --patch HEAD
+  return 1
+}
+
+step "deepcopy methods (make generate)" make generate
+step "CRD and RBAC role (make manifests)" make manifests
+step "gofmt" formatted
+step "go vet" everywhere go vet ./...
+step "golangci-lint (make lint)" make lint
+step "go mod tidy" everywhere go mod tidy -diff
+step "kustomize build" kustomizations
+step "govulncheck" vulnerabilities
+step "nothing uncommitted" clean_tree
+
+if [ "$failed" -ne 0 ]; then
+  echo "verify: FAILED"
+  exit 1
+fi
+echo "verify: all checks passed"
