@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Finalizer holds an object until every rule that its run made is known to be gone. It is set before the first write
+// to AWS.
+const Finalizer = "chaos.agentdisconnect.dev/restore"
+
+// Session is a kind of connection that an ECS agent keeps to its control plane.
+// +kubebuilder:validation:Enum=ACS;TCS
+type Session string
+
+const (
+	// SessionACS is the agent communication service: ECS tells the agent over it what to run, and counts the agent as
+	// connected while it stands.
+	SessionACS Session = "ACS"
+	// SessionTCS is the telemetry communication service, which the agent sends metrics to.
+	SessionTCS Session = "TCS"
+)
+
+// NetworkACLMode says which network ACL carries the rules of a run.
+// +kubebuilder:validation:Enum=InPlace
+type NetworkACLMode string
+
+// NetworkACLModeInPlace puts the rules on the network ACL that the subnet has.
+const NetworkACLModeInPlace NetworkACLMode = "InPlace"
+
+// AgentDisconnectSpec says which agents are cut off, and for how long.
+// +kubebuilder:validation:XValidation:rule="self.cluster == oldSelf.cluster",message="cluster is immutable: create another AgentDisconnect for another cluster",fieldPath=".cluster",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="self.subnetID == oldSelf.subnetID",message="subnetID is immutable: create another AgentDisconnect for another subnet",fieldPath=".subnetID",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",message="region is immutable, and can be neither added nor removed: create another AgentDisconnect for another region",fieldPath=".region",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="!has(self.region) || self.cluster.split(':').size() < 4 || self.cluster.split(':')[3] == self.region",message="region differs from the region in the cluster's ARN: leave region out, or name the same one",fieldPath=".region"
+type AgentDisconnectSpec struct {
+	// cluster is the name or the ARN of the Amazon ECS cluster whose agents are cut off. It can't be changed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=320
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(arn:aws(-[a-z]{1,8}){0,2}:ecs:[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}:[0-9]{12}:cluster/)?[A-Za-z0-9_-]{1,255}$')",message="must be the name of an ECS cluster (letters, digits, - and _, 255 at most) or its ARN, such as arn:aws:ecs:ap-northeast-1:123456789012:cluster/demo"
+	Cluster string `json:"cluster,omitempty"`
+
+	// subnetID is the id of the subnet whose network ACL denies the agents' endpoints. Its owner consents with the tag
+	// agentdisconnect.dev/allow on the subnet: "true", or the namespaces that may, separated by spaces. It can't be changed.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^subnet-([0-9a-f]{8}|[0-9a-f]{17})$`
+	SubnetID string `json:"subnetID,omitempty"`
+
+	// duration is how long the run lasts, counted from status.startTime: 1m to 12h, in whole hours, minutes and seconds,
+	// such as 10m or 1h30m. It may be changed while the run is on; a value that is already past ends the run.
+	// Agents notice a dropped path only after 1 to 4 minutes, so less than 5m proves little.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self.size() > 0 && duration(self) >= duration('1m') && duration(self) <= duration('12h')",message="must be from 1m to 12h in whole hours, minutes and seconds, such as 10m or 1h30m"
+	Duration metav1.Duration `json:"duration,omitempty"`
+
+	// region is the AWS Region of the subnet and the cluster. Unset: the one in the cluster's ARN, else the manager's own.
+	// It can't be changed, nor set later.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:Pattern=`^[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}$`
+	Region string `json:"region,omitempty"`
+
+	// sessions are the connections of the agents to deny: ACS, TCS or both. Unset: both. ECS counts an agent as
+	// disconnected when its ACS session is gone. A change takes effect at the next run.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	Sessions []Session `json:"sessions,omitempty"`
+
+	// networkACLMode says which network ACL carries the rules. InPlace puts them on the subnet's own, other subnets that
+	// it serves included. Unset: InPlace where no other subnet uses that ACL; where one does, the run is refused.
+	// +optional
+	NetworkACLMode NetworkACLMode `json:"networkACLMode,omitempty"`
+
+	// additionalEndpoints are destinations to deny beside those that discovery finds. Unset: none. A change takes effect
+	// at the next run.
+	// +optional
+	AdditionalEndpoints *AdditionalEndpoints `json:"additionalEndpoints,omitempty"`
+}
+
+// AdditionalEndpoints are destinations for paths that discovery can't see.
+// +kubebuilder:validation:MinProperties=1
+type AdditionalEndpoints struct {
+	// hostnames are fully qualified host names, in lower case, whose IPv4 addresses are denied. Unset: none.
+	// The ECS API's own host can't be one of them: the callers under test need it.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$')",message="must be a fully qualified host name in lower case without a dot at its end, such as ecs-a-4.ap-northeast-1.amazonaws.com"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([a-z0-9-]+[.])?ecs(-fips)?[.][a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}[.]')",message="is the ECS API itself, which the callers under test need: only hosts of agent sessions can be denied"
+	Hostnames []string `json:"hostnames,omitempty"`
+
+	// cidrs are IPv4 ranges of /16 or narrower, such as 192.0.2.10/32. Unset: none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self) == cidr(self).masked() && cidr(self).prefixLength() >= 16",message="must be an IPv4 range from /16 to /32 without host bits, such as 192.0.2.10/32"
+	CIDRs []string `json:"cidrs,omitempty"`
+}
+
+// AgentDisconnect cuts the ECS agents of one cluster in one subnet off from their control plane for a while, so that
+// callers of RunTask meet the failure reason AGENT, and gives everything back at the end.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=agentdisconnects,scope=Namespaced,shortName=agd,categories=chaos
+// +kubebuilder:printcolumn:name="STATE",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`,description="Where the run is"
+// +kubebuilder:printcolumn:name="CLUSTER",type=string,JSONPath=`.spec.cluster`,description="The ECS cluster"
+// +kubebuilder:printcolumn:name="SUBNET",type=string,JSONPath=`.spec.subnetID`,description="The subnet"
+// +kubebuilder:printcolumn:name="DISCONNECTED",type=integer,JSONPath=`.status.agents.disconnected`,description="Agents that count and that ECS says are disconnected"
+// +kubebuilder:printcolumn:name="AGENTS",type=integer,JSONPath=`.status.agents.total`,description="Agents that count: those that were connected before the start"
+// +kubebuilder:printcolumn:name="EXPIRES",type=string,JSONPath=`.status.expirationTime`,description="When the rules are removed (UTC)"
+// +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="ACL",type=string,priority=1,JSONPath=`.status.networkACL.id`,description="The network ACL that carries the rules"
+// +kubebuilder:printcolumn:name="MODE",type=string,priority=1,JSONPath=`.status.networkACL.mode`,description="How the network ACL is used"
+// +kubebuilder:printcolumn:name="REGION",type=string,priority=1,JSONPath=`.status.target.region`,description="The AWS Region"
+type AgentDisconnect struct {
+	metav1.TypeMeta `json:",inline"`
+
+	// metadata is the standard object's metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec says which agents are cut off, and for how long.
+	// +required
+	Spec AgentDisconnectSpec `json:"spec,omitempty,omitzero"`
+
+	// status is what the controller sees and did.
+	// +optional
+	Status AgentDisconnectStatus `json:"status,omitempty,omitzero"`
+}
+
+// AgentDisconnectList is a list of AgentDisconnect objects.
+// +kubebuilder:object:root=true
+type AgentDisconnectList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []AgentDisconnect `json:"items"`
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types of an AgentDisconnect. Each has a defined value in every state; the two of kstatus are there only
+// while they are true.
+const (
+	// ConditionSucceeded is the run in one word, its reason: Unknown while it is on, True or False when it is over.
+	ConditionSucceeded = "Succeeded"
+	// ConditionEndpointsDiscovered is True when the hosts of every agent are known and each has an address.
+	ConditionEndpointsDiscovered = "EndpointsDiscovered"
+	// ConditionRulesInstalled is True when every planned deny was read back and is the first match for its address.
+	ConditionRulesInstalled = "RulesInstalled"
+	// ConditionAgentsDisconnected is True when ECS says of all agents that count that they are disconnected.
+	ConditionAgentsDisconnected = "AgentsDisconnected"
+	// ConditionReconciling is there while the run discovers, installs, restores or recovers (kstatus: in progress).
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is there when a person must act, and after a run that failed (kstatus: failed).
+	ConditionStalled = "Stalled"
+)
+
+// Reasons of ConditionSucceeded: the STATE column.
+const (
+	// StateWaiting: the run waits for something that will pass, such as another run on the same network ACL.
+	StateWaiting = "Waiting"
+	// StateRefused: the run can't start until a person changes something; the message says what.
+	StateRefused = "Refused"
+	// StateDiscovering: endpoints and agents are being looked up.
+	StateDiscovering = "Discovering"
+	// StateInstalling: the run has begun, and its rules are not all read back yet.
+	StateInstalling = "Installing"
+	// StateBlocking: every rule is in place.
+	StateBlocking = "Blocking"
+	// StateRestoring: the run's rules are being removed.
+	StateRestoring = "Restoring"
+	// StateRecovering: the rules are gone, and the agents are awaited.
+	StateRecovering = "Recovering"
+	// StateCompleted: all agents were seen disconnected, the rules are gone and the agents are back.
+	StateCompleted = "Completed"
+	// StateAgentsStayedConnected: at least one agent was never seen disconnected.
+	StateAgentsStayedConnected = "AgentsStayedConnected"
+	// StateAgentsDidNotReconnect: the rules are gone, but agents were still disconnected 10 minutes later.
+	StateAgentsDidNotReconnect = "AgentsDidNotReconnect"
+)
+
+// Reasons of status.abort, and of ConditionSucceeded after it.
+const (
+	// AbortDriftDetected: someone removed or overrode the rules again and again.
+	AbortDriftDetected = "DriftDetected"
+	// AbortPlanDoesNotFit: an address was found that the network ACL has no room for.
+	AbortPlanDoesNotFit = "PlanDoesNotFit"
+	// AbortSubnetLeft: the subnet was moved to another network ACL, or deleted.
+	AbortSubnetLeft = "SubnetLeftNetworkACL"
+	// AbortNetworkACLShared: another subnet joined the network ACL.
+	AbortNetworkACLShared = "NetworkACLShared"
+	// AbortNetworkACLDeleted: the network ACL is gone.
+	AbortNetworkACLDeleted = "NetworkACLDeleted"
+	// AbortClusterGone: the ECS cluster was deleted or is no longer active.
+	AbortClusterGone = "ClusterGone"
+	// AbortAgentsLeft: no container instance that counts is left in the cluster.
+	AbortAgentsLeft = "AgentsLeft"
+	// AbortConsentWithdrawn: the subnet's owner took the tag away with which it had consented.
+	AbortConsentWithdrawn = "ConsentWithdrawn"
+)
+
+// Reasons why a run is refused (Stalled) or waits.
+const (
+	// ReasonSubnetNotFound: the subnet doesn't exist in the account and Region.
+	ReasonSubnetNotFound = "SubnetNotFound"
+	// ReasonNoConsent: the subnet lacks the tag with which its owner consents.
+	ReasonNoConsent = "NoConsent"
+	// ReasonClusterNotFound: the cluster doesn't exist in the account and Region, or isn't active.
+	ReasonClusterNotFound = "ClusterNotFound"
+	// ReasonNoConnectedAgents: the cluster has no connected container instance in the subnet.
+	ReasonNoConnectedAgents = "NoConnectedAgents"
+	// ReasonTooManyAgents: the subnet has more container instances than a run can count.
+	ReasonTooManyAgents = "TooManyAgents"
+	// ReasonNetworkACLShared: the network ACL serves other subnets too.
+	ReasonNetworkACLShared = "NetworkACLShared"
+	// ReasonNoRoom: an entry allows the traffic and no smaller number is free.
+	ReasonNoRoom = "NoRoom"
+	// ReasonQuotaExceeded: the rules don't fit the quota of entries.
+	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonHostNotResolved: a host has no address.
+	ReasonHostNotResolved = "HostNotResolved"
+	// ReasonInvalidEndpoint: ECS named an endpoint that can't be used.
+	ReasonInvalidEndpoint = "InvalidEndpoint"
+	// ReasonTooManyEndpoints: more hosts or addresses than the status can hold.
+	ReasonTooManyEndpoints = "TooManyEndpoints"
+	// ReasonNoCredentials: the manager has no AWS credentials, or AWS doesn't accept them.
+	ReasonNoCredentials = "NoCredentials"
+	// ReasonAccessDenied: the manager's role lacks a permission; the message names it.
+	ReasonAccessDenied = "AccessDenied"
+	// ReasonWrongAccount: the manager's credentials are of another account than the one the run works in.
+	ReasonWrongAccount = "WrongAccount"
+	// ReasonNoRegion: neither the spec nor the cluster's ARN nor the manager names a Region.
+	ReasonNoRegion = "NoRegion"
+	// ReasonLedgerInvalid: someone edited status.rules, and a line is not of a shape that the controller makes.
+	ReasonLedgerInvalid = "LedgerInvalid"
+	// ReasonThrottled: AWS limits the rate of calls; they are repeated.
+	ReasonThrottled = "Throttled"
+	// ReasonAWSUnavailable: AWS did not answer, or answered with an error of its own; the call is repeated.
+	ReasonAWSUnavailable = "AWSUnavailable"
+	// ReasonAWSRejected: AWS refused a call for a reason that none of the others covers.
+	ReasonAWSRejected = "AWSRejected"
+	// ReasonHolder: another run holds the network ACL.
+	ReasonHolder = "NetworkACLHeld"
+)

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Bounds of the lists in the status. The controller stops before it reaches them and says so: a status that the API
+// server refuses could not record what it owns.
+const (
+	// MaxEndpoints bounds status.endpoints.
+	MaxEndpoints = 64
+	// MaxAddresses bounds status.endpoints[].addresses.
+	MaxAddresses = 40
+	// MaxRules bounds status.rules: at most 40 entries fit a network ACL's direction, and lines whose end is not yet
+	// known stay beside the ones that replaced them.
+	MaxRules = 80
+	// MaxContainerInstances bounds status.agents.containerInstances.
+	MaxContainerInstances = 1000
+)
+
+// Every time has a pattern, the form in which metav1.Time is written. Without it the API server would accept times that
+// don't decode, such as 2026-01-02t03:04:05z, and the zero time, which is written as null.
+
+// AgentDisconnectStatus is what the controller sees and what it owns in AWS.
+type AgentDisconnectStatus struct {
+	// conditions say where the run is; see the condition types of this package.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:XValidation:rule="self.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && self.lastTransitionTime < timestamp('3000-01-01T00:00:00Z')",message="must be a time of the years 2000 to 2999 as RFC 3339 writes it, such as 2026-01-02T15:04:05Z",fieldPath=".lastTransitionTime"
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the generation of the spec that this status is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// startTime is when the run began: set once, before the first write to AWS. Unset: it has not begun.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// expirationTime is when the rules are removed: startTime plus the duration. Set together with startTime, it moves
+	// only when spec.duration is changed while the run is on.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
+
+	// restoredTime is when the last of the run's rules was known to be gone. Unset: rules of the run may be in place.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	RestoredTime *metav1.Time `json:"restoredTime,omitempty"`
+
+	// completionTime is when the run was over. A run that has one is never taken up again.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	CompletionTime *metav1.Time `json:"completionTime,omitempty"`
+
+	// target is the place in AWS that the run works in. That something isn't found means that it is gone only there.
+	// +optional
+	Target *Target `json:"target,omitempty"`
+
+	// networkACL is the network ACL that carries the rules.
+	// +optional
+	NetworkACL *NetworkACL `json:"networkACL,omitempty"`
+
+	// endpoints are the hosts that the agents connect to, with every address seen for them. Within a run addresses are
+	// only ever added.
+	// +optional
+	// +listType=map
+	// +listMapKey=hostname
+	// +listMapKey=session
+	// +kubebuilder:validation:MaxItems=64
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+
+	// cidrs are the ranges of spec.additionalEndpoints that the run denies, as they were when it began.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=10
+	// +kubebuilder:validation:items:MaxLength=49
+	CIDRs []string `json:"cidrs,omitempty"`
+
+	// rules is the ledger: every network ACL entry that this run made or may have made, until it is known to be gone.
+	// +optional
+	// +listType=map
+	// +listMapKey=networkACLID
+	// +listMapKey=ruleNumber
+	// +kubebuilder:validation:MaxItems=80
+	Rules []Rule `json:"rules,omitempty"`
+
+	// driftRepairs is how often in this run the rules were put back after someone removed or overrode them.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	DriftRepairs int32 `json:"driftRepairs,omitempty"`
+
+	// agents counts the agents of the target and keeps which of them count.
+	// +optional
+	Agents *Agents `json:"agents,omitempty"`
+
+	// abort says why the run was ended before its time. Set before anything is restored, and never taken back.
+	// +optional
+	Abort *Abort `json:"abort,omitempty"`
+}
+
+// Target is the place in AWS that a run works in.
+type Target struct {
+	// accountID is the 12 digits of the AWS account.
+	// +required
+	// +kubebuilder:validation:MinLength=12
+	// +kubebuilder:validation:MaxLength=12
+	AccountID string `json:"accountID,omitempty"`
+
+	// region is the AWS Region.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=32
+	Region string `json:"region,omitempty"`
+
+	// clusterARN is the ARN of the ECS cluster.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=400
+	ClusterARN string `json:"clusterARN,omitempty"`
+
+	// vpcID is the id of the subnet's VPC.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	VPCID string `json:"vpcID,omitempty"`
+}
+
+// NetworkACL is the network ACL that carries the rules of a run.
+type NetworkACL struct {
+	// id is the id of the network ACL.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// mode is how it is used. InPlace: it is the one that the subnet had.
+	// +required
+	Mode NetworkACLMode `json:"mode,omitempty"`
+
+	// sharing says that other subnets may be on it too, since the spec asked for InPlace by name when the run began.
+	// Unset: the run ends when another subnet joins it.
+	// +optional
+	Sharing *bool `json:"sharing,omitempty"`
+}
+
+// EndpointSession says what a host serves.
+// +kubebuilder:validation:Enum=ACS;TCS;Additional
+type EndpointSession string
+
+const (
+	// EndpointACS is a host of the agent communication service.
+	EndpointACS EndpointSession = "ACS"
+	// EndpointTCS is a host of the telemetry communication service.
+	EndpointTCS EndpointSession = "TCS"
+	// EndpointAdditional is a host of spec.additionalEndpoints.
+	EndpointAdditional EndpointSession = "Additional"
+)
+
+// Endpoint is one host and the addresses seen for it.
+type Endpoint struct {
+	// hostname is the host, as ECS named it to the agents or as the spec does.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Hostname string `json:"hostname,omitempty"`
+
+	// session is what the host serves: ACS, TCS, or Additional for a host of the spec.
+	// +required
+	Session EndpointSession `json:"session,omitempty"`
+
+	// addresses are the IP addresses that lookups of the host gave, sorted.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=40
+	// +kubebuilder:validation:items:MaxLength=45
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// RuleState is how far a line of the ledger is.
+// +kubebuilder:validation:Enum=Creating;Installed;Deleting
+type RuleState string
+
+const (
+	// RuleCreating is written before AWS is asked to create the entry: the entry may or may not be there.
+	RuleCreating RuleState = "Creating"
+	// RuleInstalled says that AWS acknowledged the entry, or that it was read back.
+	RuleInstalled RuleState = "Installed"
+	// RuleDeleting is written before AWS is asked to delete the entry.
+	RuleDeleting RuleState = "Deleting"
+)
+
+// Rule is a line of the ledger: one outbound entry that denies all traffic to one range.
+type Rule struct {
+	// networkACLID is the id of the network ACL that the entry is in.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	NetworkACLID string `json:"networkACLID,omitempty"`
+
+	// ruleNumber is the number of the entry.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=32766
+	RuleNumber int32 `json:"ruleNumber,omitempty"`
+
+	// cidr is the range that the entry denies: one address, or a range of the spec.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=49
+	CIDR string `json:"cidr,omitempty"`
+
+	// hostname is the host that the address belongs to. Unset: the range is one of the spec.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Hostname string `json:"hostname,omitempty"`
+
+	// state is how far the entry is: Creating, Installed or Deleting.
+	// +required
+	State RuleState `json:"state,omitempty"`
+
+	// lastAttemptTime is when AWS was last asked to create or delete the entry.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
+}
+
+// Agents counts the agents of the target.
+type Agents struct {
+	// total is how many agents count: those that were connected on two polls before the start and whose container
+	// instance is still in the cluster.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Total *int32 `json:"total,omitempty"`
+
+	// disconnected is how many of them ECS said are disconnected, on two polls in a row.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Disconnected *int32 `json:"disconnected,omitempty"`
+
+	// disconnectedTime is when all of them were first seen disconnected. Unset: they never were, all at once.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	DisconnectedTime *metav1.Time `json:"disconnectedTime,omitempty"`
+
+	// reconnectedTime is when all of them were seen connected again after the rules were gone. Unset: not yet.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	ReconnectedTime *metav1.Time `json:"reconnectedTime,omitempty"`
+
+	// containerInstances are the agents that count.
+	// +optional
+	// +listType=map
+	// +listMapKey=arn
+	// +kubebuilder:validation:MaxItems=1000
+	ContainerInstances []ContainerInstance `json:"containerInstances,omitempty"`
+}
+
+// ContainerInstance is an agent that counts: it was connected before the start.
+type ContainerInstance struct {
+	// arn is the ARN of the container instance.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=400
+	ARN string `json:"arn,omitempty"`
+
+	// connected is what ECS said of the agent on the last two polls that agreed.
+	// +optional
+	Connected *bool `json:"connected,omitempty"`
+
+	// disconnectedTime is when the agent was first seen disconnected in this run. Unset: never.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	DisconnectedTime *metav1.Time `json:"disconnectedTime,omitempty"`
+
+	// gone says that the container instance left the cluster during the run. It is not waited for.
+	// +optional
+	Gone *bool `json:"gone,omitempty"`
+}
+
+// Abort says why a run was ended before its time.
+type Abort struct {
+	// reason is the reason in one word, as the Succeeded condition gives it at the end.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z]*$`
+	Reason string `json:"reason,omitempty"`
+
+	// message says what was seen and what to do.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message,omitempty"`
+
+	// time is when the run was ended.
+	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	Time metav1.Time `json:"time,omitempty,omitzero"`
+}
