@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agents
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Types of the messages on the wire. The signature that the agent puts around its TCS messages is left out.
+const (
+	typeHeartbeat      = "HeartbeatMessage"
+	typeHeartbeatAck   = "HeartbeatAckRequest"
+	typePublishMetrics = "PublishMetricsRequest"
+	typeMetricsAck     = "AckPublishMetric"
+)
+
+// envelope is the form of every message: a text frame of JSON.
+type envelope struct {
+	Type    string          `json:"type"`
+	Message json.RawMessage `json:"message"`
+}
+
+type heartbeat struct {
+	Healthy   bool   `json:"healthy"`
+	MessageID string `json:"messageId,omitempty"`
+}
+
+type heartbeatAck struct {
+	MessageID string `json:"messageId"`
+}
+
+type publishMetrics struct {
+	Metadata  metricsMetadata `json:"metadata"`
+	Timestamp int64           `json:"timestamp"`
+}
+
+// metricsMetadata is that of an instance without tasks, which sends nothing else.
+type metricsMetadata struct {
+	Cluster           string `json:"cluster"`
+	ContainerInstance string `json:"containerInstance"`
+	Idle              bool   `json:"idle"`
+	MessageID         string `json:"messageId"`
+	Fin               bool   `json:"fin"`
+}
+
+type metricsAck struct {
+	Message string `json:"message"`
+}
+
+func encode(typ string, message any) []byte {
+	inner, err := json.Marshal(message)
+	if err != nil {
+		panic(fmt.Sprintf("encoding %s: %v", typ, err)) // only the structs above are encoded
+	}
+	frame, err := json.Marshal(envelope{Type: typ, Message: inner})
+	if err != nil {
+		panic(fmt.Sprintf("encoding %s: %v", typ, err))
+	}
+	return frame
+}
+
+// decode reads a frame; its message is for the caller to read according to its type.
+func decode(frame []byte) (envelope, error) {
+	var e envelope
+	if err := json.Unmarshal(frame, &e); err != nil {
+		return envelope{}, fmt.Errorf("unable to handle message from backend: %w", err)
+	}
+	return e, nil
+}

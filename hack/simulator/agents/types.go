@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agents
+
+import (
+	"context"
+	"net/netip"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/fabric"
+)
+
+// Kind is which of the two services a session is with.
+type Kind string
+
+const (
+	// ACS is the agent communication service, which ECS's agentConnected follows.
+	ACS Kind = "ACS"
+	// TCS is the telemetry service.
+	TCS Kind = "TCS"
+)
+
+// kinds are both, for what is done for each.
+var kinds = [...]Kind{ACS, TCS}
+
+// Endpoints is what DiscoverPollEndpoint answers.
+type Endpoints struct {
+	// ACS is "endpoint", such as "https://ecs-a-4.ap-northeast-1.amazonaws.com/".
+	ACS string
+	// TCS is "telemetryEndpoint".
+	TCS string
+}
+
+// Options of an Agent. Cluster, ContainerInstanceARN, Host, Fabric, Discover and Resolve are required.
+type Options struct {
+	// Cluster is the name or ARN that the agent is configured with.
+	Cluster              string
+	ContainerInstanceARN string
+	// Host is the container instance: its subnet and private address.
+	Host   fabric.Host
+	Fabric *fabric.Fabric
+	// Discover calls DiscoverPollEndpoint of the ECS API, which is none of the hosts that the agent then connects to.
+	Discover func(ctx context.Context) (Endpoints, error)
+	// Resolve looks a host up once, as the instance's resolver does. A network ACL doesn't act on it.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Scale divides every time, 1 when zero.
+	Scale float64
+	// Seed of the jitter.
+	Seed uint64
+}
+
+// ControlPlaneOptions of a ControlPlane. Fabric is required.
+type ControlPlaneOptions struct {
+	Fabric *fabric.Fabric
+	// OnSession, when set, is told when the first session of a kind of a container instance has come up, and when
+	// its last has gone. Calls come one at a time, in order; it must not call the ControlPlane.
+	OnSession func(kind Kind, containerInstanceARN string, up bool)
+	// Scale divides every time, 1 when zero.
+	Scale float64
+	// Seed of the heartbeats' phase.
+	Seed uint64
+
+	// listen opens a service's listener, on loopback when nil; tests have one without sockets.
+	listen listenFunc
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"strings"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+)
+
+// Bucket is a token bucket: Burst calls at once, refilled at PerSecond. Each action has a bucket of its own.
+type Bucket struct {
+	Burst     int     `json:"burst,omitempty"`
+	PerSecond float64 `json:"perSecond,omitempty"`
+}
+
+type level struct {
+	tokens float64
+	at     time.Time
+}
+
+// awsBucket is what AWS documents for an account and Region: EC2 groups its actions into describing ones and changing
+// ones, ECS has a rate for each action, CloudTrail allows two lookups a second.
+func awsBucket(c call.Call) Bucket {
+	switch {
+	case c.Service == "ec2" && strings.HasPrefix(c.Action, "Describe"):
+		return Bucket{Burst: 100, PerSecond: 20}
+	case c.Service == "ec2":
+		return Bucket{Burst: 50, PerSecond: 5}
+	case c.Name() == "ecs:RunTask":
+		return Bucket{Burst: 100, PerSecond: 40}
+	case c.Service == "ecs":
+		return Bucket{Burst: 100, PerSecond: 20}
+	case c.Service == "cloudtrail":
+		return Bucket{Burst: 2, PerSecond: 2}
+	default:
+		return Bucket{Burst: 600, PerSecond: 600}
+	}
+}
+
+// empty takes a token from the call's bucket and reports whether there was none.
+func (f *Fault) empty(c call.Call, now time.Time) bool {
+	b := *f.Throttle
+	if b == (Bucket{}) {
+		b = awsBucket(c)
+	}
+	l := f.buckets[c.Name()]
+	if l == nil {
+		l = &level{tokens: float64(b.Burst), at: now}
+		f.buckets[c.Name()] = l
+	}
+	l.tokens = min(float64(b.Burst), l.tokens+now.Sub(l.at).Seconds()*b.PerSecond)
+	l.at = now
+	if l.tokens < 1 {
+		return true
+	}
+	l.tokens--
+	return false
+}

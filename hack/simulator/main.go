@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command simulator runs a simulated AWS account on this machine: EC2, ECS, CloudTrail and STS over AWS's own protocols,
+// a DNS server, and ECS agents that connect through the network ACLs of their subnets.
+//
+//	go run ./hack/simulator                                       # the default world, 60 times as fast
+//	go run ./hack/simulator --world w.yaml --fault 'ec2:CreateNetworkAclEntry lost times=1'
+//	go run ./hack/simulator world                                 # prints the default world, to start another from
+//	go run ./hack/simulator fault add 'ec2:* throttle'            # on the simulator that AWS_ENDPOINT_URL names
+//
+// Standard output has the environment and commands to try; it ends with SIGINT or SIGTERM.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/stdr"
+	"github.com/spf13/cobra"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	var o sim.Options
+	var file string
+	var faultTexts []string
+	cmd := &cobra.Command{
+		Use:           "simulator",
+		Short:         "A simulated AWS account on this machine: EC2, ECS, CloudTrail, STS, DNS and ECS agents",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: false,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var list []faults.Fault
+			for _, text := range faultTexts {
+				f, err := faults.Parse(text)
+				if err != nil {
+					return err
+				}
+				list = append(list, f)
+			}
+			if file != "" {
+				w, err := world.Load(file)
+				if err != nil {
+					return err
+				}
+				o.World = w
+			}
+			return run(cmd, o, list)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "address of the AWS APIs; port 0 takes any that is free")
+	f.StringVar(&o.DNSListen, "dns-listen", "127.0.0.1:0", "address of the DNS server, UDP and TCP")
+	f.BoolVar(&o.DNSHoldTTL, "dns-hold-ttl", false, "hold DNS answers for their TTL, as a caching resolver does")
+	f.StringVar(&file, "world", "", "YAML file with the world to simulate (see the command world); unset: the default world")
+	f.Float64Var(&o.Scale, "scale", 60, "how much faster than real time agents, ECS and CloudTrail are")
+	f.DurationVar(&o.Latency, "latency", 0, "how long every AWS call takes, e.g. 50ms")
+	f.BoolVar(&o.NoAgents, "no-agents", false, "run no agents: all container instances are connected for good")
+	f.StringArrayVar(&faultTexts, "fault", nil, "a fault to begin with, may be given again:\n"+faults.Syntax)
+	cmd.AddCommand(faultCommand(), worldCommand())
+	return cmd
+}
+
+func worldCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "world", Short: "Print the default world as YAML, to start another from", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(world.DefaultYAML())
+			return err
+		},
+	}
+}
+
+func run(cmd *cobra.Command, o sim.Options, list []faults.Fault) error {
+	if o.Scale <= 0 {
+		return fmt.Errorf("--scale %v: write a number above 0; 1 is real time", o.Scale)
+	}
+	o.Log = stdr.New(nil)
+	ctx := cmd.Context()
+	s, err := sim.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	for _, f := range list {
+		s.Faults().Add(f)
+	}
+	printGuide(cmd.OutOrStdout(), s)
+	if !o.NoAgents {
+		waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := s.WaitForAgents(waiting)
+		cancel()
+		if err == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), "# All agents are connected.")
+		} else if ctx.Err() == nil {
+			fmt.Fprintf(cmd.OutOrStdout(), "# %v\n", err)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package region
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/clusterquery"
+)
+
+// Why ECS does not place a task on a container instance.
+const (
+	ReasonAgent      = "AGENT"
+	ReasonMissing    = "MISSING"
+	ReasonCPU        = "RESOURCE:CPU"
+	ReasonMemory     = "RESOURCE:MEMORY"
+	ReasonInactive   = "INACTIVE"
+	ReasonConstraint = "MemberOf placement constraint unsatisfied."
+	ReasonDistinct   = "DistinctInstance placement constraint unsatisfied."
+)
+
+// Strategy is a placement strategy: binpack by cpu or memory, spread or random.
+type Strategy struct{ Type, Field string }
+
+// RunTask is a request to start tasks. StartTask names its Instances; RunTask leaves them to the scheduler.
+type RunTask struct {
+	Cluster, Definition string
+	Count               int
+	Instances           []string
+	Constraints         []Constraint
+	Strategies          []Strategy
+	Group, StartedBy    string
+	LaunchType          string
+	Overrides           map[string]any
+	Tags                map[string]string
+	ClientToken         string
+	Request             string // all parameters, to tell a retry from another request
+}
+
+// RunTask places tasks on connected container instances that match all constraints and have room. Tasks that find no
+// place are reported as one failure for each container instance of the cluster, with the reason that ruled it out.
+func (r *Region) RunTask(q RunTask) (tasks []Task, failures []Failure, err error) {
+	err = r.change(func(s *state) error {
+		v := View{r, s}
+		c, err := v.ActiveCluster(q.Cluster)
+		if err != nil {
+			return err
+		}
+		d, ok := v.FindTaskDefinition(q.Definition)
+		if !ok {
+			return Errorf("ClientException", "TaskDefinition not found.")
+		}
+		if d.Status != "ACTIVE" {
+			return Errorf("ClientException", "TaskDefinition is inactive")
+		}
+		if t, used := r.tokens["RunTask/"+q.ClientToken]; q.ClientToken != "" && used {
+			if t.request != q.Request {
+				e := Errorf("ConflictException", "The provided clientToken %s is already in use with a different RunTask request.", q.ClientToken)
+				e.Details = map[string]any{"resourceIds": t.ids}
+				return e
+			}
+			for _, arn := range t.ids {
+				tasks = append(tasks, s.tasks.m[arn])
+			}
+			return nil
+		}
+		if len(v.ContainerInstances(c.ARN)) == 0 {
+			return Errorf("InvalidParameterException", "No Container Instances were found in your cluster.")
+		}
+		tasks, failures, err = r.place(v, c, d, q)
+		if err == nil && q.ClientToken != "" && len(tasks) > 0 {
+			arns := make([]string, len(tasks))
+			for i, t := range tasks {
+				arns[i] = t.ARN
+			}
+			r.tokens["RunTask/"+q.ClientToken] = idempotent{q.Request, arns}
+		}
+		return err
+	})
+	return tasks, failures, err
+}
+
+func (r *Region) place(v View, c Cluster, d TaskDefinition, q RunTask) (tasks []Task, failures []Failure, err error) {
+	fits, err := placeable(v, d, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	if q.Instances != nil {
+		for _, ref := range q.Instances {
+			i, ok := v.FindContainerInstance(c, ref)
+			reason := ReasonMissing
+			if ok {
+				reason = fits(i)
+			}
+			if reason != "" {
+				failures = append(failures, Failure{ARN: v.ContainerInstanceARN(c, ref), Reason: reason})
+				continue
+			}
+			tasks = append(tasks, r.addTask(v, i, d, q))
+		}
+		return tasks, failures, nil
+	}
+	for range q.Count {
+		failures = nil
+		var candidates []ContainerInstance
+		for _, i := range v.ContainerInstances(c.ARN) {
+			if i.Status != "ACTIVE" {
+				continue // a draining instance is no candidate and no failure
+			}
+			if reason := fits(i); reason != "" {
+				failures = append(failures, Failure{ARN: i.ARN, Reason: reason})
+				continue
+			}
+			candidates = append(candidates, i)
+		}
+		if len(candidates) == 0 {
+			return tasks, failures, nil
+		}
+		tasks = append(tasks, r.addTask(v, pick(v, candidates, q.Strategies), d, q))
+	}
+	return tasks, nil, nil
+}
+
+// placeable says why an instance can't take a task, empty if it can: constraints first, then the agent, then room.
+func placeable(v View, d TaskDefinition, q RunTask) (func(ContainerInstance) string, error) {
+	var exprs []clusterquery.Expr
+	distinct := false
+	for _, c := range slices.Concat(d.Constraints, q.Constraints) {
+		if c.Type == "distinctInstance" {
+			distinct = true
+			continue
+		}
+		e, err := clusterquery.Parse(c.Expression)
+		if err != nil {
+			return nil, Errorf("InvalidParameterException", "%v", err)
+		}
+		exprs = append(exprs, e)
+	}
+	group := q.groupFor(d)
+	return func(i ContainerInstance) string {
+		instance := v.Query(i)
+		for _, e := range exprs {
+			if !e(instance) {
+				return ReasonConstraint
+			}
+		}
+		if distinct && slices.Contains(instance.TaskGroups, group) {
+			return ReasonDistinct
+		}
+		if !i.AgentConnected {
+			return ReasonAgent
+		}
+		if cpu, memory := v.Remaining(i); cpu < d.CPU {
+			return ReasonCPU
+		} else if memory < d.Memory {
+			return ReasonMemory
+		}
+		return ""
+	}, nil
+}
+
+// pick is deterministic: by the strategies in their order, then the emptiest instance, then the smallest ARN. Spread by
+// any field comes down to the emptiest.
+func pick(v View, candidates []ContainerInstance, strategies []Strategy) ContainerInstance {
+	load := func(i ContainerInstance) int {
+		running, pending := v.TaskCounts(func(t Task) bool { return t.InstanceARN == i.ARN })
+		return running + pending
+	}
+	return slices.MinFunc(candidates, func(a, b ContainerInstance) int {
+		for _, s := range strategies {
+			if s.Type != "binpack" {
+				continue
+			}
+			cpuA, memoryA := v.Remaining(a)
+			cpuB, memoryB := v.Remaining(b)
+			by := cmp.Compare(memoryA, memoryB)
+			if s.Field == "cpu" || s.Field == "CPU" {
+				by = cmp.Compare(cpuA, cpuB)
+			}
+			if by != 0 {
+				return by
+			}
+		}
+		return cmp.Or(cmp.Compare(load(a), load(b)), cmp.Compare(a.ARN, b.ARN))
+	})
+}
+
+func (q RunTask) groupFor(d TaskDefinition) string { return cmp.Or(q.Group, "family:"+d.Family) }
+
+func (r *Region) addTask(v View, i ContainerInstance, d TaskDefinition, q RunTask) Task {
+	cluster := i.ClusterARN[len(v.r.ARN("ecs", "cluster/")):]
+	now := r.o.Clock.Now()
+	t := Task{
+		ARN: r.ARN("ecs", "task/"+cluster+"/"+r.hexID(32)), ClusterARN: i.ClusterARN, InstanceARN: i.ARN, DefinitionARN: d.ARN,
+		Group: q.groupFor(d), StartedBy: q.StartedBy, LaunchType: "EC2", AvailabilityZone: v.s.subnets.m[i.SubnetID].AvailabilityZone,
+		CPU: d.CPU, Memory: d.Memory, Overrides: q.Overrides, Tags: maps.Clone(q.Tags),
+		CreatedAt: now, RunningAt: now.Add(r.scaled(taskStarts)),
+	}
+	id := t.ARN[len(r.ARN("ecs", "task/"+cluster+"/")):]
+	for _, c := range d.containers() {
+		c.ARN = r.ARN("ecs", "container/"+cluster+"/"+id+"/"+r.hexID(32))
+		t.Containers = append(t.Containers, c)
+	}
+	v.s.tasks.put(t.ARN, t)
+	return t
+}
+
+func (d TaskDefinition) containers() (out []Container) {
+	list, _ := d.Document["containerDefinitions"].([]any)
+	for _, item := range list {
+		if c, ok := item.(map[string]any); ok {
+			name, _ := c["name"].(string)
+			image, _ := c["image"].(string)
+			out = append(out, Container{Name: name, Image: image})
+		}
+	}
+	return out
+}

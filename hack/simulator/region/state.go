@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package region
+
+import (
+	"maps"
+	"net/netip"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
+)
+
+// VPC is a virtual private cloud.
+type VPC struct {
+	ID      string
+	CIDR    netip.Prefix
+	Default bool
+	Tags    map[string]string
+}
+
+// Subnet is a subnet of a VPC. AssociationID and NetworkACLID are its one association with a network ACL: a subnet
+// always has exactly one.
+type Subnet struct {
+	ID, VPCID        string
+	CIDR             netip.Prefix
+	AvailabilityZone string
+	PublicIP         bool
+	AssociationID    string
+	NetworkACLID     string
+	Tags             map[string]string
+}
+
+// ACL is a network ACL. Entries are in the order in which AWS lists them: ingress after egress, by rule number.
+type ACL struct {
+	ID, VPCID string
+	Default   bool
+	Entries   []acl.Entry
+	Tags      map[string]string
+	// Associations is filled in by snapshots only; within the state the subnets hold them.
+	Associations []Association
+}
+
+// Association says which ACL a subnet has.
+type Association struct{ ID, NetworkACLID, SubnetID string }
+
+// Cluster is an ECS cluster.
+type Cluster struct {
+	Name, ARN string
+	// Status is ACTIVE, or INACTIVE after its deletion.
+	Status string
+	Tags   map[string]string
+}
+
+// ContainerInstance is an EC2 instance that an ECS agent registered with a cluster.
+type ContainerInstance struct {
+	ARN, ClusterARN string
+	EC2InstanceID   string
+	SubnetID        string
+	InstanceType    string
+	PrivateIP       netip.Addr
+	AgentVersion    string
+	AMI             string
+	// Status is ACTIVE or DRAINING.
+	Status         string
+	AgentConnected bool
+	CPU, Memory    int
+	// Attributes are custom ones, beside the built-in ones that follow from the other fields.
+	Attributes   map[string]string
+	Tags         map[string]string
+	RegisteredAt time.Time
+	// ACSEndpoint and TCSEndpoint are what DiscoverPollEndpoint gives this instance; empty: the Region's.
+	ACSEndpoint, TCSEndpoint string
+	Version                  int64
+}
+
+// TaskDefinition is one revision of a family.
+type TaskDefinition struct {
+	ARN, Family string
+	Revision    int
+	// Status is ACTIVE, or INACTIVE after its deregistration.
+	Status      string
+	CPU, Memory int
+	Constraints []Constraint
+	// Document is the definition as it was registered, with the defaults that ECS adds.
+	Document     map[string]any
+	RegisteredAt time.Time
+}
+
+// Constraint is a placement constraint: memberOf with an expression, or distinctInstance.
+type Constraint struct{ Type, Expression string }
+
+// table is a map that many states may share: the first change after share makes a copy.
+type table[V any] struct {
+	m      map[string]V
+	shared bool
+}
+
+func (t *table[V]) share() table[V] { return table[V]{t.m, true} }
+
+func (t *table[V]) own() {
+	if t.shared || t.m == nil {
+		t.m, t.shared = maps.Clone(t.m), false
+	}
+	if t.m == nil {
+		t.m = map[string]V{}
+	}
+}
+
+func (t *table[V]) put(key string, v V) {
+	t.own()
+	t.m[key] = v
+}
+
+func (t *table[V]) drop(key string) {
+	t.own()
+	delete(t.m, key)
+}
+
+func (t *table[V]) remove(gone func(string, V) bool) {
+	t.own()
+	maps.DeleteFunc(t.m, gone)
+}
+
+// state is everything that reads see. It is immutable once it is current: change works on one that shares its tables.
+type state struct {
+	at          time.Time
+	vpcs        table[VPC]
+	subnets     table[Subnet]
+	acls        table[ACL]
+	clusters    table[Cluster]           // by name
+	instances   table[ContainerInstance] // by ARN
+	definitions table[TaskDefinition]    // by family:revision
+	tasks       table[Task]              // by ARN
+}
+
+func (s *state) next() *state {
+	return &state{
+		at: s.at, vpcs: s.vpcs.share(), subnets: s.subnets.share(), acls: s.acls.share(), clusters: s.clusters.share(),
+		instances: s.instances.share(), definitions: s.definitions.share(), tasks: s.tasks.share(),
+	}
+}

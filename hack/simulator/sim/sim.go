@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/go-logr/logr"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/dns"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/fabric"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
+)
+
+// Call is one call to the simulated AWS.
+type Call = call.Call
+
+// Options say what to simulate. The zero value is the default world in real time.
+type Options struct {
+	// World is what there is at the start; nil: world.Default().
+	World *world.World
+	// Scale divides all times of agents, of their network and of ECS and CloudTrail; 0: 1.
+	Scale float64
+	// Latency is how long every AWS call takes.
+	Latency time.Duration
+	// Listen and DNSListen are addresses on this machine; empty: 127.0.0.1 and any free port.
+	Listen, DNSListen string
+	// DNSHoldTTL makes DNS hold answers for their TTL, as a caching resolver does.
+	DNSHoldTTL bool
+	// NoAgents starts no agents: agentConnected is true for all instances at the start and changes by
+	// Region().SetAgentConnected alone.
+	NoAgents bool
+	// Log is told about mistakes within the simulator; the zero value drops them.
+	Log logr.Logger
+}
+
+// Simulator is a simulated AWS that runs. Use Start.
+type Simulator struct {
+	o      Options
+	world  *world.World
+	region *region.Region
+	faults *faults.Set
+	calls  *call.Log
+	zone   *zone
+	dns    *dns.Server
+	http   *http.Server
+	url    string
+
+	ctx     context.Context // the life of what the simulator runs
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	fabric  *fabric.Fabric
+	control *agents.ControlPlane
+
+	mu     sync.Mutex
+	agents map[string]*agents.Agent // by ARN of the container instance
+	off    map[string]bool          // ARNs whose agents are to be stopped
+	closed bool
+}
+
+// Start starts a simulator. It is ready to be called when Start returns; agents may still be connecting, see
+// WaitForAgents.
+func Start(ctx context.Context, o Options) (*Simulator, error) {
+	s := &Simulator{
+		o: o, world: o.World, faults: faults.New(time.Now), calls: &call.Log{}, agents: map[string]*agents.Agent{}, off: map[string]bool{},
+	}
+	if s.world == nil {
+		s.world = world.Default()
+	}
+	if s.o.Scale == 0 {
+		s.o.Scale = 1
+	}
+	var err error
+	if s.region, err = s.world.Build(region.Options{Scale: s.o.Scale}, o.NoAgents); err != nil {
+		return nil, fmt.Errorf("invalid world: %w", err)
+	}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	if err := errors.Join(s.startDNS(s.ctx), s.startAPI(s.ctx)); err != nil {
+		s.Close()
+		return nil, err
+	}
+	if !o.NoAgents {
+		if err := s.startAgents(s.ctx); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Simulator) startDNS(ctx context.Context) (err error) {
+	s.zone = newZone(s.world)
+	var ttl time.Duration
+	if s.world.DNSTTL != "" {
+		if ttl, err = time.ParseDuration(s.world.DNSTTL); err != nil {
+			return err
+		}
+	}
+	s.dns, err = dns.Start(ctx, dns.Options{Zone: s.zone, Addr: s.o.DNSListen, TTL: ttl, HoldTTL: s.o.DNSHoldTTL})
+	return err
+}
+
+func (s *Simulator) startAPI(ctx context.Context) error {
+	address := s.o.Listen
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	var identities []operation.Identity
+	for _, k := range s.world.Keys() {
+		identities = append(identities, operation.Identity{AccessKey: k.ID, ARN: k.ARN, Account: k.Account, Allow: k.Allow, Deny: k.Deny})
+	}
+	api := wire.NewServer(wire.Options{
+		Context: ctx, Region: s.region, Identities: identities, Faults: s.faults, Log: s.calls, Latency: s.o.Latency, Logger: s.o.Log,
+		NewRegion: func(account, name string) *region.Region {
+			return region.New(region.Options{Account: account, Name: name, Scale: s.o.Scale})
+		},
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/", api)
+	mux.Handle(wire.AdminPath, api.Admin())
+	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	s.url = "http://" + listener.Addr().String()
+	s.wg.Go(func() { _ = s.http.Serve(listener) })
+	context.AfterFunc(ctx, func() { _ = s.http.Close() })
+	return nil
+}
+
+// URL is what AWS_ENDPOINT_URL is to be.
+func (s *Simulator) URL() string { return s.url }
+
+// DNSAddr is the DNS server, as host:port, for UDP and TCP.
+func (s *Simulator) DNSAddr() string { return s.dns.Addr() }
+
+// Config is an SDK configuration with the world's first access key.
+func (s *Simulator) Config() aws.Config { return s.ConfigFor(s.world.Keys()[0].ID) }
+
+// ConfigFor is an SDK configuration with one of the world's access keys, or with one that doesn't exist.
+func (s *Simulator) ConfigFor(accessKey string) aws.Config {
+	secret := world.DefaultSecret
+	for _, k := range s.world.Keys() {
+		if k.ID == accessKey && k.Secret != "" {
+			secret = k.Secret
+		}
+	}
+	return aws.Config{
+		Region: s.world.Region, BaseEndpoint: aws.String(s.url), HTTPClient: client{awshttp.NewBuildableClient()},
+		Credentials: credentials.NewStaticCredentialsProvider(accessKey, secret, ""),
+	}
+}
+
+// World is what there was at the start.
+func (s *Simulator) World() *world.World { return s.world }
+
+// Region is the state, for assertions and for edits behind the back of what is tested.
+func (s *Simulator) Region() *region.Region { return s.region }
+
+// Faults are the faults in force.
+func (s *Simulator) Faults() *faults.Set { return s.faults }
+
+// Calls are the calls so far, in the order of their arrival.
+func (s *Simulator) Calls() []Call { return s.calls.All() }
+
+// DNS is the DNS server, to make hosts fail.
+func (s *Simulator) DNS() *dns.Server { return s.dns }
+
+// Close ends everything and waits until it has ended.
+func (s *Simulator) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	s.wg.Wait()
+	s.stopAgents()
+	if s.http != nil {
+		_ = s.http.Close()
+	}
+	if s.dns != nil {
+		_ = s.dns.Close()
+	}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/clusterquery"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
+)
+
+// familyOf is the family in the ARN of a task's definition.
+func familyOf(t region.Task) string {
+	name := t.DefinitionARN[strings.LastIndex(t.DefinitionARN, "/")+1:]
+	family, _, _ := strings.Cut(name, ":")
+	return family
+}
+
+func toDefinition(d region.TaskDefinition) map[string]any {
+	out := maps.Clone(d.Document)
+	out["taskDefinitionArn"], out["family"], out["revision"], out["status"] = d.ARN, d.Family, d.Revision, d.Status
+	out["registeredAt"] = at(d.RegisteredAt)
+	return out
+}
+
+type containerInput struct {
+	Name        string `json:"name"`
+	Image       string `json:"image"`
+	CPU         int    `json:"cpu"`
+	Memory      int    `json:"memory"`
+	Reservation int    `json:"memoryReservation"`
+}
+
+func registerTaskDefinition(req *operation.Request, in struct {
+	Family      string           `json:"family"`
+	Containers  []containerInput `json:"containerDefinitions"`
+	Constraints []typed          `json:"placementConstraints"`
+	CPU         string           `json:"cpu"`
+	Memory      string           `json:"memory"`
+	Requires    []string         `json:"requiresCompatibilities"`
+	Tags        []keyValue       `json:"tags"`
+}) (string, func() (any, error), error) {
+	d := region.TaskDefinition{Family: in.Family, Document: maps.Clone(req.Call.Params)}
+	if in.Family == "" {
+		return "", nil, region.Errorf("ClientException", "Family should not be null or empty.")
+	}
+	if len(in.Containers) == 0 {
+		return "", nil, region.Errorf("ClientException", "Container list cannot be empty.")
+	}
+	if i := slices.IndexFunc(in.Requires, func(r string) bool { return r != "EC2" }); i >= 0 {
+		return "", nil, region.Errorf("ClientException", "This Region has no capacity for the compatibility %s.", in.Requires[i])
+	}
+	if err := sizes(&d, in.CPU, in.Memory, in.Containers); err != nil {
+		return "", nil, err
+	}
+	for _, c := range in.Constraints {
+		if c.Type != "memberOf" {
+			return "", nil, region.Errorf("ClientException", "constraint.type '%s' is not supported.", c.Type)
+		}
+		if _, err := clusterquery.Parse(c.Expression); err != nil {
+			return "", nil, region.Errorf("ClientException", "%v", err)
+		}
+		d.Constraints = append(d.Constraints, region.Constraint{Type: c.Type, Expression: c.Expression})
+	}
+	delete(d.Document, "tags")
+	for k, v := range map[string]any{
+		"volumes": []any{}, "placementConstraints": []any{}, "requiresAttributes": []any{}, "compatibilities": []any{"EXTERNAL", "EC2"},
+	} {
+		if d.Document[k] == nil {
+			d.Document[k] = v
+		}
+	}
+	return req.Region.ARN("ecs", "task-definition/"+in.Family+":*"), func() (any, error) {
+		d, err := req.Region.RegisterTaskDefinition(d)
+		return struct {
+			Definition map[string]any `json:"taskDefinition"`
+			Tags       []keyValue     `json:"tags,omitempty"`
+		}{toDefinition(d), in.Tags}, err
+	}, nil
+}
+
+// sizes fills in what a task takes of an instance: the task's own limits, else what its containers reserve.
+func sizes(d *region.TaskDefinition, cpu, memory string, containers []containerInput) error {
+	for _, c := range containers {
+		switch {
+		case c.Name == "":
+			return region.Errorf("ClientException", "Container name should not be null or empty.")
+		case c.Image == "":
+			return region.Errorf("ClientException", "Container.image should not be null or empty.")
+		case memory == "" && c.Memory == 0 && c.Reservation == 0:
+			return region.Errorf("ClientException", "Invalid setting for container '%s'. At least one of 'memory' or 'memoryReservation' must be specified.", c.Name)
+		}
+		d.CPU += c.CPU
+		if c.Reservation > 0 {
+			d.Memory += c.Reservation
+		} else {
+			d.Memory += c.Memory
+		}
+	}
+	for _, s := range []struct {
+		text, name string
+		to         *int
+	}{{cpu, "cpu", &d.CPU}, {memory, "memory", &d.Memory}} {
+		if s.text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(s.text)
+		if err != nil || n <= 0 {
+			return region.Errorf("ClientException", "Invalid '%s' setting for task: %s", s.name, s.text)
+		}
+		*s.to = n
+	}
+	return nil
+}
+
+func describeTaskDefinition(req *operation.Request, in struct {
+	Definition string   `json:"taskDefinition"`
+	Include    []string `json:"include"`
+}) (string, func() (any, error), error) {
+	return "", func() (any, error) {
+		d, ok := req.View().FindTaskDefinition(in.Definition)
+		if !ok {
+			return nil, region.Errorf("ClientException", "Unable to describe task definition.")
+		}
+		return struct {
+			Definition map[string]any `json:"taskDefinition"`
+			Tags       []keyValue     `json:"tags"`
+		}{toDefinition(d), []keyValue{}}, nil
+	}, nil
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"maps"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/clusterquery"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
+)
+
+type instanceJSON struct {
+	ARN          string       `json:"containerInstanceArn"`
+	EC2ID        string       `json:"ec2InstanceId"`
+	Version      int64        `json:"version"`
+	VersionInfo  versionInfo  `json:"versionInfo"`
+	Remaining    []resource   `json:"remainingResources"`
+	Registered   []resource   `json:"registeredResources"`
+	Status       string       `json:"status"`
+	Connected    bool         `json:"agentConnected"`
+	Running      int          `json:"runningTasksCount"`
+	Pending      int          `json:"pendingTasksCount"`
+	Attributes   []attribute  `json:"attributes"`
+	RegisteredAt epoch        `json:"registeredAt,omitempty"`
+	Attachments  []any        `json:"attachments"`
+	Tags         []keyValue   `json:"tags"`
+	Health       *healthState `json:"healthStatus,omitempty"`
+}
+
+type versionInfo struct {
+	Agent  string `json:"agentVersion"`
+	Hash   string `json:"agentHash"`
+	Docker string `json:"dockerVersion"`
+}
+
+type attribute struct {
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
+}
+
+type resource struct {
+	Name    string   `json:"name"`
+	Type    string   `json:"type"`
+	Double  float64  `json:"doubleValue"`
+	Long    int64    `json:"longValue"`
+	Integer int      `json:"integerValue"`
+	Strings []string `json:"stringSetValue,omitempty"`
+}
+
+type healthState struct {
+	Overall string `json:"overallStatus"`
+}
+
+func resources(cpu, memory int) []resource {
+	return []resource{
+		{Name: "CPU", Type: "INTEGER", Integer: cpu},
+		{Name: "MEMORY", Type: "INTEGER", Integer: memory},
+		{Name: "PORTS", Type: "STRINGSET", Strings: []string{"22", "2375", "2376", "51678", "51679"}},
+		{Name: "PORTS_UDP", Type: "STRINGSET", Strings: []string{}},
+	}
+}
+
+func toInstance(v region.View, i region.ContainerInstance, include []string) instanceJSON {
+	cpu, memory := v.Remaining(i)
+	out := instanceJSON{
+		ARN: i.ARN, EC2ID: i.EC2InstanceID, Version: i.Version, Status: i.Status, Connected: i.AgentConnected,
+		VersionInfo: versionInfo{i.AgentVersion, "f38e3ab0", "DockerVersion: 25.0.14"},
+		Remaining:   resources(cpu, memory), Registered: resources(i.CPU, i.Memory), RegisteredAt: at(i.RegisteredAt),
+		Attachments: []any{}, Tags: []keyValue{},
+	}
+	out.Running, out.Pending = v.TaskCounts(func(t region.Task) bool { return t.InstanceARN == i.ARN })
+	attributes := v.Attributes(i)
+	for _, name := range slices.Sorted(maps.Keys(attributes)) {
+		out.Attributes = append(out.Attributes, attribute{name, attributes[name]})
+	}
+	if slices.Contains(include, "TAGS") {
+		out.Tags = toTags(i.Tags)
+	}
+	if slices.Contains(include, "CONTAINER_INSTANCE_HEALTH") {
+		out.Health = &healthState{"OK"}
+	}
+	return out
+}
+
+// statuses are what ListContainerInstances filters by. The simulator has instances in the first two.
+var statuses = []string{"ACTIVE", "DRAINING", "REGISTERING", "DEREGISTERING", "REGISTRATION_FAILED"}
+
+func listContainerInstances(req *operation.Request, in struct {
+	Cluster    string `json:"cluster"`
+	Filter     string `json:"filter"`
+	Status     string `json:"status"`
+	NextToken  string `json:"nextToken"`
+	MaxResults *int   `json:"maxResults"`
+}) (string, func() (any, error), error) {
+	if in.Status != "" && !slices.Contains(statuses, in.Status) {
+		return "", nil, invalid("Invalid status %s; it must be one of %v", in.Status, statuses)
+	}
+	match := clusterquery.Expr(func(clusterquery.Instance) bool { return true })
+	if in.Filter != "" {
+		var err error
+		if match, err = clusterquery.Parse(in.Filter); err != nil {
+			return "", nil, invalid("%v", err)
+		}
+	}
+	return req.View().ClusterARN(in.Cluster), func() (any, error) {
+		req.Region.SettleTasks()
+		v := req.View()
+		c, err := v.ActiveCluster(in.Cluster)
+		if err != nil {
+			return nil, err
+		}
+		var arns []string
+		for _, i := range v.ContainerInstances(c.ARN) {
+			if (in.Status == "" || in.Status == i.Status) && match(v.Query(i)) {
+				arns = append(arns, i.ARN)
+			}
+		}
+		out, next, err := page(arns, in.NextToken, in.MaxResults)
+		return struct {
+			ARNs []string `json:"containerInstanceArns"`
+			Next *string  `json:"nextToken,omitempty"`
+		}{out, next}, err
+	}, nil
+}
+
+func describeContainerInstances(req *operation.Request, in struct {
+	Cluster   string   `json:"cluster"`
+	Instances []string `json:"containerInstances"`
+	Include   []string `json:"include"`
+}) (string, func() (any, error), error) {
+	if len(in.Instances) == 0 {
+		return "", nil, invalid("Container instance cannot be empty.")
+	}
+	if len(in.Instances) > 100 {
+		return "", nil, invalid("Container instances cannot have more than 100 elements.")
+	}
+	return req.View().ContainerInstanceARN(region.Cluster{Name: in.Cluster}, in.Instances[0]), func() (any, error) {
+		req.Region.SettleTasks()
+		v := req.View()
+		c, err := v.ActiveCluster(in.Cluster)
+		if err != nil {
+			return nil, err
+		}
+		answer := struct {
+			Instances []instanceJSON `json:"containerInstances"`
+			Failures  []failure      `json:"failures"`
+		}{[]instanceJSON{}, []failure{}}
+		for _, ref := range in.Instances {
+			i, ok := v.FindContainerInstance(c, ref)
+			if !ok {
+				answer.Failures = append(answer.Failures, failure{ARN: v.ContainerInstanceARN(c, ref), Reason: region.ReasonMissing})
+				continue
+			}
+			answer.Instances = append(answer.Instances, toInstance(v, i, in.Include))
+		}
+		return answer, nil
+	}, nil
+}

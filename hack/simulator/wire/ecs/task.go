@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ecs
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
+)
+
+type taskJSON struct {
+	ARN           string          `json:"taskArn"`
+	ClusterARN    string          `json:"clusterArn"`
+	DefinitionARN string          `json:"taskDefinitionArn"`
+	InstanceARN   string          `json:"containerInstanceArn"`
+	Zone          string          `json:"availabilityZone"`
+	LastStatus    string          `json:"lastStatus"`
+	DesiredStatus string          `json:"desiredStatus"`
+	LaunchType    string          `json:"launchType"`
+	CPU           string          `json:"cpu"`
+	Memory        string          `json:"memory"`
+	Group         string          `json:"group"`
+	StartedBy     string          `json:"startedBy,omitempty"`
+	Health        string          `json:"healthStatus"`
+	CreatedAt     epoch           `json:"createdAt,omitempty"`
+	StartedAt     epoch           `json:"startedAt,omitempty"`
+	StoppingAt    epoch           `json:"stoppingAt,omitempty"`
+	StoppedAt     epoch           `json:"stoppedAt,omitempty"`
+	StopCode      string          `json:"stopCode,omitempty"`
+	StoppedReason string          `json:"stoppedReason,omitempty"`
+	Connectivity  string          `json:"connectivity,omitempty"`
+	ExecuteCmd    bool            `json:"enableExecuteCommand"`
+	Containers    []containerJSON `json:"containers"`
+	Overrides     map[string]any  `json:"overrides"`
+	Attachments   []any           `json:"attachments"`
+	Attributes    []attribute     `json:"attributes"`
+	Tags          []keyValue      `json:"tags"`
+	Version       int             `json:"version"`
+}
+
+type containerJSON struct {
+	ARN        string `json:"containerArn"`
+	TaskARN    string `json:"taskArn"`
+	Name       string `json:"name"`
+	Image      string `json:"image"`
+	LastStatus string `json:"lastStatus"`
+	Interfaces []any  `json:"networkInterfaces"`
+	CPU        string `json:"cpu"`
+}
+
+func toTask(t region.Task, now time.Time, tags bool) taskJSON {
+	last, desired := t.Status(now)
+	out := taskJSON{
+		ARN: t.ARN, ClusterARN: t.ClusterARN, DefinitionARN: t.DefinitionARN, InstanceARN: t.InstanceARN, Zone: t.AvailabilityZone,
+		LastStatus: last, DesiredStatus: desired, LaunchType: t.LaunchType, CPU: strconv.Itoa(t.CPU), Memory: strconv.Itoa(t.Memory),
+		Group: t.Group, StartedBy: t.StartedBy, Health: "UNKNOWN", CreatedAt: at(t.CreatedAt), StoppingAt: at(t.StoppingAt),
+		StoppedAt: at(t.StoppedAt), StopCode: t.StopCode, StoppedReason: t.StoppedReason, Overrides: t.Overrides,
+		Attachments: []any{}, Attributes: []attribute{{"ecs.cpu-architecture", "x86_64"}}, Tags: []keyValue{}, Version: 1,
+	}
+	if !now.Before(t.RunningAt) {
+		out.StartedAt, out.Version = at(t.RunningAt), 2
+	}
+	if out.Overrides == nil {
+		out.Overrides = map[string]any{"containerOverrides": []any{}, "inferenceAcceleratorOverrides": []any{}}
+	}
+	for _, c := range t.Containers {
+		out.Containers = append(out.Containers, containerJSON{
+			ARN: c.ARN, TaskARN: t.ARN, Name: c.Name, Image: c.Image, LastStatus: last, Interfaces: []any{}, CPU: "0",
+		})
+	}
+	if tags {
+		out.Tags = toTags(t.Tags)
+	}
+	return out
+}
+
+func listTasks(req *operation.Request, in struct {
+	Cluster       string `json:"cluster"`
+	Instance      string `json:"containerInstance"`
+	Family        string `json:"family"`
+	StartedBy     string `json:"startedBy"`
+	Service       string `json:"serviceName"`
+	DesiredStatus string `json:"desiredStatus"`
+	LaunchType    string `json:"launchType"`
+	NextToken     string `json:"nextToken"`
+	MaxResults    *int   `json:"maxResults"`
+}) (string, func() (any, error), error) {
+	desired := in.DesiredStatus
+	switch desired {
+	case "":
+		desired = "RUNNING"
+	case "RUNNING", "PENDING", "STOPPED":
+	default:
+		return "", nil, invalid("Invalid desiredStatus %s", desired)
+	}
+	return "", func() (any, error) {
+		req.Region.SettleTasks()
+		v := req.View()
+		c, err := v.ActiveCluster(in.Cluster)
+		if err != nil {
+			return nil, err
+		}
+		if in.Service != "" {
+			return nil, region.Errorf("ServiceNotFoundException", "Service not found.")
+		}
+		instance := ""
+		if in.Instance != "" {
+			i, ok := v.FindContainerInstance(c, in.Instance)
+			if !ok {
+				return nil, invalid("Container instance not found.")
+			}
+			instance = i.ARN
+		}
+		var arns []string
+		for _, t := range v.Tasks(c.ARN) {
+			_, d := t.Status(req.Region.Now())
+			if d == desired && (instance == "" || t.InstanceARN == instance) && (in.StartedBy == "" || t.StartedBy == in.StartedBy) &&
+				(in.LaunchType == "" || t.LaunchType == in.LaunchType) && (in.Family == "" || familyOf(t) == in.Family) {
+				arns = append(arns, t.ARN)
+			}
+		}
+		out, next, err := page(arns, in.NextToken, in.MaxResults)
+		return struct {
+			ARNs []string `json:"taskArns"`
+			Next *string  `json:"nextToken,omitempty"`
+		}{out, next}, err
+	}, nil
+}
+
+func describeTasks(req *operation.Request, in struct {
+	Cluster string   `json:"cluster"`
+	Tasks   []string `json:"tasks"`
+	Include []string `json:"include"`
+}) (string, func() (any, error), error) {
+	if len(in.Tasks) == 0 {
+		return "", nil, invalid("Tasks cannot be empty.")
+	}
+	if len(in.Tasks) > 100 {
+		return "", nil, invalid("Tasks cannot have more than 100 elements.")
+	}
+	return req.View().TaskARN(region.Cluster{Name: in.Cluster}, in.Tasks[0]), func() (any, error) {
+		req.Region.SettleTasks()
+		v := req.View()
+		c, err := v.ActiveCluster(in.Cluster)
+		if err != nil {
+			return nil, err
+		}
+		answer := struct {
+			Tasks    []taskJSON `json:"tasks"`
+			Failures []failure  `json:"failures"`
+		}{[]taskJSON{}, []failure{}}
+		for _, ref := range in.Tasks {
+			t, ok := v.FindTask(c, ref)
+			if !ok {
+				answer.Failures = append(answer.Failures, failure{ARN: v.TaskARN(c, ref), Reason: region.ReasonMissing})
+				continue
+			}
+			task := toTask(t, req.Region.Now(), slices.Contains(in.Include, "TAGS"))
+			task.Connectivity = connectivity(v, c, t)
+			answer.Tasks = append(answer.Tasks, task)
+		}
+		return answer, nil
+	}, nil
+}
+
+// connectivity is what ECS knows of a task through its agent.
+func connectivity(v region.View, c region.Cluster, t region.Task) string {
+	if i, ok := v.FindContainerInstance(c, t.InstanceARN); ok && i.AgentConnected {
+		return "CONNECTED"
+	}
+	return "DISCONNECTED"
+}
+
+func stopTask(req *operation.Request, in struct {
+	Cluster string `json:"cluster"`
+	Task    string `json:"task"`
+	Reason  string `json:"reason"`
+}) (string, func() (any, error), error) {
+	if in.Task == "" {
+		return "", nil, invalid("Task identifier cannot be empty.")
+	}
+	return req.View().TaskARN(region.Cluster{Name: in.Cluster}, in.Task), func() (any, error) {
+		req.Region.SettleTasks()
+		t, err := req.Region.StopTask(in.Cluster, in.Task, in.Reason)
+		return struct {
+			Task taskJSON `json:"task"`
+		}{toTask(t, req.Region.Now(), false)}, err
+	}, nil
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operation
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+)
+
+// Service is one of AWS's services.
+type Service struct {
+	// Name is the prefix of its actions in IAM, Source its name in CloudTrail.
+	Name, Source string
+	Operations   map[string]Operation
+}
+
+// Operation is one action.
+type Operation struct {
+	// ReadOnly operations change nothing and answer from an earlier state when a fault asks for that.
+	ReadOnly bool
+	// Open operations need no permission.
+	Open bool
+	// Prepare checks the parameters without looking at the state.
+	Prepare func(*Request) (Effect, error)
+}
+
+// Effect is what an operation will do.
+type Effect struct {
+	// Resource is the ARN that the permission is about; empty: *.
+	Resource string
+	// Trail are the requestParameters in CloudTrail.
+	Trail any
+	// Resources are the resources that CloudTrail lists with the event.
+	Resources []region.EventResource
+	// Run acts and returns the answer. A nil answer is an empty one.
+	Run func() (any, error)
+}
+
+// Request is a call on its way.
+type Request struct {
+	Call     call.Call
+	Identity Identity
+	Region   *region.Region
+	// ReadAt is the time whose state reads see; zero: now.
+	ReadAt time.Time
+	// Form are the parameters of a query protocol, Body the document of a JSON one.
+	Form url.Values
+	Body []byte
+}
+
+// View is the state that reads see.
+func (r *Request) View() region.View { return r.Region.View(r.ReadAt) }
+
+// Identity is who calls.
+type Identity struct {
+	AccessKey, ARN, Account string
+	Allow, Deny             []string
+}
+
+// UserName is the last part of the ARN.
+func (i Identity) UserName() string { return i.ARN[strings.LastIndexAny(i.ARN, "/:")+1:] }
+
+// UserID is the unique id that IAM gives to it.
+func (i Identity) UserID() string {
+	sum := strings.ToUpper(strings.NewReplacer("/", "", ":", "", "-", "", ".", "").Replace(i.ARN))
+	if strings.Contains(i.ARN, ":assumed-role/") {
+		return "AROA" + lastN(sum, 17) + ":" + i.UserName()
+	}
+	return "AIDA" + lastN(sum, 17)
+}
+
+func lastN(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// List is the parameters Name.1, Name.2 … in their order.
+func List(form url.Values, name string) []string {
+	var out []string
+	for n := 1; ; n++ {
+		v, ok := form[name+"."+strconv.Itoa(n)]
+		if !ok {
+			return out
+		}
+		out = append(out, v[0])
+	}
+}
+
+// Has reports whether the form has a structure at a prefix: Name itself or Name.anything.
+func Has(form url.Values, name string) bool {
+	for k := range form {
+		if k == name || strings.HasPrefix(k, name+".") {
+			return true
+		}
+	}
+	return false
+}

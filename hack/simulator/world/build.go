@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+)
+
+// Build makes the Region that the world describes. All agents that aren't stopped start out connected if connected says
+// so; else they have to connect by themselves. Account, Region and endpoints in o are replaced by the world's.
+func (w *World) Build(o region.Options, connected bool) (*region.Region, error) {
+	if err := w.Validate(); err != nil {
+		return nil, err
+	}
+	o.Account, o.Name = w.Account, w.Region
+	o.ACSEndpoint, o.TCSEndpoint, o.ServiceConnectEndpoint = w.Endpoints.ACS, w.Endpoints.TCS, w.Endpoints.ServiceConnect
+	r := region.New(o)
+	var errs []error
+	for _, v := range w.VPCs {
+		for _, a := range w.NetworkACLs {
+			if a.VPC == v.ID && a.Default {
+				errs = append(errs, r.AddVPC(region.VPC{
+					ID: v.ID, CIDR: netip.MustParsePrefix(v.CIDR), Default: v.Default, Tags: maps.Clone(v.Tags),
+				}, a.acl()))
+			}
+		}
+	}
+	for _, a := range w.NetworkACLs {
+		if !a.Default {
+			errs = append(errs, r.AddNetworkACL(a.acl()))
+		}
+	}
+	for _, s := range w.Subnets {
+		errs = append(errs, r.AddSubnet(region.Subnet{
+			ID: s.ID, VPCID: s.VPC, CIDR: netip.MustParsePrefix(s.CIDR), AvailabilityZone: s.AvailabilityZone, PublicIP: s.PublicIP,
+			AssociationID: s.AssociationID, NetworkACLID: s.NetworkACL, Tags: maps.Clone(s.Tags),
+		}))
+	}
+	for _, c := range w.Clusters {
+		errs = append(errs, r.AddCluster(c.Name, maps.Clone(c.Tags)))
+		for _, ci := range c.ContainerInstances {
+			_, err := r.AddContainerInstance(c.Name, ci.ID, region.ContainerInstance{
+				EC2InstanceID: ci.EC2InstanceID, SubnetID: ci.Subnet, InstanceType: ci.InstanceType, AgentVersion: ci.AgentVersion,
+				PrivateIP: netip.MustParseAddr(ci.PrivateIP), Status: ci.Status, AgentConnected: connected && !ci.Stopped,
+				Attributes: maps.Clone(ci.Attributes), Tags: maps.Clone(ci.Tags), ACSEndpoint: ci.Endpoints.ACS, TCSEndpoint: ci.Endpoints.TCS,
+			})
+			errs = append(errs, err)
+		}
+	}
+	for _, d := range w.TaskDefinitions {
+		_, err := r.RegisterTaskDefinition(d.definition())
+		errs = append(errs, err)
+	}
+	r.ForgetHistory()
+	return r, errors.Join(errs...)
+}
+
+func (a NetworkACL) acl() region.ACL {
+	out := region.ACL{ID: a.ID, VPCID: a.VPC, Default: a.Default, Tags: maps.Clone(a.Tags)}
+	for _, e := range a.Entries {
+		entry, err := e.entry()
+		if err != nil {
+			panic(fmt.Sprintf("validated entry: %v", err))
+		}
+		out.Entries = append(out.Entries, entry)
+	}
+	return out
+}
+
+func (d TaskDefinition) definition() region.TaskDefinition {
+	return region.TaskDefinition{
+		Family: d.Family, CPU: d.CPU, Memory: d.Memory,
+		Document: map[string]any{
+			"family": d.Family,
+			"containerDefinitions": []any{map[string]any{
+				"name": d.Family, "image": d.Image, "cpu": d.CPU, "memory": d.Memory, "essential": true,
+				"command":      []any{"sleep", "3600"},
+				"environment":  []any{},
+				"mountPoints":  []any{},
+				"portMappings": []any{},
+				"volumesFrom":  []any{},
+			}},
+			"volumes": []any{}, "placementConstraints": []any{}, "requiresAttributes": []any{},
+			"compatibilities": []any{"EXTERNAL", "EC2"}, "requiresCompatibilities": []any{"EC2"},
+		},
+	}
+}

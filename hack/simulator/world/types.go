@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+// World is the whole file.
+type World struct {
+	// Account is the 12-digit account id.
+	Account string `json:"account"`
+	// Region is the Region's name, e.g. ap-northeast-1.
+	Region string `json:"region"`
+	// AccessKeys are the credentials that may call; none: one that may do everything, DefaultAccessKey.
+	AccessKeys []AccessKey `json:"accessKeys,omitempty"`
+	// Hosts are the names that DNS knows, with the control plane's address behind them.
+	Hosts []Host `json:"hosts,omitempty"`
+	// DNSTTL is how long an answer of DNS may be kept, e.g. 60s; unset: 60s. Real time, whatever the scale.
+	DNSTTL string `json:"dnsTTL,omitempty"`
+	// Endpoints are what DiscoverPollEndpoint gives every container instance.
+	Endpoints Endpoints `json:"endpoints"`
+	VPCs      []VPC     `json:"vpcs,omitempty"`
+	// NetworkACLs include the default one of each VPC.
+	NetworkACLs     []NetworkACL     `json:"networkACLs,omitempty"`
+	Subnets         []Subnet         `json:"subnets,omitempty"`
+	Clusters        []Cluster        `json:"clusters,omitempty"`
+	TaskDefinitions []TaskDefinition `json:"taskDefinitions,omitempty"`
+}
+
+// AccessKey is an identity and what it may do.
+type AccessKey struct {
+	// ID is the access key id, Secret its secret. The simulator tells callers apart by the id and checks no signature.
+	ID     string `json:"id"`
+	Secret string `json:"secret"`
+	// ARN is who it is; unset: a user of the world's account named after the key.
+	ARN string `json:"arn,omitempty"`
+	// Account is the account that it belongs to; unset: the world's. Another account sees an empty Region.
+	Account string `json:"account,omitempty"`
+	// Allow and Deny are patterns for service:Action; unset Allow: *. Deny wins.
+	Allow []string `json:"allow,omitempty"`
+	Deny  []string `json:"deny,omitempty"`
+}
+
+// Host is a DNS name.
+type Host struct {
+	Name string `json:"name"`
+	// Session is what listens there: ACS or TCS.
+	Session string `json:"session"`
+	// Addresses are all addresses that lookups rotate through.
+	Addresses []string `json:"addresses"`
+}
+
+// Endpoints are URLs.
+type Endpoints struct {
+	ACS            string `json:"acs"`
+	TCS            string `json:"tcs"`
+	ServiceConnect string `json:"serviceConnect,omitempty"`
+}
+
+// VPC is a virtual private cloud.
+type VPC struct {
+	ID      string            `json:"id"`
+	CIDR    string            `json:"cidr"`
+	Default bool              `json:"default,omitempty"`
+	Tags    map[string]string `json:"tags,omitempty"`
+}
+
+// NetworkACL is a network ACL. The "*" entries are added.
+type NetworkACL struct {
+	ID  string `json:"id"`
+	VPC string `json:"vpc"`
+	// Default makes it the ACL of the VPC's subnets that name none.
+	Default bool              `json:"default,omitempty"`
+	Entries []Entry           `json:"entries,omitempty"`
+	Tags    map[string]string `json:"tags,omitempty"`
+}
+
+// Entry is a rule.
+type Entry struct {
+	Rule int `json:"rule"`
+	// Direction is egress or ingress.
+	Direction string `json:"direction"`
+	// Action is allow or deny.
+	Action string `json:"action"`
+	// Protocol is all, tcp, udp, icmp or a number; unset: all.
+	Protocol string `json:"protocol,omitempty"`
+	CIDR     string `json:"cidr"`
+	// Ports is a port or a range, for tcp and udp: "443", "1024-65535".
+	Ports string `json:"ports,omitempty"`
+	// ICMPType and ICMPCode are for icmp; unset: any.
+	ICMPType *int `json:"icmpType,omitempty"`
+	ICMPCode *int `json:"icmpCode,omitempty"`
+}
+
+// Subnet is a subnet.
+type Subnet struct {
+	ID               string `json:"id"`
+	VPC              string `json:"vpc"`
+	CIDR             string `json:"cidr"`
+	AvailabilityZone string `json:"availabilityZone"`
+	// NetworkACL is the ACL that the subnet has; unset: the VPC's default one.
+	NetworkACL string `json:"networkACL,omitempty"`
+	// AssociationID is the id of the association with it; unset: made up.
+	AssociationID string            `json:"associationID,omitempty"`
+	PublicIP      bool              `json:"publicIP,omitempty"`
+	Tags          map[string]string `json:"tags,omitempty"`
+}
+
+// Cluster is an ECS cluster.
+type Cluster struct {
+	Name               string              `json:"name"`
+	ContainerInstances []ContainerInstance `json:"containerInstances,omitempty"`
+	Tags               map[string]string   `json:"tags,omitempty"`
+}
+
+// ContainerInstance is an EC2 instance with an ECS agent.
+type ContainerInstance struct {
+	// ID is the last part of the ARN: 32 hexadecimal digits.
+	ID            string `json:"id"`
+	EC2InstanceID string `json:"ec2InstanceID"`
+	Subnet        string `json:"subnet"`
+	PrivateIP     string `json:"privateIP"`
+	// InstanceType is unset: m5.large. AgentVersion is unset: 1.105.1.
+	InstanceType string `json:"instanceType,omitempty"`
+	AgentVersion string `json:"agentVersion,omitempty"`
+	// Status is ACTIVE (unset) or DRAINING.
+	Status string `json:"status,omitempty"`
+	// Stopped makes an instance without a running agent: it never connects.
+	Stopped    bool              `json:"stopped,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	// Endpoints are this instance's own; what is unset is the world's.
+	Endpoints Endpoints         `json:"endpoints,omitzero"`
+	Tags      map[string]string `json:"tags,omitempty"`
+}
+
+// TaskDefinition is a family; each further one of the same name is its next revision.
+type TaskDefinition struct {
+	Family string `json:"family"`
+	Image  string `json:"image"`
+	CPU    int    `json:"cpu"`
+	Memory int    `json:"memory"`
+}
