@@ -60,7 +60,7 @@ type AgentDisconnectSpec struct {
 	Duration metav1.Duration `json:"duration,omitempty"`
 
 	// region is the AWS Region of the subnet and the cluster. Unset: the one in the cluster's ARN, else the manager's own.
-	// It can't be changed, nor set later.
+	// It can't be changed, nor set or removed later.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
@@ -68,7 +68,7 @@ type AgentDisconnectSpec struct {
 	Region string `json:"region,omitempty"`
 
 	// sessions are the connections of the agents to deny: ACS, TCS or both. Unset: both. ECS counts an agent as
-	// disconnected when its ACS session is gone. A change takes effect at the next run.
+	// disconnected when its ACS session is gone. A change has no effect on a run that has begun.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -76,12 +76,13 @@ type AgentDisconnectSpec struct {
 	Sessions []Session `json:"sessions,omitempty"`
 
 	// networkACLMode says which network ACL carries the rules. InPlace puts them on the subnet's own, other subnets that
-	// it serves included. Unset: InPlace where no other subnet uses that ACL; where one does, the run is refused.
+	// it serves included. Unset: InPlace where no other subnet uses that ACL; where one does, the run is refused. A change
+	// has no effect on a run that has begun.
 	// +optional
 	NetworkACLMode NetworkACLMode `json:"networkACLMode,omitempty"`
 
-	// additionalEndpoints are destinations to deny beside those that discovery finds. Unset: none. A change takes effect
-	// at the next run.
+	// additionalEndpoints are destinations to deny beside those that discovery finds. Unset: none. A change has no effect
+	// on a run that has begun.
 	// +optional
 	AdditionalEndpoints *AdditionalEndpoints `json:"additionalEndpoints,omitempty"`
 }

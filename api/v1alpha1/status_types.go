@@ -25,7 +25,9 @@ const (
 
 // AgentDisconnectStatus is what the controller sees and what it owns in AWS.
 type AgentDisconnectStatus struct {
-	// conditions say where the run is; see the condition types of this package.
+	// conditions say where the run is. Succeeded is the run in one word, its reason: Unknown while it is on, True or False
+	// when it is over. EndpointsDiscovered, RulesInstalled and AgentsDisconnected say how far it came. Reconciling is there
+	// while something is being changed, Stalled while a person must act and after a run that failed.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -35,7 +37,7 @@ type AgentDisconnectStatus struct {
 
 	// observedGeneration is the generation of the spec that this status is about.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// startTime is when the run began: set once, before the first write to AWS. Unset: it has not begun.
@@ -97,7 +99,7 @@ type AgentDisconnectStatus struct {
 
 	// driftRepairs is how often in this run the rules were put back after someone removed or overrode them.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Minimum=1
 	DriftRepairs int32 `json:"driftRepairs,omitempty"`
 
 	// agents counts the agents of the target and keeps which of them count.
@@ -222,6 +224,7 @@ type Rule struct {
 
 	// hostname is the host that the address belongs to. Unset: the range is one of the spec.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	Hostname string `json:"hostname,omitempty"`
 
@@ -236,62 +239,6 @@ type Rule struct {
 	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
 }
 
-// Agents counts the agents of the target.
-type Agents struct {
-	// total is how many agents count: those that were connected on two polls before the start and whose container
-	// instance is still in the cluster.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	Total *int32 `json:"total,omitempty"`
-
-	// disconnected is how many of them ECS said are disconnected, on two polls in a row.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	Disconnected *int32 `json:"disconnected,omitempty"`
-
-	// disconnectedTime is when all of them were first seen disconnected. Unset: they never were, all at once.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
-	DisconnectedTime *metav1.Time `json:"disconnectedTime,omitempty"`
-
-	// reconnectedTime is when all of them were seen connected again after the rules were gone. Unset: not yet.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
-	ReconnectedTime *metav1.Time `json:"reconnectedTime,omitempty"`
-
-	// containerInstances are the agents that count.
-	// +optional
-	// +listType=map
-	// +listMapKey=arn
-	// +kubebuilder:validation:MaxItems=1000
-	ContainerInstances []ContainerInstance `json:"containerInstances,omitempty"`
-}
-
-// ContainerInstance is an agent that counts: it was connected before the start.
-type ContainerInstance struct {
-	// arn is the ARN of the container instance.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=400
-	ARN string `json:"arn,omitempty"`
-
-	// connected is what ECS said of the agent on the last two polls that agreed.
-	// +optional
-	Connected *bool `json:"connected,omitempty"`
-
-	// disconnectedTime is when the agent was first seen disconnected in this run. Unset: never.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
-	DisconnectedTime *metav1.Time `json:"disconnectedTime,omitempty"`
-
-	// gone says that the container instance left the cluster during the run. It is not waited for.
-	// +optional
-	Gone *bool `json:"gone,omitempty"`
-}
-
 // Abort says why a run was ended before its time.
 type Abort struct {
 	// reason is the reason in one word, as the Succeeded condition gives it at the end.
@@ -303,6 +250,7 @@ type Abort struct {
 
 	// message says what was seen and what to do.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 

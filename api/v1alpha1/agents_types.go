@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Agents counts the agents of the target.
+type Agents struct {
+	// total is how many agents count: those that were connected on two polls before the start and whose container
+	// instance is still in the cluster.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Total *int32 `json:"total,omitempty"`
+
+	// disconnected is how many of them ECS said are disconnected, on two polls in a row.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Disconnected *int32 `json:"disconnected,omitempty"`
+
+	// disconnectedTime is when all of them were first seen disconnected. Unset: they never were, all at once.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	DisconnectedTime *metav1.Time `json:"disconnectedTime,omitempty"`
+
+	// reconnectedTime is when all of them were seen connected again after the rules were gone. Unset: not yet.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	ReconnectedTime *metav1.Time `json:"reconnectedTime,omitempty"`
+
+	// containerInstances are the agents that count.
+	// +optional
+	// +listType=map
+	// +listMapKey=arn
+	// +kubebuilder:validation:MaxItems=1000
+	ContainerInstances []ContainerInstance `json:"containerInstances,omitempty"`
+}
+
+// ContainerInstance is an agent that counts: it was connected before the start.
+type ContainerInstance struct {
+	// arn is the ARN of the container instance.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=400
+	ARN string `json:"arn,omitempty"`
+
+	// connected is what ECS said of the agent on the last two polls that agreed.
+	// +optional
+	Connected *bool `json:"connected,omitempty"`
+
+	// disconnectedTime is when the agent was first seen disconnected in this run. Unset: never.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	DisconnectedTime *metav1.Time `json:"disconnectedTime,omitempty"`
+
+	// gone says that the container instance left the cluster during the run. It is not waited for.
+	// +optional
+	Gone *bool `json:"gone,omitempty"`
+}
