@@ -9,7 +9,7 @@ endif
 endif
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-IMG ?= controller:latest
+IMG ?= agentdisconnect:dev
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
 # What `make test` runs, and flags for the product's own programs.
@@ -110,7 +110,7 @@ undeploy: uninstall deployment ## Remove the manager and the CRD, once every obj
 .PHONY: deployment
 deployment: $(KUSTOMIZE)
 	@rm -rf bin/deploy && mkdir -p bin/deploy
-	@cd bin/deploy && $(KUSTOMIZE) create --resources ../../config/default && $(KUSTOMIZE) edit set image controller=$(IMG)
+	@cd bin/deploy && $(KUSTOMIZE) create --resources ../../config/default && $(KUSTOMIZE) edit set image agentdisconnect=$(IMG)
 
 ##@ Set up
 
@@ -140,4 +140,4 @@ kustomize_PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
 
 $(TOOLS)/%: hack/tools/go.mod hack/tools/go.sum hack/tools/golangci-lint/main.go
 	@echo "Building $* (hack/tools)$(if $(filter golangci-lint,$*),; the first time takes 2 to 4 minutes)" >&2
-	@go -C hack/tools build -o $@ $($*_PACKAGE)
+	@go -C hack/tools build -buildvcs=false -o $@ $($*_PACKAGE)

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+)
+
+// pollAgents asks ECS about the agents of the given container instances, if that is due.
+func (r *Reconciler) pollAgents(ctx context.Context, s *scope, clusterARN string, arns []string) error {
+	if s.now.Sub(s.seen.lastPoll()) < r.options.AgentPollInterval {
+		return nil
+	}
+	connected, err := discovery.PollAgents(ctx, s.clients.ECS, clusterARN, arns)
+	if err != nil {
+		return err
+	}
+	s.seen.addPoll(poll{at: s.now, connected: connected})
+	return nil
+}
+
+// watchAgents polls the agents that count and brings status.agents in line with what two polls agree on, both made since
+// the given time. gone says that the cluster itself is gone, and with it its agents.
+func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time) (gone bool, err error) {
+	status := s.status()
+	if status.Agents == nil || status.Target == nil {
+		return false, nil
+	}
+	err = r.pollAgents(ctx, s, status.Target.ClusterARN, arnsOf(status.Agents))
+	if aws.HasCode(err, aws.CodeClusterNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for i := range status.Agents.ContainerInstances {
+		instance := &status.Agents.ContainerInstances[i]
+		connected, left, ok := s.seen.agreed(instance.ARN, since)
+		if !ok {
+			continue
+		}
+		instance.Connected = ptr.To(connected)
+		if left {
+			instance.Connected = nil
+		}
+		if s.mode == ModeActive {
+			// Whoever leaves later was there for the whole run, and the verdict is about it too.
+			instance.Gone = ptr.To(left)
+		}
+		if s.mode == ModeActive && !left && !connected && instance.DisconnectedTime == nil {
+			instance.DisconnectedTime = stamp(s.now)
+		}
+	}
+	count(status.Agents)
+	if s.mode == ModeActive && allDisconnected(status.Agents) && status.Agents.DisconnectedTime == nil {
+		status.Agents.DisconnectedTime = stamp(s.now)
+	}
+	return false, nil
+}
+
+// clusterGone says whether the cluster of a run is gone or no longer active.
+func clusterGone(ctx context.Context, client aws.ECS, arn string) (bool, error) {
+	_, err := discovery.DescribeCluster(ctx, client, arn)
+	var notFound *discovery.ClusterNotFoundError
+	if errors.As(err, &notFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+// count brings the totals in line with the instances.
+func count(agents *v1alpha1.Agents) {
+	total, disconnected := int32(0), int32(0)
+	for _, instance := range agents.ContainerInstances {
+		if ptr.Deref(instance.Gone, false) {
+			continue
+		}
+		total++
+		if instance.Connected != nil && !*instance.Connected {
+			disconnected++
+		}
+	}
+	agents.Total, agents.Disconnected = &total, &disconnected
+}
+
+// instanceIDs are the last parts of ARNs: what tells container instances of one cluster apart.
+func instanceIDs(arns []string) []string {
+	ids := make([]string, 0, len(arns))
+	for _, arn := range arns {
+		ids = append(ids, arn[strings.LastIndex(arn, "/")+1:])
+	}
+	return ids
+}
+
+// allLeft says whether no container instance that counted is in the cluster any more.
+func allLeft(agents *v1alpha1.Agents) bool {
+	return agents != nil && len(agents.ContainerInstances) > 0 && ptr.Deref(agents.Total, 0) == 0
+}
+
+func allDisconnected(agents *v1alpha1.Agents) bool {
+	return agents != nil && ptr.Deref(agents.Total, 0) > 0 && *agents.Total == ptr.Deref(agents.Disconnected, 0)
+}
+
+// neverDisconnected are the agents that count, are still there and were not seen disconnected in the run.
+func neverDisconnected(agents *v1alpha1.Agents) []string {
+	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return i.DisconnectedTime == nil })
+}
+
+// stillConnected are the agents that count and that ECS says are connected, or has not yet said otherwise.
+func stillConnected(agents *v1alpha1.Agents) []string {
+	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return ptr.Deref(i.Connected, true) })
+}
+
+// stillDisconnected are the agents that count and that ECS does not say are connected.
+func stillDisconnected(agents *v1alpha1.Agents) []string {
+	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return !ptr.Deref(i.Connected, false) })
+}
+
+func selectARNs(agents *v1alpha1.Agents, take func(v1alpha1.ContainerInstance) bool) []string {
+	var arns []string
+	if agents == nil {
+		return nil
+	}
+	for _, instance := range agents.ContainerInstances {
+		if !ptr.Deref(instance.Gone, false) && take(instance) {
+			arns = append(arns, instance.ARN)
+		}
+	}
+	slices.Sort(arns)
+	return arns
+}
+
+func arnsOf(agents *v1alpha1.Agents) []string {
+	arns := make([]string, 0, len(agents.ContainerInstances))
+	for _, instance := range agents.ContainerInstances {
+		arns = append(arns, instance.ARN)
+	}
+	return arns
+}

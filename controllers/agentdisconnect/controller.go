@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+)
+
+// +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects/status,verbs=get;patch
+// +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects/finalizers,verbs=update
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+const (
+	// shortestBackoff and longestBackoff bound the waits after an error of the API server. The longest is short, since
+	// a run's end may fall into it.
+	shortestBackoff = 200 * time.Millisecond
+	longestBackoff  = 10 * time.Second
+	// conflictDelay is the wait after someone else wrote the object during a pass: just enough for the burst to be over.
+	conflictDelay = 50 * time.Millisecond
+)
+
+// Reconciler takes AgentDisconnect objects through their life.
+type Reconciler struct {
+	client client.Client
+	// reader reads past the cache: a pass that may write must not act on what was true a while ago.
+	reader   client.Reader
+	recorder events.EventRecorder
+	sessions *aws.Sessions
+	resolver *discovery.Resolver
+	clock    clock.Clock
+	options  Options
+
+	memories memories
+	holders  holders
+}
+
+// New makes a reconciler that is not yet part of a manager. reader reads past the cache.
+func New(c client.Client, reader client.Reader, recorder events.EventRecorder, sessions *aws.Sessions, clk clock.Clock, options Options) *Reconciler {
+	return &Reconciler{
+		client: c, reader: reader, recorder: recorder, sessions: sessions, clock: clk,
+		resolver: discovery.NewResolver(options.DNSServer), options: options,
+	}
+}
+
+// SetupWithManager makes the reconciler part of a manager.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("agentdisconnect").
+		For(&v1alpha1.AgentDisconnect{}, builder.WithPredicates(
+			// Not by our own status writes. A deletion changes the generation too.
+			predicate.GenerationChangedPredicate{},
+		)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: r.options.MaxConcurrentReconciles,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff),
+		}).
+		Complete(r)
+}
+
+// Reconcile is one pass over one object.
+func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	obj := &v1alpha1.AgentDisconnect{}
+	if err := r.reader.Get(ctx, request.NamespacedName, obj); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	s := r.newScope(obj)
+
+	trouble := r.advance(ctx, s)
+	var fatal *storeError
+	if errors.As(trouble, &fatal) {
+		return r.again(ctx, fatal)
+	}
+	err := r.report(ctx, s, explain(trouble))
+	if err == nil {
+		err = r.release(ctx, s)
+	}
+	if err != nil {
+		return r.again(ctx, err)
+	}
+	return r.next(s), nil
+}
+
+// advance does what the object's mode asks for. What stands in the way is an error; what was done stays done.
+func (r *Reconciler) advance(ctx context.Context, s *scope) error {
+	switch s.mode {
+	case ModeFinished:
+		return nil
+	case ModePending:
+		return r.start(ctx, s)
+	case ModeActive:
+		return r.sustain(ctx, s)
+	default:
+		return r.end(ctx, s)
+	}
+}
+
+func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect) *scope {
+	now := r.clock.Now()
+	mode, _ := ModeAt(obj, now)
+	return &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj.UID)}
+}
+
+// release lets go of an object of which nothing is left in AWS: one that is finished, or being deleted.
+func (r *Reconciler) release(ctx context.Context, s *scope) error {
+	deleting := s.mode == ModeDeleting
+	if !Restored(s.status()) || (!deleting && s.status().CompletionTime == nil) {
+		return nil
+	}
+	if err := r.setFinalizer(ctx, s, controllerutil.RemoveFinalizer); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	r.memories.forget(s.obj.UID)
+	return nil
+}
+
+// next says when the following pass is due: never after the time at which the mode can change.
+func (r *Reconciler) next(s *scope) reconcile.Result {
+	if s.mode == ModeDeleting && Restored(s.status()) || s.status().CompletionTime != nil {
+		return reconcile.Result{}
+	}
+	if _, change := ModeAt(s.obj, s.now); !change.IsZero() {
+		s.due(change)
+	}
+	if s.wake.IsZero() {
+		return reconcile.Result{}
+	}
+	// Zero would mean never.
+	return reconcile.Result{RequeueAfter: max(s.wake.Sub(r.clock.Now()), time.Millisecond)}
+}
+
+// again ends a pass that the API server did not let finish. Whatever it had not written is found out anew.
+func (r *Reconciler) again(ctx context.Context, err error) (reconcile.Result, error) {
+	switch {
+	case apierrors.IsConflict(err):
+		log.FromContext(ctx).V(1).Info("Object was written during the pass, starting over")
+		return reconcile.Result{RequeueAfter: conflictDelay}, nil
+	case apierrors.IsNotFound(err), errors.Is(err, errReplaced):
+		return reconcile.Result{}, nil
+	}
+	return reconcile.Result{}, err
+}
+
+// storeError is an error of reading or writing Kubernetes objects: it stops the pass, since a status written on top of it
+// would be about something else.
+type storeError struct{ err error }
+
+// Error implements error.
+func (e *storeError) Error() string { return e.err.Error() }
+
+// Unwrap gives the API server's error.
+func (e *storeError) Unwrap() error { return e.err }
+
+// stored marks an error as one of the API server.
+func stored(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &storeError{err}
+}

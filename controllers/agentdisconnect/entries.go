@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// attempt gives the lines as they stand in the ledger before AWS is asked to create their entries.
+func attempt(lines []v1alpha1.Rule, now time.Time) []v1alpha1.Rule {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		lines[i].State, lines[i].LastAttemptTime = v1alpha1.RuleCreating, stamp(now)
+	}
+	return lines
+}
+
+// create writes lines into the ledger and then has AWS create their entries. Lines that are there already are attempted
+// again.
+func (r *Reconciler) create(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	earlier := slices.Clone(s.status().Rules)
+	s.status().Rules = upsert(s.status().Rules, attempt(lines, r.clock.Now()))
+	if err := r.persist(ctx, s); err != nil {
+		return err
+	}
+	return r.install(ctx, s, lines, earlier...)
+}
+
+// install has AWS create the entries of lines that the ledger names, side by side, and records what it answers. earlier
+// are the lines that were in the ledger before: of those, an attempt may have taken effect already.
+func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rule, earlier ...v1alpha1.Rule) error {
+	outcomes := make([]nacl.Outcome, len(lines))
+	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
+		outcomes[i], err = nacl.Create(ctx, s.clients.EC2, lines[i])
+		return err
+	}, func(i int) { outcomes[i] = nacl.Refused })
+
+	var observed []nacl.Entry
+	if slices.Contains(outcomes, nacl.Taken) {
+		acl, err := nacl.Read(ctx, s.clients.EC2, s.status().NetworkACL.ID)
+		if err != nil {
+			trouble = errors.Join(trouble, err)
+		} else if acl != nil {
+			observed = acl.Entries
+		}
+	}
+	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		for i, line := range lines {
+			found, there := nacl.At(observed, line.RuleNumber)
+			ours := there && found.Equal(nacl.EntryOf(line))
+			again := indexOf(earlier, line) >= 0
+			switch {
+			case outcomes[i] == nacl.Done, outcomes[i] == nacl.Taken && ours && again:
+				setState(status, line, v1alpha1.RuleInstalled)
+			case outcomes[i] != nacl.Unknown && !again:
+				// AWS answered the only attempt there ever was: it made nothing. An equal entry is a stranger's.
+				status.Rules = remove(status.Rules, line)
+			}
+			// Anything else stays Creating: an attempt whose answer was lost may have made it.
+		}
+	})
+	return errors.Join(trouble, err)
+}
+
+// destroy has AWS delete the entries of lines that were seen to be ours, side by side, and drops the lines that are known
+// to be gone.
+func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	now := stamp(r.clock.Now())
+	for _, line := range lines {
+		i := indexOf(s.status().Rules, line)
+		// A creation that was never answered stays marked as such: should the entry show up later, it is found by reads.
+		if s.status().Rules[i].State != v1alpha1.RuleCreating {
+			s.status().Rules[i].State = v1alpha1.RuleDeleting
+		}
+		s.status().Rules[i].LastAttemptTime = now
+	}
+	if err := r.persist(ctx, s); err != nil {
+		return err
+	}
+	outcomes := make([]nacl.Outcome, len(lines))
+	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
+		outcomes[i], err = nacl.Delete(ctx, s.clients.EC2, lines[i])
+		return err
+	}, func(i int) { outcomes[i] = nacl.Refused })
+	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		for i, line := range lines {
+			if outcomes[i] == nacl.Done {
+				status.Rules = remove(status.Rules, line)
+			}
+		}
+	})
+	return errors.Join(trouble, err)
+}
+
+// each calls AWS for every line side by side. While a run is on, the clock is read again before each call, and neither a
+// call that has not begun nor its wait for an answer outlives the run.
+func (r *Reconciler) each(ctx context.Context, s *scope, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
+	errs := make([]error, len(lines))
+	var group sync.WaitGroup
+	for i := range lines {
+		group.Go(func() {
+			ctx, cancel, over := r.within(ctx, s)
+			defer cancel()
+			if over {
+				skip(i)
+				return
+			}
+			errs[i] = call(ctx, i)
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// within bounds a context by the end of a run that is on; over says that it is past already.
+func (r *Reconciler) within(ctx context.Context, s *scope) (bounded context.Context, cancel context.CancelFunc, over bool) {
+	if s.mode != ModeActive {
+		return ctx, func() {}, false
+	}
+	left := expiration(s.status()).Sub(r.clock.Now())
+	bounded, cancel = context.WithTimeout(ctx, max(left, 0))
+	return bounded, cancel, left <= 0
+}
+
+func same(a, b v1alpha1.Rule) bool {
+	return a.NetworkACLID == b.NetworkACLID && a.RuleNumber == b.RuleNumber
+}
+
+func indexOf(rules []v1alpha1.Rule, line v1alpha1.Rule) int {
+	return slices.IndexFunc(rules, func(r v1alpha1.Rule) bool { return same(r, line) })
+}
+
+func upsert(rules, lines []v1alpha1.Rule) []v1alpha1.Rule {
+	rules = slices.Clone(rules)
+	for _, line := range lines {
+		if i := indexOf(rules, line); i >= 0 {
+			rules[i] = line
+		} else {
+			rules = append(rules, line)
+		}
+	}
+	slices.SortFunc(rules, func(a, b v1alpha1.Rule) int {
+		return cmp.Or(cmp.Compare(a.NetworkACLID, b.NetworkACLID), cmp.Compare(a.RuleNumber, b.RuleNumber))
+	})
+	return rules
+}
+
+func remove(rules []v1alpha1.Rule, line v1alpha1.Rule) []v1alpha1.Rule {
+	return slices.DeleteFunc(slices.Clone(rules), func(r v1alpha1.Rule) bool { return same(r, line) })
+}
+
+func setState(status *v1alpha1.AgentDisconnectStatus, line v1alpha1.Rule, state v1alpha1.RuleState) {
+	if i := indexOf(status.Rules, line); i >= 0 {
+		status.Rules[i].State = state
+	}
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+)
+
+// The actions that events name.
+const (
+	actionRun = "Run"
+	// maxNote is what the API server allows an event's note.
+	maxNote = 1024
+)
+
+// announce says what changed in the pass, after it was written: events for people, a log line, and metrics.
+func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
+	status := s.status()
+	if !before.started && status.StartTime != nil {
+		if warning := (facts{obj: s.obj}).shortDuration(); warning != "" {
+			r.event(s, corev1.EventTypeWarning, "ShortDuration", warning)
+		}
+		if counted := len(status.Agents.ContainerInstances); s.seen.uncounted > 0 {
+			r.event(s, corev1.EventTypeWarning, "AgentsNotCounted", fmt.Sprintf("%d of %d container instances count: the others were not connected on two polls before the start",
+				counted, counted+s.seen.uncounted))
+		}
+	}
+	if !before.disconnected && status.Agents != nil && status.Agents.DisconnectedTime != nil {
+		r.event(s, corev1.EventTypeNormal, "AgentsDisconnected", "ECS says of all agents that count that they are disconnected")
+	}
+	succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded)
+	if stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Reason != before.stalled && status.CompletionTime == nil {
+		r.event(s, corev1.EventTypeWarning, stalled.Reason, stalled.Message)
+	}
+	if succeeded == nil || succeeded.Reason == before.state {
+		return
+	}
+	log.FromContext(ctx).Info("State changed", "state", succeeded.Reason, "before", before.state, "message", succeeded.Message)
+	if succeeded.Reason != v1alpha1.StateRefused { // the Stalled event says it
+		kind := corev1.EventTypeNormal
+		if succeeded.Status == no {
+			kind = corev1.EventTypeWarning
+		}
+		r.event(s, kind, succeeded.Reason, succeeded.Message)
+	}
+	if succeeded.Status != unknown {
+		runs.WithLabelValues(succeeded.Reason).Inc()
+	}
+}
+
+func (r *Reconciler) event(s *scope, kind, reason, note string) {
+	r.recorder.Eventf(s.obj, nil, kind, reason, actionRun, "%s", aws.Truncate(note, maxNote))
+}

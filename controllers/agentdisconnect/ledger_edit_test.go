@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// editStatus changes the status of an object by hand.
+func (w *world) editStatus(ctx context.Context, obj *v1alpha1.AgentDisconnect, edit func(*v1alpha1.AgentDisconnectStatus)) {
+	GinkgoHelper()
+	fresh := w.get(ctx, obj)
+	patch := client.MergeFrom(fresh.DeepCopy())
+	edit(&fresh.Status)
+	Expect(kube.Status().Patch(ctx, fresh, patch)).To(Succeed())
+}
+
+// anHourAgo is a time that no read can lag behind.
+func (w *world) anHourAgo() *metav1.Time { return &metav1.Time{Time: w.clock.Now().Add(-time.Hour)} }
+
+var _ = Describe("A ledger that someone edited", func() {
+	DescribeTable("to name what the controller never makes: the line is never acted on, all others are",
+		func(ctx context.Context, edit func(*v1alpha1.Rule)) {
+			w, _ := audited(ctx)
+			w.follow()
+			w.add(deny(70, "198.51.100.0/24"))
+			w.before = w.entries()
+			obj := w.blocking(ctx, within(2*time.Minute))
+			forged := v1alpha1.Rule{NetworkACLID: aclID, RuleNumber: 70, CIDR: "198.51.100.0/24", State: v1alpha1.RuleInstalled, LastAttemptTime: w.anHourAgo()}
+			edit(&forged)
+			w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = append(status.Rules, forged) })
+
+			w.run(ctx, 30*time.Second, obj)
+			seen := w.get(ctx, obj)
+			Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonLedgerInvalid), describe(seen))
+			Expect(condition(seen, v1alpha1.ConditionStalled).Message).To(ContainSubstring("remove the line"))
+
+			w.run(ctx, 20*time.Minute, obj)
+			w.expectRestored()
+			seen = w.get(ctx, obj)
+			Expect(seen.Status.Rules).To(ConsistOf(HaveField("RuleNumber", forged.RuleNumber)), "the rest was not cleaned up")
+			Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
+			Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonLedgerInvalid))
+
+			By("going on once the line is gone")
+			w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = nil })
+			seen = w.finish(ctx, obj, 15*time.Minute)
+			Expect(seen.Status.CompletionTime).NotTo(BeNil(), describe(seen))
+			Expect(seen.Finalizers).To(BeEmpty())
+			w.expectRestored()
+		},
+		Entry("a range that is none of the run's", func(*v1alpha1.Rule) {}),
+		Entry("something that isn't a range", func(r *v1alpha1.Rule) { r.CIDR = "everything" }),
+		Entry("a range with host bits", func(r *v1alpha1.Rule) { r.CIDR = "198.51.100.7/24" }),
+		Entry("all addresses, at the number of the allow", func(r *v1alpha1.Rule) { r.RuleNumber, r.CIDR = 100, "0.0.0.0/0" }),
+		Entry("an entry of another network ACL", func(r *v1alpha1.Rule) { r.NetworkACLID, r.CIDR = sharedACL, first+"/32" }),
+		Entry("a range that waits for its creation", func(r *v1alpha1.Rule) { r.State = v1alpha1.RuleCreating }),
+		Entry("a range whose deletion is under way", func(r *v1alpha1.Rule) { r.State = v1alpha1.RuleDeleting }),
+	)
+
+	DescribeTable("to name a stranger's number: what stands there stays", func(ctx context.Context, state v1alpha1.RuleState) {
+		w, _ := audited(ctx)
+		w.follow()
+		obj := w.blocking(ctx, within(2*time.Minute))
+		forged := v1alpha1.Rule{NetworkACLID: aclID, RuleNumber: 100, CIDR: "192.0.2.1/32", State: state, LastAttemptTime: w.anHourAgo()}
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = append(status.Rules, forged) })
+		seen := w.finish(ctx, obj, 30*time.Minute)
+		Expect(seen.Status.CompletionTime).NotTo(BeNil(), describe(seen))
+		w.expectRestored()
+	},
+		Entry("as made", v1alpha1.RuleInstalled),
+		Entry("as asked for", v1alpha1.RuleCreating),
+		Entry("as to be deleted", v1alpha1.RuleDeleting),
+	)
+
+	DescribeTable("so that a run can't tell where it works: nothing is done until it is put back", func(ctx context.Context, edit func(*v1alpha1.AgentDisconnectStatus)) {
+		w, _ := audited(ctx)
+		w.follow()
+		obj := w.blocking(ctx, within(2*time.Minute))
+		was := w.get(ctx, obj).Status
+		w.editStatus(ctx, obj, edit)
+		w.run(ctx, 10*time.Minute, obj)
+		seen := w.get(ctx, obj)
+		Expect(w.denies(aclID)).To(HaveLen(6))
+		Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(BeElementOf(v1alpha1.ReasonLedgerInvalid, v1alpha1.ReasonWrongAccount), describe(seen))
+		Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
+
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) {
+			status.Target, status.NetworkACL = was.Target, was.NetworkACL
+		})
+		w.run(ctx, 15*time.Second, obj)
+		w.expectRestored()
+	},
+		Entry("without its target", func(status *v1alpha1.AgentDisconnectStatus) { status.Target = nil }),
+		Entry("without its network ACL", func(status *v1alpha1.AgentDisconnectStatus) { status.NetworkACL = nil }),
+		Entry("with another account", func(status *v1alpha1.AgentDisconnectStatus) { status.Target.AccountID = "210987654321" }),
+		Entry("with another network ACL", func(status *v1alpha1.AgentDisconnectStatus) { status.NetworkACL.ID = sharedACL }),
+	)
+
+	DescribeTable("so that its times are others: it ends no later than it would have", func(ctx context.Context, edit func(*v1alpha1.AgentDisconnectStatus)) {
+		w, _ := audited(ctx)
+		w.follow()
+		obj := w.blocking(ctx)
+		expires := w.get(ctx, obj).Status.ExpirationTime.Time
+		w.editStatus(ctx, obj, edit)
+		w.run(ctx, expires.Sub(w.clock.Now()), obj)
+		w.expectRestored()
+	},
+		Entry("an expiration in the far future", func(status *v1alpha1.AgentDisconnectStatus) {
+			status.ExpirationTime = &metav1.Time{Time: status.ExpirationTime.Add(1000 * time.Hour)}
+		}),
+		Entry("no expiration", func(status *v1alpha1.AgentDisconnectStatus) { status.ExpirationTime = nil }),
+		Entry("rules said to be gone", func(status *v1alpha1.AgentDisconnectStatus) {
+			status.RestoredTime = &metav1.Time{Time: status.StartTime.Add(time.Second)}
+		}),
+	)
+})

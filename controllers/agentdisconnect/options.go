@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Options are what a platform team sets for all objects.
+type Options struct {
+	// ConsentTagKey is the key of the tag with which a subnet's owner consents. Empty: no consent is asked for.
+	ConsentTagKey string
+	// DNSServer is the address with port of the DNS server that hosts are looked up with. Empty: the system's.
+	DNSServer string
+	// AgentPollInterval is how often ECS is asked whether agents are connected. ECS itself takes minutes to notice, and
+	// allows 20 such calls a second in a Region.
+	AgentPollInterval time.Duration
+	// ACLPollInterval is how often the network ACL is read while its rules are in place.
+	ACLPollInterval time.Duration
+	// LookupInterval is how often hosts are looked up. Addresses rotate within a minute or so.
+	LookupInterval time.Duration
+	// EntryQuota is the account's quota of entries a network ACL, direction and family, the default entry included.
+	EntryQuota int
+	// MaxConcurrentReconciles is how many objects are worked on at once.
+	MaxConcurrentReconciles int
+}
+
+// Defaults are the options of a manager without flags.
+func Defaults() Options {
+	return Options{
+		ConsentTagKey:           "agentdisconnect.dev/allow",
+		AgentPollInterval:       15 * time.Second,
+		ACLPollInterval:         30 * time.Second,
+		LookupInterval:          5 * time.Second,
+		EntryQuota:              20,
+		MaxConcurrentReconciles: 16,
+	}
+}
+
+// Validate says what is wrong with the options, and what they may be.
+func (o Options) Validate() error {
+	var errs []error
+	for _, each := range []struct {
+		flag     string
+		interval time.Duration
+	}{
+		{"agent-poll-interval", o.AgentPollInterval},
+		{"network-acl-poll-interval", o.ACLPollInterval},
+		{"lookup-interval", o.LookupInterval},
+	} {
+		if each.interval < shortestInterval || each.interval > longestInterval {
+			errs = append(errs, fmt.Errorf("--%s is %s: it must be from %s to %s", each.flag, each.interval, shortestInterval, longestInterval))
+		}
+	}
+	if o.EntryQuota < 1 || o.EntryQuota > 40 {
+		errs = append(errs, fmt.Errorf("--network-acl-entry-quota is %d: AWS grants from 1 to 40", o.EntryQuota))
+	}
+	if o.MaxConcurrentReconciles < 1 {
+		errs = append(errs, fmt.Errorf("--max-concurrent-reconciles is %d: it must be at least 1", o.MaxConcurrentReconciles))
+	}
+	if host, port, err := net.SplitHostPort(o.DNSServer); o.DNSServer != "" {
+		if number, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || host == "" || number == 0 {
+			errs = append(errs, fmt.Errorf("--dns-server is %q: it must be an address with a port, such as 10.0.0.2:53", o.DNSServer))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+const (
+	// shortestInterval keeps the passes of one object apart.
+	shortestInterval = 10 * time.Millisecond
+	// longestInterval is still several looks in the shortest run.
+	longestInterval = time.Minute
+	// readBackInterval is how soon a network ACL is read again that does not show what it should: reads lag for seconds.
+	readBackInterval = 2 * time.Second
+	// oddReadInterval is between two reads that must agree before something is held against the network ACL.
+	oddReadInterval = 5 * time.Second
+	// retryInterval is how soon a pass that AWS kept from its work is repeated: throttling passes in seconds.
+	retryInterval = 2 * time.Second
+	// refusedInterval is how soon a run that a person must help is tried again: soon enough for someone who just fixed it.
+	refusedInterval = 10 * time.Second
+	// waitInterval is how soon a run asks again whether the network ACL is free.
+	waitInterval = 10 * time.Second
+	// permissionTTL is how long DryRun's answers are believed before a start: permissions change by hand only.
+	permissionTTL = time.Minute
+)

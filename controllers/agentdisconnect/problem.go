@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// problem is why a pass could not go on: the words for the status, and whether a person must act. It says the same for the
+// same cause every time.
+type problem struct {
+	reason  string
+	message string
+	// stalled: nothing changes until a person does something.
+	stalled bool
+}
+
+// Error implements error.
+func (p *problem) Error() string { return p.reason + ": " + p.message }
+
+// refuse is a problem that a person must solve.
+func refuse(reason, format string, args ...any) *problem {
+	return &problem{reason: reason, message: fmt.Sprintf(format, args...), stalled: true}
+}
+
+// wait is a problem that passes.
+func wait(reason, format string, args ...any) *problem {
+	return &problem{reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// explain turns what went wrong in a pass into one problem: the worst of several errors that were joined, and of missing
+// permissions all.
+func explain(err error) *problem {
+	if err == nil {
+		return nil
+	}
+	var problems []*problem
+	var denied []string
+	for _, e := range flatten(err) {
+		if action := aws.Action(e); action != "" && aws.Classify(e) == aws.Denied {
+			denied = append(denied, action)
+		}
+		problems = append(problems, explainOne(e))
+	}
+	worst := slices.MinFunc(problems, func(a, b *problem) int { return severity(a) - severity(b) })
+	if worst.reason == v1alpha1.ReasonAccessDenied && len(denied) > 0 {
+		slices.Sort(denied)
+		return refuse(worst.reason, "AWS denies the manager's role %s: grant the actions of the product's IAM policy. %s",
+			strings.Join(slices.Compact(denied), ", "), worst.message)
+	}
+	return worst
+}
+
+// severity orders problems: the one that must be solved first comes first, and any that a person must solve comes before
+// those that pass.
+func severity(p *problem) int {
+	order := []string{
+		v1alpha1.ReasonNoRegion, v1alpha1.ReasonNoCredentials, v1alpha1.ReasonWrongAccount, v1alpha1.ReasonLedgerInvalid,
+		v1alpha1.ReasonAccessDenied, v1alpha1.ReasonSubnetNotFound, v1alpha1.ReasonClusterNotFound,
+	}
+	if i := slices.Index(order, p.reason); i >= 0 {
+		return i
+	}
+	if p.stalled {
+		return len(order)
+	}
+	return len(order) + 1
+}
+
+func explainOne(err error) *problem {
+	var known *problem
+	var cluster *discovery.ClusterNotFoundError
+	var endpoint *discovery.InvalidEndpointError
+	var room *nacl.NoRoomError
+	var quota *nacl.QuotaError
+	switch {
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &cluster):
+		return refuse(v1alpha1.ReasonClusterNotFound, "%s in this account and Region: check spec.cluster and spec.region", cluster)
+	case errors.As(err, &endpoint):
+		return refuse(v1alpha1.ReasonInvalidEndpoint, "%s. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)", endpoint)
+	case errors.As(err, &room):
+		return refuse(v1alpha1.ReasonNoRoom, "%s", room)
+	case errors.As(err, &quota):
+		return refuse(v1alpha1.ReasonQuotaExceeded, "%s; if the account's quota is higher, say so with the manager's flag --network-acl-entry-quota", quota)
+	}
+	return explainAWS(err)
+}
+
+func explainAWS(err error) *problem {
+	action := aws.Action(err)
+	switch class := aws.Classify(err); {
+	case class == aws.NoCredentials:
+		return refuse(v1alpha1.ReasonNoCredentials, "AWS does not accept the manager's credentials, or there are none: give the manager's service account a role (EKS Pod Identity or IRSA). %s", aws.Message(err))
+	case class == aws.Denied:
+		return refuse(v1alpha1.ReasonAccessDenied, "%s", aws.Message(err))
+	case class == aws.Throttled:
+		return wait(v1alpha1.ReasonThrottled, "AWS limits the rate of %s: the call is repeated", action)
+	case aws.HasCode(err, aws.CodeSubnetNotFound):
+		return refuse(v1alpha1.ReasonSubnetNotFound, "the subnet does not exist in this account and Region: check spec.subnetID and spec.region")
+	case aws.HasCode(err, aws.CodeClusterNotFound):
+		return refuse(v1alpha1.ReasonClusterNotFound, "the cluster does not exist in this account and Region: check spec.cluster and spec.region")
+	case aws.HasCode(err, aws.CodeEntryLimitExceeded):
+		return refuse(v1alpha1.ReasonQuotaExceeded, "%s: delete entries, or raise the quota of rules per network ACL (L-2AEEBF1A)", aws.Message(err))
+	case class == aws.Unanswered && action == "":
+		return wait(v1alpha1.ReasonAWSUnavailable, "AWS gave no usable answer and is asked again: %s", aws.Message(err))
+	case class == aws.Unanswered:
+		return wait(v1alpha1.ReasonAWSUnavailable, "%s got no usable answer and is repeated: %s", action, aws.Message(err))
+	default:
+		return refuse(v1alpha1.ReasonAWSRejected, "%s: %s", action, aws.Message(err))
+	}
+}
+
+// flatten gives the errors that were joined, in order.
+func flatten(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the joined ones themselves are wanted, not what they wrap
+	if !ok {
+		return []error{err}
+	}
+	var flat []error
+	for _, e := range joined.Unwrap() {
+		flat = append(flat, flatten(e)...)
+	}
+	return flat
+}

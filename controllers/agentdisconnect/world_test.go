@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+)
+
+// What the simulator's default world has.
+const (
+	clusterName  = "demo"
+	subnetID     = "subnet-0c2e4a6b8d1f35790" // alone on its network ACL
+	aclID        = "acl-0b3d6f9a1c5e72840"
+	sharedSubnet = "subnet-0e8d6c4b2a9f71350" // shares the default network ACL
+	sharedACL    = "acl-0d5f8a2c4e6b19370"
+	plainSubnet  = "subnet-0f9b7d5c3e1a86420" // shares it too, and has no consent
+)
+
+// world is one test's own simulated Region, clock and reconciler, on the suite's API server.
+type world struct {
+	sim        *sim.Simulator
+	clock      *clocktesting.FakeClock
+	reconciler *agentdisconnect.Reconciler
+	events     *events.FakeRecorder
+	options    agentdisconnect.Options
+	namespace  string
+	// before are the entries of all network ACLs as the test found them.
+	before map[string][]string
+	// beforePass, if set, is called before every pass: a manager that died is replaced there.
+	beforePass func()
+}
+
+func newWorld(ctx context.Context, change ...func(*sim.Options)) *world {
+	options := sim.Options{NoAgents: true}
+	for _, c := range change {
+		c(&options)
+	}
+	simulator, err := sim.Start(context.WithoutCancel(ctx), options)
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(simulator.Close)
+
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
+	Expect(kube.Create(ctx, namespace)).To(Succeed())
+	w := &world{
+		sim: simulator, clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), namespace: namespace.Name,
+		options: agentdisconnect.Defaults(),
+	}
+	w.options.DNSServer = simulator.DNSAddr()
+	w.before = w.entries()
+	w.restart()
+	DeferCleanup(w.forget)
+	return w
+}
+
+// restart replaces the manager by a new one that knows nothing but what the API server and AWS say.
+func (w *world) restart() { w.restartAs(w.sim.World().Keys()[0].ID) }
+
+func (w *world) restartAs(accessKey string) {
+	w.events = events.NewFakeRecorder(1000)
+	sessions := aws.NewSessions(w.sim.ConfigFor(accessKey), "agentdisconnect", "test", agentdisconnect.CountCalls)
+	w.reconciler = agentdisconnect.New(kube, kube, w.events, sessions, w.clock, w.options)
+}
+
+// forget takes the test's objects away from the API server, so that no other test waits for them.
+func (w *world) forget(ctx context.Context) {
+	var all v1alpha1.AgentDisconnectList
+	Expect(kube.List(ctx, &all, client.InNamespace(w.namespace))).To(Succeed())
+	for i := range all.Items {
+		obj := &all.Items[i]
+		if len(obj.Finalizers) > 0 {
+			obj.Finalizers = nil
+			Expect(kube.Update(ctx, obj)).To(Succeed())
+		}
+		Expect(client.IgnoreNotFound(kube.Delete(ctx, obj))).To(Succeed())
+	}
+}
+
+// entries are those of all network ACLs, by id.
+func (w *world) entries() map[string][]string {
+	entries := map[string][]string{}
+	for _, id := range []string{aclID, sharedACL} {
+		found, _ := w.sim.Region().NetworkACL(id)
+		for _, e := range found.Entries {
+			entries[id] = append(entries[id], fmt.Sprintf("%+v", e))
+		}
+	}
+	return entries
+}
+
+// denies are the numbers of the outbound deny entries of a network ACL beside the default one, with what they deny.
+func (w *world) denies(id string) map[int]string {
+	denies := map[int]string{}
+	found, _ := w.sim.Region().NetworkACL(id)
+	for _, e := range found.Entries {
+		if e.Egress && !e.Allow && !e.Default() {
+			denies[e.RuleNumber] = e.CIDR.String()
+		}
+	}
+	return denies
+}
+
+// setAgents has ECS say of the agents in the subnet that they are connected or not.
+func (w *world) setAgents(connected bool) {
+	for _, arn := range w.agents() {
+		w.sim.Region().SetAgentConnected(arn, connected)
+	}
+}
+
+// agents are the container instances of the cluster in the subnet, sorted.
+func (w *world) agents() []string {
+	var arns []string
+	for _, instance := range w.sim.Region().ContainerInstances() {
+		if instance.SubnetID == subnetID {
+			arns = append(arns, instance.ARN)
+		}
+	}
+	slices.Sort(arns)
+	return arns
+}
+
+// writes are the calls that changed something in AWS, dry runs left out.
+func (w *world) writes() []sim.Call {
+	return slices.DeleteFunc(w.sim.Calls(), func(c sim.Call) bool { return c.ReadOnly || c.DryRun })
+}
+
+// create makes an object of 10 minutes for the subnet that is alone on its network ACL.
+func (w *world) create(ctx context.Context, change ...func(*v1alpha1.AgentDisconnect)) *v1alpha1.AgentDisconnect {
+	obj := &v1alpha1.AgentDisconnect{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, GenerateName: "run-"},
+		Spec: v1alpha1.AgentDisconnectSpec{
+			Cluster: clusterName, SubnetID: subnetID, Duration: metav1.Duration{Duration: 10 * time.Minute},
+		},
+	}
+	for _, c := range change {
+		c(obj)
+	}
+	Expect(kube.Create(ctx, obj)).To(Succeed())
+	return obj
+}
+
+// get reads an object anew.
+func (w *world) get(ctx context.Context, obj *v1alpha1.AgentDisconnect) *v1alpha1.AgentDisconnect {
+	fresh := &v1alpha1.AgentDisconnect{}
+	Expect(kube.Get(ctx, client.ObjectKeyFromObject(obj), fresh)).To(Succeed())
+	return fresh
+}
+
+// gone says whether the API server no longer has an object.
+func (w *world) gone(ctx context.Context, obj *v1alpha1.AgentDisconnect) bool {
+	err := kube.Get(ctx, client.ObjectKeyFromObject(obj), &v1alpha1.AgentDisconnect{})
+	Expect(client.IgnoreNotFound(err)).To(Succeed())
+	return err != nil
+}
+
+// pass has the manager look at an object once.
+func (w *world) pass(ctx context.Context, obj *v1alpha1.AgentDisconnect) (reconcile.Result, error) {
+	if w.beforePass != nil {
+		w.beforePass()
+	}
+	return w.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
+}
+
+// run lets a time of the fake clock go by, with a pass over each object whenever it asked for one. An error of a pass is
+// repeated after a second, as the work queue would.
+func (w *world) run(ctx context.Context, d time.Duration, objects ...*v1alpha1.AgentDisconnect) {
+	end := w.clock.Now().Add(d)
+	due := make([]time.Time, len(objects))
+	for i := range due {
+		due[i] = w.clock.Now()
+	}
+	for {
+		next := time.Time{}
+		for i, obj := range objects {
+			for !due[i].IsZero() && !due[i].After(w.clock.Now()) {
+				result, err := w.pass(ctx, obj)
+				switch {
+				case err != nil:
+					due[i] = w.clock.Now().Add(time.Second)
+				case result.RequeueAfter > 0:
+					due[i] = w.clock.Now().Add(max(result.RequeueAfter, time.Millisecond))
+				default:
+					due[i] = time.Time{}
+				}
+			}
+			if !due[i].IsZero() && (next.IsZero() || due[i].Before(next)) {
+				next = due[i]
+			}
+		}
+		if next.IsZero() || next.After(end) {
+			w.clock.SetTime(end)
+			return
+		}
+		w.clock.SetTime(next)
+	}
+}
+
+// state is the STATE column of an object.
+func (w *world) state(ctx context.Context, obj *v1alpha1.AgentDisconnect) string {
+	return condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Reason
+}
+
+func condition(obj *v1alpha1.AgentDisconnect, conditionType string) metav1.Condition {
+	found := meta.FindStatusCondition(obj.Status.Conditions, conditionType)
+	if found == nil {
+		return metav1.Condition{Status: "Absent"}
+	}
+	return *found
+}
+
+// expectRestored holds the Region against what it was before the test.
+func (w *world) expectRestored() {
+	GinkgoHelper()
+	Expect(w.entries()).To(Equal(w.before), "the network ACLs are not as they were; writes: %v", w.writes())
+}
+
+// blocking creates a run and takes it to where all rules are in place.
+func (w *world) blocking(ctx context.Context, change ...func(*v1alpha1.AgentDisconnect)) *v1alpha1.AgentDisconnect {
+	GinkgoHelper()
+	obj := w.create(ctx, change...)
+	w.run(ctx, 20*time.Second, obj)
+	Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), "%s", describe(w.get(ctx, obj)))
+	return obj
+}
+
+// describe is an object's status for failure messages.
+func describe(obj *v1alpha1.AgentDisconnect) string {
+	text := fmt.Sprintf("rules: %v\nabort: %v\n", obj.Status.Rules, obj.Status.Abort)
+	for _, c := range obj.Status.Conditions {
+		text += fmt.Sprintf("%s=%s %s: %s\n", c.Type, c.Status, c.Reason, c.Message)
+	}
+	return text
+}

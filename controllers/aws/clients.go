@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aws
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
+)
+
+const (
+	// CallTimeout bounds one attempt of a call. AWS answers in well under a second; a connection that says nothing for
+	// 10 s is lost, and the object's next pass should not wait longer for it.
+	CallTimeout = 10 * time.Second
+	// readAttempts and readMaxBackoff bound how long the SDK repeats a read inside one pass. A pass that is still
+	// throttled ends and is repeated by the controller, which shows it in the object's status.
+	readAttempts   = 3
+	readMaxBackoff = 2 * time.Second
+)
+
+// EC2 is what the controller calls of Amazon EC2. The IAM policy grants these actions and no others.
+type EC2 interface {
+	DescribeSubnets(context.Context, *ec2.DescribeSubnetsInput, ...func(*ec2.Options)) (*ec2.DescribeSubnetsOutput, error)
+	DescribeNetworkAcls(context.Context, *ec2.DescribeNetworkAclsInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkAclsOutput, error)
+	CreateNetworkAclEntry(context.Context, *ec2.CreateNetworkAclEntryInput, ...func(*ec2.Options)) (*ec2.CreateNetworkAclEntryOutput, error)
+	DeleteNetworkAclEntry(context.Context, *ec2.DeleteNetworkAclEntryInput, ...func(*ec2.Options)) (*ec2.DeleteNetworkAclEntryOutput, error)
+}
+
+// ECS is what the controller calls of Amazon ECS.
+type ECS interface {
+	DescribeClusters(context.Context, *ecs.DescribeClustersInput, ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error)
+	ListContainerInstances(context.Context, *ecs.ListContainerInstancesInput, ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error)
+	DescribeContainerInstances(context.Context, *ecs.DescribeContainerInstancesInput, ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error)
+	DiscoverPollEndpoint(context.Context, *ecs.DiscoverPollEndpointInput, ...func(*ecs.Options)) (*ecs.DiscoverPollEndpointOutput, error)
+}
+
+// STS is what the controller calls of AWS STS.
+type STS interface {
+	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
+}
+
+// Clients reach AWS in one Region.
+type Clients struct {
+	EC2 EC2
+	ECS ECS
+	// Region is the Region's name, such as ap-northeast-1.
+	Region string
+
+	sts         STS
+	credentials awssdk.CredentialsProvider
+
+	mu       sync.Mutex
+	account  string
+	accountT time.Time
+}
+
+// Sessions gives out clients, one set a Region, made when first asked for.
+type Sessions struct {
+	base awssdk.Config
+
+	mu      sync.Mutex
+	regions map[string]*Clients
+}
+
+// Load gets configuration and credentials by the SDK's own chain.
+func Load(ctx context.Context) (awssdk.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return awssdk.Config{}, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	return cfg, nil
+}
+
+// NewSessions makes sessions of a configuration. name and version are what the product calls itself in the user agent of
+// every call; apiOptions are added to every client (metrics).
+func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*middleware.Stack) error) *Sessions {
+	cfg = cfg.Copy()
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), awsmiddleware.AddUserAgentKeyValue(name, version), boundAttempts)
+	cfg.APIOptions = append(cfg.APIOptions, apiOptions...)
+	cfg.Retryer = func() awssdk.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts = readAttempts
+			o.MaxBackoff = readMaxBackoff
+		})
+	}
+	return &Sessions{base: cfg, regions: map[string]*Clients{}}
+}
+
+// DefaultRegion is the Region of the manager's own configuration, empty where it names none.
+func (s *Sessions) DefaultRegion() string { return s.base.Region }
+
+// In gives the clients of a Region.
+func (s *Sessions) In(region string) *Clients {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.regions[region]; ok {
+		return c
+	}
+	cfg := s.base.Copy()
+	cfg.Region = region
+	c := &Clients{
+		EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), Region: region,
+		sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
+	}
+	s.regions[region] = c
+	return c
+}
+
+// accountTTL is how long the answer of GetCallerIdentity is believed. Credentials are refreshed far more often, but
+// for the same role: only a manager that was given another role in place would be noticed this much later.
+const accountTTL = time.Minute
+
+// AccountID gives the 12 digits of the account that the credentials belong to, asked for again after a minute of now.
+// A CredentialsError says that there are none.
+func (c *Clients) AccountID(ctx context.Context, now time.Time) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := now.Sub(c.accountT); c.account != "" && age >= 0 && age < accountTTL {
+		return c.account, nil
+	}
+	if _, err := c.credentials.Retrieve(ctx); err != nil {
+		return "", &CredentialsError{Err: err}
+	}
+	out, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", err
+	}
+	c.account, c.accountT = awssdk.ToString(out.Account), now
+	return c.account, nil
+}
+
+// Once turns the SDK's retries off for one EC2 call. Every call that changes something takes it: a repeat that follows
+// a lost answer would hide whether the first attempt took effect.
+func Once(o *ec2.Options) { o.Retryer = awssdk.NopRetryer{} }
+
+// boundAttempts gives every attempt of a call its own time-out, below the SDK's retries.
+func boundAttempts(stack *middleware.Stack) error {
+	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("AttemptTimeout",
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+			defer cancel()
+			return next.HandleFinalize(ctx, in)
+		}), middleware.After)
+}

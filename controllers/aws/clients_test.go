@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aws_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+)
+
+const region = "ap-northeast-1"
+
+func simulate(t *testing.T) *sim.Simulator {
+	t.Helper()
+	s, err := sim.Start(t.Context(), sim.Options{NoAgents: true})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(s.Close)
+	return s
+}
+
+// callsOf counts the attempts of an action.
+func callsOf(s *sim.Simulator, action string) int {
+	return len(slices.DeleteFunc(s.Calls(), func(c sim.Call) bool { return c.Name() != action }))
+}
+
+func TestClientsAreMadeOnceARegion(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "v1.2.3")
+	g.Expect(sessions.DefaultRegion()).To(Equal(region))
+	g.Expect(sessions.In(region)).To(BeIdenticalTo(sessions.In(region)))
+	g.Expect(sessions.In("us-east-1")).NotTo(BeIdenticalTo(sessions.In(region)))
+	g.Expect(sessions.In("us-east-1").Region).To(Equal("us-east-1"))
+
+	_, err := sessions.In("us-east-1").EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	g.Expect(err).NotTo(HaveOccurred())
+	call := s.Calls()[0]
+	g.Expect(call.Region).To(Equal("us-east-1"))
+	g.Expect(call.UserAgent).To(ContainSubstring("agentdisconnect/v1.2.3"), "AWS support and CloudTrail tell callers apart by it")
+}
+
+func TestReadsAreRepeatedAndWritesAreSentOnce(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+
+	s.Faults().Add(faults.Fault{Action: "ecs:DescribeClusters", Error: "ServerException", Times: 2})
+	_, err := clients.ECS.DescribeClusters(t.Context(), &ecs.DescribeClustersInput{})
+	g.Expect(err).NotTo(HaveOccurred(), "two failures are borne")
+	g.Expect(callsOf(s, "ecs:DescribeClusters")).To(Equal(3))
+
+	s.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Error: "InternalError"})
+	_, err = clients.EC2.DeleteNetworkAclEntry(t.Context(), &ec2.DeleteNetworkAclEntryInput{
+		NetworkAclId: awssdk.String("acl-0b3d6f9a1c5e72840"), RuleNumber: awssdk.Int32(80), Egress: awssdk.Bool(true),
+	}, aws.Once)
+	g.Expect(aws.Classify(err)).To(Equal(aws.Unanswered), "%v", err)
+	g.Expect(callsOf(s, "ec2:DeleteNetworkAclEntry")).To(Equal(1))
+}
+
+func TestThrottledReadsStayThrottledWhateverTheSDKDoes(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	s.Faults().Add(faults.Fault{Action: "*", Throttle: &faults.Bucket{Burst: 1}})
+	_, err := clients.AccountID(t.Context(), time.Now())
+	g.Expect(err).NotTo(HaveOccurred())
+
+	_, _ = clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	_, err = clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	g.Expect(aws.Classify(err)).To(Equal(aws.Throttled), "%v", err)
+	g.Expect(aws.Action(err)).To(Equal("ec2:DescribeSubnets"))
+	g.Expect(aws.Message(err)).To(Equal("RequestLimitExceeded: Request limit exceeded."))
+}
+
+func TestAccountIDIsBelievedForAMinute(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	start := time.Now()
+	for _, step := range []struct {
+		after time.Duration
+		calls int
+	}{{0, 1}, {59 * time.Second, 1}, {time.Minute, 2}, {time.Minute + time.Second, 2}, {0, 3}} { // at last a clock that was set back
+		account, err := clients.AccountID(t.Context(), start.Add(step.after))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(account).To(Equal("123456789012"))
+		g.Expect(callsOf(s, "sts:GetCallerIdentity")).To(Equal(step.calls), "after %s", step.after)
+	}
+}
+
+func TestAccountIDSaysWhereThereAreNoCredentials(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	broken := true
+	cfg := s.Config()
+	good := cfg.Credentials
+	cfg.Credentials = awssdk.CredentialsProviderFunc(func(ctx context.Context) (awssdk.Credentials, error) {
+		if broken {
+			return awssdk.Credentials{}, errors.New("no EC2 IMDS role found")
+		}
+		return good.Retrieve(ctx)
+	})
+	clients := aws.NewSessions(cfg, "agentdisconnect", "test").In(region)
+	_, err := clients.AccountID(t.Context(), time.Now())
+	var missing *aws.CredentialsError
+	g.Expect(errors.As(err, &missing)).To(BeTrue(), "%v", err)
+	g.Expect(aws.Message(err)).To(Equal("no AWS credentials: no EC2 IMDS role found"))
+	g.Expect(s.Calls()).To(BeEmpty())
+
+	broken = false
+	_, err = clients.AccountID(t.Context(), time.Now())
+	g.Expect(err).NotTo(HaveOccurred(), "a failure is not remembered")
+}
+
+func TestAccountIDWithKeysThatAWSDoesNotKnow(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	_, err := aws.NewSessions(s.ConfigFor("AKIANOBODY"), "agentdisconnect", "test").In(region).AccountID(t.Context(), time.Now())
+	g.Expect(aws.Classify(err)).To(Equal(aws.NoCredentials), "%v", err)
+	g.Expect(strings.ToLower(aws.Message(err))).To(ContainSubstring("invalid"))
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Class is what an error of AWS means to a caller.
+type Class int
+
+const (
+	// Unanswered: no answer, or one that doesn't say whether the call took effect. The call may be repeated, and a write
+	// must be taken as possibly done.
+	Unanswered Class = iota
+	// Throttled: AWS refused the call for its rate; it had no effect.
+	Throttled
+	// Denied: the identity lacks a permission; no effect.
+	Denied
+	// NoCredentials: AWS doesn't accept the credentials, or there are none; no effect.
+	NoCredentials
+	// NotFound: what the call names doesn't exist; no effect.
+	NotFound
+	// Rejected: AWS refused the call for another reason; no effect.
+	Rejected
+)
+
+// CredentialsError says that no AWS credentials could be had.
+type CredentialsError struct{ Err error }
+
+// Error implements error.
+func (e *CredentialsError) Error() string { return fmt.Sprintf("no AWS credentials: %v", e.Err) }
+
+// Unwrap gives the cause.
+func (e *CredentialsError) Unwrap() error { return e.Err }
+
+// Codes of EC2 and ECS that the controller tells apart.
+const (
+	CodeEntryAlreadyExists = "NetworkAclEntryAlreadyExists"
+	CodeEntryLimitExceeded = "NetworkAclEntryLimitExceeded"
+	CodeEntryNotFound      = "InvalidNetworkAclEntry.NotFound"
+	CodeACLNotFound        = "InvalidNetworkAclID.NotFound"
+	CodeSubnetNotFound     = "InvalidSubnetID.NotFound"
+	CodeClusterNotFound    = "ClusterNotFoundException"
+	CodeDryRun             = "DryRunOperation"
+)
+
+var (
+	deniedCodes = set("UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired")
+	// credentialCodes are those of EC2, ECS and STS for a request that isn't accepted as signed by anyone.
+	credentialCodes = set("AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken",
+		"ExpiredTokenException", "RequestExpired", "SignatureDoesNotMatch", "InvalidSignatureException",
+		"IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
+		"InvalidAccessKeyId", "InvalidSecurityToken", "Blocked", "PendingVerification")
+	notFoundCodes = set(CodeEntryNotFound, CodeACLNotFound, CodeSubnetNotFound, CodeClusterNotFound)
+	// unansweredCodes are faults of the service: they don't say whether the call took effect.
+	unansweredCodes = set("InternalError", "InternalFailure", "InternalServerError", "ServerException",
+		"ServiceUnavailable", "Unavailable", "RequestTimeout", "RequestTimeoutException")
+)
+
+func set(codes ...string) map[string]bool {
+	m := make(map[string]bool, len(codes))
+	for _, c := range codes {
+		m[c] = true
+	}
+	return m
+}
+
+// Classify tells which class a non-nil error of a call falls into.
+func Classify(err error) Class {
+	var credentials *CredentialsError
+	if errors.As(err, &credentials) {
+		return NoCredentials
+	}
+	code := Code(err)
+	_, throttled := retry.DefaultThrottleErrorCodes[code]
+	switch {
+	case code == "" || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return Unanswered
+	case throttled || status(err) == http.StatusTooManyRequests:
+		return Throttled
+	case unansweredCodes[code]:
+		return Unanswered
+	case deniedCodes[code]:
+		return Denied
+	case credentialCodes[code]:
+		return NoCredentials
+	case notFoundCodes[code]:
+		return NotFound
+	case status(err) >= http.StatusInternalServerError || status(err) == 0:
+		return Unanswered
+	default:
+		return Rejected
+	}
+}
+
+// HasCode says whether err is AWS's answer with that code.
+func HasCode(err error, code string) bool { return err != nil && Code(err) == code }
+
+// Code gives the code of AWS's answer, empty where err isn't one.
+func Code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+func status(err error) int {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) {
+		return response.HTTPStatusCode()
+	}
+	return 0
+}
+
+// Action gives the IAM action of the call that failed, such as ec2:DescribeSubnets; empty where err isn't of a call.
+func Action(err error) string {
+	var operation *smithy.OperationError
+	if !errors.As(err, &operation) {
+		return ""
+	}
+	return strings.ToLower(operation.Service()) + ":" + operation.Operation()
+}
+
+// What differs from one answer to the next, though they say the same.
+var volatile = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`(?i)[ .,;]*encoded authorization failure message:.*`), "."},
+	{regexp.MustCompile(`(?i)[ ,;(]*\b(x-amzn-)?request[ -]?id:? *[0-9a-fA-F-]{8,}\)?`), ""},
+	{regexp.MustCompile(`(?i)\[[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\]:? *`), ""},
+	{regexp.MustCompile(`\b[0-9]{8}T[0-9]{6}Z\b`), "(time)"},
+	{regexp.MustCompile(`(:assumed-role/[^/\s]+)/[^\s]+`), "$1"},
+	{regexp.MustCompile(`\b(read|write|dial) (tcp|udp) [^\s]+->[^\s]+:`), "$1 $2:"},
+	{regexp.MustCompile(`\s+`), " "},
+}
+
+// maxMessage bounds a message in bytes: enough for a sentence of AWS and its ARNs.
+const maxMessage = 400
+
+// Message says what went wrong, the same for the same cause every time: what names the single request is left out, or
+// every repeat would change the object's status.
+func Message(err error) string {
+	text := err.Error()
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		text = api.ErrorCode()
+		if m := strings.TrimSpace(api.ErrorMessage()); m != "" {
+			text += ": " + m
+		}
+	} else if errors.Is(err, context.DeadlineExceeded) {
+		text = "no answer in time"
+	}
+	for _, v := range volatile {
+		text = v.pattern.ReplaceAllString(text, v.with)
+	}
+	return Truncate(strings.TrimSpace(text), maxMessage)
+}
+
+// Truncate cuts a text to at most n bytes, between characters, and marks the cut where there is room for the mark.
+func Truncate(text string, n int) string {
+	const mark = "…"
+	if len(text) <= n {
+		return text
+	}
+	cut := n - len(mark)
+	if cut < 0 {
+		return ""
+	}
+	for cut > 0 && !isRuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + mark
+}
+
+func isRuneStart(b byte) bool { return b&0xC0 != 0x80 }

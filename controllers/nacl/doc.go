@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package nacl puts the rules of a run on a network ACL and takes them off again.
+//
+// It promises:
+//
+//   - One shape. The only entry that it ever makes is Deny: outbound, deny, all traffic, to one address or one range of the
+//     spec. So foreign entries keep their effect on every other address, and nothing is ever opened.
+//   - No claim beyond what AWS does. Evaluate walks the whole list of entries in AWS's order, and counts an address as denied
+//     only where nothing that could let any of its traffic out comes first.
+//   - All or nothing. NewPlan finds a number for every destination, within the quota and before whatever allows it, or says
+//     what is in the way. An agent reconnects through the one address that was missed.
+//   - Foreign entries are never touched, nor their numbers taken. Owned is what the ledger has a line for and what is equal,
+//     as a whole, to the entry that the line stands for.
+//   - Planning is values in, values out, whatever the order of the inputs. A plan that was cut off anywhere continues when
+//     planned again: its lines are kept, not made twice. With nothing desired, all that is owned goes.
+package nacl

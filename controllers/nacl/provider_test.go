@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nacl_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+)
+
+// What the simulator's default world has.
+const (
+	simVPC       = "vpc-0a7c1e5f3b9d24680"
+	simACL       = "acl-0b3d6f9a1c5e72840" // one subnet's own
+	simSubnet    = "subnet-0c2e4a6b8d1f35790"
+	simSharedACL = "acl-0d5f8a2c4e6b19370"
+	simShared1   = "subnet-0e8d6c4b2a9f71350"
+	simShared2   = "subnet-0f9b7d5c3e1a86420"
+)
+
+const (
+	createAction = "ec2:CreateNetworkAclEntry"
+	deleteAction = "ec2:DeleteNetworkAclEntry"
+)
+
+func simulate(t *testing.T) (*sim.Simulator, aws.EC2) {
+	t.Helper()
+	s, err := sim.Start(t.Context(), sim.Options{NoAgents: true})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(s.Close)
+	return s, aws.NewSessions(s.Config(), "agentdisconnect", "test").In("ap-northeast-1").EC2
+}
+
+func lineOf(number int32, cidr string) v1alpha1.Rule {
+	return v1alpha1.Rule{NetworkACLID: simACL, RuleNumber: number, CIDR: cidr, State: creating}
+}
+
+// entriesOf are those of the network ACL beside the ones that it came with.
+func entriesOf(s *sim.Simulator) []string {
+	var entries []string
+	found, _ := s.Region().NetworkACL(simACL)
+	for _, e := range found.Entries {
+		if e.RuleNumber != 100 && !e.Default() {
+			entries = append(entries, region.DescribeEntry(e))
+		}
+	}
+	return entries
+}
+
+func attempts(s *sim.Simulator, action string) int {
+	return len(slices.DeleteFunc(s.Calls(), func(c sim.Call) bool { return c.Name() != action || c.DryRun }))
+}
+
+// trouble is what a call meets, and what is then known. made says whether it took effect all the same.
+var trouble = map[string]struct {
+	fault faults.Fault
+	want  nacl.Outcome
+	class aws.Class
+	made  bool
+}{
+	"a lost answer":                 {faults.Fault{Lost: true}, nacl.Unknown, aws.Unanswered, true},
+	"a 500 that took effect":        {faults.Fault{ErrorAfter: "InternalError"}, nacl.Unknown, aws.Unanswered, true},
+	"a 500 without effect":          {faults.Fault{Error: "InternalError"}, nacl.Unknown, aws.Unanswered, false},
+	"a 503":                         {faults.Fault{Error: "Unavailable"}, nacl.Unknown, aws.Unanswered, false},
+	"a caller that waits no longer": {faults.Fault{LatencyAfter: faults.Duration(time.Hour)}, nacl.Unknown, aws.Unanswered, true},
+	"throttling":                    {faults.Fault{Error: "RequestLimitExceeded"}, nacl.Refused, aws.Throttled, false},
+	"a permission withdrawn":        {faults.Fault{Denied: true}, nacl.Refused, aws.Denied, false},
+	"credentials that expired":      {faults.Fault{Error: "RequestExpired"}, nacl.Refused, aws.NoCredentials, false},
+	"a refusal that nobody foresaw": {faults.Fault{Error: "OperationNotPermitted"}, nacl.Refused, aws.Rejected, false},
+	"a quota":                       {faults.Fault{Error: "NetworkAclEntryLimitExceeded"}, nacl.Refused, aws.Rejected, false},
+	"a parameter that AWS refuses":  {faults.Fault{Error: "InvalidParameterValue"}, nacl.Refused, aws.Rejected, false},
+}
+
+// patience is long enough for every answer of the simulator but the one that never comes.
+func patience(t *testing.T, f faults.Fault) context.Context {
+	if f.LatencyAfter == 0 {
+		return t.Context()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestCreate(t *testing.T) {
+	g := NewWithT(t)
+	s, client := simulate(t)
+	outcome, err := nacl.Create(t.Context(), client, lineOf(80, "52.119.223.69/32"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(outcome).To(Equal(nacl.Done))
+	outcome, err = nacl.Create(t.Context(), client, lineOf(81, "2001:db8::1/128"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(outcome).To(Equal(nacl.Done))
+	outcome, err = nacl.Create(t.Context(), client, lineOf(82, "192.0.2.0/24"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(outcome).To(Equal(nacl.Done))
+	made := []string{"egress 80 deny -1 52.119.223.69/32", "egress 81 deny -1 2001:db8::1/128", "egress 82 deny -1 192.0.2.0/24"}
+	g.Expect(entriesOf(s)).To(Equal(made))
+
+	for _, cidr := range []string{"52.119.223.69/32", "52.119.223.70/32"} { // equal or not is for a read to say
+		outcome, err = nacl.Create(t.Context(), client, lineOf(80, cidr))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(outcome).To(Equal(nacl.Taken))
+	}
+	g.Expect(entriesOf(s)).To(Equal(made))
+
+	missing := lineOf(80, "52.119.223.69/32")
+	missing.NetworkACLID = "acl-0fedcba9876543210"
+	outcome, err = nacl.Create(t.Context(), client, missing)
+	g.Expect(aws.HasCode(err, aws.CodeACLNotFound)).To(BeTrue(), "%v", err)
+	g.Expect(outcome).To(Equal(nacl.Refused))
+}
+
+func TestCreateInTrouble(t *testing.T) {
+	for name, tc := range trouble {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s, client := simulate(t)
+			tc.fault.Action = createAction
+			s.Faults().Add(tc.fault)
+			outcome, err := nacl.Create(patience(t, tc.fault), client, lineOf(80, "52.119.223.69/32"))
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(outcome).To(Equal(tc.want), "%v", err)
+			g.Expect(aws.Classify(err)).To(Equal(tc.class), "%v", err)
+			g.Expect(aws.Action(err)).To(Equal(createAction))
+			g.Expect(entriesOf(s)).To(HaveLen(map[bool]int{true: 1}[tc.made]))
+			g.Expect(attempts(s, createAction)).To(Equal(1), "a repeat would hide what the first attempt did")
+		})
+	}
+}
+
+func TestDelete(t *testing.T) {
+	g := NewWithT(t)
+	s, client := simulate(t)
+	line := lineOf(80, "52.119.223.69/32")
+	for _, what := range []string{"there", "no longer there"} {
+		if what == "there" {
+			_, err := nacl.Create(t.Context(), client, line)
+			g.Expect(err).NotTo(HaveOccurred())
+		}
+		outcome, err := nacl.Delete(t.Context(), client, line)
+		g.Expect(err).NotTo(HaveOccurred(), what)
+		g.Expect(outcome).To(Equal(nacl.Done), what)
+		g.Expect(entriesOf(s)).To(BeEmpty())
+	}
+	found, _ := s.Region().NetworkACL(simACL)
+	g.Expect(found.Entries).To(HaveLen(4), "what it came with")
+
+	line.NetworkACLID = "acl-0fedcba9876543210"
+	outcome, err := nacl.Delete(t.Context(), client, line)
+	g.Expect(err).NotTo(HaveOccurred(), "a network ACL that is gone took its entries along")
+	g.Expect(outcome).To(Equal(nacl.Done))
+}
+
+func TestDeleteInTrouble(t *testing.T) {
+	for name, tc := range trouble {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s, client := simulate(t)
+			line := lineOf(80, "52.119.223.69/32")
+			_, err := nacl.Create(t.Context(), client, line)
+			g.Expect(err).NotTo(HaveOccurred())
+			tc.fault.Action = deleteAction
+			s.Faults().Add(tc.fault)
+			outcome, err := nacl.Delete(patience(t, tc.fault), client, line)
+			g.Expect(err).To(HaveOccurred())
+			g.Expect(outcome).To(Equal(tc.want), "%v", err)
+			g.Expect(aws.Classify(err)).To(Equal(tc.class), "%v", err)
+			g.Expect(entriesOf(s)).To(HaveLen(map[bool]int{false: 1}[tc.made]))
+			g.Expect(attempts(s, deleteAction)).To(Equal(1))
+		})
+	}
+}
+
+func TestReadGivesAllOfANetworkACL(t *testing.T) {
+	g := NewWithT(t)
+	s, client := simulate(t)
+	all := netip.MustParsePrefix("0.0.0.0/0")
+	g.Expect(s.Region().SetEntries(simACL,
+		region.AllowAll(100, false),
+		acl.Entry{RuleNumber: 9, Egress: true, Protocol: 1, CIDR: all, Type: 8, Code: -1},
+		acl.Entry{RuleNumber: 8, Egress: true, Allow: true, Protocol: 6, CIDR: netip.MustParsePrefix("10.0.0.0/8"), From: 443, To: 444},
+		acl.Entry{RuleNumber: 7, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix("2001:db8::/32")},
+	)).To(Succeed())
+	icmp := denyOut(9, "0.0.0.0/0")
+	icmp.Protocol, icmp.ICMP = "1", &nacl.ICMP{Type: 8, Code: -1}
+	want := &nacl.ACL{ID: simACL, VPCID: simVPC, SubnetIDs: []string{simSubnet}, Entries: []nacl.Entry{
+		denyOut(7, "2001:db8::/32"), tcp(allowOut(8, "10.0.0.0/8"), 443, 444), icmp, denyOut(nacl.DefaultIPv4, "0.0.0.0/0"),
+		ingress(allowOut(100, "0.0.0.0/0")), ingress(denyOut(nacl.DefaultIPv4, "0.0.0.0/0")),
+	}}
+	byID, err := nacl.Read(t.Context(), client, simACL)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(byID).To(Equal(want))
+	bySubnet, err := nacl.ReadOfSubnet(t.Context(), client, simSubnet)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(bySubnet).To(Equal(want))
+}
+
+func TestReadOfASubnetThatSharesItsNetworkACL(t *testing.T) {
+	g := NewWithT(t)
+	s, client := simulate(t)
+	for _, subnetID := range []string{simShared1, simShared2} {
+		found, err := nacl.ReadOfSubnet(t.Context(), client, subnetID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(found.ID).To(Equal(simSharedACL))
+		g.Expect(found.SubnetIDs).To(Equal([]string{simShared1, simShared2}))
+	}
+	g.Expect(s.Region().MoveSubnet(simShared1, simACL)).To(Succeed())
+	found, err := nacl.ReadOfSubnet(t.Context(), client, simShared1)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.ID).To(Equal(simACL))
+	g.Expect(found.SubnetIDs).To(Equal([]string{simSubnet, simShared1}))
+}
+
+func TestReadTellsAbsenceFromFailure(t *testing.T) {
+	g := NewWithT(t)
+	s, client := simulate(t)
+	found, err := nacl.Read(t.Context(), client, "acl-0fedcba9876543210")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(BeNil())
+	found, err = nacl.ReadOfSubnet(t.Context(), client, "subnet-0fedcba9876543210")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(BeNil())
+
+	s.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
+	for _, id := range []string{simACL, "acl-0fedcba9876543210"} {
+		_, err = nacl.Read(t.Context(), client, id)
+		g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
+	}
+	_, err = nacl.ReadOfSubnet(t.Context(), client, simSubnet)
+	g.Expect(aws.Action(err)).To(Equal("ec2:DescribeNetworkAcls"))
+}
+
+func TestCheckPermissions(t *testing.T) {
+	for name, tc := range map[string]struct {
+		denied []string
+		taken  bool // there is an entry with the number that is asked about
+	}{
+		"all granted":                {},
+		"all granted, number taken":  {taken: true},
+		"the doing withdrawn":        {denied: []string{createAction}},
+		"the undoing withdrawn":      {denied: []string{deleteAction}},
+		"both withdrawn":             {denied: []string{createAction, deleteAction}},
+		"the undoing, number taken":  {denied: []string{deleteAction}, taken: true},
+		"both withdrawn, number too": {denied: []string{createAction, deleteAction}, taken: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s, client := simulate(t)
+			if tc.taken {
+				g.Expect(s.Region().SetEntries(simACL, region.AllowAll(80, true))).To(Succeed())
+			}
+			before, _ := s.Region().NetworkACL(simACL)
+			for _, action := range tc.denied {
+				s.Faults().Add(faults.Fault{Action: action, Denied: true})
+			}
+			err := nacl.CheckPermissions(t.Context(), client, simACL)
+			var named []string
+			if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joined ones themselves are wanted
+				for _, e := range joined.Unwrap() {
+					g.Expect(aws.Classify(e)).To(Equal(aws.Denied), "%v", e)
+					named = append(named, aws.Action(e))
+				}
+			}
+			g.Expect(named).To(Equal(tc.denied))
+			after, _ := s.Region().NetworkACL(simACL)
+			g.Expect(after).To(Equal(before))
+			g.Expect(s.Calls()).To(HaveLen(2))
+			for _, call := range s.Calls() {
+				g.Expect(call.DryRun).To(BeTrue(), "%v", call)
+			}
+		})
+	}
+}
+
+func TestCheckPermissionsTakesNothingElseForAYes(t *testing.T) {
+	for _, code := range []string{"RequestLimitExceeded", "InternalError", "AuthFailure", "InvalidNetworkAclID.NotFound", "InvalidParameterValue"} {
+		for _, action := range []string{createAction, deleteAction} {
+			t.Run(fmt.Sprintf("%s of %s", code, action), func(t *testing.T) {
+				g := NewWithT(t)
+				s, client := simulate(t)
+				s.Faults().Add(faults.Fault{Action: action, Error: code, DryRuns: true})
+				err := nacl.CheckPermissions(t.Context(), client, simACL)
+				g.Expect(aws.Code(err)).To(Equal(code), "%v", err)
+			})
+		}
+	}
+}
