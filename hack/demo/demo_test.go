@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/stack"
+)
+
+// newWalk has a Region, and neither a manager nor agents.
+func newWalk(t *testing.T) *walk {
+	t.Helper()
+	region, err := sim.Start(t.Context(), sim.Options{NoAgents: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(region.Close)
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &walk{screen: screen.New(file), scale: defaultScale}
+	t.Cleanup(w.screen.Close)
+	w.use(&stack.Stack{Sim: region, Dir: "/tmp/agentdisconnect-0123456789", Kubeconfig: "/tmp/agentdisconnect-0123456789/kubeconfig"})
+	return w
+}
+
+func (w *walk) deny(t *testing.T, number int32) {
+	t.Helper()
+	_, err := w.ec2.CreateNetworkAclEntry(t.Context(), &ec2.CreateNetworkAclEntryInput{
+		NetworkAclId: w.before.NetworkAclId, RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true), Protocol: awssdk.String("-1"),
+		RuleAction: ec2types.RuleActionDeny, CidrBlock: awssdk.String("192.0.2.1/32"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *walk) remove(t *testing.T, number int32) {
+	t.Helper()
+	_, err := w.ec2.DeleteNetworkAclEntry(t.Context(), &ec2.DeleteNetworkAclEntryInput{
+		NetworkAclId: w.before.NetworkAclId, RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The walk-through is worth something only if it fails where the product does.
+func TestCompareSeesEveryDifference(t *testing.T) {
+	for name, change := range map[string]func(*testing.T, *walk){
+		"an entry is left":   func(t *testing.T, w *walk) { w.deny(t, 80) },
+		"an entry is gone":   func(t *testing.T, w *walk) { w.remove(t, 100) },
+		"an entry differs":   func(t *testing.T, w *walk) { w.remove(t, 100); w.deny(t, 100) },
+		"a tag is left":      func(t *testing.T, w *walk) { w.tag(t) },
+		"nothing is changed": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWalk(t)
+			if _, err := w.showBefore(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if change != nil {
+				change(t, w)
+			}
+			if _, err := w.compare(t.Context()); (err != nil) != (change != nil) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func (w *walk) tag(t *testing.T) {
+	t.Helper()
+	_, err := w.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{
+		Resources: []string{awssdk.ToString(w.before.NetworkAclId)}, Tags: []ec2types.Tag{{Key: awssdk.String("left"), Value: awssdk.String("behind")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExpireIsPunctual(t *testing.T) {
+	for name, tc := range map[string]struct {
+		late time.Duration
+		ok   bool
+	}{
+		"in time":   {time.Second / 2, true},
+		"too early": {-time.Second, false},
+		"too late":  {punctual + time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWalk(t)
+			expires := metav1.NewTime(time.Now().Add(-tc.late))
+			w.obj.Status.ExpirationTime = &expires
+			w.ending.saw(time.Now(), 0, nil)
+			if _, err := w.expire(t.Context()); (err == nil) != tc.ok {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestEndingIsSeenWhenItComes(t *testing.T) {
+	w := newWalk(t)
+	if _, err := w.showBefore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.deny(t, 80)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	w.ending.watch(ctx, w)
+	await(ctx, t, func() bool { left, _, _, _ := w.ending.now(); return left == 1 })
+	w.remove(t, 80)
+	await(ctx, t, func() bool { _, _, gone, _ := w.ending.now(); return !gone.IsZero() })
+}
+
+func await(ctx context.Context, t *testing.T, seen func() bool) {
+	t.Helper()
+	for !seen() {
+		select {
+		case <-ctx.Done():
+			t.Fatal("not seen in time")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func TestGuideIsFilledInAndFits(t *testing.T) {
+	w := newWalk(t)
+	environment, err := w.environment(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := w.guide("/tmp/agentdisconnect-0123456789/env", environment)
+	if len(parts) < 5 {
+		t.Errorf("%d parts", len(parts))
+	}
+	for _, part := range parts {
+		if part.title == "" || part.text == "" || strings.Contains(part.text, "<no value>") {
+			t.Errorf("%q: %q", part.title, part.text)
+		}
+		for line := range strings.Lines(part.title + "\n" + part.text) {
+			if utf8.RuneCountInString(strings.TrimSpace(line)) > screen.Width {
+				t.Errorf("wider than the screen: %s", line)
+			}
+		}
+	}
+}
+
+func TestColumnsOfKubectl(t *testing.T) {
+	rows := columns("NAME   STATE         EXPIRES   AGE\ndemo   Discovering             0s\n")
+	if len(rows) != 2 || !slices.Equal(rows[1].Cells, []string{"demo", "Discovering", "", "0s"}) {
+		t.Errorf("got %q", rows)
+	}
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/stack"
+)
+
+const (
+	// defaultScale makes the shortest run, a minute, as long for agents as one of a quarter of an hour.
+	defaultScale = 15
+
+	exitNotSeen     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as shells have it for SIGINT
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	playground := flags.Bool("playground", false, "leave everything running until Ctrl-C, and print commands to try")
+	scale := flags.Float64("scale", defaultScale, "how much faster than real time agents, ECS and CloudTrail are")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0 || *scale < 1:
+		fmt.Fprintln(os.Stderr, "demo takes --playground and --scale, a number from 1, see --help")
+		return exitUsage
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	w := &walk{screen: screen.New(os.Stdout), scale: *scale}
+	defer w.screen.Close()
+
+	begun := time.Now()
+	w.introduce(*playground)
+	var err error
+	if *playground {
+		err = w.playground(ctx)
+	} else {
+		err = w.walk(ctx)
+	}
+	interrupted := ctx.Err() != nil
+	if err != nil && !interrupted {
+		w.explain(err)
+	}
+	if closeErr := w.close(err != nil && !interrupted); closeErr != nil {
+		w.screen.Print(screen.Bad, "Stopping: %v", closeErr)
+		err = errors.Join(err, closeErr)
+	}
+	switch {
+	case interrupted:
+		w.screen.Print(screen.Bold, "\nInterrupted: everything that was started has been stopped.")
+		if *playground { // there is no other end to it
+			return 0
+		}
+		return exitInterrupted
+	case err != nil:
+		return exitNotSeen
+	}
+	w.summarize(time.Since(begun))
+	return 0
+}
+
+func (w *walk) introduce(playground bool) {
+	what := "a run of AgentDisconnect from start to end"
+	if playground {
+		what = "a playground"
+	}
+	w.screen.Print(screen.Bold, "agentdisconnect: %s", what)
+	w.screen.Print(screen.Plain, "This is a simulated AWS Region on this machine, in which agents, ECS and CloudTrail live %g times as fast as real ones: no AWS account is involved, and nothing leaves the machine.", w.scale)
+}
+
+// start starts the stack with intervals short enough to watch, and waits for the agents.
+func (w *walk) start(ctx context.Context) (string, error) {
+	w.screen.Wait("starting", "the first time, the manager is compiled too")
+	s, err := stack.Start(ctx, stack.Options{
+		Simulator:   sim.Options{Scale: w.scale},
+		ManagerArgs: []string{"--agent-poll-interval=1s", "--network-acl-poll-interval=2s", "--lookup-interval=500ms"},
+		Progress:    func(part, detail string) { w.screen.Print(screen.Plain, "  %-14s %s", part, detail) },
+	})
+	if err != nil {
+		return "", err
+	}
+	w.use(s)
+	w.screen.Wait("the agents connect", "")
+	w.note("not every agent is connected")
+	if err := s.Sim.WaitForAgents(ctx); err != nil {
+		return "", err
+	}
+	agents := 0
+	for _, c := range s.Sim.World().Clusters {
+		agents += len(c.ContainerInstances)
+	}
+	return fmt.Sprintf("everything is up, and all %d agents of the Region are connected", agents), nil
+}
+
+// close stops the stack. keep leaves the manager's log behind.
+func (w *walk) close(keep bool) error {
+	if w.stack == nil {
+		return nil
+	}
+	w.screen.Wait("stopping what was started", "")
+	defer w.screen.Done()
+	if keep {
+		w.stack.KeepFiles()
+	}
+	return w.stack.Close()
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+)
+
+const (
+	namespace, name = "default", "demo"
+	// duration is the shortest that the API takes: the walk-through waits for its end.
+	duration = time.Minute
+)
+
+// manifest is what a user writes.
+func (w *walk) manifest(duration time.Duration) string {
+	return fmt.Sprintf(`apiVersion: %s
+kind: AgentDisconnect
+metadata:
+  name: %s
+  namespace: %s
+spec:
+  cluster: %s
+  subnetID: %s
+  duration: %dm
+`, v1alpha1.GroupVersion, name, namespace, w.cluster, w.subnet, int(duration.Minutes()))
+}
+
+func (w *walk) apply(ctx context.Context) (string, error) {
+	manifest := w.manifest(duration)
+	for line := range strings.Lines(manifest) {
+		w.screen.Block(screen.Plain, "  "+line)
+	}
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
+		return "", err
+	}
+	if err := w.stack.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("demo")); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the API server took it; its %gm are %gm to the agents", duration.Minutes(), duration.Minutes()*w.scale), w.read(ctx)
+}
+
+// read reads the object.
+func (w *walk) read(ctx context.Context) error {
+	return w.stack.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &w.obj)
+}
+
+// state is the run in a few words.
+func (w *walk) state() string {
+	c := meta.FindStatusCondition(w.obj.Status.Conditions, v1alpha1.ConditionSucceeded)
+	if c == nil {
+		return "the manager has not taken it up yet"
+	}
+	return c.Reason + ": " + c.Message
+}
+
+// findEndpoints waits until every address that the Region's DNS rotates through is in the status.
+func (w *walk) findEndpoints(ctx context.Context) (string, error) {
+	all := 0
+	hosts := w.stack.Sim.World().Hosts
+	for _, h := range hosts {
+		all += len(h.Addresses)
+	}
+	err := w.until(ctx, func(ctx context.Context) (bool, string, error) {
+		err := w.read(ctx)
+		found := 0
+		for _, h := range hosts {
+			for _, a := range h.Addresses {
+				if slices.ContainsFunc(w.obj.Status.Endpoints, func(e v1alpha1.Endpoint) bool { return e.Hostname == h.Name && slices.Contains(e.Addresses, a) }) {
+					found++
+				}
+			}
+		}
+		return found == all, fmt.Sprintf("%d of %d addresses; %s", found, all, w.state()), err
+	})
+	if err != nil {
+		return "", err
+	}
+	var rows []screen.Row
+	for _, e := range w.obj.Status.Endpoints {
+		rows = append(rows, screen.Row{Cells: []string{string(e.Session), e.Hostname, strings.Join(e.Addresses, " ")}})
+	}
+	w.screen.Table([]string{"SESSION", "HOST", "ADDRESSES"}, rows)
+	return fmt.Sprintf("%d addresses of %d hosts, though DNS gives one of a host at a time", all, len(hosts)), nil
+}
+
+// conclude waits for the verdict, and for the object to be let go.
+func (w *walk) conclude(ctx context.Context) (string, error) {
+	err := w.until(ctx, func(ctx context.Context) (bool, string, error) {
+		err := w.read(ctx)
+		succeeded := meta.IsStatusConditionTrue(w.obj.Status.Conditions, v1alpha1.ConditionSucceeded)
+		return succeeded && len(w.obj.Finalizers) == 0, w.state(), err
+	})
+	if err != nil {
+		return "", err
+	}
+	w.showConditions()
+	if len(w.obj.Status.Rules) > 0 {
+		return "", errors.New("status.rules is not empty")
+	}
+	return "the run succeeded, and nothing of it is left in the Region", nil
+}
+
+// showConditions shows the object's conditions as last read.
+func (w *walk) showConditions() {
+	var rows []screen.Row
+	for _, c := range w.obj.Status.Conditions {
+		row := screen.Row{Cells: []string{c.Type, string(c.Status), c.Reason, c.Message}}
+		if c.Type == v1alpha1.ConditionStalled && c.Status == metav1.ConditionTrue {
+			row.Style = screen.Bad
+		}
+		rows = append(rows, row)
+	}
+	w.screen.Table([]string{"CONDITION", "STATUS", "REASON", "MESSAGE"}, rows)
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+)
+
+const (
+	module = "agentdisconnect.dev/agentdisconnect"
+	// startTimeout is for each of etcd and kube-apiserver: seconds as a rule, but not on a machine that is busy compiling.
+	startTimeout = 2 * time.Minute
+	stopTimeout  = 20 * time.Second
+)
+
+// Options say what to run. The zero value is the default world in real time, and a manager with its own defaults.
+type Options struct {
+	// Simulator is the Region.
+	Simulator sim.Options
+	// ManagerArgs are further flags of the manager; they win over the ones that the stack gives.
+	ManagerArgs []string
+	// Progress, when set, is told of each part that is up, one call at a time.
+	Progress func(part, detail string)
+}
+
+// Stack is what runs. Use Start.
+type Stack struct {
+	// Dir has the files of the run. Close removes it, see KeepFiles.
+	Dir string
+	// Kubeconfig is the path of a kubeconfig file for the control plane's administrator.
+	Kubeconfig string
+	// Kubectl is the path of the kubectl beside the control plane's binaries; empty: there is none.
+	Kubectl string
+	// RESTConfig and Client reach the control plane as its administrator; Client knows the product's types.
+	RESTConfig *rest.Config
+	Client     client.WithWatch
+	// Sim is the Region.
+	Sim *sim.Simulator
+	// ManagerLog is the path of the manager's log, which its restarts append to.
+	ManagerLog string
+
+	o         Options
+	control   *envtest.Environment
+	binary    string
+	manager   *process
+	keepFiles bool
+}
+
+// Start starts everything and returns when the manager is ready. The agents of the Region may still be connecting, see
+// sim.Simulator.WaitForAgents. What was started lives until Close, also when ctx ends. KUBEBUILDER_ASSETS names the folder
+// with etcd and kube-apiserver.
+func Start(ctx context.Context, o Options) (*Stack, error) {
+	// Without a logger controller-runtime complains on standard error. What matters comes back as an error.
+	log.SetLogger(logr.Discard())
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		return nil, errors.New("KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver: start this through make, or set it to what make envtest prints")
+	}
+	dir, err := os.MkdirTemp("", "agentdisconnect-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{
+		Dir: dir, Kubeconfig: filepath.Join(dir, "kubeconfig"), ManagerLog: filepath.Join(dir, "manager.log"),
+		o: o, binary: filepath.Join(dir, "manager"),
+	}
+	if kubectl := filepath.Join(assets, "kubectl"); executable(kubectl) {
+		s.Kubectl = kubectl
+	}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context) error {
+	var mu sync.Mutex
+	report := func(part, format string, args ...any) {
+		mu.Lock()
+		defer mu.Unlock()
+		if s.o.Progress != nil {
+			s.o.Progress(part, fmt.Sprintf(format, args...))
+		}
+	}
+	root, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+	if err != nil {
+		return err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		// Its end is Close: the manager must not lose the Region first.
+		s.Sim, err = sim.Start(context.WithoutCancel(ctx), s.o.Simulator)
+		if err == nil {
+			report("Region", "%s: %s; DNS on %s", s.Sim.World().Region, s.Sim.URL(), s.Sim.DNSAddr())
+		}
+		return err
+	})
+	group.Go(func() error {
+		err := s.startControlPlane(root)
+		if err == nil {
+			report("Control plane", "%s, with the CRD installed", s.RESTConfig.Host)
+		}
+		return err
+	})
+	group.Go(func() error {
+		_, err := output(groupCtx, "go", "build", "-C", root, "-o", s.binary, "./cmd/manager")
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := s.StartManager(ctx); err != nil {
+		return err
+	}
+	report("Manager", "process %d, log in %s", s.ManagerPID(), s.ManagerLog)
+	return nil
+}
+
+func (s *Stack) startControlPlane(root string) error {
+	s.control = &envtest.Environment{
+		// Never the user's cluster, which USE_EXISTING_CLUSTER in the environment would mean.
+		UseExistingCluster: new(false),
+		CRDDirectoryPaths:  []string{filepath.Join(root, "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
+		ControlPlaneStartTimeout: startTimeout, ControlPlaneStopTimeout: stopTimeout,
+	}
+	var err error
+	if s.RESTConfig, err = s.control.Start(); err != nil {
+		return err
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return err
+	}
+	if s.Client, err = client.NewWithWatch(s.RESTConfig, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	return os.WriteFile(s.Kubeconfig, s.control.KubeConfig, 0o600)
+}
+
+// KeepFiles makes Close leave Dir, for someone to look at the manager's log.
+func (s *Stack) KeepFiles() { s.keepFiles = true }
+
+// Close stops everything: the manager, then the Region, then the control plane.
+func (s *Stack) Close() error {
+	err := s.StopManager()
+	if s.Sim != nil {
+		s.Sim.Close()
+	}
+	if s.control != nil {
+		err = errors.Join(err, s.control.Stop())
+	}
+	if s.keepFiles {
+		return errors.Join(err, os.RemoveAll(s.binary)) // it is large, and says nothing
+	}
+	return errors.Join(err, os.RemoveAll(s.Dir))
+}
+
+// output runs a command to its end, and puts what it said on standard error into its error.
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, name, args...).Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, exit.Stderr)
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+}
