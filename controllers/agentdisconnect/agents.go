@@ -33,15 +33,13 @@ func (r *Reconciler) pollAgents(ctx context.Context, s *scope, clusterARN string
 // the given time. gone says that the cluster itself is gone, and with it its agents.
 func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time) (gone bool, err error) {
 	status := s.status()
-	if status.Agents == nil || status.Target == nil {
-		return false, nil
-	}
 	err = r.pollAgents(ctx, s, status.Target.ClusterARN, arnsOf(status.Agents))
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
+		s.seen.addPoll(poll{at: s.now}) // an answer too: without its cluster, ECS knows no agent
 		return true, nil
 	}
-	if err != nil {
-		return false, err
+	if err != nil || status.Agents == nil {
+		return false, err // without status.agents, which someone removed, there is none to speak of
 	}
 	for i := range status.Agents.ContainerInstances {
 		instance := &status.Agents.ContainerInstances[i]
@@ -49,13 +47,13 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 		if !ok {
 			continue
 		}
-		instance.Connected = ptr.To(connected)
+		instance.Connected = new(connected)
 		if left {
 			instance.Connected = nil
 		}
 		if s.mode == ModeActive {
 			// Whoever leaves later was there for the whole run, and the verdict is about it too.
-			instance.Gone = ptr.To(left)
+			instance.Gone = new(left)
 		}
 		if s.mode == ModeActive && !left && !connected && instance.DisconnectedTime == nil {
 			instance.DisconnectedTime = stamp(s.now)
@@ -71,8 +69,7 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 // clusterGone says whether the cluster of a run is gone or no longer active.
 func clusterGone(ctx context.Context, client aws.ECS, arn string) (bool, error) {
 	_, err := discovery.DescribeCluster(ctx, client, arn)
-	var notFound *discovery.ClusterNotFoundError
-	if errors.As(err, &notFound) {
+	if _, ok := errors.AsType[*discovery.ClusterNotFoundError](err); ok {
 		return true, nil
 	}
 	return false, err
@@ -141,6 +138,9 @@ func selectARNs(agents *v1alpha1.Agents, take func(v1alpha1.ContainerInstance) b
 }
 
 func arnsOf(agents *v1alpha1.Agents) []string {
+	if agents == nil {
+		return nil
+	}
 	arns := make([]string, 0, len(agents.ContainerInstances))
 	for _, instance := range agents.ContainerInstances {
 		arns = append(arns, instance.ARN)

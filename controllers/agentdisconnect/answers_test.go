@@ -81,6 +81,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 		w, _ := audited(ctx)
 		w.sim.Faults().Add(rule80(faults.Fault{Lost: true, Times: 1}))
 		obj := w.blocking(ctx)
+		w.run(ctx, w.options.ACLPollInterval, obj)
 		Expect(line(w.get(ctx, obj), 80).State).To(Equal(v1alpha1.RuleInstalled))
 		w.expectAllDenied(w.get(ctx, obj))
 		w.finish(ctx, obj, time.Hour)
@@ -155,6 +156,19 @@ var _ = Describe("The answer to the creation of an entry", func() {
 		seen := w.finish(ctx, obj, time.Hour)
 		Expect(w.denies(aclID)).To(Equal(map[int]string{80: "198.51.100.0/24"}))
 		Expect(seen.Status.Rules).To(BeEmpty())
+	})
+
+	It("was an error, and a stranger put an allow in front before the call could be repeated: a smaller number is taken", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.sim.Faults().Add(rule80(faults.Fault{Error: "InternalError", Times: 1}))
+		allow := deny(70, first+"/32")
+		allow.Allow = true
+		w.once(w.sim.Faults().After, func() { w.add(allow) })
+		obj := w.blocking(ctx)
+		w.expectAllDenied(w.get(ctx, obj))
+		w.finish(ctx, obj, time.Hour)
+		w.strip(70)
+		w.expectRestored()
 	})
 
 	It("never came, and the entry never shows up: its line and the finalizer stay until reads lacked it for 5 minutes", func(ctx context.Context) {

@@ -37,6 +37,7 @@ type audit struct {
 // has begun, has a finalizer and isn't over; and what is deleted is what the manager itself made.
 func audited(ctx context.Context) (*world, *audit) {
 	w := newWorld(ctx)
+	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.boot()
 	a := &audit{world: w, made: map[string]acl.Entry{}}
 	faults := w.sim.Faults()
@@ -139,15 +140,15 @@ func (a *audit) deleted(c call.Call) {
 	}
 }
 
-// honest has what a status says between two passes held against the Region: no rule is called installed while an address
-// is let through.
+// honest has what the status of a run says between two passes held against the Region: no rule is called installed while an
+// address is let through. (A status that couldn't be written at the run's end says what it said before.)
 func (w *world) honest(a *audit) {
 	w.beforePass = func() {
 		var all v1alpha1.AgentDisconnectList
 		Expect(kube.List(context.Background(), &all, client.InNamespace(w.namespace))).To(Succeed())
 		for i := range all.Items {
 			obj := &all.Items[i]
-			if condition(obj, v1alpha1.ConditionRulesInstalled).Status != metav1.ConditionTrue {
+			if condition(obj, v1alpha1.ConditionRulesInstalled).Status != metav1.ConditionTrue || !w.clock.Now().Before(obj.Status.ExpirationTime.Time) {
 				continue
 			}
 			for _, endpoint := range obj.Status.Endpoints {
@@ -195,6 +196,7 @@ func (w *world) finish(ctx context.Context, obj *v1alpha1.AgentDisconnect, most 
 	for end := w.clock.Now().Add(most); w.clock.Now().Before(end); {
 		w.run(ctx, step, obj)
 		if seen := w.get(ctx, obj); seen.Status.CompletionTime != nil {
+			w.run(ctx, time.Second, obj)
 			break
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -27,7 +28,6 @@ import (
 
 // +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects/status,verbs=get;patch
-// +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects/finalizers,verbs=update
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (
@@ -81,13 +81,18 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	obj := &v1alpha1.AgentDisconnect{}
 	if err := r.reader.Get(ctx, request.NamespacedName, obj); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(request.NamespacedName)
+		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	s := r.newScope(obj)
 
-	trouble := r.advance(ctx, s)
-	var fatal *storeError
-	if errors.As(trouble, &fatal) {
+	trouble := r.hold(ctx, s)
+	if trouble == nil {
+		trouble = r.advance(ctx, s)
+	}
+	if fatal, ok := errors.AsType[*storeError](trouble); ok {
 		return r.again(ctx, fatal)
 	}
 	err := r.report(ctx, s, explain(trouble))
@@ -98,6 +103,21 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return r.again(ctx, err)
 	}
 	return r.next(s), nil
+}
+
+// hold puts the finalizer back on a run that has begun: whoever replaces the whole object takes it away.
+func (r *Reconciler) hold(ctx context.Context, s *scope) error {
+	if s.mode == ModePending || s.mode == ModeFinished || s.mode == ModeDeleting || Restored(s.status()) {
+		return nil
+	}
+	return r.setFinalizer(ctx, s, controllerutil.AddFinalizer)
+}
+
+// forget drops what is kept in memory of an object.
+func (r *Reconciler) forget(name types.NamespacedName) {
+	if uid, known := r.memories.forget(name); known {
+		r.holders.withdraw(uid)
+	}
 }
 
 // advance does what the object's mode asks for. What stands in the way is an error; what was done stays done.
@@ -117,7 +137,7 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect) *scope {
 	now := r.clock.Now()
 	mode, _ := ModeAt(obj, now)
-	return &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj.UID)}
+	return &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj)}
 }
 
 // release lets go of an object of which nothing is left in AWS: one that is finished, or being deleted.
@@ -129,7 +149,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	if err := r.setFinalizer(ctx, s, controllerutil.RemoveFinalizer); client.IgnoreNotFound(err) != nil {
 		return err
 	}
-	r.memories.forget(s.obj.UID)
+	r.forget(client.ObjectKeyFromObject(s.obj))
 	return nil
 }
 
@@ -155,6 +175,8 @@ func (r *Reconciler) again(ctx context.Context, err error) (reconcile.Result, er
 		log.FromContext(ctx).V(1).Info("Object was written during the pass, starting over")
 		return reconcile.Result{RequeueAfter: conflictDelay}, nil
 	case apierrors.IsNotFound(err), errors.Is(err, errReplaced):
+		// The next look at the name finds out what there is now.
+		log.FromContext(ctx).Error(err, "Object is gone, though the pass was not over: entries that its ledger named may be left")
 		return reconcile.Result{}, nil
 	}
 	return reconcile.Result{}, err

@@ -74,7 +74,7 @@ var _ = Describe("An object that is deleted", func() {
 				w.sim.Faults().Add(fault)
 			}
 			Expect(kube.Delete(ctx, obj)).To(Succeed())
-			w.run(ctx, time.Hour, obj)
+			w.run(ctx, 3*time.Minute, obj)
 			seen := w.get(ctx, obj)
 			Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
 			Expect(seen.Status.Rules).To(HaveLen(6))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
@@ -25,19 +26,13 @@ func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	if Restored(s.status()) {
 		return nil
 	}
-	if err := r.enter(ctx, s); err != nil {
-		return err
-	}
 	s.observeLateness(r)
-	acl, err := r.aclToUndo(ctx, s)
+	observed, err := r.entriesToUndo(ctx, s)
 	if err != nil {
 		return err
 	}
 	sound, unsound := s.ledger()
-	lines, gone, waiting, err := r.undo(ctx, s, sound, acl)
-	if err != nil {
-		return errors.Join(unsound, err)
-	}
+	lines, gone := r.undo(s, sound, observed)
 	if len(gone) > 0 {
 		err = r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 			for _, line := range gone {
@@ -51,53 +46,69 @@ func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	if err == nil && len(s.status().Rules) == 0 {
 		return r.restored(ctx, s)
 	}
-	if waiting > 0 {
-		s.due(s.now.Add(oddReadInterval))
-	}
 	return errors.Join(unsound, err)
 }
 
-// aclToUndo reads the run's network ACL. One that AWS doesn't know has no entries; a second read makes sure of it.
-func (r *Reconciler) aclToUndo(ctx context.Context, s *scope) (*nacl.ACL, error) {
-	for range 2 {
-		if err := r.readACL(ctx, s); err != nil || s.seen.acl != nil {
-			return s.seen.acl, err
-		}
+// entriesToUndo reads the entries of the run's network ACL; one that is gone has none. That it is not found says so only
+// in the run's own account, so AWS is asked afresh whose the credentials are. If it is found, its id is proof enough, and
+// the clean-up goes on even where AWS doesn't say.
+func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]nacl.Entry, error) {
+	unsure := r.enter(ctx, s)
+	if unsure != nil && !passes(unsure) {
+		return nil, unsure
 	}
-	return nil, nil //nolint:nilnil // the absence is the answer
+	if err := r.readACL(ctx, s); err != nil {
+		return nil, err
+	}
+	if s.seen.acl == nil {
+		return nil, r.enter(ctx, s)
+	}
+	return s.seen.acl.Entries, nil
 }
 
-// undo sorts the lines by what their undoing takes: entries to delete, lines of which nothing is left, and how many must
-// be waited for. A nil network ACL was deleted, and all entries with it.
-func (r *Reconciler) undo(ctx context.Context, s *scope, sound []v1alpha1.Rule, acl *nacl.ACL) (remove, gone []v1alpha1.Rule, waiting int, err error) {
-	if acl == nil {
-		return nil, sound, 0, nil
+// passes says whether an error is AWS's not answering for now.
+func passes(err error) bool {
+	if _, known := errors.AsType[*problem](err); known {
+		return false
 	}
-	steps := make([]nacl.Step, len(sound))
-	again := false
-	for i, line := range sound {
-		steps[i] = nacl.Undo(line, acl.Entries, s.now)
-		again = again || steps[i] == nacl.StepLookAgain
-	}
-	if again {
-		if acl, err = r.aclToUndo(ctx, s); err != nil || acl == nil {
-			return nil, sound, 0, err
-		}
-	}
-	for i, line := range sound {
-		if steps[i] == nacl.StepLookAgain {
-			steps[i] = nacl.UndoAgain(line, acl.Entries, s.now)
-		}
-		switch steps[i] {
+	class := aws.Classify(err)
+	return class == aws.Unanswered || class == aws.Throttled
+}
+
+// undo sorts the lines by what their undoing takes: entries to delete, and lines of which nothing is left. The others are
+// waited for.
+func (r *Reconciler) undo(s *scope, sound []v1alpha1.Rule, observed []nacl.Entry) (destroy, gone []v1alpha1.Rule) {
+	for _, line := range sound {
+		switch r.nextStep(s, line, observed) {
 		case nacl.StepDelete:
-			remove = append(remove, line)
+			destroy = append(destroy, line)
 		case nacl.StepGone:
 			gone = append(gone, line)
-		default:
-			waiting++
 		}
 	}
-	return remove, gone, waiting, nil
+	return destroy, gone
+}
+
+// nextStep says what the undoing of a line takes next. What a read contradicts is not believed before this process read
+// it twice, some time apart: reads that lag show the same, and a clock may be wrong.
+func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []nacl.Entry) nacl.Step {
+	step := nacl.Undo(line, observed, s.now)
+	if step == nacl.StepDelete {
+		delete(s.seen.contradicted, line.RuleNumber)
+		return step
+	}
+	first, again := s.seen.contradicted[line.RuleNumber]
+	if !again {
+		s.seen.contradicted[line.RuleNumber] = s.now
+	}
+	since := s.now.Sub(first)
+	switch {
+	case again && step == nacl.StepLookAgain && since >= oddReadInterval:
+		return nacl.UndoAgain(line, observed, s.now)
+	case again && step == nacl.StepGone && since >= lackingFor:
+		return step
+	}
+	return nacl.StepWait
 }
 
 // restored notes that nothing of the run is left in AWS.
@@ -126,9 +137,8 @@ func (r *Reconciler) recover(ctx context.Context, s *scope) error {
 	}
 	gone, err := r.watchAgents(ctx, s, s.status().RestoredTime.Time)
 	if err == nil && (gone || r.allBack(s)) {
-		s.status().Agents.ReconnectedTime = stamp(s.now)
-		if gone {
-			s.status().Agents.ReconnectedTime = nil
+		if agents := s.status().Agents; agents != nil && !gone {
+			agents.ReconnectedTime = stamp(s.now)
 		}
 		s.status().CompletionTime = stamp(s.now)
 		return nil

@@ -6,17 +6,26 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
+// endpointTTL is how soon ECS is asked again for the endpoints of a run that can't begin since a host isn't resolved: by then
+// it may name another. With many container instances it is many calls.
+const endpointTTL = time.Minute
+
 // discover brings the hosts in the status of a run that has not begun in line with what ECS and the spec name. Each
-// container instance is asked for once.
+// container instance is asked for once, unless a host that was named stays without an address.
 func (r *Reconciler) discover(ctx context.Context, s *scope, t *target) error {
+	if unresolved(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
+		clear(s.seen.hosts)
+	}
 	var unknown []string
 	for _, arn := range t.instances {
 		if _, known := s.seen.hosts[arn]; !known {
@@ -24,11 +33,12 @@ func (r *Reconciler) discover(ctx context.Context, s *scope, t *target) error {
 		}
 	}
 	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, t.cluster.ARN, unknown)
+	maps.Copy(s.seen.hosts, found)
+	if len(found) > 0 {
+		s.seen.hostsAsked = s.now
+	}
 	if err != nil {
 		return err
-	}
-	for arn, hosts := range found {
-		s.seen.hosts[arn] = hosts
 	}
 	perInstance := make(map[string][]discovery.Host, len(t.instances))
 	for _, arn := range t.instances {
@@ -36,7 +46,7 @@ func (r *Reconciler) discover(ctx context.Context, s *scope, t *target) error {
 	}
 	hosts := wantedHosts(&s.obj.Spec, perInstance)
 	if len(hosts) > v1alpha1.MaxEndpoints {
-		return refuse(v1alpha1.ReasonTooManyEndpoints, "the agents and spec.additionalEndpoints name %d hosts, and a run takes at most %d", len(hosts), v1alpha1.MaxEndpoints)
+		return refuse(v1alpha1.ReasonTooManyEndpoints, "the agents and spec.additionalEndpoints name %d hosts, and a run takes at most %d: choose a smaller subnet, or name fewer hosts", len(hosts), v1alpha1.MaxEndpoints)
 	}
 	s.status().Endpoints = keepAddresses(s.status().Endpoints, hosts)
 	s.status().CIDRs = nil
@@ -86,8 +96,13 @@ func (r *Reconciler) lookUp(ctx context.Context, s *scope) error {
 		}
 		slices.Sort(names)
 		answers := r.resolver.Lookup(ctx, slices.Compact(names))
+		grown := map[string]bool{}
 		for i := range endpoints {
-			s.seen.note(&endpoints[i], answers[endpoints[i].Hostname])
+			host := endpoints[i].Hostname
+			grown[host] = addAddresses(&endpoints[i], answers[host].Addresses) || grown[host]
+		}
+		for host, answer := range answers {
+			s.seen.note(host, answer, grown[host], s.now)
 		}
 		s.seen.looked = s.now
 	}
@@ -107,24 +122,31 @@ func unresolved(endpoints []v1alpha1.Endpoint) string {
 	return ""
 }
 
-// note adds the addresses of an answer to an endpoint, and keeps how the lookups went.
-func (m *memory) note(endpoint *v1alpha1.Endpoint, answer discovery.Answer) {
-	history := m.lookups[endpoint.Hostname]
-	if answer.Err != nil {
-		history.failure = discovery.Explain(answer.Err)
-		m.lookups[endpoint.Hostname] = history
-		return
-	}
-	history.failure = ""
-	history.quiet += answer.Lookups
-	for _, address := range answer.Addresses {
+// addAddresses adds what is new to an endpoint's addresses, and says whether anything was.
+func addAddresses(endpoint *v1alpha1.Endpoint, addresses []netip.Addr) (grown bool) {
+	for _, address := range addresses {
 		if text := address.String(); !slices.Contains(endpoint.Addresses, text) && len(endpoint.Addresses) < v1alpha1.MaxAddresses {
 			endpoint.Addresses = append(endpoint.Addresses, text)
-			history.quiet = 0
+			grown = true
 		}
 	}
 	slices.SortFunc(endpoint.Addresses, compareAddresses)
-	m.lookups[endpoint.Hostname] = history
+	return grown
+}
+
+// note keeps how the lookups of a host went; grown says that they gave an address that was not known.
+func (m *memory) note(host string, answer discovery.Answer, grown bool, now time.Time) {
+	history := m.lookups[host]
+	history.failure = ""
+	switch {
+	case answer.Err != nil:
+		history.failure = discovery.Explain(answer.Err)
+	case grown || history.quietSince.IsZero():
+		history.quietSince, history.quiet = now, 0
+	default:
+		history.quiet = now.Sub(history.quietSince)
+	}
+	m.lookups[host] = history
 }
 
 func compareAddresses(a, b string) int {
@@ -136,9 +158,9 @@ func compareAddresses(a, b string) int {
 	return left.Compare(right)
 }
 
-// settledAfter is how many answers in a row must hold no new address before the set counts as settled. Of a host that
-// answers with one of three addresses at random, 12 answers miss one in fewer than 1 case in 100.
-const settledAfter = 12
+// settledAfter is for how long lookups must give no new address before the set counts as settled: several times the minute
+// for which a resolver may hold one answer.
+const settledAfter = 5 * time.Minute
 
 // unsettled gives the hosts that may still have addresses which no lookup gave.
 func (m *memory) unsettled(endpoints []v1alpha1.Endpoint) []string {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
@@ -26,7 +28,8 @@ func attempt(lines []v1alpha1.Rule, now time.Time) []v1alpha1.Rule {
 // create writes lines into the ledger and then has AWS create their entries. Lines that are there already are attempted
 // again.
 func (r *Reconciler) create(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
-	if len(lines) == 0 {
+	// A conflict may have shown, since the pass began, that the run is over.
+	if len(lines) == 0 || s.mode != ModeActive {
 		return nil
 	}
 	earlier := slices.Clone(s.status().Rules)
@@ -76,6 +79,8 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 // destroy has AWS delete the entries of lines that were seen to be ours, side by side, and drops the lines that are known
 // to be gone.
 func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
+	// A line that someone took out of the ledger meanwhile is nobody's.
+	lines = slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool { return indexOf(s.status().Rules, l) < 0 })
 	if len(lines) == 0 {
 		return nil
 	}
@@ -107,19 +112,20 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 }
 
 // each calls AWS for every line side by side. While a run is on, the clock is read again before each call, and neither a
-// call that has not begun nor its wait for an answer outlives the run.
+// call that has not begun nor its wait for an answer outlives the run. A manager that is told to stop begins no more calls,
+// and waits for those under way: an answer that nobody hears has to be found out later.
 func (r *Reconciler) each(ctx context.Context, s *scope, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
 	errs := make([]error, len(lines))
 	var group sync.WaitGroup
 	for i := range lines {
 		group.Go(func() {
-			ctx, cancel, over := r.within(ctx, s)
+			bounded, cancel, over := r.within(context.WithoutCancel(ctx), s)
 			defer cancel()
-			if over {
+			if over || ctx.Err() != nil {
 				skip(i)
 				return
 			}
-			errs[i] = call(ctx, i)
+			errs[i] = call(bounded, i)
 		})
 	}
 	group.Wait()
@@ -161,6 +167,12 @@ func upsert(rules, lines []v1alpha1.Rule) []v1alpha1.Rule {
 
 func remove(rules []v1alpha1.Rule, line v1alpha1.Rule) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(rules), func(r v1alpha1.Rule) bool { return same(r, line) })
+}
+
+func setAttempt(status *v1alpha1.AgentDisconnectStatus, line v1alpha1.Rule, at *metav1.Time) {
+	if i := indexOf(status.Rules, line); i >= 0 {
+		status.Rules[i].LastAttemptTime = at
+	}
 }
 
 func setState(status *v1alpha1.AgentDisconnectStatus, line v1alpha1.Rule, state v1alpha1.RuleState) {

@@ -4,6 +4,7 @@ package agentdisconnect
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,23 +40,35 @@ func (h *holders) hold(ctx context.Context, r *Reconciler, s *scope, aclID strin
 		h.ready = map[types.UID]readiness{}
 	}
 	h.ready[s.obj.UID] = readiness{aclID, s.now}
-	var all v1alpha1.AgentDisconnectList
-	if err := r.reader.List(ctx, &all); err != nil {
-		return stored(err)
+	others, err := r.free(ctx, s, aclID)
+	if err != nil {
+		return err
 	}
-	for i := range all.Items {
-		other := &all.Items[i]
-		if other.UID == s.obj.UID {
-			continue
-		}
-		if holds(other, s.clients.Region, aclID) {
-			return wait(v1alpha1.ReasonHolder, "%s holds network ACL %s: this run begins when that one is over", name(other), aclID)
-		}
-		if older(other, s.obj) && h.isReady(other, aclID, s.now) {
+	for i := range others {
+		if other := &others[i]; older(other, s.obj) && h.isReady(other, aclID, s.now) {
 			return wait(v1alpha1.ReasonHolder, "%s is older and about to begin on network ACL %s: this run begins when that one is over", name(other), aclID)
 		}
 	}
-	return begin()
+	if err := begin(); err != nil {
+		return err
+	}
+	delete(h.ready, s.obj.UID)
+	return nil
+}
+
+// free gives all other objects, or an error that names the run which holds the network ACL.
+func (r *Reconciler) free(ctx context.Context, s *scope, aclID string) (others []v1alpha1.AgentDisconnect, err error) {
+	var all v1alpha1.AgentDisconnectList
+	if err := r.reader.List(ctx, &all); err != nil {
+		return nil, stored(err)
+	}
+	others = slices.DeleteFunc(all.Items, func(o v1alpha1.AgentDisconnect) bool { return o.UID == s.obj.UID })
+	for i := range others {
+		if other := &others[i]; holds(other, s.clients.Region, aclID) {
+			return nil, wait(v1alpha1.ReasonHolder, "%s holds network ACL %s: this run begins when that one is over", name(other), aclID)
+		}
+	}
+	return others, nil
 }
 
 // isReady says whether a pass of late found an object that has not begun ready to begin on the network ACL.

@@ -60,7 +60,7 @@ var _ = Describe("Two runs on one network ACL", func() {
 		w.expectRestored()
 	})
 
-	PIt("say what they wait for also while the first has the agents disconnected", func(ctx context.Context) {
+	It("say what they wait for also while the first has the agents disconnected", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.follow()
 		one := w.blocking(ctx)

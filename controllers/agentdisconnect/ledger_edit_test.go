@@ -43,7 +43,7 @@ var _ = Describe("A ledger that someone edited", func() {
 			Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonLedgerInvalid), describe(seen))
 			Expect(condition(seen, v1alpha1.ConditionStalled).Message).To(ContainSubstring("remove the line"))
 
-			w.run(ctx, 20*time.Minute, obj)
+			w.run(ctx, 6*time.Minute, obj)
 			w.expectRestored()
 			seen = w.get(ctx, obj)
 			Expect(seen.Status.Rules).To(ConsistOf(HaveField("RuleNumber", forged.RuleNumber)), "the rest was not cleaned up")
@@ -87,7 +87,7 @@ var _ = Describe("A ledger that someone edited", func() {
 		obj := w.blocking(ctx, within(2*time.Minute))
 		was := w.get(ctx, obj).Status
 		w.editStatus(ctx, obj, edit)
-		w.run(ctx, 10*time.Minute, obj)
+		w.run(ctx, 5*time.Minute, obj)
 		seen := w.get(ctx, obj)
 		Expect(w.denies(aclID)).To(HaveLen(6))
 		Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(BeElementOf(v1alpha1.ReasonLedgerInvalid, v1alpha1.ReasonWrongAccount), describe(seen))
@@ -105,7 +105,7 @@ var _ = Describe("A ledger that someone edited", func() {
 		Entry("with another network ACL", func(status *v1alpha1.AgentDisconnectStatus) { status.NetworkACL.ID = sharedACL }),
 	)
 
-	DescribeTable("so that its times are others: it ends no later than it would have", func(ctx context.Context, edit func(*v1alpha1.AgentDisconnectStatus)) {
+	DescribeTable("so that its times or agents are others: it ends no later than it would have", func(ctx context.Context, edit func(*v1alpha1.AgentDisconnectStatus)) {
 		w, _ := audited(ctx)
 		w.follow()
 		obj := w.blocking(ctx)
@@ -113,11 +113,16 @@ var _ = Describe("A ledger that someone edited", func() {
 		w.editStatus(ctx, obj, edit)
 		w.run(ctx, expires.Sub(w.clock.Now()), obj)
 		w.expectRestored()
+		seen := w.finish(ctx, obj, 15*time.Minute)
+		Expect(seen.Status.CompletionTime).NotTo(BeNil(), describe(seen))
+		Expect(seen.Finalizers).To(BeEmpty())
 	},
 		Entry("an expiration in the far future", func(status *v1alpha1.AgentDisconnectStatus) {
 			status.ExpirationTime = &metav1.Time{Time: status.ExpirationTime.Add(1000 * time.Hour)}
 		}),
+		Entry("no start", func(status *v1alpha1.AgentDisconnectStatus) { status.StartTime = nil }),
 		Entry("no expiration", func(status *v1alpha1.AgentDisconnectStatus) { status.ExpirationTime = nil }),
+		Entry("no agents", func(status *v1alpha1.AgentDisconnectStatus) { status.Agents = nil }),
 		Entry("rules said to be gone", func(status *v1alpha1.AgentDisconnectStatus) {
 			status.RestoredTime = &metav1.Time{Time: status.StartTime.Add(time.Second)}
 		}),

@@ -38,10 +38,13 @@ func ModeAt(obj *v1alpha1.AgentDisconnect, now time.Time) (Mode, time.Time) {
 	switch {
 	case !obj.DeletionTimestamp.IsZero():
 		return ModeDeleting, time.Time{}
-	case status.CompletionTime != nil:
+	case status.CompletionTime != nil && Restored(status):
 		return ModeFinished, time.Time{}
 	case status.Abort != nil:
 		return ModeAborted, recoveryDeadline(status)
+	case status.CompletionTime != nil || (status.StartTime == nil && (len(status.Rules) > 0 || status.RestoredTime != nil)):
+		// Someone edited the status: rules that may be in place come before all that it says beside them.
+		return ModeExpired, recoveryDeadline(status)
 	case status.StartTime == nil:
 		return ModePending, time.Time{}
 	}
@@ -52,18 +55,22 @@ func ModeAt(obj *v1alpha1.AgentDisconnect, now time.Time) (Mode, time.Time) {
 	return ModeActive, expires
 }
 
-// expiration is when a run that has begun ends. A run whose expirationTime someone removed is over: that it ends comes
-// before all else.
+// expiration is when a run that has begun ends. A run whose times someone removed is over: that it ends comes before all
+// else.
 func expiration(status *v1alpha1.AgentDisconnectStatus) time.Time {
-	if status.ExpirationTime == nil {
+	switch {
+	case status.ExpirationTime != nil:
+		return status.ExpirationTime.Time
+	case status.StartTime != nil:
 		return status.StartTime.Time
+	default:
+		return time.Time{}
 	}
-	return status.ExpirationTime.Time
 }
 
 // recoveryDeadline is when the agents of a run whose rules are gone are no longer awaited.
 func recoveryDeadline(status *v1alpha1.AgentDisconnectStatus) time.Time {
-	if status.RestoredTime == nil {
+	if status.RestoredTime == nil || !Restored(status) {
 		return time.Time{}
 	}
 	return status.RestoredTime.Add(RecoveryTimeout)
@@ -71,5 +78,6 @@ func recoveryDeadline(status *v1alpha1.AgentDisconnectStatus) time.Time {
 
 // Restored says whether nothing of the run is left in AWS, as far as the ledger knows.
 func Restored(status *v1alpha1.AgentDisconnectStatus) bool {
-	return len(status.Rules) == 0 && (status.StartTime == nil || status.RestoredTime != nil)
+	begun := status.StartTime != nil || status.Abort != nil
+	return len(status.Rules) == 0 && (!begun || status.RestoredTime != nil)
 }

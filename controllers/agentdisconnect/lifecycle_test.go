@@ -30,7 +30,7 @@ func begun(change ...func(*v1alpha1.AgentDisconnectStatus)) v1alpha1.AgentDiscon
 }
 
 func TestModeAt(t *testing.T) {
-	rules := []v1alpha1.Rule{{NetworkACLID: "acl-1", RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
+	rules := []v1alpha1.Rule{{NetworkACLID: testACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
 	aborted := func(s *v1alpha1.AgentDisconnectStatus) {
 		s.Abort, s.Rules = &v1alpha1.Abort{Reason: "Some", Time: *at(1)}, rules
 	}
@@ -61,6 +61,11 @@ func TestModeAt(t *testing.T) {
 		"finished":                              {status: begun(restored(11), completed), now: 13, want: ModeFinished},
 		"finished, though its end is to come":   {status: begun(aborted, restored(2), completed), now: 3, want: ModeFinished},
 		"finished without ever having begun":    {status: v1alpha1.AgentDisconnectStatus{CompletionTime: at(1)}, want: ModeFinished},
+		"finished, but a rule turned up":        {status: begun(restored(11), completed, func(s *v1alpha1.AgentDisconnectStatus) { s.Rules = rules }), now: 13, want: ModeExpired},
+		"finished, but never restored":          {status: begun(completed), now: 5, want: ModeExpired},
+		"not begun, but with a rule":            {status: v1alpha1.AgentDisconnectStatus{Rules: rules}, want: ModeExpired},
+		"restored, its start edited away":       {status: v1alpha1.AgentDisconnectStatus{RestoredTime: at(1)}, now: 2, want: ModeExpired, change: at(11)},
+		"restored, but a rule turned up":        {status: begun(restored(11), func(s *v1alpha1.AgentDisconnectStatus) { s.Rules = rules }), now: 30, want: ModeExpired},
 		"deleted before it began":               {deleting: true, want: ModeDeleting},
 		"deleted while on":                      {status: begun(), deleting: true, now: 1, want: ModeDeleting},
 		"deleted after it was aborted":          {status: begun(aborted), deleting: true, now: 1, want: ModeDeleting},
@@ -101,6 +106,9 @@ func drawObject(t *rapid.T) *v1alpha1.AgentDisconnect {
 	if abort := maybe("abort"); abort != nil {
 		status.Abort = &v1alpha1.Abort{Reason: v1alpha1.AbortSubnetLeft, Time: *abort}
 	}
+	if rapid.Bool().Draw(t, "has rules") {
+		status.Rules = []v1alpha1.Rule{{NetworkACLID: testACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
+	}
 	return obj
 }
 
@@ -108,15 +116,18 @@ func drawObject(t *rapid.T) *v1alpha1.AgentDisconnect {
 func modeByTheBook(obj *v1alpha1.AgentDisconnect, now time.Time) Mode {
 	s := obj.Status
 	over := s.ExpirationTime == nil || !s.ExpirationTime.After(now)
+	left := len(s.Rules) > 0 || (s.StartTime != nil || s.Abort != nil) && s.RestoredTime == nil
 	for _, m := range []struct {
 		mode Mode
 		is   bool
 	}{
 		{ModeDeleting, obj.DeletionTimestamp != nil},
-		{ModeFinished, s.CompletionTime != nil},
+		{ModeFinished, s.CompletionTime != nil && !left},
 		{ModeAborted, s.Abort != nil},
 		// A run whose expirationTime is missing ends at once, as long as it began: at its start.
 		{ModeExpired, s.StartTime != nil && over && (s.ExpirationTime != nil || !s.StartTime.After(now))},
+		// What may be in place is taken back, whatever else an edit of the status says.
+		{ModeExpired, s.CompletionTime != nil || s.StartTime == nil && (len(s.Rules) > 0 || s.RestoredTime != nil)},
 		{ModePending, s.StartTime == nil},
 	} {
 		if m.is {
@@ -165,6 +176,7 @@ func TestRestoredMeansThatNothingIsLeft(t *testing.T) {
 		"not begun":                            {v1alpha1.AgentDisconnectStatus{}, true},
 		"not begun, with a line of the ledger": {v1alpha1.AgentDisconnectStatus{Rules: rules}, false},
 		"begun":                                {begun(), false},
+		"aborted, its start edited away":       {v1alpha1.AgentDisconnectStatus{Abort: &v1alpha1.Abort{}}, false},
 		"begun, with lines":                    {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.Rules = rules }), false},
 		"restored":                             {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.RestoredTime = at(11) }), true},
 		"restored, and then a line turned up":  {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.RestoredTime, s.Rules = at(11), rules }), false},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
@@ -17,8 +18,9 @@ import (
 type memory struct {
 	// polls are the last two answers about agents, the newest last.
 	polls []poll
-	// hosts are what ECS named to each container instance; asked once for a run.
-	hosts map[string][]discovery.Host
+	// hosts are what ECS named to each container instance; asked once for a run, last at hostsAsked.
+	hosts      map[string][]discovery.Host
+	hostsAsked time.Time
 	// lookups says of each host how its lookups went.
 	lookups map[string]lookups
 	// looked is when the hosts were last looked up.
@@ -26,16 +28,15 @@ type memory struct {
 	// acl is the network ACL as last read, at aclRead. Nil: it was not there.
 	acl     *nacl.ACL
 	aclRead time.Time
-	// odd is the kind of trouble that the last read showed (drift, or an association that is not as it should be), and
-	// oddReads is how many reads in a row showed that kind, the last one that counts at oddRead. Two make it true.
-	odd      string
-	oddReads int
-	oddRead  time.Time
+	// network is what is not as it should be on the network ACL, and target what is not in the rest of the target.
+	network, target suspicion
 	// permitted is when AWS last said that all writes would be allowed, on the network ACL permittedACL.
 	permitted    time.Time
 	permittedACL string
 	// uncounted is how many container instances of the target were not connected on two polls when the run began.
 	uncounted int
+	// contradicted says since when reads contradict a line of the ledger that is to be undone, by rule number.
+	contradicted map[int32]time.Time
 	// ended says that the run's end was acted on.
 	ended bool
 }
@@ -46,36 +47,74 @@ type poll struct {
 	connected map[string]bool
 }
 
+// suspicion is something odd that reads showed. One read may only lag: two in a row, some time apart, confirm it.
+type suspicion struct {
+	reason string
+	// reads is how many reads in a row showed it, the last one that counts at the time at.
+	reads int
+	at    time.Time
+}
+
+// confirmed adds a read that showed something for the given reason, and says whether that makes it true.
+func (o *suspicion) confirmed(reason string, now time.Time) bool {
+	if reason != o.reason {
+		*o = suspicion{reason: reason}
+	}
+	if o.reads > 0 && now.Sub(o.at) < oddReadInterval {
+		return false // too soon to say more than the one before
+	}
+	o.reads, o.at = o.reads+1, now
+	if o.reads < 2 {
+		return false
+	}
+	o.reads = 0
+	return true
+}
+
 // lookups says how the lookups of one host went.
 type lookups struct {
-	// quiet is how many answers in a row held no new address.
-	quiet int
+	// quietSince is when they last gave a new address (or first gave an answer), and quiet is for how long they have since
+	// been answered with nothing new.
+	quietSince time.Time
+	quiet      time.Duration
 	// failure says why the last one failed; empty: it did not.
 	failure string
 }
 
-// memories holds the memory of each object.
+// memories holds the memory of each object, by name: an object that is gone has no more than that.
 type memories struct {
-	mu    sync.Mutex
-	byUID map[types.UID]*memory
+	mu     sync.Mutex
+	byName map[types.NamespacedName]remembered
 }
 
-func (m *memories) of(uid types.UID) *memory {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.byUID == nil {
-		m.byUID = map[types.UID]*memory{}
-	}
-	if m.byUID[uid] == nil {
-		m.byUID[uid] = &memory{hosts: map[string][]discovery.Host{}, lookups: map[string]lookups{}}
-	}
-	return m.byUID[uid]
+type remembered struct {
+	uid types.UID
+	*memory
 }
 
-func (m *memories) forget(uid types.UID) {
+// of gives the memory of an object, a new one for one that took over the name of another.
+func (m *memories) of(obj client.Object) *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.byUID, uid)
+	if m.byName == nil {
+		m.byName = map[types.NamespacedName]remembered{}
+	}
+	name := client.ObjectKeyFromObject(obj)
+	if m.byName[name].uid != obj.GetUID() || m.byName[name].memory == nil {
+		m.byName[name] = remembered{obj.GetUID(), &memory{
+			hosts: map[string][]discovery.Host{}, lookups: map[string]lookups{}, contradicted: map[int32]time.Time{},
+		}}
+	}
+	return m.byName[name].memory
+}
+
+// forget drops the memory of an object, and says which one that was.
+func (m *memories) forget(name types.NamespacedName) (uid types.UID, known bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	forgotten, known := m.byName[name]
+	delete(m.byName, name)
+	return forgotten.uid, known
 }
 
 // addPoll keeps the last two polls.
@@ -116,6 +155,6 @@ func (m *memory) lastPoll() time.Time {
 // startRun forgets what was seen before the run began: it says nothing of the run. uncounted container instances in the
 // subnet are no part of it.
 func (m *memory) startRun(uncounted int) {
-	m.polls, m.acl, m.aclRead, m.odd, m.oddReads = nil, nil, time.Time{}, "", 0
+	m.polls, m.acl, m.aclRead, m.network, m.target = nil, nil, time.Time{}, suspicion{}, suspicion{}
 	m.uncounted = uncounted
 }

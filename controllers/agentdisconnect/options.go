@@ -37,7 +37,7 @@ func Defaults() Options {
 		ACLPollInterval:         30 * time.Second,
 		LookupInterval:          5 * time.Second,
 		EntryQuota:              20,
-		MaxConcurrentReconciles: 16,
+		MaxConcurrentReconciles: 64,
 	}
 }
 
@@ -77,6 +77,14 @@ const (
 	longestInterval = time.Minute
 	// readBackInterval is how soon a network ACL is read again that does not show what it should: reads lag for seconds.
 	readBackInterval = 2 * time.Second
+	// readyTimeout bounds what a pass spends on getting a run ready: about 10 round trips, and lookups.
+	readyTimeout = 30 * time.Second
+	// observeTimeout bounds what a pass spends on looking. With AWS or the DNS not answering, a pass that took longer
+	// would hold up the ends of other runs.
+	observeTimeout = 10 * time.Second
+	// lackingFor is how long, by this process's own reads, an entry whose creation was never answered must be lacking
+	// before it counts as never made, beside the time that the ledger tells: clocks of two managers differ.
+	lackingFor = 30 * time.Second
 	// oddReadInterval is between two reads that must agree before something is held against the network ACL.
 	oddReadInterval = 5 * time.Second
 	// retryInterval is how soon a pass that AWS kept from its work is repeated: throttling passes in seconds.
@@ -85,6 +93,9 @@ const (
 	refusedInterval = 10 * time.Second
 	// waitInterval is how soon a run asks again whether the network ACL is free.
 	waitInterval = 10 * time.Second
+	// recordTimeout bounds the writing down of what AWS answered. With the call before it, it fits the manager's grace
+	// period.
+	recordTimeout = 5 * time.Second
 	// permissionTTL is how long DryRun's answers are believed before a start: permissions change by hand only.
 	permissionTTL = time.Minute
 )

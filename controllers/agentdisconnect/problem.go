@@ -5,6 +5,7 @@ package agentdisconnect
 import (
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -98,6 +99,7 @@ func explainOne(err error) *problem {
 
 func explainAWS(err error) *problem {
 	action := aws.Action(err)
+	var dns *net.DNSError
 	switch class := aws.Classify(err); {
 	case class == aws.NoCredentials:
 		return refuse(v1alpha1.ReasonNoCredentials, "AWS does not accept the manager's credentials, or there are none: give the manager's service account a role (EKS Pod Identity or IRSA). %s", aws.Message(err))
@@ -111,6 +113,8 @@ func explainAWS(err error) *problem {
 		return refuse(v1alpha1.ReasonClusterNotFound, "the cluster does not exist in this account and Region: check spec.cluster and spec.region")
 	case aws.HasCode(err, aws.CodeEntryLimitExceeded):
 		return refuse(v1alpha1.ReasonQuotaExceeded, "%s: delete entries, or raise the quota of rules per network ACL (L-2AEEBF1A)", aws.Message(err))
+	case class == aws.Unanswered && errors.As(err, &dns) && dns.IsNotFound:
+		return refuse(v1alpha1.ReasonAWSUnavailable, "the DNS knows no host of AWS for %s: check the Region (spec.region, the cluster's ARN), and the manager's DNS. %s", action, aws.Message(err))
 	case class == aws.Unanswered && action == "":
 		return wait(v1alpha1.ReasonAWSUnavailable, "AWS gave no usable answer and is asked again: %s", aws.Message(err))
 	case class == aws.Unanswered:
@@ -122,7 +126,7 @@ func explainAWS(err error) *problem {
 
 // flatten gives the errors that were joined, in order.
 func flatten(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the joined ones themselves are wanted, not what they wrap
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}

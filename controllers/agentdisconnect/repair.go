@@ -23,7 +23,7 @@ const maxDriftRepairs = 3
 // someone changed, and ends the run where that is out of its hands.
 func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
 	if !s.aclRead {
-		if !needsEntry(desired(s.status()), sound) {
+		if !needsEntry(s, sound) {
 			return nil
 		}
 		// What to add is decided on the network ACL as it is now.
@@ -31,27 +31,43 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 			return err
 		}
 	}
-	reason, oddity := r.oddity(s, sound)
-	if reason != s.seen.odd {
-		s.seen.odd, s.seen.oddReads = reason, 0
-	}
-	if reason == "" {
+	switch r.judge(s, sound) {
+	case asItShould:
 		return r.fill(ctx, s, sound, false)
-	}
-	if s.seen.oddReads > 0 && s.now.Sub(s.seen.oddRead) < oddReadInterval {
-		return nil // too soon after the last one to say more than it did
-	}
-	s.seen.oddReads, s.seen.oddRead = s.seen.oddReads+1, s.now
-	if s.seen.oddReads < 2 {
+	case drifted:
+		return r.fill(ctx, s, sound, true)
+	default:
 		return nil
 	}
-	s.seen.oddReads = 0
-	if reason != v1alpha1.AbortDriftDetected || s.status().DriftRepairs >= maxDriftRepairs {
+}
+
+// judgement is what reads of the network ACL come to.
+type judgement int
+
+const (
+	// asItShould: the last read showed nothing odd.
+	asItShould judgement = iota
+	// odd: it did, and another one decides, or the run was aborted.
+	odd
+	// drifted: two reads showed that someone changed our rules, and they are to be put back.
+	drifted
+)
+
+// judge holds the network ACL as last read against what the run began with. What two reads in a row show ends the run,
+// unless it can be put back.
+func (r *Reconciler) judge(s *scope, sound []v1alpha1.Rule) judgement {
+	reason, oddity := r.oddity(s, sound)
+	switch {
+	case reason == "":
+		s.seen.network = suspicion{}
+		return asItShould
+	case !s.seen.network.confirmed(reason, s.now):
+		return odd
+	case reason != v1alpha1.AbortDriftDetected || s.status().DriftRepairs >= maxDriftRepairs:
 		s.abort(reason, "%s", oddity)
-		return nil
+		return odd
 	}
-	s.status().DriftRepairs++
-	return r.fill(ctx, s, sound, true)
+	return drifted
 }
 
 // oddity says what is not as it should be on the network ACL, and with which reason the run ends if it stays so; empty:
@@ -89,13 +105,18 @@ func (r *Reconciler) plan(s *scope, sound []v1alpha1.Rule) (nacl.Plan, error) {
 // where the network ACL says so; before that, a line that the read contradicts may only be one that the read lags behind.
 func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, drifted bool) error {
 	observed := s.seen.acl.Entries
+	now := stamp(r.clock.Now())
 	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		if drifted {
+			status.DriftRepairs++
+		}
 		for _, line := range sound {
 			switch {
 			case drifted && nacl.Lost(line, observed):
 				// Reads may lag for longer than thought: that an entry is gone is AWS's to say, when it is created again or
 				// at the end.
 				setState(status, line, lostState(line, observed))
+				setAttempt(status, line, now) // the time that reads must lack it begins anew
 			case line.State == v1alpha1.RuleCreating && nacl.AtWork(line, observed):
 				setState(status, line, v1alpha1.RuleInstalled)
 			}
@@ -120,11 +141,11 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 		return nil
 	}
 	trouble := r.create(ctx, s, lines)
-	if drifted {
-		trouble = errors.Join(trouble, r.destroy(ctx, s, atWork(plan.Delete, observed)))
-	}
 	if len(lines) > 0 {
 		trouble = errors.Join(trouble, r.readACL(ctx, s))
+	}
+	if drifted && trouble == nil && s.seen.acl != nil {
+		trouble = r.destroy(ctx, s, atWork(plan.Delete, s.seen.acl.Entries))
 	}
 	return r.fits(s, trouble)
 }
@@ -152,9 +173,13 @@ func (r *Reconciler) fits(s *scope, trouble error) error {
 	return trouble
 }
 
-// needsEntry says whether something is desired that the ledger has no acknowledged line for.
-func needsEntry(destinations []nacl.Destination, sound []v1alpha1.Rule) bool {
-	return slices.ContainsFunc(destinations, func(d nacl.Destination) bool {
+// needsEntry says whether the network ACL as last read lets through what no acknowledged line denies, or a line was never
+// acknowledged.
+func needsEntry(s *scope, sound []v1alpha1.Rule) bool {
+	if slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleCreating }) {
+		return true
+	}
+	return s.seen.acl != nil && slices.ContainsFunc(s.seen.open(s.status()), func(d nacl.Destination) bool {
 		return !acknowledged(sound, d.CIDR.String())
 	})
 }

@@ -88,7 +88,7 @@ func (r *Reconciler) schedule(s *scope, trouble *problem) {
 		}
 	case s.mode != ModeFinished && s.mode != ModePending && Restored(s.status()):
 		s.due(latest(s.nextPoll(r.options), soonest))
-	case s.mode != ModeFinished && s.mode != ModePending:
+	case s.mode != ModeFinished && s.mode != ModePending && (trouble == nil || !trouble.stalled):
 		s.due(s.now.Add(retryInterval))
 	}
 }

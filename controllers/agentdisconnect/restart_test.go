@@ -70,6 +70,50 @@ var _ = Describe("A manager that dies", func() {
 		all(scenarios)
 	})
 
+	DescribeTable("while it takes rules back is replaced by one that takes the rest back, whatever it died in",
+		func(ctx context.Context, deed func(*world, *v1alpha1.AgentDisconnect), over func(*world, *v1alpha1.AgentDisconnect) bool) {
+			ending := func(n int) (w *world, run func() string, points func() []string) {
+				w, a := audited(ctx)
+				obj := w.blocking(ctx)
+				points = w.mortal(n)
+				return w, func() string {
+					deed(w, obj)
+					w.run(ctx, 20*time.Second, obj) // a new manager looks twice before it aborts
+					if ok, _ := Equal(w.before).Match(w.entries()); !ok {
+						return fmt.Sprintf("rules are left: %v", w.denies(aclID))
+					}
+					w.run(ctx, time.Minute, obj)
+					if !over(w, obj) {
+						return "the run isn't over: " + describe(w.get(ctx, obj))
+					}
+					return strings.Join(a.found(), "; ")
+				}, points
+			}
+			_, run, points := ending(-1)
+			Expect(run()).To(BeEmpty(), "the manager that lives")
+			var scenarios []scenario
+			for n, point := range points() {
+				_, run, _ := ending(n)
+				scenarios = append(scenarios, scenario{fmt.Sprintf("died at point %d %s", n, point), run})
+			}
+			all(scenarios)
+		},
+		Entry("since the object was deleted",
+			func(_ *world, obj *v1alpha1.AgentDisconnect) {
+				Expect(kube.Delete(context.Background(), obj)).To(Succeed())
+			},
+			func(w *world, obj *v1alpha1.AgentDisconnect) bool { return w.gone(context.Background(), obj) }),
+		Entry("since the run was aborted",
+			func(w *world, _ *v1alpha1.AgentDisconnect) {
+				Expect(w.sim.Region().CreateTags([]string{subnetID}, map[string]string{w.options.ConsentTagKey: ""})).To(Succeed())
+				w.clock.Step(w.options.ACLPollInterval)
+			},
+			func(w *world, obj *v1alpha1.AgentDisconnect) bool {
+				seen := w.get(context.Background(), obj)
+				return seen.Status.CompletionTime != nil && len(seen.Finalizers) == 0 && seen.Status.Abort.Reason == v1alpha1.AbortConsentWithdrawn
+			}),
+	)
+
 	DescribeTable("again and again, after a few writes each time, is replaced by ones that end the run all the same", func(ctx context.Context, writes int) {
 		w, _ := audited(ctx)
 		lives := 0
@@ -155,13 +199,13 @@ var _ = Describe("A manager that comes back as someone else", func() {
 		Entry("with another account's credentials, during the run", strangersKey, v1alpha1.ReasonWrongAccount,
 			func(context.Context, *world, *v1alpha1.AgentDisconnect) {}),
 		Entry("with another account's credentials, after the expiration", strangersKey, v1alpha1.ReasonWrongAccount,
-			func(ctx context.Context, w *world, obj *v1alpha1.AgentDisconnect) { w.clock.Step(time.Hour) }),
+			func(_ context.Context, w *world, _ *v1alpha1.AgentDisconnect) { w.clock.Step(time.Hour) }),
 		Entry("with another account's credentials, when the object is deleted", strangersKey, v1alpha1.ReasonWrongAccount,
 			func(ctx context.Context, _ *world, obj *v1alpha1.AgentDisconnect) {
 				Expect(kube.Delete(ctx, obj)).To(Succeed())
 			}),
 		Entry("with credentials that nobody knows", "AKIAUNKNOWN000000001", v1alpha1.ReasonNoCredentials,
-			func(ctx context.Context, w *world, obj *v1alpha1.AgentDisconnect) { w.clock.Step(time.Hour) }),
+			func(_ context.Context, w *world, _ *v1alpha1.AgentDisconnect) { w.clock.Step(time.Hour) }),
 	)
 
 	It("goes on with a run in the Region where it began, whatever its own is now", func(ctx context.Context) {

@@ -72,6 +72,9 @@ func (r *Reconciler) persist(ctx context.Context, s *scope) error {
 // record writes what became known of entries after AWS was called. Unlike persist it does not give up when the object
 // was written in between: nobody but the controller writes the ledger, and what AWS answered stays true.
 func (r *Reconciler) record(ctx context.Context, s *scope, change func(*v1alpha1.AgentDisconnectStatus)) error {
+	// Neither the run's end nor a stop of the manager may lose the answer.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
 	change(s.status())
 	err := r.persist(ctx, s)
 	if !apierrors.IsConflict(err) {
@@ -86,6 +89,7 @@ func (r *Reconciler) record(ctx context.Context, s *scope, change func(*v1alpha1
 			return errReplaced
 		}
 		s.obj, s.stored = latest, latest.DeepCopy()
+		s.mode, _ = ModeAt(s.obj, r.clock.Now())
 		change(s.status())
 		return r.persist(ctx, s)
 	})

@@ -81,7 +81,7 @@ var _ = Describe("Reads that lag behind writes", func() {
 		obj := w.create(ctx, within(time.Minute))
 		w.run(ctx, 20*time.Second, obj)
 		Expect(w.denies(aclID)).To(HaveLen(6))
-		w.run(ctx, w.get(ctx, obj).Status.ExpirationTime.Sub(w.clock.Now()), obj)
+		w.run(ctx, w.get(ctx, obj).Status.ExpirationTime.Sub(w.clock.Now())+6*time.Second, obj)
 		w.expectRestored()
 	})
 
@@ -90,7 +90,7 @@ var _ = Describe("Reads that lag behind writes", func() {
 		thaw := func() {}
 		w.once(w.sim.Faults().Before, func() { thaw = w.freeze(0) })
 		obj := w.create(ctx, within(time.Hour))
-		w.run(ctx, 8*time.Minute, obj)
+		w.run(ctx, 150*time.Second, obj)
 		seen := w.get(ctx, obj)
 		Expect(condition(seen, v1alpha1.ConditionRulesInstalled).Status).NotTo(Equal(metav1.ConditionTrue))
 		for number, cidr := range w.denies(aclID) {

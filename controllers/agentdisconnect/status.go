@@ -9,7 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
@@ -55,9 +54,9 @@ func setConditions(f facts) {
 	}
 	succeeded := f.succeeded()
 	f.set(v1alpha1.ConditionSucceeded, &succeeded)
-	f.set(v1alpha1.ConditionEndpointsDiscovered, ptr.To(f.endpointsDiscovered()))
-	f.set(v1alpha1.ConditionRulesInstalled, ptr.To(f.rulesInstalled()))
-	f.set(v1alpha1.ConditionAgentsDisconnected, ptr.To(f.agentsDisconnected()))
+	f.set(v1alpha1.ConditionEndpointsDiscovered, new(f.endpointsDiscovered()))
+	f.set(v1alpha1.ConditionRulesInstalled, new(f.rulesInstalled()))
+	f.set(v1alpha1.ConditionAgentsDisconnected, new(f.agentsDisconnected()))
 	f.set(v1alpha1.ConditionReconciling, f.reconciling(succeeded))
 	f.set(v1alpha1.ConditionStalled, f.stalled(succeeded))
 }
@@ -162,7 +161,7 @@ func (f facts) endpointsDiscovered() verdict {
 	case len(f.unsettled) > 0 && (f.mode == ModePending || f.mode == ModeActive):
 		return verdict{yes, "Discovered", describeEndpoints(endpoints) + "; lookups go on, more may be found for " + list(f.unsettled)}
 	case f.mode == ModePending || f.mode == ModeActive:
-		return verdict{yes, "Settled", fmt.Sprintf("%s; the last %d lookups of every host found no other", describeEndpoints(endpoints), settledAfter)}
+		return verdict{yes, "Settled", fmt.Sprintf("%s; lookups found no other for %s", describeEndpoints(endpoints), minutes(settledAfter))}
 	default:
 		return verdict{yes, "Discovered", describeEndpoints(endpoints)}
 	}

@@ -10,7 +10,6 @@ import (
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
@@ -62,7 +61,7 @@ func started(f *facts) {
 	status.StartTime, status.ExpirationTime = at(0), at(10)
 	status.NetworkACL = &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace}
 	status.Agents = &v1alpha1.Agents{ContainerInstances: []v1alpha1.ContainerInstance{
-		{ARN: one, Connected: ptr.To(true)}, {ARN: two, Connected: ptr.To(true)},
+		{ARN: one, Connected: new(true)}, {ARN: two, Connected: new(true)},
 	}}
 	count(status.Agents)
 	for i, address := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {

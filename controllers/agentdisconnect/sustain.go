@@ -22,17 +22,28 @@ func (r *Reconciler) sustain(ctx context.Context, s *scope) error {
 	if s.mode != ModeActive {
 		return r.end(ctx, s)
 	}
+	trouble := r.keep(ctx, s)
+	if !r.clock.Now().Before(expiration(s.status())) {
+		return r.endIfOver(ctx, s) // whatever the run's end cut off is no trouble
+	}
+	return r.endIfAborted(ctx, s, trouble)
+}
+
+// keep looks at the run, and repairs it, for as long as it lasts.
+func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 	ctx, cancel, _ := r.within(ctx, s)
 	defer cancel()
-	if err := r.enter(ctx, s); err != nil {
+	looking, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	if err := r.enter(looking, s); err != nil {
 		return err
 	}
 	sound, unsound := s.ledger()
-	trouble := errors.Join(unsound, r.observe(ctx, s))
+	trouble := errors.Join(unsound, r.observe(looking, s))
 	if s.status().Abort == nil && unsound == nil && !s.seen.aclRead.IsZero() {
 		trouble = errors.Join(trouble, r.repair(ctx, s, sound))
 	}
-	return r.endIfAborted(ctx, s, trouble)
+	return trouble
 }
 
 // endIfAborted ends a run in the pass that aborted it: the reason is written before anything is taken back.
@@ -113,26 +124,33 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		func() error { return r.lookUp(ctx, s) },
 	)
 	switch {
-	case agentsGone || clusterIsGone:
-		s.abort(v1alpha1.AbortClusterGone, "cluster %s is gone or no longer active", status.Target.ClusterARN)
-	case allLeft(status.Agents):
+	case allLeft(status.Agents): // two polls agreed
+		if gone, err := clusterGone(ctx, s.clients.ECS, status.Target.ClusterARN); err == nil && gone {
+			s.abort(v1alpha1.AbortClusterGone, clusterGoneMessage, status.Target.ClusterARN)
+		}
 		s.abort(v1alpha1.AbortAgentsLeft, "none of the %d container instances that counted is in the cluster any more", len(status.Agents.ContainerInstances))
+	case agentsGone || clusterIsGone:
+		s.abortIfConfirmed(v1alpha1.AbortClusterGone, clusterGoneMessage, status.Target.ClusterARN)
 	case aws.HasCode(subnetErr, aws.CodeSubnetNotFound):
-		s.abort(v1alpha1.AbortSubnetLeft, "subnet %s was deleted", spec.SubnetID)
+		s.abortIfConfirmed(v1alpha1.AbortSubnetLeft, "subnet %s was deleted", spec.SubnetID)
 	case subnetErr != nil:
 		return errors.Join(trouble, subnetErr)
 	case aclDue && !r.consents(current.tags, s.obj.Namespace):
-		s.abort(v1alpha1.AbortConsentWithdrawn, "the owner of subnet %s took its consent back: the tag %s no longer allows namespace %s", spec.SubnetID, r.options.ConsentTagKey, s.obj.Namespace)
+		s.abortIfConfirmed(v1alpha1.AbortConsentWithdrawn, "the owner of subnet %s took its consent back: the tag %s no longer allows namespace %s", spec.SubnetID, r.options.ConsentTagKey, s.obj.Namespace)
+	case aclDue:
+		s.seen.target = suspicion{}
 	}
 	return trouble
 }
+
+const clusterGoneMessage = "cluster %s is gone or no longer active"
 
 // nextACLRead is when the network ACL is to be read again: soon after a read that did not show what it should.
 func (s *scope) nextACLRead(options Options) time.Time {
 	switch {
 	case s.seen.aclRead.IsZero():
 		return s.now
-	case s.seen.oddReads > 0:
+	case s.seen.network.reads > 0 || s.seen.target.reads > 0:
 		return s.seen.aclRead.Add(oddReadInterval)
 	case !s.seen.denied(s.status()):
 		return s.seen.aclRead.Add(readBackInterval)
@@ -153,8 +171,18 @@ func (r *Reconciler) readACL(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	if acl == nil {
+		s.clients.ForgetAccount() // not found, or not in the account that the run works in
+	}
 	s.seen.acl, s.seen.aclRead, s.aclRead = acl, s.now, true
 	return nil
+}
+
+// abortIfConfirmed ends the run once two looks at the target found the same.
+func (s *scope) abortIfConfirmed(reason, format string, args ...any) {
+	if s.seen.target.confirmed(reason, s.now) {
+		s.abort(reason, format, args...)
+	}
 }
 
 // abort ends the run before its time. The first reason stays.

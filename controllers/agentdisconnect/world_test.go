@@ -46,6 +46,8 @@ type world struct {
 	before map[string][]string
 	// beforePass, if set, is called before every pass: a manager that died is replaced there.
 	beforePass func()
+	// pace counts the passes of each second, to tell a loop that spins.
+	pace pace
 }
 
 func newWorld(ctx context.Context, change ...func(*sim.Options)) *world {
@@ -175,6 +177,7 @@ func (w *world) pass(ctx context.Context, obj *v1alpha1.AgentDisconnect) (reconc
 	if w.beforePass != nil {
 		w.beforePass()
 	}
+	w.pace.count(obj.Name, w.clock.Now())
 	return w.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
 }
 

@@ -16,7 +16,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -60,6 +62,7 @@ type Clients struct {
 	sts         STS
 	credentials awssdk.CredentialsProvider
 
+	asking   singleflight.Group
 	mu       sync.Mutex
 	account  string
 	accountT time.Time
@@ -122,13 +125,38 @@ func (s *Sessions) In(region string) *Clients {
 const accountTTL = time.Minute
 
 // AccountID gives the 12 digits of the account that the credentials belong to, asked for again after a minute of now.
-// A CredentialsError says that there are none.
+// A CredentialsError says that there are none. Callers at the same time share one call, and wait no longer than their
+// context.
 func (c *Clients) AccountID(ctx context.Context, now time.Time) (string, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if age := now.Sub(c.accountT); c.account != "" && age >= 0 && age < accountTTL {
-		return c.account, nil
+	account, age := c.account, now.Sub(c.accountT)
+	c.mu.Unlock()
+	if account != "" && age >= 0 && age < accountTTL {
+		return account, nil
 	}
+	answer := c.asking.DoChan("", func() (any, error) { return c.askAccount(now) })
+	select {
+	case <-ctx.Done():
+		return "", &smithy.OperationError{ServiceID: sts.ServiceID, OperationName: "GetCallerIdentity", Err: ctx.Err()}
+	case result := <-answer:
+		if result.Err != nil {
+			return "", result.Err
+		}
+		return result.Val.(string), nil
+	}
+}
+
+// ForgetAccount has the account asked for afresh: something was not found, which says that it is gone only in the account
+// in which it was.
+func (c *Clients) ForgetAccount() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.account = ""
+}
+
+func (c *Clients) askAccount(now time.Time) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), readAttempts*CallTimeout)
+	defer cancel()
 	if _, err := c.credentials.Retrieve(ctx); err != nil {
 		return "", &CredentialsError{Err: err}
 	}
@@ -136,6 +164,8 @@ func (c *Clients) AccountID(ctx context.Context, now time.Time) (string, error) 
 	if err != nil {
 		return "", err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.account, c.accountT = awssdk.ToString(out.Account), now
 	return c.account, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -130,4 +131,56 @@ func TestAccountIDWithKeysThatAWSDoesNotKnow(t *testing.T) {
 	_, err := aws.NewSessions(s.ConfigFor("AKIANOBODY"), "agentdisconnect", "test").In(region).AccountID(t.Context(), time.Now())
 	g.Expect(aws.Classify(err)).To(Equal(aws.NoCredentials), "%v", err)
 	g.Expect(strings.ToLower(aws.Message(err))).To(ContainSubstring("invalid"))
+}
+
+func TestAccountIDIsAskedOnceByManyAtATime(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	asked := make(chan struct{})
+	released := make(chan struct{})
+	s.Faults().Before("sts:GetCallerIdentity", func(sim.Call) {
+		close(asked) // a second call would panic
+		<-released
+	})
+	now := time.Now()
+	var all sync.WaitGroup
+	ask := func() {
+		account, err := clients.AccountID(t.Context(), now)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(account).To(Equal("123456789012"))
+	}
+	all.Go(ask)
+	<-asked
+	for range 20 {
+		all.Go(ask)
+	}
+	close(released)
+	all.Wait()
+	g.Expect(callsOf(s, "sts:GetCallerIdentity")).To(Equal(1))
+}
+
+func TestAccountIDKeepsNobodyWaitingLongerThanTheyWantTo(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	s.Faults().Add(faults.Fault{Action: "sts:GetCallerIdentity", Latency: faults.Duration(time.Hour)})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := clients.AccountID(ctx, time.Now())
+	g.Expect(aws.Classify(err)).To(Equal(aws.Unanswered), "%v", err)
+	g.Expect(aws.Action(err)).To(Equal("sts:GetCallerIdentity"))
+	g.Expect(aws.Message(err)).To(Equal("no answer in time"))
+}
+
+func TestAccountIDThatIsForgottenIsAskedForAfresh(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	for calls := range 3 {
+		clients.ForgetAccount()
+		_, err := clients.AccountID(t.Context(), time.Now())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(callsOf(s, "sts:GetCallerIdentity")).To(Equal(calls + 1))
+	}
 }

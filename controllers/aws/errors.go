@@ -77,8 +77,7 @@ func set(codes ...string) map[string]bool {
 
 // Classify tells which class a non-nil error of a call falls into.
 func Classify(err error) Class {
-	var credentials *CredentialsError
-	if errors.As(err, &credentials) {
+	if _, ok := errors.AsType[*CredentialsError](err); ok {
 		return NoCredentials
 	}
 	code := Code(err)
@@ -108,16 +107,14 @@ func HasCode(err error, code string) bool { return err != nil && Code(err) == co
 
 // Code gives the code of AWS's answer, empty where err isn't one.
 func Code(err error) string {
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
 	return ""
 }
 
 func status(err error) int {
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) {
+	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return response.HTTPStatusCode()
 	}
 	return 0
@@ -142,7 +139,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`(?i)\[[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\]:? *`), ""},
 	{regexp.MustCompile(`\b[0-9]{8}T[0-9]{6}Z\b`), "(time)"},
 	{regexp.MustCompile(`(:assumed-role/[^/\s]+)/[^\s]+`), "$1"},
-	{regexp.MustCompile(`\b(read|write|dial) (tcp|udp) [^\s]+->[^\s]+:`), "$1 $2:"},
+	{regexp.MustCompile(`\b(read|write|dial) (tcp|udp) \S+: `), "$1 $2: "},
 	{regexp.MustCompile(`\s+`), " "},
 }
 
@@ -153,8 +150,7 @@ const maxMessage = 400
 // every repeat would change the object's status.
 func Message(err error) string {
 	text := err.Error()
-	var api smithy.APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		text = api.ErrorCode()
 		if m := strings.TrimSpace(api.ErrorMessage()); m != "" {
 			text += ": " + m

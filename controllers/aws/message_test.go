@@ -80,7 +80,7 @@ func TestMessageOfErrorsOfTheNetwork(t *testing.T) {
 		"lookup ec2.example on 10.0.0.2:53: read udp 10.0.1.7:5353->10.0.0.2:53: i/o timeout": "lookup ec2.example on 10.0.0.2:53: " +
 			"read udp: i/o timeout",
 		"write tcp [2001:db8::1]:41234->[2001:db8::2]:443: broken pipe": "write tcp: broken pipe",
-		"dial tcp 127.0.0.1:4566: connect: connection refused":          "dial tcp 127.0.0.1:4566: connect: connection refused",
+		"dial tcp 52.119.1.2:443: i/o timeout":                          "dial tcp: i/o timeout",
 	} {
 		NewWithT(t).Expect(aws.Message(errors.New(in))).To(Equal(want))
 	}

@@ -39,7 +39,8 @@ func (e *InvalidEndpointError) Error() string {
 }
 
 // PollEndpoints asks ecs:DiscoverPollEndpoint for every container instance, since nothing says that all of a cluster's
-// agents get the same answer, and gives each instance's hosts.
+// agents get the same answer, and gives each instance's hosts. Beside an error it gives those that were answered, so that
+// a large cluster gets on while AWS throttles.
 func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, arns []string) (map[string][]Host, error) {
 	answers := make([]*ecs.DiscoverPollEndpointOutput, len(arns))
 	group, ctx := errgroup.WithContext(ctx)
@@ -52,12 +53,13 @@ func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, arns []s
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
+	unanswered := group.Wait()
 	// Parsed in their order, so that of several endpoints that can't be used the same one is named every time.
 	hosts := make(map[string][]Host, len(arns))
 	for i, arn := range arns {
+		if answers[i] == nil {
+			continue
+		}
 		acs, err := ParseEndpoint(v1alpha1.EndpointACS, awssdk.ToString(answers[i].Endpoint))
 		if err != nil {
 			return nil, err
@@ -68,7 +70,7 @@ func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, arns []s
 		}
 		hosts[arn] = []Host{acs, tcs}
 	}
-	return hosts, nil
+	return hosts, unanswered
 }
 
 // ParseEndpoint takes the host out of an endpoint as ECS names it: an http or https URL, with or without a path.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -77,11 +76,7 @@ func PollAgents(ctx context.Context, client aws.ECS, cluster string, arns []stri
 }
 
 // Cluster is an ECS cluster as AWS describes it.
-type Cluster struct {
-	ARN string
-	// AccountID is the 12 digits in the ARN.
-	AccountID string
-}
+type Cluster struct{ ARN string }
 
 // ClusterNotFoundError says that a cluster doesn't exist where it was looked for, or is no longer active.
 type ClusterNotFoundError struct {
@@ -112,10 +107,5 @@ func DescribeCluster(ctx context.Context, client aws.ECS, cluster string) (Clust
 	if status := awssdk.ToString(found.Status); status != "ACTIVE" {
 		return Cluster{}, &ClusterNotFoundError{Cluster: cluster, Status: status}
 	}
-	arn := awssdk.ToString(found.ClusterArn)
-	account := ""
-	if parts := strings.Split(arn, ":"); len(parts) > 4 {
-		account = parts[4]
-	}
-	return Cluster{ARN: arn, AccountID: account}, nil
+	return Cluster{ARN: awssdk.ToString(found.ClusterArn)}, nil
 }

@@ -104,17 +104,12 @@ func sinceAttempt(line v1alpha1.Rule, now time.Time) time.Duration {
 	return now.Sub(line.LastAttemptTime.Time)
 }
 
-// Drift tells what someone did to acknowledged lines, a sentence each, in order: removed, replaced or overridden. Empty
-// while reads may lag behind our last write.
+// Drift tells what someone did to acknowledged lines, a sentence each, in order: removed, replaced or overridden. It says
+// nothing of a line while reads may lag behind our last write of it.
 func Drift(lines []v1alpha1.Rule, observed []Entry, now time.Time) []string {
-	for _, line := range lines {
-		if sinceAttempt(line, now) < SettleFor {
-			return nil
-		}
-	}
 	var drift []string
 	for _, line := range lines {
-		if line.State != v1alpha1.RuleInstalled {
+		if line.State != v1alpha1.RuleInstalled || sinceAttempt(line, now) < SettleFor {
 			continue
 		}
 		want := EntryOf(line)

@@ -268,7 +268,7 @@ func TestCheckPermissions(t *testing.T) {
 			}
 			err := nacl.CheckPermissions(t.Context(), client, simACL)
 			var named []string
-			if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joined ones themselves are wanted
+			if joined, ok := err.(interface{ Unwrap() []error }); ok {
 				for _, e := range joined.Unwrap() {
 					g.Expect(aws.Classify(e)).To(Equal(aws.Denied), "%v", e)
 					named = append(named, aws.Action(e))
