@@ -19,9 +19,12 @@ import (
 const readyFor = 2 * waitInterval
 
 // holders sees to it that one run at a time works on a network ACL. Only the leader reconciles, so a lock of the process
-// is enough; what it guards is in the objects' status.
+// is enough; what it guards is in the objects' status. It is one lock a network ACL, and nobody waits for it: a start that
+// AWS holds up must not hold up another run's end.
 type holders struct {
 	mu sync.Mutex
+	// starting are the network ACLs that a run is beginning on.
+	starting map[string]bool
 	// ready says which objects were of late ready to begin.
 	ready map[types.UID]readiness
 }
@@ -34,12 +37,10 @@ type readiness struct {
 // hold calls begin, which makes s the holder of the network ACL, if no other run holds it and none that is older is ready
 // to. Otherwise the error names the other one.
 func (h *holders) hold(ctx context.Context, r *Reconciler, s *scope, aclID string, begin func() error) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.ready == nil {
-		h.ready = map[types.UID]readiness{}
+	if !h.enter(s, aclID) {
+		return wait(v1alpha1.ReasonHolder, "another run is about to begin on network ACL %s: this run begins when that one is over", aclID)
 	}
-	h.ready[s.obj.UID] = readiness{aclID, s.now}
+	defer h.leave(aclID)
 	others, err := r.free(ctx, s, aclID)
 	if err != nil {
 		return err
@@ -52,8 +53,30 @@ func (h *holders) hold(ctx context.Context, r *Reconciler, s *scope, aclID strin
 	if err := begin(); err != nil {
 		return err
 	}
-	delete(h.ready, s.obj.UID)
+	h.withdraw(s.obj.UID)
 	return nil
+}
+
+// enter notes that an object is ready, and takes the lock of the network ACL if it is free.
+func (h *holders) enter(s *scope, aclID string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ready == nil {
+		h.ready, h.starting = map[types.UID]readiness{}, map[string]bool{}
+	}
+	h.ready[s.obj.UID] = readiness{aclID, s.now}
+	if h.starting[aclID] {
+		return false
+	}
+	h.starting[aclID] = true
+	return true
+}
+
+// leave gives the lock of the network ACL back.
+func (h *holders) leave(aclID string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.starting, aclID)
 }
 
 // free gives all other objects, or an error that names the run which holds the network ACL.
@@ -73,7 +96,9 @@ func (r *Reconciler) free(ctx context.Context, s *scope, aclID string) (others [
 
 // isReady says whether a pass of late found an object that has not begun ready to begin on the network ACL.
 func (h *holders) isReady(obj *v1alpha1.AgentDisconnect, aclID string, now time.Time) bool {
+	h.mu.Lock()
 	ready, ok := h.ready[obj.UID]
+	h.mu.Unlock()
 	return ok && ready.aclID == aclID && now.Sub(ready.at) < readyFor &&
 		obj.Status.StartTime == nil && obj.DeletionTimestamp.IsZero()
 }

@@ -95,6 +95,9 @@ func ParseEndpoint(session v1alpha1.EndpointSession, endpoint string) (Host, err
 	if !isHostname(hostname) {
 		return invalid("its host is not a fully qualified name")
 	}
+	if strings.HasPrefix(hostname, "ecs.") || strings.HasPrefix(hostname, "ecs-fips.") {
+		return invalid("that is the ECS API itself, which the callers under test need")
+	}
 	return Host{Hostname: hostname, Session: session}, nil
 }
 

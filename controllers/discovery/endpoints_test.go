@@ -65,6 +65,7 @@ func TestParseEndpoint(t *testing.T) {
 		"a space":               {endpoint: "https://ecs a.example.com/", refused: "it is not a URL"},
 		"a line break":          {endpoint: "https://ecs-a.example.com/\n", refused: "it is not a URL"},
 		"a broken escape":       {endpoint: "https://ecs-a.example.com%zz/", refused: "it is not a URL"},
+		"the ECS API itself":    {endpoint: "https://ecs.us-east-1.amazonaws.com/", refused: "that is the ECS API itself"},
 		"text":                  {endpoint: "none", refused: "it is not an http or https URL"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/stack"
+)
+
+const (
+	exitNotMeasured = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as shells have it for SIGINT
+
+	// giveUp is when something that has not happened never will: many times what all of it takes on a slow machine.
+	giveUp = 20 * time.Minute
+)
+
+// settings are the flags.
+type settings struct {
+	runs, objects int
+	latency       time.Duration
+	trace         bool
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	set := settings{}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.IntVar(&set.runs, "runs", 7, "how many runs the figures of a single run are the median of")
+	flags.IntVar(&set.objects, "objects", 100, "how many objects expire together")
+	flags.DurationVar(&set.latency, "latency", 50*time.Millisecond, "how long every simulated AWS call takes")
+	flags.BoolVar(&set.trace, "trace", false, "also print the calls and the writes of single runs, in order")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0 || set.runs < 1 || set.objects <= set.runs || set.objects > maxFleet || set.latency < time.Millisecond:
+		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, more objects than runs and at most %d, and a latency of at least 1ms, see --help\n", maxFleet)
+		return exitUsage
+	}
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(interrupted, giveUp)
+	defer cancel()
+
+	f, err := measure(ctx, set)
+	switch {
+	case interrupted.Err() != nil:
+		return exitInterrupted
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "Not everything could be measured:", err)
+		return exitNotMeasured
+	}
+	out := screen.New(os.Stdout)
+	defer out.Close()
+	f.print(out)
+	if set.trace {
+		out.Block(screen.Plain, "\n"+strings.Join(f.traces(), "\n"))
+	}
+	return 0
+}
+
+// measure takes all figures. What it is at is shown on standard error, so that standard output is the figures alone.
+func measure(ctx context.Context, set settings) (*figures, error) {
+	live := screen.New(os.Stderr)
+	defer live.Close()
+	progress := func(format string, args ...any) { live.Wait(fmt.Sprintf(format, args...), "") }
+	begun := time.Now()
+	f := &figures{set: set, machine: machine()}
+
+	// Two stacks, one after the other: the second manager has its own intervals, the first polls as often as it may.
+	progress("starting; the first time, the manager is compiled too")
+	fast := stack.Options{
+		Simulator:   sim.Options{NoAgents: true, Latency: set.latency},
+		ManagerArgs: []string{"--agent-poll-interval=" + shortestPoll.String()},
+	}
+	err := with(ctx, fast, func(s *stack.Stack) (err error) {
+		progress("measuring one run, %d times", set.runs)
+		if f.installing, err = measureInstalling(ctx, s, set); err != nil {
+			return err
+		}
+		progress("counting calls")
+		if err := s.StopManager(); err != nil {
+			return err
+		}
+		f.counted, err = countCalls(ctx, s.Client)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	progress("starting with %d subnets", set.objects)
+	many := stack.Options{Simulator: sim.Options{NoAgents: true, Latency: set.latency, World: fleetWorld(set.objects)}}
+	err = with(ctx, many, func(s *stack.Stack) (err error) {
+		f.fleet, err = measureFleet(ctx, s, set, progress)
+		return err
+	})
+	f.took = time.Since(begun)
+	return f, err
+}
+
+// with runs something on a stack of its own.
+func with(ctx context.Context, o stack.Options, do func(*stack.Stack) error) error {
+	s, err := stack.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), s.Close())
+}
+
+func (f *figures) traces() []string { return append(f.installing.traces, f.fleet.traces...) }
