@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
@@ -33,6 +35,9 @@ func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	}
 	sound, unsound := s.ledger()
 	lines, gone := r.undo(s, sound, observed)
+	if meta.IsStatusConditionTrue(s.status().Conditions, v1alpha1.ConditionRulesInstalled) {
+		s.setConditions(nil) // written with the ledger: nothing says any longer that the rules are in place
+	}
 	if len(gone) > 0 {
 		err = r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 			for _, line := range gone {
