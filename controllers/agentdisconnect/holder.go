@@ -57,17 +57,18 @@ func (h *holders) hold(ctx context.Context, r *Reconciler, s *scope, aclID strin
 	return nil
 }
 
-// enter notes that an object is ready, and takes the lock of the network ACL if it is free.
+// enter takes the lock of the network ACL if it is free, and notes that the object is ready.
 func (h *holders) enter(s *scope, aclID string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ready == nil {
 		h.ready, h.starting = map[types.UID]readiness{}, map[string]bool{}
 	}
-	h.ready[s.obj.UID] = readiness{aclID, s.now}
 	if h.starting[aclID] {
 		return false
 	}
+	// One that was turned away is not noted: the one inside would wait for it, and neither would begin.
+	h.ready[s.obj.UID] = readiness{aclID, s.now}
 	h.starting[aclID] = true
 	return true
 }
