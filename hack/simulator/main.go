@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command simulator runs a simulated AWS account on this machine: EC2, ECS, CloudTrail and STS over AWS's own protocols,
-// a DNS server, and ECS agents that connect through the network ACLs of their subnets.
+// Command simulator runs a simulated AWS account on this machine: EC2, ECS, CloudTrail, Service Quotas and STS over AWS's
+// own protocols, a DNS server, and ECS agents that connect through the network ACLs of their subnets.
 //
 //	go run ./hack/simulator                                       # the default world, 60 times as fast
 //	go run ./hack/simulator --world w.yaml --fault 'ec2:CreateNetworkAclEntry lost times=1'
@@ -42,7 +42,7 @@ func command() *cobra.Command {
 	var faultTexts []string
 	cmd := &cobra.Command{
 		Use:           "simulator",
-		Short:         "A simulated AWS account on this machine: EC2, ECS, CloudTrail, STS, DNS and ECS agents",
+		Short:         "A simulated AWS account on this machine: EC2, ECS, CloudTrail, Service Quotas, STS, DNS and ECS agents",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: false,
@@ -72,6 +72,8 @@ func command() *cobra.Command {
 	f.StringVar(&file, "world", "", "YAML file with the world to simulate (see the command world); unset: the default world")
 	f.Float64Var(&o.Scale, "scale", 60, "how much faster than real time agents, ECS and CloudTrail are")
 	f.DurationVar(&o.Latency, "latency", 0, "how long every AWS call takes, e.g. 50ms")
+	f.StringVar(&o.CallerVPC, "caller-vpc", "", "VPC that callers of the APIs are in; unset: outside of all")
+	f.StringVar(&o.ResolverVPC, "resolver-vpc", "", "VPC whose resolver the DNS server is; unset: outside of all")
 	f.BoolVar(&o.NoAgents, "no-agents", false, "run no agents: all container instances are connected for good")
 	f.StringArrayVar(&faultTexts, "fault", nil, "a fault to begin with, may be given again:\n"+faults.Syntax)
 	cmd.AddCommand(faultCommand(), worldCommand())

@@ -18,6 +18,8 @@ const (
 const (
 	MaxRuleNumber     = 32766
 	DefaultRuleNumber = 32767
+	// DefaultIPv6RuleNumber is the one for IPv6, which only the ACLs of VPCs with IPv6 have.
+	DefaultIPv6RuleNumber = 32768
 )
 
 // Any matches every ICMP type or code.

@@ -8,11 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"os"
-	"strconv"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -57,46 +54,6 @@ func handshakeError(conn net.Conn, response *http.Response, err error) error {
 		return &net.OpError{Op: "read", Net: "tcp", Source: conn.LocalAddr(), Addr: conn.RemoteAddr(), Err: os.ErrDeadlineExceeded}
 	}
 	return plainError(err)
-}
-
-// dial tries the host's addresses in turn, as Go's dialer does: each has its share of the time that is left.
-func (r *run) dial(ctx context.Context, t target) (net.Conn, error) {
-	port, err := strconv.ParseUint(t.port, 10, 16)
-	if err != nil {
-		return nil, err
-	}
-	addrs, err := r.o.Resolve(ctx, t.host)
-	if err == nil && len(addrs) == 0 {
-		err = &net.DNSError{Err: "no such host", Name: t.host, IsNotFound: true}
-	}
-	if err != nil {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
-	}
-	var first error
-	for i, addr := range addrs {
-		conn, err := r.dialOne(ctx, netip.AddrPortFrom(addr.Unmap(), uint16(port)), len(addrs)-i)
-		if err == nil {
-			return conn, nil
-		}
-		if first == nil {
-			first = err
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, first
-}
-
-// dialOne dials the first of so many addresses.
-func (r *run) dialOne(ctx context.Context, addr netip.AddrPort, addresses int) (net.Conn, error) {
-	if deadline, ok := ctx.Deadline(); ok && addresses > 1 {
-		share := max(time.Until(deadline)/time.Duration(addresses), r.timing.scaled(leastDialTime))
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, share)
-		defer cancel()
-	}
-	return r.o.Fabric.Dial(ctx, r.o.Host, addr)
 }
 
 // plainError takes off what the WebSocket and HTTP libraries add to a network's error.

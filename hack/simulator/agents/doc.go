@@ -10,7 +10,8 @@
 //   - It asks DiscoverPollEndpoint for its two URLs, keeps the answer for 12 h, and uses one that is older if the
 //     call fails.
 //   - It keeps one session with ACS and one with TCS. For each dial it resolves the host afresh and dials through the
-//     fabric with a time-out of 30 s.
+//     fabric with a time-out of 30 s. With an IPv6 address of its own and answers of both families it dials as Go's
+//     dialer does: IPv6 first, IPv4 beside it after 300 ms or as soon as IPv6 fails, and the first connection counts.
 //   - Over ACS it acknowledges heartbeats; over TCS it publishes metrics every 20 s.
 //   - Silence of 60 s plus up to 60 s of jitter ends an ACS session; silence of 3 min ends a TCS session. Every 30 to
 //     35 min it reconnects by plan.

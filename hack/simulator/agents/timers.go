@@ -23,6 +23,8 @@ const (
 	endpointsTTL     = 12 * time.Hour
 	// A dialer with several addresses shares its time among them, but gives each at least this.
 	leastDialTime = 2 * time.Second
+	// A dialer with addresses of both families gives the preferred one this long before it tries the other as well.
+	fallbackDelay = 300 * time.Millisecond
 )
 
 // The servers' times. AWS publishes none; the agent's own timers need a heartbeat at least each minute, and

@@ -35,7 +35,7 @@ type Options struct {
 	// Cluster is the name or ARN that the agent is configured with.
 	Cluster              string
 	ContainerInstanceARN string
-	// Host is the container instance: its subnet and private address.
+	// Host is the container instance: its subnet, its private address and its IPv6 address if it has one.
 	Host   fabric.Host
 	Fabric *fabric.Fabric
 	// Discover calls DiscoverPollEndpoint of the ECS API, which is none of the hosts that the agent then connects to.

@@ -13,7 +13,7 @@ import (
 type Call struct {
 	// Time is when the call arrived.
 	Time time.Time
-	// Service is the endpoint prefix, as in IAM: ec2, ecs, cloudtrail, sts.
+	// Service is the endpoint prefix, as in IAM: ec2, ecs, cloudtrail, servicequotas, sts.
 	Service string
 	// Action is the name of the operation, e.g. CreateNetworkAclEntry.
 	Action string

@@ -12,17 +12,26 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// answerer turns queries into answers.
+// answerer is what the views of a server share.
 type answerer struct {
-	zone  Zone
 	ttl   time.Duration
 	hold  bool
 	clock clock.PassiveClock
 
 	mu      sync.Mutex
 	failing map[string]bool
-	turns   map[question]int
-	held    map[question]heldAnswer
+}
+
+// view turns queries into answers from one zone.
+type view struct {
+	*answerer
+	zone  Zone
+	turns map[question]int
+	held  map[question]heldAnswer
+}
+
+func (a *answerer) view(z Zone) *view {
+	return &view{answerer: a, zone: z, turns: map[question]int{}, held: map[question]heldAnswer{}}
 }
 
 // question is what answers are held for and addresses take turns in.
@@ -32,19 +41,16 @@ type question struct {
 }
 
 type heldAnswer struct {
-	addr    netip.Addr
+	addrs   []netip.Addr
 	expires time.Time
 }
 
 func newAnswerer(o Options) *answerer {
 	a := &answerer{
-		zone:    o.Zone,
 		ttl:     o.TTL,
 		hold:    o.HoldTTL,
 		clock:   o.Clock,
 		failing: map[string]bool{},
-		turns:   map[question]int{},
-		held:    map[question]heldAnswer{},
 	}
 	if a.ttl <= 0 {
 		a.ttl = DefaultTTL
@@ -66,12 +72,12 @@ func (a *answerer) setFailing(host string, failing bool) {
 }
 
 // ServeDNS answers one query.
-func (a *answerer) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
+func (a *view) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	// A query that can't be answered any more was sent by a client that is gone.
 	_ = w.WriteMsg(a.reply(query))
 }
 
-func (a *answerer) reply(query *dns.Msg) *dns.Msg {
+func (a *view) reply(query *dns.Msg) *dns.Msg {
 	m := new(dns.Msg)
 	m.SetReply(query)
 	// A resolver offers recursion, an authoritative server speaks for itself; clients take a reply that does neither
@@ -85,39 +91,44 @@ func (a *answerer) reply(query *dns.Msg) *dns.Msg {
 		return m
 	}
 	q := query.Question[0]
-	addr, ttl, rcode := a.answer(question{canonical(q.Name), q.Qtype})
+	addrs, ttl, rcode := a.answer(question{canonical(q.Name), q.Qtype})
 	m.Rcode = rcode
-	if addr.IsValid() {
-		m.Answer = []dns.RR{record(q, addr, ttl)}
+	for _, addr := range addrs {
+		m.Answer = append(m.Answer, record(q, addr, ttl))
 	}
 	return m
 }
 
-// answer is the one address whose turn it is, if the host has any of the family.
-func (a *answerer) answer(q question) (netip.Addr, time.Duration, int) {
+// answer is the one address whose turn it is, if the host has any of the family; for a whole answer, all of them from
+// that one on.
+func (a *view) answer(q question) ([]netip.Addr, time.Duration, int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.failing[q.host] {
-		return netip.Addr{}, 0, dns.RcodeServerFailure
+		return nil, 0, dns.RcodeServerFailure
 	}
 	now := a.clock.Now()
 	if h, ok := a.held[q]; ok && now.Before(h.expires) {
-		return h.addr, h.expires.Sub(now), dns.RcodeSuccess
+		return h.addrs, h.expires.Sub(now), dns.RcodeSuccess
 	}
 	all := a.zone.Lookup(q.host)
 	if len(all) == 0 {
-		return netip.Addr{}, 0, dns.RcodeNameError
+		return nil, 0, dns.RcodeNameError
 	}
 	addrs := slices.DeleteFunc(slices.Clone(all), func(addr netip.Addr) bool { return recordType(addr) != q.qtype })
 	if len(addrs) == 0 {
-		return netip.Addr{}, 0, dns.RcodeSuccess
+		return nil, 0, dns.RcodeSuccess
 	}
-	addr := addrs[a.turns[q]%len(addrs)]
-	a.turns[q] = (a.turns[q] + 1) % len(addrs)
+	turn := a.turns[q] % len(addrs)
+	a.turns[q] = (turn + 1) % len(addrs)
+	addrs = slices.Concat(addrs[turn:], addrs[:turn])
+	if w, ok := a.zone.(WholeZone); !ok || !w.Whole(q.host) {
+		addrs = addrs[:1]
+	}
 	if a.hold {
-		a.held[q] = heldAnswer{addr, now.Add(a.ttl)}
+		a.held[q] = heldAnswer{addrs, now.Add(a.ttl)}
 	}
-	return addr, a.ttl, dns.RcodeSuccess
+	return addrs, a.ttl, dns.RcodeSuccess
 }
 
 func recordType(addr netip.Addr) uint16 {

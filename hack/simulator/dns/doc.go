@@ -11,6 +11,9 @@
 //   - A host without addresses of the family asked for gives NOERROR without an answer; an unknown host gives
 //     NXDOMAIN; a host named with Server.SetFailing gives SERVFAIL until it is cleared.
 //
+// A host of which a WholeZone says so has all its addresses in each answer, the next one first each time: private names
+// of VPC endpoints are such hosts. Server.AddView has the same server answer from another zone on a further port.
+//
 // Names are compared without regard to case and answered in the case they were asked in. What a host's addresses
 // are is the Zone's business and is asked anew for every answer that isn't held.
 package dns

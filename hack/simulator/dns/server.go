@@ -26,6 +26,13 @@ type Zone interface {
 	Lookup(host string) []netip.Addr
 }
 
+// WholeZone is a Zone with hosts whose addresses all come in one answer.
+type WholeZone interface {
+	Zone
+	// Whole says whether host, named as for Lookup, is such a host now.
+	Whole(host string) bool
+}
+
 // Options of a Server. Only Zone is required.
 type Options struct {
 	Zone Zone
@@ -43,12 +50,12 @@ type Options struct {
 type Server struct {
 	addr     string
 	answerer *answerer
-	udp, tcp *dns.Server
-	stop     func() bool
 
-	closeOnce sync.Once
-	closeErr  error
-	wg        sync.WaitGroup
+	mu      sync.Mutex
+	stop    func() bool
+	servers []*dns.Server // of all views, for UDP and TCP
+	closed  bool
+	wg      sync.WaitGroup
 }
 
 // Start listens and answers until ctx ends or Close is called.
@@ -59,22 +66,43 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Addr == "" {
 		o.Addr = "127.0.0.1:0"
 	}
-	packets, streams, err := listen(ctx, o.Addr)
-	if err != nil {
+	s := &Server{answerer: newAnswerer(o)}
+	var err error
+	if s.addr, err = s.serve(ctx, o.Addr, o.Zone); err != nil {
 		return nil, err
 	}
-	s := &Server{addr: streams.Addr().String(), answerer: newAnswerer(o)}
-	s.udp = &dns.Server{PacketConn: packets, Handler: s.answerer}
-	s.tcp = &dns.Server{Listener: streams, Handler: s.answerer}
-	for _, server := range []*dns.Server{s.udp, s.tcp} {
+	s.mu.Lock()
+	s.stop = context.AfterFunc(ctx, func() { _ = s.Close() })
+	s.mu.Unlock()
+	return s, nil
+}
+
+// AddView makes the server answer on a further free port of loopback from another zone, as the resolver of another network
+// does, and returns the address. Its addresses take turns of their own; SetFailing holds for all views.
+func (s *Server) AddView(ctx context.Context, zone Zone) (addr string, err error) {
+	return s.serve(ctx, "127.0.0.1:0", zone)
+}
+
+func (s *Server) serve(ctx context.Context, addr string, zone Zone) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return "", net.ErrClosed
+	}
+	packets, streams, err := listen(ctx, addr)
+	if err != nil {
+		return "", err
+	}
+	v := s.answerer.view(zone)
+	for _, server := range []*dns.Server{{PacketConn: packets, Handler: v}, {Listener: streams, Handler: v}} {
 		started := make(chan struct{})
 		server.NotifyStartedFunc = func() { close(started) }
 		s.wg.Go(func() { _ = server.ActivateAndServe() })
 		// A server that has not started yet can't be shut down.
 		<-started
+		s.servers = append(s.servers, server)
 	}
-	s.stop = context.AfterFunc(ctx, func() { _ = s.Close() })
-	return s, nil
+	return streams.Addr().String(), nil
 }
 
 // Addr is the address of the server, the same for UDP and TCP, as "127.0.0.1:5353".
@@ -87,14 +115,19 @@ func (s *Server) SetFailing(host string, failing bool) {
 
 // Close stops listening and waits for the answers under way.
 func (s *Server) Close() error {
-	s.closeOnce.Do(func() {
-		if s.stop != nil {
-			s.stop()
-		}
-		s.closeErr = errors.Join(s.udp.Shutdown(), s.tcp.Shutdown())
-		s.wg.Wait()
-	})
-	return s.closeErr
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop != nil {
+		s.stop()
+	}
+	s.closed = true
+	var errs []error
+	for _, server := range s.servers {
+		errs = append(errs, server.Shutdown())
+	}
+	s.servers = nil
+	s.wg.Wait()
+	return errors.Join(errs...)
 }
 
 // listen takes one port for both transports. A free UDP port may be taken for TCP, so with port 0 it tries some.

@@ -20,10 +20,15 @@ const (
 )
 
 // Dial connects a host to a simulated address. Its errors are those of net.Dialer: when ctx runs out of time, a
-// *net.OpError that reads "i/o timeout" and whose Timeout is true.
+// *net.OpError that reads "i/o timeout" and whose Timeout is true; at once "network is unreachable" where the host has no
+// address of the family.
 func (f *Fabric) Dial(ctx context.Context, from Host, to netip.AddrPort) (net.Conn, error) {
-	local := netip.AddrPortFrom(from.IP, f.ephemeralPort(from.IP))
-	p := path{judge: f.judge, subnetID: from.SubnetID, instance: local, server: to}
+	p := path{judge: f.judge, subnetID: from.SubnetID, server: to}
+	ip := from.from(to.Addr())
+	if !ip.IsValid() {
+		return nil, dialError(p, os.NewSyscallError("connect", syscall.ENETUNREACH))
+	}
+	p.instance = netip.AddrPortFrom(ip, f.ephemeralPort(ip))
 
 	wait := firstSYN
 	for range synTries {

@@ -3,7 +3,7 @@
 // Package fabric is the network between the instances of the simulated VPC and the servers on the Internet: TCP
 // whose packets are judged by the instance's subnet, one by one.
 //
-// A server is registered under each of its public addresses with the real listener that serves it. A host in a
+// A server is registered under each of its addresses, IPv4 or IPv6, with the real listener that serves it. A host in a
 // subnet dials such an address and gets a net.Conn. What it writes leaves the fabric through a real TCP connection to
 // that listener, but first it is cut into packets, and Judge is asked about every packet at the moment it is sent:
 //

@@ -26,10 +26,19 @@ type Packet struct {
 // goroutines at once, and must not call the fabric.
 type Judge func(Packet) bool
 
-// Host is an instance: where it is attached and its private address.
+// Host is an instance: where it is attached and its private address, and its IPv6 address if it has one.
 type Host struct {
 	SubnetID string
 	IP       netip.Addr
+	IPv6     netip.Addr
+}
+
+// from is the host's own address towards another one, invalid where it has none of the family.
+func (h Host) from(to netip.Addr) netip.Addr {
+	if to.Unmap().Is4() {
+		return h.IP
+	}
+	return h.IPv6
 }
 
 // Backend opens a connection to the real server behind a simulated address. Where the connection has CloseWrite, as TCP

@@ -23,6 +23,10 @@ type Fault struct {
 	AccessKey string `json:"accessKey,omitempty"`
 	// Params limits the fault to calls with these parameters, by the names of call.Call.Params.
 	Params map[string]string `json:"params,omitempty"`
+	// MissingTag limits the fault to calls about EC2 resources of which one is without a tag with this key, or doesn't
+	// exist. With Denied it is a policy that requires the tag: Null aws:ResourceTag/KEY false. Calls about no resource
+	// that is there already (Describe…, CreateNetworkAcl) aren't hit.
+	MissingTag string `json:"missingTag,omitempty"`
 	// When limits the fault further. It must not call into the Set.
 	When func(call.Call) bool `json:"-"`
 	// Skip is how many matching calls pass before the fault begins.
@@ -164,8 +168,8 @@ func (f Fault) Validate() error {
 	return nil
 }
 
-// matches decides by everything but the counters.
-func (f *Fault) matches(c call.Call) bool {
+// matches decides by everything but the counters. Without lacks no resource is without a tag.
+func (f *Fault) matches(c call.Call, lacks func(tag string) bool) bool {
 	if ok, _ := path.Match(f.Action, c.Name()); !ok {
 		return false
 	}
@@ -179,6 +183,9 @@ func (f *Fault) matches(c call.Call) bool {
 		if c.Param(name) != want {
 			return false
 		}
+	}
+	if f.MissingTag != "" && (lacks == nil || !lacks(f.MissingTag)) {
+		return false
 	}
 	return f.When == nil || f.When(c)
 }

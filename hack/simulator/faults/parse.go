@@ -50,6 +50,7 @@ const Syntax = `ACTION EFFECT [LIMIT...]
            skip=1              not the first one
            dryRuns             dry runs too (for error, errorAfter and lost)
            key=AKIA...         calls of this access key id only
+           missingTag=KEY      calls about EC2 resources without this tag only: ec2:DeleteNetworkAcl denied missingTag=KEY
            RuleNumber==82      calls with this parameter only`
 
 // Parse reads a fault as the command line has it: see Syntax.
@@ -93,6 +94,8 @@ func (f *Fault) set(name, value string, hasValue bool) (err error) {
 		f.DryRuns = true
 	case "key":
 		f.AccessKey = value
+	case "missingTag":
+		f.MissingTag = value
 	case "latency":
 		return parseDuration(value, &f.Latency)
 	case "latencyAfter":
@@ -156,6 +159,7 @@ func (f Fault) String() string {
 	add(f.Skip > 0, "skip="+strconv.Itoa(f.Skip))
 	add(f.DryRuns, "dryRuns")
 	add(f.AccessKey != "", "key="+f.AccessKey)
+	add(f.MissingTag != "", "missingTag="+f.MissingTag)
 	for _, name := range slices.Sorted(maps.Keys(f.Params)) {
 		add(true, name+"=="+f.Params[name])
 	}

@@ -20,6 +20,7 @@ func TestParse(t *testing.T) {
 		"ec2:Describe* stale=30s",
 		"ec2:Describe* frozen",
 		"ec2:CreateNetworkAclEntry denied key=AKIA1",
+		"ec2:DeleteNetworkAcl denied missingTag=agentdisconnect.dev/clone",
 		"ec2:CreateNetworkAclEntry error=InternalError dryRuns RuleNumber==82",
 	} {
 		f, err := Parse(text)

@@ -27,15 +27,16 @@ type Plan struct {
 // Injected is an error that a fault asks for.
 type Injected struct{ Code, Message string }
 
-// Plan decides what happens to a call and counts it.
-func (s *Set) Plan(c call.Call) Plan {
+// Plan decides what happens to a call and counts it. lacks says whether a resource that the call is about is without a
+// tag; it must not call into the Set.
+func (s *Set) Plan(c call.Call, lacks func(tag string) bool) Plan {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.dropUsed()
 	var p Plan
 	answered := false // one fault at most answers a call; later ones are not used up by it
 	for _, f := range s.faults {
-		if !f.matches(c) || answered && f.answers() || f.Throttle != nil && !f.empty(c, s.now()) || !f.take() {
+		if !f.matches(c, lacks) || answered && f.answers() || f.Throttle != nil && !f.empty(c, s.now()) || !f.take() {
 			continue
 		}
 		answered = answered || f.answers()
@@ -61,6 +62,20 @@ func (s *Set) Plan(c call.Call) Plan {
 		}
 	}
 	return p
+}
+
+// Denies decides whether the permission for an action is withdrawn that a call needs beside its own, and counts it. Such
+// a call is about a resource that does not exist yet, so that no fault with MissingTag applies.
+func (s *Set) Denies(c call.Call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.dropUsed()
+	for _, f := range s.faults {
+		if f.Denied && f.matches(c, nil) && f.take() {
+			return true
+		}
+	}
+	return false
 }
 
 // answers reports whether the fault decides how the call ends.
@@ -116,7 +131,7 @@ func (s *Set) runHooks(c call.Call, after bool) {
 	s.mu.Lock()
 	var due []*hook
 	for _, h := range s.hooks {
-		if h.after == after && (&Fault{Action: h.action, Denied: true}).matches(c) {
+		if h.after == after && (&Fault{Action: h.action, Denied: true}).matches(c, nil) {
 			due = append(due, h)
 		}
 	}

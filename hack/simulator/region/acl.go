@@ -12,7 +12,7 @@ import (
 )
 
 // DefaultEntries are the two entries that every network ACL has and that can't be changed: what nothing else matches is
-// denied. (In a VPC with IPv6 there are two more, number 32768.)
+// denied. (In a VPC with IPv6 there are two more: DefaultIPv6Entries.)
 func DefaultEntries() []acl.Entry {
 	all := netip.MustParsePrefix("0.0.0.0/0")
 	return []acl.Entry{
@@ -63,14 +63,8 @@ func (r *Region) CreateNetworkACLEntry(aclID string, e acl.Entry) error {
 		if a.find(e.RuleNumber, e.Egress) >= 0 {
 			return Errorf("NetworkAclEntryAlreadyExists", "The network acl entry identified by %d already exists.", e.RuleNumber)
 		}
-		same := 0
-		for _, o := range a.Entries {
-			if o.Egress == e.Egress && o.CIDR.Addr().Is4() == e.CIDR.Addr().Is4() {
-				same++
-			}
-		}
-		if same >= EntriesPerDirection {
-			return Errorf("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached.")
+		if err := s.roomFor(a, e); err != nil {
+			return err
 		}
 		a.Entries = append(a.Entries, e)
 		sortEntries(a.Entries)
@@ -79,7 +73,21 @@ func (r *Region) CreateNetworkACLEntry(aclID string, e acl.Entry) error {
 	})
 }
 
-// ReplaceNetworkACLEntry changes the entry that has the number and direction.
+// roomFor refuses an entry that is one too many in its direction and address family.
+func (s *state) roomFor(a ACL, e acl.Entry) error {
+	same := 0
+	for _, o := range a.Entries {
+		if o.Egress == e.Egress && o.CIDR.Addr().Is4() == e.CIDR.Addr().Is4() {
+			same++
+		}
+	}
+	if same >= s.quota(QuotaEntries) {
+		return Errorf("NetworkAclEntryLimitExceeded", "The maximum number of network acl entries has been reached.")
+	}
+	return nil
+}
+
+// ReplaceNetworkACLEntry changes the entry that has the number and direction. In the other address family it needs room.
 func (r *Region) ReplaceNetworkACLEntry(aclID string, e acl.Entry) error {
 	if err := CheckEntry(e); err != nil {
 		return err
@@ -92,6 +100,11 @@ func (r *Region) ReplaceNetworkACLEntry(aclID string, e acl.Entry) error {
 		i := a.find(e.RuleNumber, e.Egress)
 		if i < 0 {
 			return noEntry(e.RuleNumber, e.Egress)
+		}
+		if a.Entries[i].CIDR.Addr().Is4() != e.CIDR.Addr().Is4() {
+			if err := s.roomFor(a, e); err != nil {
+				return err
+			}
 		}
 		a.Entries[i] = e
 		s.acls.put(aclID, a)
@@ -128,7 +141,7 @@ func noEntry(number int, egress bool) error {
 }
 
 // CreateNetworkACL makes a network ACL that denies everything. A client token that was used before gives the ACL that
-// was made then, if request is the same as then.
+// was made then, if request is the same as then; whoever needs neither leaves both empty.
 func (r *Region) CreateNetworkACL(vpcID, token, request string, tags map[string]string) (ACL, error) {
 	var made ACL
 	err := r.change(func(s *state) error {
@@ -139,7 +152,7 @@ func (r *Region) CreateNetworkACL(vpcID, token, request string, tags map[string]
 			if t.request != request {
 				return Errorf("IdempotentParameterMismatch", "The client token %s was used before with other parameters", token)
 			}
-			made = s.acls.m[t.ids[0]]
+			made = View{r, s}.complete(s.acls.m[t.ids[0]])
 			made.ID, made.VPCID = t.ids[0], vpcID
 			return nil
 		}
@@ -155,10 +168,10 @@ func (r *Region) CreateNetworkACL(vpcID, token, request string, tags map[string]
 				count++
 			}
 		}
-		if count >= ACLsPerVPC {
+		if count >= s.quota(QuotaACLs) {
 			return Errorf("NetworkAclLimitExceeded", "The maximum number of network acls has been reached.")
 		}
-		made = ACL{ID: r.newID("acl"), VPCID: vpcID, Entries: DefaultEntries(), Tags: maps.Clone(tags)}
+		made = ACL{ID: r.newID("acl"), VPCID: vpcID, Entries: s.defaultEntries(vpcID), Tags: maps.Clone(tags)}
 		s.acls.put(made.ID, made)
 		if token != "" {
 			r.tokens["CreateNetworkAcl/"+token] = idempotent{request, []string{made.ID}}

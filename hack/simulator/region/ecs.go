@@ -80,6 +80,12 @@ func (v View) Attributes(i ContainerInstance) map[string]string {
 		"ecs.capability.execution-role-ecr-pull": "", "ecs.capability.task-eni": "", "com.amazonaws.ecs.capability.task-iam-role": "",
 		"com.amazonaws.ecs.capability.logging-driver.awslogs": "", "com.amazonaws.ecs.capability.docker-remote-api.1.44": "",
 	}
+	if i.External {
+		for _, name := range []string{"ecs.subnet-id", "ecs.vpc-id", "ecs.availability-zone", "ecs.instance-type", "ecs.ami-id"} {
+			delete(attributes, name)
+		}
+		attributes["ecs.capability.external"] = ""
+	}
 	maps.Copy(attributes, i.Attributes)
 	return attributes
 }
@@ -103,10 +109,15 @@ func (v View) Query(i ContainerInstance) clusterquery.Instance {
 	return q
 }
 
-// DiscoverPollEndpoint is where the agent of a container instance is to connect to.
-func (v View) DiscoverPollEndpoint(clusterRef, instanceRef string) (acs, tcs, serviceConnect string, err error) {
+// DiscoverPollEndpoint is where the agent of a container instance is to connect to, told to a caller in a VPC (empty:
+// outside of all). A call that came through an endpoint for ECS gets the hosts for PrivateLink, whoever asks for what.
+func (v View) DiscoverPollEndpoint(clusterRef, instanceRef, callerVPC string) (acs, tcs, serviceConnect string, err error) {
 	o := v.r.o
 	acs, tcs, serviceConnect = o.ACSEndpoint, o.TCSEndpoint, o.ServiceConnectEndpoint
+	privateACS, privateTCS, private := v.privateLink(callerVPC)
+	if private {
+		acs, tcs = privateACS, privateTCS
+	}
 	if instanceRef == "" && clusterRef == "" {
 		return acs, tcs, serviceConnect, nil
 	}
@@ -120,6 +131,9 @@ func (v View) DiscoverPollEndpoint(clusterRef, instanceRef string) (acs, tcs, se
 	i, ok := v.FindContainerInstance(c, instanceRef)
 	if !ok {
 		return "", "", "", Errorf("ClientException", "Container instance not found.")
+	}
+	if private {
+		return acs, tcs, serviceConnect, nil
 	}
 	return cmp.Or(i.ACSEndpoint, acs), cmp.Or(i.TCSEndpoint, tcs), serviceConnect, nil
 }
@@ -157,8 +171,14 @@ func (r *Region) AddContainerInstance(cluster, id string, i ContainerInstance) (
 		if !ok {
 			return fmt.Errorf("no cluster %s", cluster)
 		}
-		if _, ok := s.subnets.m[i.SubnetID]; !ok {
-			return fmt.Errorf("container instance: no subnet %s", i.SubnetID)
+		if _, ok := s.subnets.m[i.SubnetID]; !ok && !i.External || i.External && i.SubnetID != "" {
+			return fmt.Errorf("container instance (external %v): no subnet %q", i.External, i.SubnetID)
+		}
+		if _, ok := (View{r, s}).FindCapacityProvider(i.CapacityProvider); !ok && i.CapacityProvider != "" {
+			return fmt.Errorf("container instance: no capacity provider %s", i.CapacityProvider)
+		}
+		if err := s.placeIPv6(&i); err != nil {
+			return err
 		}
 		if id == "" {
 			id = r.hexID(32)
@@ -170,7 +190,9 @@ func (r *Region) AddContainerInstance(cluster, id string, i ContainerInstance) (
 		i.Status, i.Version = cmp.Or(i.Status, "ACTIVE"), 1
 		i.InstanceType, i.AgentVersion = cmp.Or(i.InstanceType, "m5.large"), cmp.Or(i.AgentVersion, "1.105.1")
 		i.AMI, i.CPU, i.Memory = cmp.Or(i.AMI, "ami-0b8e3f1d2c4a59687"), cmp.Or(i.CPU, 2048), cmp.Or(i.Memory, 7764)
-		if i.EC2InstanceID == "" {
+		if i.EC2InstanceID == "" && i.External {
+			i.EC2InstanceID = r.newID("mi")
+		} else if i.EC2InstanceID == "" {
 			i.EC2InstanceID = r.newID("i")
 		}
 		if i.RegisteredAt.IsZero() {

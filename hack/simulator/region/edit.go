@@ -14,12 +14,18 @@ import (
 // them. Mistakes in their arguments are reported as plain errors.
 
 // AddVPC puts a VPC and its default network ACL into the Region. The default ACL's entries beside the "*" ones are the
-// caller's: AWS puts an allow-all 100 into both directions.
+// caller's: AWS puts an allow-all 100 into both directions. To one that has just that, IPv6 adds its 101, as at AWS.
 func (r *Region) AddVPC(v VPC, defaultACL ACL) error {
 	defaultACL.VPCID, defaultACL.Default = v.ID, true
 	return r.change(func(s *state) error {
 		if _, ok := s.vpcs.m[v.ID]; ok {
 			return fmt.Errorf("vpc %s is there already", v.ID)
+		}
+		if v.IPv6CIDR.IsValid() {
+			if err := CheckIPv6CIDR(v.IPv6CIDR, LongestVPCIPv6); err != nil {
+				return fmt.Errorf("vpc %s: %w", v.ID, err)
+			}
+			defaultACL.Entries = withIPv6Allow(defaultACL.Entries)
 		}
 		s.vpcs.put(v.ID, v)
 		return s.addACL(defaultACL)
@@ -38,7 +44,7 @@ func (s *state) addACL(a ACL) error {
 	if _, ok := s.vpcs.m[a.VPCID]; !ok {
 		return fmt.Errorf("network ACL %s: no VPC %s", a.ID, a.VPCID)
 	}
-	a.Entries = append(slices.Clone(a.Entries), DefaultEntries()...)
+	a.Entries = append(slices.Clone(a.Entries), s.defaultEntries(a.VPCID)...)
 	sortEntries(a.Entries)
 	a.Associations = nil
 	s.acls.put(a.ID, a)
@@ -63,6 +69,9 @@ func (r *Region) AddSubnet(sub Subnet) error {
 		if a, ok := s.acls.m[sub.NetworkACLID]; !ok || a.VPCID != sub.VPCID {
 			return fmt.Errorf("subnet %s: VPC %s has no network ACL %q", sub.ID, sub.VPCID, sub.NetworkACLID)
 		}
+		if err := s.checkSubnetIPv6(sub); err != nil {
+			return err
+		}
 		if sub.AssociationID == "" {
 			sub.AssociationID = r.newID("aclassoc")
 		}
@@ -71,8 +80,8 @@ func (r *Region) AddSubnet(sub Subnet) error {
 	})
 }
 
-// DeleteSubnet removes a subnet and its association. Container instances in it are deregistered, as their instances
-// would have to be terminated first.
+// DeleteSubnet removes a subnet and its association. Container instances in it are deregistered and interfaces of endpoints
+// removed, as they would have to be first.
 func (r *Region) DeleteSubnet(id string) error {
 	return r.change(func(s *state) error {
 		if _, ok := s.subnets.m[id]; !ok {
@@ -80,6 +89,10 @@ func (r *Region) DeleteSubnet(id string) error {
 		}
 		s.subnets.drop(id)
 		s.instances.remove(func(_ string, i ContainerInstance) bool { return i.SubnetID == id })
+		for _, e := range s.endpoints.m {
+			e.Interfaces = slices.DeleteFunc(slices.Clone(e.Interfaces), func(n NetworkInterface) bool { return n.SubnetID == id })
+			s.endpoints.put(e.ID, e)
+		}
 		return nil
 	})
 }
@@ -98,6 +111,7 @@ func (r *Region) DeleteVPC(id string) error {
 			}
 		}
 		s.acls.remove(func(_ string, a ACL) bool { return a.VPCID == id })
+		s.endpoints.remove(func(_ string, e VPCEndpoint) bool { return e.VPCID == id })
 		return nil
 	})
 }
@@ -109,7 +123,7 @@ func (r *Region) SetEntries(aclID string, entries ...acl.Entry) error {
 		if err != nil {
 			return err
 		}
-		a.Entries = append(slices.Clone(entries), DefaultEntries()...)
+		a.Entries = append(slices.Clone(entries), s.defaultEntries(a.VPCID)...)
 		sortEntries(a.Entries)
 		s.acls.put(aclID, a)
 		return nil

@@ -66,7 +66,7 @@ func (r *Region) RunTask(q RunTask) (tasks []Task, failures []Failure, err error
 			}
 			return nil
 		}
-		if len(v.ContainerInstances(c.ARN)) == 0 {
+		if !slices.ContainsFunc(v.ContainerInstances(c.ARN), func(i ContainerInstance) bool { return !i.External }) {
 			return Errorf("InvalidParameterException", "No Container Instances were found in your cluster.")
 		}
 		tasks, failures, err = r.place(v, c, d, q)
@@ -106,8 +106,8 @@ func (r *Region) place(v View, c Cluster, d TaskDefinition, q RunTask) (tasks []
 		failures = nil
 		var candidates []ContainerInstance
 		for _, i := range v.ContainerInstances(c.ARN) {
-			if i.Status != "ACTIVE" {
-				continue // a draining instance is no candidate and no failure
+			if i.Status != "ACTIVE" || i.External {
+				continue // no candidate and no failure; external ones are for the launch type EXTERNAL
 			}
 			if reason := fits(i); reason != "" {
 				failures = append(failures, Failure{ARN: i.ARN, Reason: reason})
@@ -197,6 +197,9 @@ func (r *Region) addTask(v View, i ContainerInstance, d TaskDefinition, q RunTas
 		Group: q.groupFor(d), StartedBy: q.StartedBy, LaunchType: "EC2", AvailabilityZone: v.s.subnets.m[i.SubnetID].AvailabilityZone,
 		CPU: d.CPU, Memory: d.Memory, Overrides: q.Overrides, Tags: maps.Clone(q.Tags),
 		CreatedAt: now, RunningAt: now.Add(r.scaled(taskStarts)),
+	}
+	if i.External {
+		t.LaunchType = "EXTERNAL"
 	}
 	id := t.ARN[len(r.ARN("ecs", "task/"+cluster+"/")):]
 	for _, c := range d.containers() {

@@ -20,13 +20,13 @@ const historyFor = 15 * time.Minute
 // historyMax bounds the memory that busy worlds take. States share what did not change between them.
 const historyMax = 5000
 
-// Quotas of Amazon VPC.
+// Quotas of Amazon VPC, as they are unless the account has others: see SetQuota.
 const (
 	// EntriesPerDirection counts the entries of one direction and one address family, the default one included.
 	EntriesPerDirection = 20
 	// ACLsPerVPC includes the default one.
 	ACLsPerVPC = 200
-	// TagsPerResource holds for everything in EC2.
+	// TagsPerResource holds for everything in EC2. Tags of AWS's own, whose keys begin with aws:, don't count.
 	TagsPerResource = 50
 )
 
@@ -53,6 +53,8 @@ type Region struct {
 	ids     int
 	tokens  map[string]idempotent
 	events  []Event
+	// callerVPC is where the callers of the APIs are.
+	callerVPC string
 }
 
 type idempotent struct {

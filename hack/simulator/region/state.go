@@ -12,17 +12,19 @@ import (
 
 // VPC is a virtual private cloud.
 type VPC struct {
-	ID      string
-	CIDR    netip.Prefix
-	Default bool
-	Tags    map[string]string
+	ID   string
+	CIDR netip.Prefix
+	// IPv6CIDR is the zero Prefix for a VPC without IPv6.
+	IPv6CIDR netip.Prefix
+	Default  bool
+	Tags     map[string]string
 }
 
 // Subnet is a subnet of a VPC. AssociationID and NetworkACLID are its one association with a network ACL: a subnet
 // always has exactly one.
 type Subnet struct {
 	ID, VPCID        string
-	CIDR             netip.Prefix
+	CIDR, IPv6CIDR   netip.Prefix
 	AvailabilityZone string
 	PublicIP         bool
 	AssociationID    string
@@ -48,18 +50,27 @@ type Cluster struct {
 	Name, ARN string
 	// Status is ACTIVE, or INACTIVE after its deletion.
 	Status string
-	Tags   map[string]string
+	// CapacityProviders are the names of those that the cluster may use.
+	CapacityProviders []string
+	Tags              map[string]string
 }
 
-// ContainerInstance is an EC2 instance that an ECS agent registered with a cluster.
+// ContainerInstance is an EC2 instance that an ECS agent registered with a cluster, or an external one.
 type ContainerInstance struct {
 	ARN, ClusterARN string
-	EC2InstanceID   string
-	SubnetID        string
-	InstanceType    string
-	PrivateIP       netip.Addr
-	AgentVersion    string
-	AMI             string
+	// EC2InstanceID is the id of a managed node of Systems Manager, mi-…, for an external instance.
+	EC2InstanceID string
+	// External is a machine outside of AWS: it has no subnet, and no network ACL is in its way.
+	External bool
+	// CapacityProvider is the name of the one that launched it, if any did.
+	CapacityProvider string
+	SubnetID         string
+	InstanceType     string
+	PrivateIP        netip.Addr
+	// IPv6 is the zero Addr for an instance without IPv6.
+	IPv6         netip.Addr
+	AgentVersion string
+	AMI          string
 	// Status is ACTIVE or DRAINING.
 	Status         string
 	AgentConnected bool
@@ -127,15 +138,19 @@ type state struct {
 	vpcs        table[VPC]
 	subnets     table[Subnet]
 	acls        table[ACL]
+	endpoints   table[VPCEndpoint]
 	clusters    table[Cluster]           // by name
 	instances   table[ContainerInstance] // by ARN
 	definitions table[TaskDefinition]    // by family:revision
 	tasks       table[Task]              // by ARN
+	providers   table[CapacityProvider]  // by name
+	quotas      table[int]               // by code, those that differ from the default
 }
 
 func (s *state) next() *state {
 	return &state{
-		at: s.at, vpcs: s.vpcs.share(), subnets: s.subnets.share(), acls: s.acls.share(), clusters: s.clusters.share(),
+		at: s.at, vpcs: s.vpcs.share(), subnets: s.subnets.share(), acls: s.acls.share(), endpoints: s.endpoints.share(), clusters: s.clusters.share(),
 		instances: s.instances.share(), definitions: s.definitions.share(), tasks: s.tasks.share(),
+		providers: s.providers.share(), quotas: s.quotas.share(),
 	}
 }

@@ -60,8 +60,8 @@ func checkTags(have, add map[string]string) error {
 		switch v := add[k]; {
 		case k == "":
 			return Errorf("InvalidParameterValue", "Tag key cannot be empty")
-		case strings.HasPrefix(strings.ToLower(k), "aws:"):
-			return Errorf("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+		case reserved(k):
+			return errReserved()
 		case utf8.RuneCountInString(k) > 128:
 			return Errorf("InvalidParameterValue", "Tag key exceeds the maximum length of 128 characters")
 		case utf8.RuneCountInString(v) > 256:
@@ -69,10 +69,18 @@ func checkTags(have, add map[string]string) error {
 		}
 		total[k] = add[k]
 	}
+	maps.DeleteFunc(total, func(k, _ string) bool { return reserved(k) })
 	if len(total) > TagsPerResource {
 		return Errorf("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
 	}
 	return nil
+}
+
+// reserved reports whether a tag is one of AWS's own, which nobody else makes or deletes.
+func reserved(key string) bool { return strings.HasPrefix(strings.ToLower(key), "aws:") }
+
+func errReserved() error {
+	return Errorf("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
 }
 
 // CreateTags sets tags on all the resources or, if one of them can't have them, on none.
@@ -97,8 +105,12 @@ func (r *Region) CreateTags(resources []string, tags map[string]string) error {
 	})
 }
 
-// DeleteTags removes tags, all of them if none is named. Tags that aren't there are no error.
+// DeleteTags removes tags from all the resources or, if one of them doesn't exist, from none. If no tag is named, all go
+// but those of AWS's own. Tags that aren't there are no error.
 func (r *Region) DeleteTags(resources []string, tags []Deletion) error {
+	if slices.ContainsFunc(tags, func(d Deletion) bool { return reserved(d.Key) }) {
+		return errReserved()
+	}
 	return r.change(func(s *state) error {
 		for _, id := range resources {
 			have, set, err := s.tagged(id)
@@ -107,7 +119,7 @@ func (r *Region) DeleteTags(resources []string, tags []Deletion) error {
 			}
 			left := map[string]string{}
 			for k, v := range have {
-				gone := len(tags) == 0 && !strings.HasPrefix(k, "aws:") || slices.ContainsFunc(tags, func(d Deletion) bool {
+				gone := len(tags) == 0 && !reserved(k) || slices.ContainsFunc(tags, func(d Deletion) bool {
 					return d.Key == k && (d.Value == nil || *d.Value == v)
 				})
 				if !gone {
@@ -118,6 +130,24 @@ func (r *Region) DeleteTags(resources []string, tags []Deletion) error {
 		}
 		return nil
 	})
+}
+
+// SetTags replaces all tags of a resource, as no AWS action can: with aws: tags, or more than the limit.
+func (r *Region) SetTags(resource string, tags map[string]string) error {
+	return r.change(func(s *state) error {
+		_, set, err := s.tagged(resource)
+		if err == nil {
+			set(maps.Clone(tags))
+		}
+		return err
+	})
+}
+
+// HasTag reports whether a resource has a tag with a key. One that doesn't exist has none.
+func (v View) HasTag(resource, key string) bool {
+	tags, _, err := v.s.tagged(resource)
+	_, has := tags[key]
+	return err == nil && has
 }
 
 // Tags are the tags of all resources, by resource and key.

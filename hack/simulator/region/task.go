@@ -166,7 +166,7 @@ func (r *Region) SettleTasks() {
 	now := r.o.Clock.Now()
 	due := func(s *state, t Task) bool {
 		return !t.StoppingAt.IsZero() && t.StoppedAt.IsZero() && !now.Before(t.StoppingAt.Add(r.scaled(taskStops))) &&
-			s.instances.m[t.InstanceARN].AgentConnected
+			(t.LaunchType == "FARGATE" || s.instances.m[t.InstanceARN].AgentConnected)
 	}
 	old := func(t Task) bool { return !t.StoppedAt.IsZero() && now.Sub(t.StoppedAt) > r.scaled(stoppedShownIn) }
 	s := r.View(zeroTime).s

@@ -12,6 +12,12 @@ import (
 // VPCs are all VPCs, by id.
 func (v View) VPCs() []VPC { return sortedValues(v.s.vpcs.m) }
 
+// VPC is one VPC.
+func (v View) VPC(id string) (VPC, bool) {
+	p, ok := v.s.vpcs.m[id]
+	return p, ok
+}
+
 // Subnets are all subnets, by id.
 func (v View) Subnets() []Subnet { return sortedValues(v.s.subnets.m) }
 
@@ -74,11 +80,12 @@ func (r *Region) NetworkACL(id string) (ACL, bool) { return r.View(zeroTime).Net
 // SubnetACL is a deep copy of the network ACL that a subnet has now.
 func (r *Region) SubnetACL(subnetID string) (ACL, bool) { return r.View(zeroTime).SubnetACL(subnetID) }
 
-// Allows reports whether a packet may leave or enter a subnet now. A subnet that doesn't exist passes nothing.
+// Allows reports whether a packet may leave or enter a subnet now. A subnet that doesn't exist passes nothing, a host in
+// no subnet (empty) everything: it is outside of AWS.
 func (r *Region) Allows(subnetID string, p acl.Packet) bool {
 	r.mu.Lock()
 	s := r.current
 	r.mu.Unlock()
 	sub, ok := s.subnets.m[subnetID]
-	return ok && acl.Allows(s.acls.m[sub.NetworkACLID].Entries, p)
+	return subnetID == "" || ok && acl.Allows(s.acls.m[sub.NetworkACLID].Entries, p)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
-	"net"
 	"net/netip"
 	"time"
 
@@ -49,6 +48,7 @@ func (s *Simulator) startAgents(ctx context.Context) (err error) {
 	s.wg.Go(func() {
 		for ctx.Err() == nil {
 			changed := s.region.Changed()
+			s.syncEndpoints()
 			s.syncAgents()
 			select {
 			case <-changed:
@@ -59,13 +59,13 @@ func (s *Simulator) startAgents(ctx context.Context) (err error) {
 	return nil
 }
 
-// judge lets a packet pass or not, by the network ACL that its subnet has now.
+// judge lets a packet pass or not, by the network ACLs that are on its way now.
 func (s *Simulator) judge(p fabric.Packet) bool {
-	remote := p.Src
+	host, remote := p.Dst, p.Src
 	if p.Egress {
-		remote = p.Dst
+		host, remote = p.Src, p.Dst
 	}
-	return s.region.Allows(p.SubnetID, acl.Packet{Egress: p.Egress, Protocol: p.Protocol, Remote: remote.Addr(), Port: int(p.Dst.Port())})
+	return s.region.Passes(p.SubnetID, host.Addr(), acl.Packet{Egress: p.Egress, Protocol: p.Protocol, Remote: remote.Addr(), Port: int(p.Dst.Port())})
 }
 
 // syncAgents starts agents of container instances that have none and stops those of instances that are gone.
@@ -98,23 +98,18 @@ func (s *Simulator) newAgent(i region.ContainerInstance) *agents.Agent {
 	seed := fnv.New64a()
 	_, _ = seed.Write([]byte(i.ARN))
 	return agents.New(agents.Options{
-		Cluster: i.ClusterARN, ContainerInstanceARN: i.ARN, Host: fabric.Host{SubnetID: i.SubnetID, IP: i.PrivateIP}, Fabric: s.fabric,
+		Cluster: i.ClusterARN, ContainerInstanceARN: i.ARN, Fabric: s.fabric,
+		Host:  fabric.Host{SubnetID: i.SubnetID, IP: i.PrivateIP, IPv6: i.IPv6},
 		Scale: s.o.Scale, Seed: seed.Sum64(),
 		// The ECS API is another host than the two that the agent connects to, and its calls are no calls of a customer.
 		Discover: func(context.Context) (agents.Endpoints, error) {
-			acs, tcs, _, err := s.region.View(time.Time{}).DiscoverPollEndpoint(i.ClusterARN, i.ARN)
+			v := s.region.View(time.Time{})
+			sub, _ := v.Subnet(i.SubnetID)
+			acs, tcs, _, err := v.DiscoverPollEndpoint(i.ClusterARN, i.ARN, sub.VPCID)
 			return agents.Endpoints{ACS: acs, TCS: tcs}, err
 		},
-		Resolve: s.resolve,
+		Resolve: func(ctx context.Context, host string) ([]netip.Addr, error) { return s.resolve(ctx, i.SubnetID, host) },
 	})
-}
-
-// resolve looks a host up as an instance does: one query for A and one for AAAA.
-func (s *Simulator) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
-	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, s.dns.Addr())
-	}}
-	return r.LookupNetIP(ctx, "ip", host)
 }
 
 func (s *Simulator) stopAgents() {

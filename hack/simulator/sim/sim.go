@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -42,6 +43,11 @@ type Options struct {
 	Listen, DNSListen string
 	// DNSHoldTTL makes DNS hold answers for their TTL, as a caching resolver does.
 	DNSHoldTTL bool
+	// CallerVPC is the VPC that callers of the APIs are in, empty outside of all; see Region().SetCallerVPC. Agents are in
+	// the VPC of their instance anyway.
+	CallerVPC string
+	// ResolverVPC makes the DNS server at DNSAddr answer as the resolver of a VPC; see SetResolverVPC.
+	ResolverVPC string
 	// NoAgents starts no agents: agentConnected is true for all instances at the start and changes by
 	// Region().SetAgentConnected alone.
 	NoAgents bool
@@ -67,10 +73,13 @@ type Simulator struct {
 	fabric  *fabric.Fabric
 	control *agents.ControlPlane
 
-	mu     sync.Mutex
-	agents map[string]*agents.Agent // by ARN of the container instance
-	off    map[string]bool          // ARNs whose agents are to be stopped
-	closed bool
+	mu          sync.Mutex
+	agents      map[string]*agents.Agent // by ARN of the container instance
+	off         map[string]bool          // ARNs whose agents are to be stopped
+	closed      bool
+	served      map[netip.Addr]agents.Kind // addresses of VPC endpoints that are registered in the fabric
+	resolverVPC string                     // whose resolver DNSAddr is
+	resolvers   map[string]string          // addresses of further resolvers, by VPC
 }
 
 // Start starts a simulator. It is ready to be called when Start returns; agents may still be connecting, see
@@ -78,6 +87,7 @@ type Simulator struct {
 func Start(ctx context.Context, o Options) (*Simulator, error) {
 	s := &Simulator{
 		o: o, world: o.World, faults: faults.New(time.Now), calls: &call.Log{}, agents: map[string]*agents.Agent{}, off: map[string]bool{},
+		served: map[netip.Addr]agents.Kind{}, resolvers: map[string]string{},
 	}
 	if s.world == nil {
 		s.world = world.Default()
@@ -88,6 +98,9 @@ func Start(ctx context.Context, o Options) (*Simulator, error) {
 	var err error
 	if s.region, err = s.world.Build(region.Options{Scale: s.o.Scale}, o.NoAgents); err != nil {
 		return nil, fmt.Errorf("invalid world: %w", err)
+	}
+	if err := errors.Join(s.region.SetCallerVPC(o.CallerVPC), s.SetResolverVPC(o.ResolverVPC)); err != nil {
+		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	if err := errors.Join(s.startDNS(s.ctx), s.startAPI(s.ctx)); err != nil {
@@ -111,7 +124,7 @@ func (s *Simulator) startDNS(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	s.dns, err = dns.Start(ctx, dns.Options{Zone: s.zone, Addr: s.o.DNSListen, TTL: ttl, HoldTTL: s.o.DNSHoldTTL})
+	s.dns, err = dns.Start(ctx, dns.Options{Zone: resolverZone{s, s.ResolverVPC}, Addr: s.o.DNSListen, TTL: ttl, HoldTTL: s.o.DNSHoldTTL})
 	return err
 }
 

@@ -106,8 +106,8 @@ func (queryDialect) denied(c call.Call, who, resource string) *region.Error {
 
 func (queryDialect) throttled() *region.Error { return region.Errorf("Throttling", "Rate exceeded") }
 
-// jsonDialect is JSON 1.1.
-type jsonDialect struct{}
+// jsonDialect is JSON 1.1 as a service has it.
+type jsonDialect struct{ service string }
 
 func (jsonDialect) answer(w http.ResponseWriter, _, requestID string, body any) error {
 	if body == nil {
@@ -152,7 +152,10 @@ func (jsonDialect) denied(c call.Call, who, resource string) *region.Error {
 		who, c.Name(), onResource(resource), c.Name())
 }
 
-func (jsonDialect) throttled() *region.Error {
+func (d jsonDialect) throttled() *region.Error {
+	if d.service == "servicequotas" {
+		return region.Errorf("TooManyRequestsException", "Rate exceeded")
+	}
 	return region.Errorf("ThrottlingException", "Rate exceeded")
 }
 

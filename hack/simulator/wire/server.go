@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/ec2"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/ecs"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/servicequotas"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/sts"
 )
 
@@ -62,7 +64,7 @@ func NewServer(o Options) *Server {
 		o: o, services: map[string]operation.Service{}, identities: map[string]operation.Identity{},
 		regions: map[[2]string]*region.Region{{o.Region.Account(), o.Region.Name()}: o.Region},
 	}
-	for _, service := range []operation.Service{ec2.Service(), ecs.Service(), cloudtrail.Service(), sts.Service()} {
+	for _, service := range []operation.Service{ec2.Service(), ecs.Service(), cloudtrail.Service(), servicequotas.Service(), sts.Service()} {
 		s.services[service.Name] = service
 	}
 	for _, id := range o.Identities {
@@ -91,7 +93,7 @@ type exchange struct {
 	service operation.Service
 	plan    faults.Plan
 	logged  int
-	effect  operation.Effect
+	effect  operation.Effect // empty until the call is past the throttle
 }
 
 // ServeHTTP answers a call.
@@ -140,13 +142,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) handle(r *http.Request, x *exchange) {
 	x.logged = s.o.Log.Add(x.req.Call)
 	s.o.Faults.RunBefore(x.req.Call)
-	x.plan = s.o.Faults.Plan(x.req.Call)
+	prepared, invalid := x.op.Prepare(x.req)
+	x.plan = s.o.Faults.Plan(x.req.Call, func(key string) bool { return lacking(x.req.Region, prepared, key) })
 	x.req.ReadAt = x.plan.ReadAt
 	// A caller that gives up while its request is under way doesn't keep it from being acted on.
 	if !sleep(s.o.Context, max(s.o.Latency, minLatency)+x.plan.Latency) {
 		return
 	}
-	answer, err := s.run(x)
+	answer, err := s.run(x, prepared, invalid)
 	var failure *region.Error
 	if err != nil && !errors.As(err, &failure) {
 		failure = region.Errorf("InternalError", "%v", err)
@@ -175,17 +178,23 @@ func (s *Server) handle(r *http.Request, x *exchange) {
 }
 
 // run goes from the throttle to the effect.
-func (s *Server) run(x *exchange) (any, error) {
+func (s *Server) run(x *exchange, prepared operation.Effect, invalid error) (any, error) {
 	d := x.t.dialect
 	if x.plan.Throttled {
 		return nil, d.throttled()
 	}
-	var err error
-	if x.effect, err = x.op.Prepare(x.req); err != nil {
-		return nil, err
+	if x.effect = prepared; invalid != nil {
+		return nil, invalid
 	}
 	if !x.op.Open && (x.plan.Denied || !permitted(x.req.Identity, x.req.Call)) {
 		return nil, d.denied(x.req.Call, x.req.Identity.ARN, x.effect.Resource)
+	}
+	for _, action := range x.effect.Also {
+		c := x.req.Call
+		c.Action = action
+		if s.o.Faults.Denies(c) || !permitted(x.req.Identity, c) {
+			return nil, d.denied(c, x.req.Identity.ARN, x.effect.Creates)
+		}
 	}
 	if x.plan.Before != nil {
 		return nil, injected(x.plan.Before)
@@ -194,6 +203,12 @@ func (s *Server) run(x *exchange) (any, error) {
 		return nil, region.Errorf("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 	}
 	return x.effect.Run()
+}
+
+// lacking reports whether one of the resources that a call is about is without a tag.
+func lacking(r *region.Region, e operation.Effect, key string) bool {
+	v := r.View(time.Time{})
+	return slices.ContainsFunc(e.Subjects, func(id string) bool { return !v.HasTag(id, key) })
 }
 
 func injected(i *faults.Injected) *region.Error {

@@ -27,6 +27,7 @@ var jsonServices = map[string]string{
 	"AmazonEC2ContainerServiceV20141113":                     "ecs",
 	"CloudTrail_20131101":                                    "cloudtrail",
 	"com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
+	"ServiceQuotasV20190624":                                 "servicequotas",
 }
 
 // readTarget finds out what a request asks for. scope is the service that it was signed for.
@@ -36,6 +37,7 @@ func readTarget(r *http.Request, body []byte, scope string) (target, *region.Err
 		t := target{service: scope, action: header[dot+1:], dialect: jsonDialect{}, body: body}
 		if dot >= 0 && jsonServices[header[:dot]] != "" {
 			t.service = jsonServices[header[:dot]]
+			t.dialect = jsonDialect{service: t.service}
 		}
 		if len(body) > 0 && json.Unmarshal(body, &t.params) != nil {
 			return t, region.Errorf("SerializationException", "The request body is not a JSON object.")

@@ -21,11 +21,19 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 	o.ACSEndpoint, o.TCSEndpoint, o.ServiceConnectEndpoint = w.Endpoints.ACS, w.Endpoints.TCS, w.Endpoints.ServiceConnect
 	r := region.New(o)
 	var errs []error
+	for code, value := range map[string]int{
+		region.QuotaEntries: w.Quotas.RulesPerNetworkACL, region.QuotaACLs: w.Quotas.NetworkACLsPerVPC,
+	} {
+		if value > 0 {
+			errs = append(errs, r.SetQuota(code, value))
+		}
+	}
 	for _, v := range w.VPCs {
 		for _, a := range w.NetworkACLs {
 			if a.VPC == v.ID && a.Default {
 				errs = append(errs, r.AddVPC(region.VPC{
-					ID: v.ID, CIDR: netip.MustParsePrefix(v.CIDR), Default: v.Default, Tags: maps.Clone(v.Tags),
+					ID: v.ID, CIDR: netip.MustParsePrefix(v.CIDR), IPv6CIDR: prefixOrNone(v.IPv6CIDR), Default: v.Default,
+					Tags: maps.Clone(v.Tags),
 				}, a.acl()))
 			}
 		}
@@ -37,20 +45,32 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 	}
 	for _, s := range w.Subnets {
 		errs = append(errs, r.AddSubnet(region.Subnet{
-			ID: s.ID, VPCID: s.VPC, CIDR: netip.MustParsePrefix(s.CIDR), AvailabilityZone: s.AvailabilityZone, PublicIP: s.PublicIP,
+			ID: s.ID, VPCID: s.VPC, CIDR: netip.MustParsePrefix(s.CIDR), IPv6CIDR: prefixOrNone(s.IPv6CIDR),
+			AvailabilityZone: s.AvailabilityZone, PublicIP: s.PublicIP,
 			AssociationID: s.AssociationID, NetworkACLID: s.NetworkACL, Tags: maps.Clone(s.Tags),
 		}))
 	}
 	for _, c := range w.Clusters {
 		errs = append(errs, r.AddCluster(c.Name, maps.Clone(c.Tags)))
+	}
+	for _, p := range w.CapacityProviders {
+		errs = append(errs, r.AddCapacityProvider(p.provider(r)))
+	}
+	for _, c := range w.Clusters {
+		errs = append(errs, r.AddClusterCapacityProviders(c.Name, c.CapacityProviders...), r.SetFargateTasks(c.Name, c.FargateTasks))
 		for _, ci := range c.ContainerInstances {
 			_, err := r.AddContainerInstance(c.Name, ci.ID, region.ContainerInstance{
-				EC2InstanceID: ci.EC2InstanceID, SubnetID: ci.Subnet, InstanceType: ci.InstanceType, AgentVersion: ci.AgentVersion,
-				PrivateIP: netip.MustParseAddr(ci.PrivateIP), Status: ci.Status, AgentConnected: connected && !ci.Stopped,
+				EC2InstanceID: ci.EC2InstanceID, External: ci.External, CapacityProvider: ci.CapacityProvider, SubnetID: ci.Subnet, InstanceType: ci.InstanceType, AgentVersion: ci.AgentVersion,
+				PrivateIP: netip.MustParseAddr(ci.PrivateIP), IPv6: addrOrNone(ci.IPv6), Status: ci.Status, AgentConnected: connected && !ci.Stopped,
 				Attributes: maps.Clone(ci.Attributes), Tags: maps.Clone(ci.Tags), ACSEndpoint: ci.Endpoints.ACS, TCSEndpoint: ci.Endpoints.TCS,
 			})
 			errs = append(errs, err)
 		}
+	}
+	// After the instances, whose addresses are given.
+	for _, e := range w.VPCEndpoints {
+		_, err := r.AddVPCEndpoint(e.endpoint(r))
+		errs = append(errs, err)
 	}
 	for _, d := range w.TaskDefinitions {
 		_, err := r.RegisterTaskDefinition(d.definition())
@@ -59,6 +79,21 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 	r.ForgetHistory()
 	return r, errors.Join(errs...)
 }
+
+func (p CapacityProvider) provider(r *region.Region) region.CapacityProvider {
+	out := region.CapacityProvider{Name: p.Name, Tags: maps.Clone(p.Tags)}
+	if m := p.ManagedInstances; m != nil {
+		out.Type, out.Cluster, out.AutoRepair = region.ProviderManagedInstances, m.Cluster, m.AutoRepair
+		out.Subnets, out.SecurityGroups = m.Subnets, m.SecurityGroups
+		return out
+	}
+	out.Type = region.ProviderAutoScaling
+	out.AutoScalingGroupARN = r.ARN("autoscaling", "autoScalingGroup:"+autoScalingGroupID+":autoScalingGroupName/"+p.AutoScalingGroup)
+	return out
+}
+
+// autoScalingGroupID is a UUID that no operation of the simulator takes.
+const autoScalingGroupID = "5a2f1c0e-6b1d-4b3a-9d57-2f0c8e4a7b16"
 
 func (a NetworkACL) acl() region.ACL {
 	out := region.ACL{ID: a.ID, VPCID: a.VPC, Default: a.Default, Tags: maps.Clone(a.Tags)}

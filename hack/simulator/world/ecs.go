@@ -10,12 +10,19 @@ import (
 
 // checkECS looks at clusters and task definitions.
 func (w *World) checkECS(c *checker) {
+	w.checkProviders(c)
 	for i, cl := range w.Clusters {
 		at := fmt.Sprintf("clusters[%d]", i)
 		if !clusterPattern.MatchString(cl.Name) {
 			c.add(at+".name", "%q is no cluster name; write letters, digits, - and _", cl.Name)
 		}
 		c.unique(at+".name", "cluster", cl.Name)
+		for j, name := range cl.CapacityProviders {
+			c.known(fmt.Sprintf("%s.capacityProviders[%d]", at, j), "capacity provider", name, "capacityProviders")
+		}
+		if cl.FargateTasks < 0 {
+			c.add(at+".fargateTasks", "%d; write 0 or more", cl.FargateTasks)
+		}
 		for j, ci := range cl.ContainerInstances {
 			w.checkInstance(c, fmt.Sprintf("%s.containerInstances[%d]", at, j), ci)
 		}
@@ -34,12 +41,43 @@ func (w *World) checkECS(c *checker) {
 	}
 }
 
+// checkProviders comes before the clusters that name capacity providers, and takes their names ahead of them.
+func (w *World) checkProviders(c *checker) {
+	c.seen["capacity provider/FARGATE"], c.seen["capacity provider/FARGATE_SPOT"] = "AWS", "AWS"
+	for i, p := range w.CapacityProviders {
+		at := fmt.Sprintf("capacityProviders[%d]", i)
+		if !clusterPattern.MatchString(p.Name) {
+			c.add(at+".name", "%q is no name of a capacity provider; write letters, digits, - and _", p.Name)
+		}
+		c.unique(at+".name", "capacity provider", p.Name)
+		c.tags(at+".tags", p.Tags)
+		if (p.AutoScalingGroup == "") == (p.ManagedInstances == nil) {
+			c.add(at, "it has autoScalingGroup or managedInstances; write one of them")
+		}
+		if p.ManagedInstances == nil {
+			continue
+		}
+		m := *p.ManagedInstances
+		if !slices.ContainsFunc(w.Clusters, func(cl Cluster) bool { return cl.Name == m.Cluster }) {
+			c.add(at+".managedInstances.cluster", "there is no cluster %q; add it under clusters or name one that is there", m.Cluster)
+		}
+		for j, s := range m.Subnets {
+			c.known(fmt.Sprintf("%s.managedInstances.subnets[%d]", at, j), "subnet", s, "subnets")
+		}
+	}
+}
+
 func (w *World) checkInstance(c *checker, at string, ci ContainerInstance) {
 	if !instancePattern.MatchString(ci.ID) {
 		c.add(at+".id", "%q is no id of a container instance; write 32 hexadecimal digits", ci.ID)
 	}
-	if !ec2IDPattern.MatchString(ci.EC2InstanceID) {
+	if ci.External && !managedPattern.MatchString(ci.EC2InstanceID) {
+		c.add(at+".ec2InstanceID", "%q is no id of a managed node; write mi- and 17 hexadecimal digits", ci.EC2InstanceID)
+	} else if !ci.External && !ec2IDPattern.MatchString(ci.EC2InstanceID) {
 		c.add(at+".ec2InstanceID", "%q is no id of an instance; write i- and 17 hexadecimal digits", ci.EC2InstanceID)
+	}
+	if ci.CapacityProvider != "" {
+		c.known(at+".capacityProvider", "capacity provider", ci.CapacityProvider, "capacityProviders")
 	}
 	c.unique(at+".id", "container instance", ci.ID)
 	c.unique(at+".ec2InstanceID", "EC2 instance", ci.EC2InstanceID)
@@ -49,11 +87,20 @@ func (w *World) checkInstance(c *checker, at string, ci ContainerInstance) {
 	}
 	c.endpoint(at+".endpoints.acs", ci.Endpoints.ACS, false)
 	c.endpoint(at+".endpoints.tcs", ci.Endpoints.TCS, false)
+	if ci.IPv6 != "" {
+		w.checkIPv6Address(c, at+".ipv6", ci.IPv6, ci.Subnet)
+	}
 	ip, err := netip.ParseAddr(ci.PrivateIP)
 	if err != nil {
 		c.add(at+".privateIP", "%q is no IP address", ci.PrivateIP)
 	} else {
 		c.unique(at+".privateIP", "private IP", ci.PrivateIP)
+	}
+	if ci.External {
+		if ci.Subnet != "" {
+			c.add(at+".subnet", "an external machine is in no subnet of AWS; leave it out")
+		}
+		return
 	}
 	if !c.known(at+".subnet", "subnet", ci.Subnet, "subnets") || err != nil {
 		return

@@ -3,6 +3,7 @@
 package world
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 // checkNetwork looks at VPCs, network ACLs and subnets.
 func (w *World) checkNetwork(c *checker) {
+	w.checkQuotas(c)
 	vpcs := map[string]netip.Prefix{}
 	for i, v := range w.VPCs {
 		at := fmt.Sprintf("vpcs[%d]", i)
@@ -22,6 +24,7 @@ func (w *World) checkNetwork(c *checker) {
 		if p, ok := c.prefix(at+".cidr", v.CIDR); ok {
 			vpcs[v.ID] = p
 		}
+		c.ipv6(at+".ipv6CIDR", v.IPv6CIDR, region.LongestVPCIPv6)
 	}
 	defaults := map[string]string{}
 	aclVPC := map[string]string{}
@@ -37,7 +40,7 @@ func (w *World) checkNetwork(c *checker) {
 			}
 			defaults[a.VPC] = a.ID
 		}
-		c.entries(at, a.Entries)
+		c.entries(at, a.Entries, cmp.Or(w.Quotas.RulesPerNetworkACL, region.EntriesPerDirection))
 	}
 	for i, v := range w.VPCs {
 		if defaults[v.ID] == "" {
@@ -63,6 +66,9 @@ func (w *World) checkNetwork(c *checker) {
 		if s.NetworkACL != "" && c.known(at+".networkACL", "network ACL", s.NetworkACL, "networkACLs") && aclVPC[s.NetworkACL] != s.VPC {
 			c.add(at+".networkACL", "%s is of VPC %s, the subnet of %s; a subnet has an ACL of its own VPC", s.NetworkACL, aclVPC[s.NetworkACL], s.VPC)
 		}
+		if six, ok := c.ipv6(at+".ipv6CIDR", s.IPv6CIDR, region.LongestSubnetIPv6); ok {
+			w.checkSubnetIPv6(c, at+".ipv6CIDR", i, six)
+		}
 		p, ok := c.prefix(at+".cidr", s.CIDR)
 		if !ok {
 			continue
@@ -86,7 +92,16 @@ func (c *checker) id(at, kind, id string, check func(string) error) {
 	c.unique(at, kind, id)
 }
 
-func (c *checker) entries(at string, entries []Entry) {
+func (w *World) checkQuotas(c *checker) {
+	if q := w.Quotas.RulesPerNetworkACL; q < 0 || q > region.EntriesMax {
+		c.add("quotas.rulesPerNetworkACL", "%d; write 1 to %d", q, region.EntriesMax)
+	}
+	if q := w.Quotas.NetworkACLsPerVPC; q < 0 {
+		c.add("quotas.networkACLsPerVPC", "%d; write 1 or more", q)
+	}
+}
+
+func (c *checker) entries(at string, entries []Entry, quota int) {
 	numbers := map[string]int{}
 	counts := map[string]int{}
 	for i, e := range entries {
@@ -105,8 +120,8 @@ func (c *checker) entries(at string, entries []Entry) {
 		}
 		numbers[key] = i
 		family := fmt.Sprintf("%v/%v", entry.Egress, entry.CIDR.Addr().Is4())
-		if counts[family]++; counts[family] == region.EntriesPerDirection {
-			c.add(at, "more than %d %s entries of one address family, the default one included", region.EntriesPerDirection, e.Direction)
+		if counts[family]++; counts[family] == quota {
+			c.add(at, "more than %d %s entries of one address family, the default one included", quota, e.Direction)
 		}
 	}
 }

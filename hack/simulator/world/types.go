@@ -20,8 +20,22 @@ type World struct {
 	// NetworkACLs include the default one of each VPC.
 	NetworkACLs     []NetworkACL     `json:"networkACLs,omitempty"`
 	Subnets         []Subnet         `json:"subnets,omitempty"`
+	VPCEndpoints    []VPCEndpoint    `json:"vpcEndpoints,omitempty"`
 	Clusters        []Cluster        `json:"clusters,omitempty"`
 	TaskDefinitions []TaskDefinition `json:"taskDefinitions,omitempty"`
+	// CapacityProviders are those beside FARGATE and FARGATE_SPOT, which are there anyway.
+	CapacityProviders []CapacityProvider `json:"capacityProviders,omitempty"`
+	// Quotas are what Service Quotas tells and EC2 enforces.
+	Quotas Quotas `json:"quotas,omitzero"`
+}
+
+// Quotas are those of Amazon VPC that can be changed.
+type Quotas struct {
+	// RulesPerNetworkACL counts the entries of a direction and address family, the default one included; unset: 20. At
+	// most 40.
+	RulesPerNetworkACL int `json:"rulesPerNetworkACL,omitempty"`
+	// NetworkACLsPerVPC includes the default one; unset: 200.
+	NetworkACLsPerVPC int `json:"networkACLsPerVPC,omitempty"`
 }
 
 // AccessKey is an identity and what it may do.
@@ -56,10 +70,13 @@ type Endpoints struct {
 
 // VPC is a virtual private cloud.
 type VPC struct {
-	ID      string            `json:"id"`
-	CIDR    string            `json:"cidr"`
-	Default bool              `json:"default,omitempty"`
-	Tags    map[string]string `json:"tags,omitempty"`
+	ID   string `json:"id"`
+	CIDR string `json:"cidr"`
+	// IPv6CIDR is /44 to /60; unset: no IPv6. With it the "*" entries of IPv6 are added to all ACLs of the VPC, and rule 101,
+	// which allows IPv6, to each direction of the default one that has just the rule 100 that allows IPv4.
+	IPv6CIDR string            `json:"ipv6CIDR,omitempty"`
+	Default  bool              `json:"default,omitempty"`
+	Tags     map[string]string `json:"tags,omitempty"`
 }
 
 // NetworkACL is a network ACL. The "*" entries are added.
@@ -94,6 +111,7 @@ type Subnet struct {
 	ID               string `json:"id"`
 	VPC              string `json:"vpc"`
 	CIDR             string `json:"cidr"`
+	IPv6CIDR         string `json:"ipv6CIDR,omitempty"`
 	AvailabilityZone string `json:"availabilityZone"`
 	// NetworkACL is the ACL that the subnet has; unset: the VPC's default one.
 	NetworkACL string `json:"networkACL,omitempty"`
@@ -103,20 +121,75 @@ type Subnet struct {
 	Tags          map[string]string `json:"tags,omitempty"`
 }
 
+// VPCEndpoint is an interface endpoint.
+type VPCEndpoint struct {
+	// ID is unset: made up.
+	ID  string `json:"id,omitempty"`
+	VPC string `json:"vpc"`
+	// Service is the last part of the service's name: ecs-agent, ecs-telemetry, ecs, or another of AWS's.
+	Service string `json:"service"`
+	// PrivateDNS is unset: true, as for endpoints that the console makes.
+	PrivateDNS *bool `json:"privateDNS,omitempty"`
+	// State is unset: available.
+	State string `json:"state,omitempty"`
+	// Interfaces are one an Availability Zone.
+	Interfaces []NetworkInterface `json:"interfaces"`
+	Tags       map[string]string  `json:"tags,omitempty"`
+}
+
+// NetworkInterface is one of an endpoint.
+type NetworkInterface struct {
+	Subnet string `json:"subnet"`
+	// ID, PrivateIP and IPv6 are unset: made up, IPv6 in a subnet that has it.
+	ID        string `json:"id,omitempty"`
+	PrivateIP string `json:"privateIP,omitempty"`
+	IPv6      string `json:"ipv6,omitempty"`
+}
+
 // Cluster is an ECS cluster.
 type Cluster struct {
 	Name               string              `json:"name"`
 	ContainerInstances []ContainerInstance `json:"containerInstances,omitempty"`
-	Tags               map[string]string   `json:"tags,omitempty"`
+	// CapacityProviders are the names of those that the cluster may use, beside those of Managed Instances that name it.
+	CapacityProviders []string `json:"capacityProviders,omitempty"`
+	// FargateTasks is how many tasks run on Fargate.
+	FargateTasks int               `json:"fargateTasks,omitempty"`
+	Tags         map[string]string `json:"tags,omitempty"`
 }
 
-// ContainerInstance is an EC2 instance with an ECS agent.
+// CapacityProvider is one of the two kinds.
+type CapacityProvider struct {
+	Name string `json:"name"`
+	// AutoScalingGroup is the name of an Auto Scaling group.
+	AutoScalingGroup string `json:"autoScalingGroup,omitempty"`
+	// ManagedInstances are instances that ECS launches and replaces itself.
+	ManagedInstances *ManagedInstances `json:"managedInstances,omitempty"`
+	Tags             map[string]string `json:"tags,omitempty"`
+}
+
+// ManagedInstances belong to one cluster.
+type ManagedInstances struct {
+	Cluster        string   `json:"cluster"`
+	Subnets        []string `json:"subnets,omitempty"`
+	SecurityGroups []string `json:"securityGroups,omitempty"`
+	// AutoRepair makes ECS replace instances that it finds impaired.
+	AutoRepair bool `json:"autoRepair,omitempty"`
+}
+
+// ContainerInstance is an EC2 instance with an ECS agent, or an external machine with one.
 type ContainerInstance struct {
+	// External is a machine outside of AWS: no subnet, and an id mi-… in place of i-….
+	External bool `json:"external,omitempty"`
+	// CapacityProvider is the name of the one that launched it; unset: none.
+	CapacityProvider string `json:"capacityProvider,omitempty"`
 	// ID is the last part of the ARN: 32 hexadecimal digits.
 	ID            string `json:"id"`
 	EC2InstanceID string `json:"ec2InstanceID"`
-	Subnet        string `json:"subnet"`
-	PrivateIP     string `json:"privateIP"`
+	// Subnet has the private address in it; unset for an external machine.
+	Subnet    string `json:"subnet,omitempty"`
+	PrivateIP string `json:"privateIP"`
+	// IPv6 is an address of the subnet; unset: one that is free, where the subnet has IPv6.
+	IPv6 string `json:"ipv6,omitempty"`
 	// InstanceType is unset: m5.large. AgentVersion is unset: 1.105.1.
 	InstanceType string `json:"instanceType,omitempty"`
 	AgentVersion string `json:"agentVersion,omitempty"`

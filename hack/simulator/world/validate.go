@@ -21,6 +21,7 @@ var (
 	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 	clusterPattern  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,254}$`)
 	instancePattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	managedPattern  = regexp.MustCompile(`^mi-[0-9a-f]{17}$`)
 	ec2IDPattern    = regexp.MustCompile(`^i-([0-9a-f]{8}|[0-9a-f]{17})$`)
 )
 
@@ -89,6 +90,7 @@ func (w *World) Validate() error {
 	w.checkHosts(c)
 	w.checkNetwork(c)
 	w.checkECS(c)
+	w.checkEndpoints(c)
 	return errors.Join(c.errs...)
 }
 

@@ -131,7 +131,7 @@ func withEntry(req *operation.Request, write func(string, acl.Entry) error) (ope
 		trail["icmpTypeCode"] = map[string]any{"type": e.Type, "code": e.Code}
 	}
 	return operation.Effect{
-		Resource: aclARN(req, id), Trail: trail, Resources: aclResource(id),
+		Resource: aclARN(req, id), Subjects: []string{id}, Trail: trail, Resources: aclResource(id),
 		Run: func() (any, error) { return succeed(write(id, e)) },
 	}, nil
 }
@@ -150,9 +150,9 @@ func deleteEntry(req *operation.Request) (operation.Effect, error) {
 		return operation.Effect{}, err
 	}
 	return operation.Effect{
-		Resource: aclARN(req, id), Trail: map[string]any{"networkAclId": id, "ruleNumber": number, "egress": egress},
-		Resources: aclResource(id),
-		Run:       func() (any, error) { return succeed(req.Region.DeleteNetworkACLEntry(id, number, egress)) },
+		Resource: aclARN(req, id), Subjects: []string{id}, Resources: aclResource(id),
+		Trail: map[string]any{"networkAclId": id, "ruleNumber": number, "egress": egress},
+		Run:   func() (any, error) { return succeed(req.Region.DeleteNetworkACLEntry(id, number, egress)) },
 	}, region.CheckRuleNumber(number)
 }
 

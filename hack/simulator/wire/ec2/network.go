@@ -5,6 +5,7 @@ package ec2
 import (
 	"hash/fnv"
 	"strconv"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
@@ -16,6 +17,7 @@ type vpcXML struct {
 	State    string   `xml:"state"`
 	CIDR     string   `xml:"cidrBlock"`
 	CIDRSet  []cidr   `xml:"cidrBlockAssociationSet>item"`
+	IPv6Set  ipv6Set  `xml:"ipv6CidrBlockAssociationSet"`
 	DHCP     string   `xml:"dhcpOptionsId"`
 	Tenancy  string   `xml:"instanceTenancy"`
 	Default  bool     `xml:"isDefault"`
@@ -39,7 +41,7 @@ func suffix(vpcID string) string {
 	return vpcID[len("vpc-"):]
 }
 
-func vpcValues(r *region.Region, v region.VPC) values {
+func vpcValues(req *operation.Request, v region.VPC) values {
 	return func(name string) ([]string, bool) {
 		if list, ok := tagValues(name, v.Tags); ok {
 			return list, true
@@ -58,14 +60,11 @@ func vpcValues(r *region.Region, v region.VPC) values {
 		case "is-default", "isDefault":
 			return []string{strconv.FormatBool(v.Default)}, true
 		case "owner-id":
-			return []string{r.Account()}, true
+			return []string{req.Region.Account()}, true
 		case "state":
 			return []string{"available"}, true
-		case "ipv6-cidr-block-association.ipv6-cidr-block", "ipv6-cidr-block-association.ipv6-pool",
-			"ipv6-cidr-block-association.association-id", "ipv6-cidr-block-association.state":
-			return nil, true
 		}
-		return nil, false
+		return ipv6Values(vpcIPv6(req, v), name)
 	}
 }
 
@@ -80,7 +79,7 @@ func describeVpcs(req *operation.Request) (operation.Effect, error) {
 	if err != nil {
 		return operation.Effect{}, err
 	}
-	fs, err := filters(req.Form, vpcValues(req.Region, region.VPC{}))
+	fs, err := filters(req.Form, vpcValues(req, region.VPC{}))
 	if err != nil {
 		return operation.Effect{}, err
 	}
@@ -97,7 +96,7 @@ func describeVpcs(req *operation.Request) (operation.Effect, error) {
 			}
 			var match []region.VPC
 			for _, v := range all {
-				if passesAll(fs, vpcValues(req.Region, v)) {
+				if passesAll(fs, vpcValues(req, v)) {
 					match = append(match, v)
 				}
 			}
@@ -106,6 +105,7 @@ func describeVpcs(req *operation.Request) (operation.Effect, error) {
 				answer.VPCs = append(answer.VPCs, vpcXML{
 					ID: v.ID, OwnerID: req.Region.Account(), State: "available", CIDR: v.CIDR.String(),
 					CIDRSet: []cidr{{cidrAssociation(v), v.CIDR.String(), "associated"}},
+					IPv6Set: vpcIPv6(req, v),
 					DHCP:    dhcpOptions(v), Tenancy: "default", Default: v.Default, TagItems: toTags(v.Tags),
 				})
 			}
@@ -121,7 +121,7 @@ type subnetXML struct {
 	OwnerID     string   `xml:"ownerId"`
 	VPCID       string   `xml:"vpcId"`
 	CIDR        string   `xml:"cidrBlock"`
-	IPv6Set     struct{} `xml:"ipv6CidrBlockAssociationSet"`
+	IPv6Set     ipv6Set  `xml:"ipv6CidrBlockAssociationSet"`
 	Available   int      `xml:"availableIpAddressCount"`
 	Zone        string   `xml:"availabilityZone"`
 	ZoneID      string   `xml:"availabilityZoneId"`
@@ -157,7 +157,7 @@ func available(req *operation.Request, s region.Subnet) int {
 		return 0
 	}
 	n := 1<<(32-s.CIDR.Bits()) - 5
-	for _, i := range req.Region.ContainerInstances() {
+	for _, i := range req.Region.View(time.Time{}).NetworkInterfaces() {
 		if i.SubnetID == s.ID {
 			n--
 		}
@@ -197,11 +197,10 @@ func subnetValues(req *operation.Request, s region.Subnet) values {
 			return []string{"available"}, true
 		case "private-dns-name-options-on-launch.hostname-type":
 			return []string{"ip-name"}, true
-		case "customer-owned-ipv4-pool", "enable-lni-at-device-index", "outpost-arn", "ipv6-cidr-block-association.ipv6-cidr-block",
-			"ipv6-cidr-block-association.association-id", "ipv6-cidr-block-association.state":
+		case "customer-owned-ipv4-pool", "enable-lni-at-device-index", "outpost-arn":
 			return nil, true
 		}
-		return nil, false
+		return ipv6Values(subnetIPv6(s), name)
 	}
 }
 
@@ -242,7 +241,7 @@ func describeSubnets(req *operation.Request) (operation.Effect, error) {
 				answer.Subnets = append(answer.Subnets, subnetXML{
 					ID: s.ID, ARN: req.Region.ARN("ec2", "subnet/"+s.ID), State: "available", OwnerID: req.Region.Account(), VPCID: s.VPCID,
 					CIDR: s.CIDR.String(), Available: available(req, s), Zone: s.AvailabilityZone, ZoneID: zoneID(s.AvailabilityZone),
-					PublicIP: s.PublicIP, Hostname: "ip-name", Tags: toTags(s.Tags),
+					PublicIP: s.PublicIP, Hostname: "ip-name", Tags: toTags(s.Tags), IPv6Set: subnetIPv6(s),
 				})
 			}
 			return answer, nil

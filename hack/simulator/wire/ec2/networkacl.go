@@ -156,9 +156,13 @@ func createNetworkACL(req *operation.Request) (operation.Effect, error) {
 	if len(token) > 64 {
 		return operation.Effect{}, region.Errorf("InvalidParameterValue", "ClientToken is longer than 64 characters")
 	}
+	var also []string
+	if len(tags) > 0 {
+		also = []string{"CreateTags"}
+	}
 	return operation.Effect{
-		Resource: req.Region.ARN("ec2", "vpc/"+vpcID),
-		Trail:    map[string]any{"vpcId": vpcID, "clientToken": token},
+		Resource: req.Region.ARN("ec2", "vpc/"+vpcID), Also: also, Creates: aclARN(req, "*"),
+		Trail: map[string]any{"vpcId": vpcID, "clientToken": token},
 		Run: func() (any, error) {
 			a, err := req.Region.CreateNetworkACL(vpcID, token, canonical(req.Form), tags)
 			if err != nil {
@@ -172,7 +176,7 @@ func createNetworkACL(req *operation.Request) (operation.Effect, error) {
 func deleteNetworkACL(req *operation.Request) (operation.Effect, error) {
 	id, err := checkedID(req.Form, "NetworkAclId", region.CheckNetworkACLID)
 	return operation.Effect{
-		Resource: aclARN(req, id), Trail: map[string]any{"networkAclId": id}, Resources: aclResource(id),
+		Resource: aclARN(req, id), Subjects: []string{id}, Trail: map[string]any{"networkAclId": id}, Resources: aclResource(id),
 		Run: func() (any, error) { return succeed(req.Region.DeleteNetworkACL(id)) },
 	}, err
 }
@@ -184,8 +188,8 @@ func replaceAssociation(req *operation.Request) (operation.Effect, error) {
 	}
 	id, err := checkedID(req.Form, "NetworkAclId", region.CheckNetworkACLID)
 	return operation.Effect{
-		Resource: aclARN(req, id), Trail: map[string]any{"associationId": association, "networkAclId": id},
-		Resources: aclResource(id),
+		Resource: aclARN(req, id), Subjects: []string{id}, Resources: aclResource(id),
+		Trail: map[string]any{"associationId": association, "networkAclId": id},
 		Run: func() (any, error) {
 			newID, err := req.Region.ReplaceNetworkACLAssociation(association, id)
 			return replaced{newID}, err

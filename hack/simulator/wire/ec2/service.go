@@ -30,6 +30,8 @@ func Service() operation.Service {
 			"DescribeVpcs":                 read(describeVpcs),
 			"DescribeSubnets":              read(describeSubnets),
 			"DescribeNetworkAcls":          read(describeNetworkAcls),
+			"DescribeVpcEndpoints":         read(describeVPCEndpoints),
+			"DescribeNetworkInterfaces":    read(describeNetworkInterfaces),
 			"DescribeTags":                 read(describeTags),
 			"CreateNetworkAcl":             write(createNetworkACL),
 			"DeleteNetworkAcl":             write(deleteNetworkACL),

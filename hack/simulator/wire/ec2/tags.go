@@ -77,9 +77,9 @@ func createTags(req *operation.Request) (operation.Effect, error) {
 		return operation.Effect{}, region.Errorf("InvalidParameterValue", "A call takes up to %d resources and tags", maxPerTagCall)
 	}
 	return operation.Effect{
-		Resource: resourceARN(req, resources[0]),
-		Trail:    map[string]any{"resourcesSet": trailIDs("resourceId", resources), "tagSet": trailTags(tags)},
-		Run:      func() (any, error) { return succeed(req.Region.CreateTags(resources, tags)) },
+		Resource: resourceARN(req, resources[0]), Subjects: resources,
+		Trail: map[string]any{"resourcesSet": trailIDs("resourceId", resources), "tagSet": trailTags(tags)},
+		Run:   func() (any, error) { return succeed(req.Region.CreateTags(resources, tags)) },
 	}, nil
 }
 
@@ -104,9 +104,9 @@ func deleteTags(req *operation.Request) (operation.Effect, error) {
 		named[d.Key] = req.Form.Get(at + ".Value")
 	}
 	return operation.Effect{
-		Resource: resourceARN(req, resources[0]),
-		Trail:    map[string]any{"resourcesSet": trailIDs("resourceId", resources), "tagSet": trailTags(named)},
-		Run:      func() (any, error) { return succeed(req.Region.DeleteTags(resources, tags)) },
+		Resource: resourceARN(req, resources[0]), Subjects: resources,
+		Trail: map[string]any{"resourcesSet": trailIDs("resourceId", resources), "tagSet": trailTags(named)},
+		Run:   func() (any, error) { return succeed(req.Region.DeleteTags(resources, tags)) },
 	}, nil
 }
 

@@ -4,34 +4,64 @@ package ecs
 
 import (
 	"slices"
+	"strconv"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
 )
 
 type clusterJSON struct {
-	ARN        string     `json:"clusterArn"`
-	Name       string     `json:"clusterName"`
-	Status     string     `json:"status"`
-	Instances  int        `json:"registeredContainerInstancesCount"`
-	Running    int        `json:"runningTasksCount"`
-	Pending    int        `json:"pendingTasksCount"`
-	Services   int        `json:"activeServicesCount"`
-	Statistics []any      `json:"statistics"`
-	Tags       []keyValue `json:"tags"`
-	Settings   []any      `json:"settings"`
-	Providers  []any      `json:"capacityProviders"`
-	Strategy   []any      `json:"defaultCapacityProviderStrategy"`
+	ARN        string      `json:"clusterArn"`
+	Name       string      `json:"clusterName"`
+	Status     string      `json:"status"`
+	Instances  int         `json:"registeredContainerInstancesCount"`
+	Running    int         `json:"runningTasksCount"`
+	Pending    int         `json:"pendingTasksCount"`
+	Services   int         `json:"activeServicesCount"`
+	Statistics []statistic `json:"statistics"`
+	Tags       []keyValue  `json:"tags"`
+	Settings   []any       `json:"settings"`
+	Providers  []string    `json:"capacityProviders"`
+	Strategy   []any       `json:"defaultCapacityProviderStrategy"`
 }
 
-func toCluster(v region.View, c region.Cluster, tags bool) clusterJSON {
+func toCluster(v region.View, c region.Cluster, include []string) clusterJSON {
 	out := clusterJSON{
 		ARN: c.ARN, Name: c.Name, Status: c.Status, Instances: len(v.ContainerInstances(c.ARN)),
-		Statistics: []any{}, Tags: []keyValue{}, Settings: []any{}, Providers: []any{}, Strategy: []any{},
+		Statistics: []statistic{}, Tags: []keyValue{}, Settings: []any{}, Providers: nonNil(c.CapacityProviders), Strategy: []any{},
 	}
 	out.Running, out.Pending = v.TaskCounts(func(t region.Task) bool { return t.ClusterARN == c.ARN })
-	if tags {
+	if slices.Contains(include, "TAGS") {
 		out.Tags = toTags(c.Tags)
+	}
+	if slices.Contains(include, "STATISTICS") {
+		out.Statistics = statistics(v, c)
+	}
+	return out
+}
+
+type statistic struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// statistics are a cluster's tasks and services by launch type, in the order in which ECS lists them. There are no
+// services here.
+func statistics(v region.View, c region.Cluster) []statistic {
+	count := map[string]int{}
+	for name, launchType := range map[string]string{"EC2": "EC2", "Fargate": "FARGATE", "External": "EXTERNAL", "ManagedInstances": "MANAGED_INSTANCES"} {
+		count["running"+name+"TasksCount"], count["pending"+name+"TasksCount"] = v.TaskCounts(func(t region.Task) bool {
+			return t.ClusterARN == c.ARN && t.LaunchType == launchType
+		})
+	}
+	var out []statistic
+	for _, name := range []string{
+		"runningEC2TasksCount", "runningFargateTasksCount", "pendingEC2TasksCount", "pendingFargateTasksCount",
+		"runningExternalTasksCount", "pendingExternalTasksCount", "runningManagedInstancesTasksCount", "pendingManagedInstancesTasksCount",
+		"activeEC2ServiceCount", "activeFargateServiceCount", "drainingEC2ServiceCount", "drainingFargateServiceCount",
+		"activeExternalServiceCount", "drainingExternalServiceCount", "activeManagedInstancesServiceCount", "drainingManagedInstancesServiceCount",
+	} {
+		out = append(out, statistic{name, strconv.Itoa(count[name])})
 	}
 	return out
 }
@@ -60,7 +90,7 @@ func describeClusters(req *operation.Request, in struct {
 				answer.Failures = append(answer.Failures, failure{ARN: v.ClusterARN(ref), Reason: region.ReasonMissing})
 				continue
 			}
-			answer.Clusters = append(answer.Clusters, toCluster(v, c, slices.Contains(in.Include, "TAGS")))
+			answer.Clusters = append(answer.Clusters, toCluster(v, c, in.Include))
 		}
 		return answer, nil
 	}, nil
@@ -90,7 +120,7 @@ func discoverPollEndpoint(req *operation.Request, in struct {
 	ContainerInstance string `json:"containerInstance"`
 }) (string, func() (any, error), error) {
 	return "", func() (any, error) {
-		acs, tcs, sc, err := req.View().DiscoverPollEndpoint(in.Cluster, in.ContainerInstance)
+		acs, tcs, sc, err := req.View().DiscoverPollEndpoint(in.Cluster, in.ContainerInstance, req.Region.CallerVPC())
 		return struct {
 			Endpoint       string `json:"endpoint"`
 			Telemetry      string `json:"telemetryEndpoint"`

@@ -14,6 +14,7 @@ import (
 type instanceJSON struct {
 	ARN          string       `json:"containerInstanceArn"`
 	EC2ID        string       `json:"ec2InstanceId"`
+	Provider     string       `json:"capacityProviderName,omitempty"`
 	Version      int64        `json:"version"`
 	VersionInfo  versionInfo  `json:"versionInfo"`
 	Remaining    []resource   `json:"remainingResources"`
@@ -65,7 +66,7 @@ func resources(cpu, memory int) []resource {
 func toInstance(v region.View, i region.ContainerInstance, include []string) instanceJSON {
 	cpu, memory := v.Remaining(i)
 	out := instanceJSON{
-		ARN: i.ARN, EC2ID: i.EC2InstanceID, Version: i.Version, Status: i.Status, Connected: i.AgentConnected,
+		ARN: i.ARN, EC2ID: i.EC2InstanceID, Provider: i.CapacityProvider, Version: i.Version, Status: i.Status, Connected: i.AgentConnected,
 		VersionInfo: versionInfo{i.AgentVersion, "f38e3ab0", "DockerVersion: 25.0.14"},
 		Remaining:   resources(cpu, memory), Registered: resources(i.CPU, i.Memory), RegisteredAt: at(i.RegisteredAt),
 		Attachments: []any{}, Tags: []keyValue{},
@@ -130,31 +131,12 @@ func describeContainerInstances(req *operation.Request, in struct {
 	Instances []string `json:"containerInstances"`
 	Include   []string `json:"include"`
 }) (string, func() (any, error), error) {
-	if len(in.Instances) == 0 {
-		return "", nil, invalid("Container instance cannot be empty.")
-	}
-	if len(in.Instances) > 100 {
-		return "", nil, invalid("Container instances cannot have more than 100 elements.")
-	}
-	return req.View().ContainerInstanceARN(region.Cluster{Name: in.Cluster}, in.Instances[0]), func() (any, error) {
-		req.Region.SettleTasks()
-		v := req.View()
-		c, err := v.ActiveCluster(in.Cluster)
-		if err != nil {
-			return nil, err
-		}
-		answer := struct {
-			Instances []instanceJSON `json:"containerInstances"`
-			Failures  []failure      `json:"failures"`
-		}{[]instanceJSON{}, []failure{}}
-		for _, ref := range in.Instances {
-			i, ok := v.FindContainerInstance(c, ref)
-			if !ok {
-				answer.Failures = append(answer.Failures, failure{ARN: v.ContainerInstanceARN(c, ref), Reason: region.ReasonMissing})
-				continue
-			}
-			answer.Instances = append(answer.Instances, toInstance(v, i, in.Include))
-		}
-		return answer, nil
-	}, nil
+	return describer[region.ContainerInstance, instanceJSON]{
+		find: region.View.FindContainerInstance, arn: region.View.ContainerInstanceARN,
+		write: func(v region.View, _ region.Cluster, i region.ContainerInstance) instanceJSON {
+			return toInstance(v, i, in.Include)
+		},
+		member: "containerInstances", empty: "Container instance cannot be empty.",
+		tooMany: "Container instances cannot have more than 100 elements.",
+	}.describe(req, in.Cluster, in.Instances)
 }

@@ -22,6 +22,7 @@ func Service() operation.Service {
 		Operations: map[string]operation.Operation{
 			"DescribeClusters":           read(describeClusters),
 			"ListClusters":               read(listClusters),
+			"DescribeCapacityProviders":  read(describeCapacityProviders),
 			"ListContainerInstances":     read(listContainerInstances),
 			"DescribeContainerInstances": read(describeContainerInstances),
 			"DiscoverPollEndpoint":       read(discoverPollEndpoint),
@@ -125,10 +126,13 @@ func toFailures(failures []region.Failure) []failure {
 
 // page cuts a sorted list of ARNs: up to 100 at a time, continued by an opaque token.
 func page(arns []string, token string, maxResults *int) (out []string, next *string, err error) {
-	size := 100
+	return pageUpTo(100, arns, token, maxResults)
+}
+
+func pageUpTo(size int, arns []string, token string, maxResults *int) (out []string, next *string, err error) {
 	if maxResults != nil {
-		if *maxResults < 1 || *maxResults > 100 {
-			return nil, nil, invalid("Value for maxResults must be between 1 and 100")
+		if *maxResults < 1 || *maxResults > size {
+			return nil, nil, invalid("Value for maxResults must be between 1 and %d", size)
 		}
 		size = *maxResults
 	}

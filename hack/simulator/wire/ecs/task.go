@@ -15,7 +15,7 @@ type taskJSON struct {
 	ARN           string          `json:"taskArn"`
 	ClusterARN    string          `json:"clusterArn"`
 	DefinitionARN string          `json:"taskDefinitionArn"`
-	InstanceARN   string          `json:"containerInstanceArn"`
+	InstanceARN   string          `json:"containerInstanceArn,omitempty"`
 	Zone          string          `json:"availabilityZone"`
 	LastStatus    string          `json:"lastStatus"`
 	DesiredStatus string          `json:"desiredStatus"`
@@ -135,39 +135,22 @@ func describeTasks(req *operation.Request, in struct {
 	Tasks   []string `json:"tasks"`
 	Include []string `json:"include"`
 }) (string, func() (any, error), error) {
-	if len(in.Tasks) == 0 {
-		return "", nil, invalid("Tasks cannot be empty.")
-	}
-	if len(in.Tasks) > 100 {
-		return "", nil, invalid("Tasks cannot have more than 100 elements.")
-	}
-	return req.View().TaskARN(region.Cluster{Name: in.Cluster}, in.Tasks[0]), func() (any, error) {
-		req.Region.SettleTasks()
-		v := req.View()
-		c, err := v.ActiveCluster(in.Cluster)
-		if err != nil {
-			return nil, err
-		}
-		answer := struct {
-			Tasks    []taskJSON `json:"tasks"`
-			Failures []failure  `json:"failures"`
-		}{[]taskJSON{}, []failure{}}
-		for _, ref := range in.Tasks {
-			t, ok := v.FindTask(c, ref)
-			if !ok {
-				answer.Failures = append(answer.Failures, failure{ARN: v.TaskARN(c, ref), Reason: region.ReasonMissing})
-				continue
-			}
+	return describer[region.Task, taskJSON]{
+		find: region.View.FindTask, arn: region.View.TaskARN,
+		write: func(v region.View, c region.Cluster, t region.Task) taskJSON {
 			task := toTask(t, req.Region.Now(), slices.Contains(in.Include, "TAGS"))
 			task.Connectivity = connectivity(v, c, t)
-			answer.Tasks = append(answer.Tasks, task)
-		}
-		return answer, nil
-	}, nil
+			return task
+		},
+		member: "tasks", empty: "Tasks cannot be empty.", tooMany: "Tasks cannot have more than 100 elements.",
+	}.describe(req, in.Cluster, in.Tasks)
 }
 
-// connectivity is what ECS knows of a task through its agent.
+// connectivity is what ECS knows of a task through its agent. On Fargate that is ECS's own.
 func connectivity(v region.View, c region.Cluster, t region.Task) string {
+	if t.LaunchType == "FARGATE" {
+		return "CONNECTED"
+	}
 	if i, ok := v.FindContainerInstance(c, t.InstanceARN); ok && i.AgentConnected {
 		return "CONNECTED"
 	}

@@ -33,6 +33,12 @@ type Operation struct {
 type Effect struct {
 	// Resource is the ARN that the permission is about; empty: *.
 	Resource string
+	// Subjects are the ids of the EC2 resources that the permission is about and whose tags it may depend on.
+	Subjects []string
+	// Also are further actions that the caller needs permission for, on Creates: who tags what it creates has to be
+	// allowed CreateTags too. AWS judges that by ec2:CreateAction, as what is yet to be made has no tags.
+	Also    []string
+	Creates string
 	// Trail are the requestParameters in CloudTrail.
 	Trail any
 	// Resources are the resources that CloudTrail lists with the event.
