@@ -19,6 +19,7 @@ ARGS ?=
 # Built from hack/tools. The build cache makes a second clone's tools a matter of linking.
 TOOLS := $(CURDIR)/bin/tools
 CONTROLLER_GEN := $(TOOLS)/controller-gen
+CRD_REF_DOCS := $(TOOLS)/crd-ref-docs
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 GOTESTSUM := $(TOOLS)/gotestsum
 GOVULNCHECK := $(TOOLS)/govulncheck
@@ -54,6 +55,11 @@ manifests: $(CONTROLLER_GEN) ## Write the CRD and the manager's RBAC role from t
 	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	@$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 
+.PHONY: docs
+docs: $(CRD_REF_DOCS) ## Write docs/api.md from the API types
+	@$(CRD_REF_DOCS) --log-level=WARN --config=hack/docs/config.yaml --renderer=markdown --templates-dir=hack/docs/templates \
+		--source-path=api --output-path=docs/api.md
+
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code and sort its imports
 	@$(GOLANGCI_LINT) fmt
@@ -71,7 +77,7 @@ test: $(GOTESTSUM) ## Run all tests, with the race detector and in random order 
 	@$(WITH_ENVTEST) $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --raw-command -- hack/test.sh $(PKG)
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) ## Check that what is checked in is generated, linted, tidy and committed
+verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) ## Check that what is checked in is generated, linted, tidy and committed
 	@hack/verify.sh
 
 .PHONY: build
@@ -119,7 +125,7 @@ envtest: ## Make etcd, kube-apiserver and kubectl available, and print where the
 	@$(ENVTEST)
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) ## Build the development tools into bin/tools
+tools: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) ## Build the development tools into bin/tools
 
 .PHONY: clean
 clean: ## Remove bin/; what `make envtest` made stays in the user's cache folder
@@ -132,6 +138,7 @@ help: ## Show this help
 		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 controller-gen_PACKAGE := sigs.k8s.io/controller-tools/cmd/controller-gen
+crd-ref-docs_PACKAGE := github.com/elastic/crd-ref-docs
 ginkgo_PACKAGE := github.com/onsi/ginkgo/v2/ginkgo
 golangci-lint_PACKAGE := ./golangci-lint
 gotestsum_PACKAGE := gotest.tools/gotestsum

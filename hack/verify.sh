@@ -78,6 +78,7 @@ clean_tree() {
 
 step "deepcopy methods (make generate)" make generate
 step "CRD and RBAC role (make manifests)" make manifests
+step "reference of the API (make docs)" make docs
 step "gofmt" formatted
 step "go vet" everywhere go vet ./...
 step "golangci-lint (make lint)" make lint

@@ -23,17 +23,55 @@ const (
 )
 
 // NetworkACLMode says which network ACL carries the rules of a run.
-// +kubebuilder:validation:Enum=InPlace
+// +kubebuilder:validation:Enum=InPlace;Clone
 type NetworkACLMode string
 
-// NetworkACLModeInPlace puts the rules on the network ACL that the subnet has.
-const NetworkACLModeInPlace NetworkACLMode = "InPlace"
+const (
+	// NetworkACLModeInPlace puts the rules on the network ACL that the subnet has.
+	NetworkACLModeInPlace NetworkACLMode = "InPlace"
+	// NetworkACLModeClone puts them on a copy of that network ACL, which serves the subnet alone while the run lasts.
+	NetworkACLModeClone NetworkACLMode = "Clone"
+)
+
+// Mode says whether an object is run or only planned.
+// +kubebuilder:validation:Enum=Run;Plan
+type Mode string
+
+const (
+	// ModeRun cuts the agents off. It is what an unset mode means.
+	ModeRun Mode = "Run"
+	// ModePlan writes nothing to AWS and reports what Run would do.
+	ModePlan Mode = "Plan"
+)
+
+// OtherClusters says what to do where other clusters' agents are in the subnet.
+// +kubebuilder:validation:Enum=Refuse;Allow
+type OtherClusters string
+
+const (
+	// OtherClustersRefuse has the run refused. It is what an unset otherClusters means.
+	OtherClustersRefuse OtherClusters = "Refuse"
+	// OtherClustersAllow accepts that they are cut off too.
+	OtherClustersAllow OtherClusters = "Allow"
+)
+
+// OnDrift says what to do when someone removes or overrides a run's rules.
+// +kubebuilder:validation:Enum=Reapply;Abort
+type OnDrift string
+
+const (
+	// OnDriftReapply puts them back, three times at most in a run. It is what an unset onDrift means.
+	OnDriftReapply OnDrift = "Reapply"
+	// OnDriftAbort ends the run.
+	OnDriftAbort OnDrift = "Abort"
+)
 
 // AgentDisconnectSpec says which agents are cut off, and for how long.
 // +kubebuilder:validation:XValidation:rule="self.cluster == oldSelf.cluster",message="cluster is immutable: create another AgentDisconnect for another cluster",fieldPath=".cluster",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="self.subnetID == oldSelf.subnetID",message="subnetID is immutable: create another AgentDisconnect for another subnet",fieldPath=".subnetID",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",message="region is immutable, and can be neither added nor removed: create another AgentDisconnect for another region",fieldPath=".region",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="!has(self.region) || self.cluster.split(':').size() < 4 || self.cluster.split(':')[3] == self.region",message="region differs from the region in the cluster's ARN: leave region out, or name the same one",fieldPath=".region"
+// +kubebuilder:validation:XValidation:rule="!has(self.startAfter) || !has(self.startDeadline) || self.startDeadline > self.startAfter",message="startDeadline must be later than startAfter",fieldPath=".startDeadline"
 type AgentDisconnectSpec struct {
 	// cluster is the name or the ARN of the Amazon ECS cluster whose agents are cut off. It can't be changed.
 	// +required
@@ -75,22 +113,74 @@ type AgentDisconnectSpec struct {
 	// +kubebuilder:validation:MaxItems=2
 	Sessions []Session `json:"sessions,omitempty"`
 
+	// mode says whether the run takes place. Plan writes nothing to AWS: it reports in status.plan what Run would do, and
+	// every reason why it would be refused; it uses up no runID. Unset: Run. A change has no effect on a run that has begun.
+	// +optional
+	Mode Mode `json:"mode,omitempty"`
+
 	// networkACLMode says which network ACL carries the rules. InPlace puts them on the subnet's own, other subnets that
-	// it serves included. Unset: InPlace where no other subnet uses that ACL; where one does, the run is refused. A change
-	// has no effect on a run that has begun.
+	// it serves included. Clone puts them on a copy of it, which serves this subnet alone until the run is over. Unset:
+	// InPlace where no other subnet uses that network ACL, else Clone. A change has no effect on a run that has begun.
 	// +optional
 	NetworkACLMode NetworkACLMode `json:"networkACLMode,omitempty"`
+
+	// otherClusters says what to do where other clusters have container instances in the subnet: denied addresses are
+	// denied to them too. Refuse: the run does not start, and the message names them. Allow: it does. Unset: Refuse. A
+	// change has no effect on a run that has begun.
+	// +optional
+	OtherClusters OtherClusters `json:"otherClusters,omitempty"`
+
+	// onDrift says what to do when someone removes or overrides the rules. Reapply puts them back, three times at most,
+	// and then ends the run. Abort ends it at once. Unset: Reapply. A change has no effect on a run that has begun.
+	// +optional
+	OnDrift OnDrift `json:"onDrift,omitempty"`
 
 	// additionalEndpoints are destinations to deny beside those that discovery finds. Unset: none. A change has no effect
 	// on a run that has begun.
 	// +optional
 	AdditionalEndpoints *AdditionalEndpoints `json:"additionalEndpoints,omitempty"`
+
+	// startAfter is the time before which the run does not start, such as 2026-01-02T15:04:05Z. Endpoints are looked up
+	// from 10 minutes before. Unset: the run starts as soon as it can. A change has no effect on a run that has begun.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	StartAfter *metav1.Time `json:"startAfter,omitempty"`
+
+	// startDeadline is the time from which a run that has not started never does, so that a cluster that is rebuilt from a
+	// repository does not repeat old experiments. Unset: one hour after startAfter, or where that is unset one hour
+	// after the run was asked for: by creating the object, by a new runID, or by changing mode from Plan to Run. Once the
+	// run has begun it has no effect.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	StartDeadline *metav1.Time `json:"startDeadline,omitempty"`
+
+	// suspend lifts the rules while it is true; before the start it keeps the run from starting. Deadlines do not move, so
+	// a forgotten pause is harmless. Unset: false.
+	// +optional
+	Suspend *bool `json:"suspend,omitempty"`
+
+	// runID tells one run of this object from the next. An object whose run is over stays inert however often it is
+	// applied again; a new value runs it again, once the old run is over. Unset: it runs once. Taking a value away is no
+	// new value.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`
+	RunID string `json:"runID,omitempty"`
+
+	// ttlSecondsAfterFinished is how long after its run is over the object is deleted. Unset: never. It is not for objects
+	// that a repository holds: they would be made, and run, again.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
 // AdditionalEndpoints are destinations for paths that discovery can't see.
 // +kubebuilder:validation:MinProperties=1
 type AdditionalEndpoints struct {
-	// hostnames are fully qualified host names, in lower case, whose IPv4 addresses are denied. Unset: none.
+	// hostnames are fully qualified host names, in lower case, whose addresses are denied. Unset: none.
 	// The ECS API's own host can't be one of them: the callers under test need it.
 	// +optional
 	// +listType=set
@@ -102,14 +192,14 @@ type AdditionalEndpoints struct {
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([a-z0-9-]+[.])?ecs(-fips)?[.][a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}[.]')",message="is the ECS API itself, which the callers under test need: only hosts of agent sessions can be denied"
 	Hostnames []string `json:"hostnames,omitempty"`
 
-	// cidrs are IPv4 ranges of /16 or narrower, such as 192.0.2.10/32. Unset: none.
+	// cidrs are IPv4 ranges of /16 or narrower and IPv6 ranges of /48 or narrower, such as 192.0.2.10/32. Unset: none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=10
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=49
-	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self) == cidr(self).masked() && cidr(self).prefixLength() >= 16",message="must be an IPv4 range from /16 to /32 without host bits, such as 192.0.2.10/32"
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked() && cidr(self).prefixLength() >= (cidr(self).ip().family() == 4 ? 16 : 48)",message="must be an IPv4 range from /16 to /32 or an IPv6 range from /48 to /128 without host bits, such as 192.0.2.10/32"
 	CIDRs []string `json:"cidrs,omitempty"`
 }
 
@@ -141,6 +231,7 @@ type AgentDisconnect struct {
 
 	// status is what the controller sees and did.
 	// +optional
+	// +default={"observedGeneration":-1}
 	Status AgentDisconnectStatus `json:"status,omitempty,omitzero"`
 }
 

@@ -31,6 +31,12 @@ type Agents struct {
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
 	ReconnectedTime *metav1.Time `json:"reconnectedTime,omitempty"`
 
+	// uncounted is how many more container instances the cluster has in the subnet: those that were not connected before
+	// the start, and those that joined since. What they connect to is denied too.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Uncounted *int32 `json:"uncounted,omitempty"`
+
 	// containerInstances are the agents that count.
 	// +optional
 	// +listType=map

@@ -74,7 +74,7 @@ var _ = Describe("kubectl get", func() {
 			"conditions":     []any{condition(1), succeeded},
 			"expirationTime": "2999-01-02T15:04:05Z",
 			"agents":         fields{"total": 2, "disconnected": 0},
-			"networkACL":     fields{"id": "acl-0a1b2c3d", "mode": "InPlace"},
+			"networkACL":     fields{"id": "acl-0a1b2c3d", "mode": "InPlace", "modeReason": "OnlySubnet"},
 			"target":         fields{"accountID": "123456789012", "region": "ap-northeast-1", "clusterARN": "arn", "vpcID": "vpc-0a1b2c3d"},
 		})).To(Succeed())
 		_, _, cells := row(table(ctx, u))

@@ -31,6 +31,10 @@ const (
 	StateInstalling = "Installing"
 	// StateBlocking: every rule is in place.
 	StateBlocking = "Blocking"
+	// StateSuspended: the run is suspended; its rules are lifted, or it has not begun.
+	StateSuspended = "Suspended"
+	// StatePlanned: mode is Plan, and status.plan says what a run would do.
+	StatePlanned = "Planned"
 	// StateRestoring: the run's rules are being removed.
 	StateRestoring = "Restoring"
 	// StateRecovering: the rules are gone, and the agents are awaited.
@@ -45,7 +49,9 @@ const (
 
 // Reasons of status.abort, and of ConditionSucceeded after it.
 const (
-	// AbortDriftDetected: someone removed or overrode the rules again and again.
+	// AbortStartDeadlineExceeded: the run had not begun by its start deadline, and never will.
+	AbortStartDeadlineExceeded = "StartDeadlineExceeded"
+	// AbortDriftDetected: someone removed or overrode the rules, again and again where the spec says Reapply.
 	AbortDriftDetected = "DriftDetected"
 	// AbortPlanDoesNotFit: an address was found that the network ACL has no room for.
 	AbortPlanDoesNotFit = "PlanDoesNotFit"
@@ -55,6 +61,14 @@ const (
 	AbortNetworkACLShared = "NetworkACLShared"
 	// AbortNetworkACLDeleted: the network ACL is gone.
 	AbortNetworkACLDeleted = "NetworkACLDeleted"
+	// AbortCloneEdited: someone edited the clone while it served the subnet.
+	AbortCloneEdited = "CloneEdited"
+	// AbortOriginalDeleted: the network ACL that the clone was copied from is gone; the clone stays in its place.
+	AbortOriginalDeleted = "OriginalNetworkACLDeleted"
+	// AbortOriginalChanged: a change of the original can't be carried over to the clone without renumbering it.
+	AbortOriginalChanged = "OriginalNetworkACLChanged"
+	// AbortQuotaExceeded: the account has no room for the clone.
+	AbortQuotaExceeded = "QuotaExceeded"
 	// AbortClusterGone: the ECS cluster was deleted or is no longer active.
 	AbortClusterGone = "ClusterGone"
 	// AbortAgentsLeft: no container instance that counts is left in the cluster.
@@ -75,8 +89,26 @@ const (
 	ReasonNoConnectedAgents = "NoConnectedAgents"
 	// ReasonTooManyAgents: the subnet has more container instances than a run can count.
 	ReasonTooManyAgents = "TooManyAgents"
-	// ReasonNetworkACLShared: the network ACL serves other subnets too.
-	ReasonNetworkACLShared = "NetworkACLShared"
+	// ReasonNetworkACLManaged: AWS FIS or Firewall Manager manages the network ACL.
+	ReasonNetworkACLManaged = "NetworkACLManaged"
+	// ReasonNetworkACLTemporary: the network ACL is a clone that another run left or another cluster's run uses.
+	ReasonNetworkACLTemporary = "NetworkACLTemporary"
+	// ReasonOtherClusters: other clusters have container instances in the subnet, or it can't be seen whether they have.
+	ReasonOtherClusters = "OtherClusters"
+	// ReasonEndpointInSubnet: a VPC endpoint has an interface in the subnet itself, where no network ACL acts.
+	ReasonEndpointInSubnet = "EndpointInSubnet"
+	// ReasonDurationTooLong: the duration is longer than the manager allows.
+	ReasonDurationTooLong = "DurationTooLong"
+	// ReasonTooManyRuns: as many runs are on as the manager allows at once.
+	ReasonTooManyRuns = "TooManyRuns"
+	// ReasonNotYet: the run waits for spec.startAfter.
+	ReasonNotYet = "NotYet"
+	// ReasonTagsFull: the network ACL has no room for the ownership tags.
+	ReasonTagsFull = "TagsFull"
+	// ReasonCloneEdited: the clone serves the subnet with a stranger's edit in it, which giving the original back would undo.
+	ReasonCloneEdited = "CloneEdited"
+	// ReasonCloneInUse: another subnet uses the clone, so it can't be deleted.
+	ReasonCloneInUse = "CloneInUse"
 	// ReasonNoRoom: an entry allows the traffic and no smaller number is free.
 	ReasonNoRoom = "NoRoom"
 	// ReasonQuotaExceeded: the rules don't fit the quota of entries.

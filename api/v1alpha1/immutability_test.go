@@ -4,9 +4,12 @@ package v1alpha1_test
 
 import (
 	"context"
+	"reflect"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
 var _ = Describe("What can't be changed", func() {
@@ -35,11 +38,18 @@ var _ = Describe("What can't be changed", func() {
 
 	It("doesn't stand in the way of a change of everything else", func(ctx context.Context) {
 		u := stored(ctx, fields{"region": "us-east-1"})
-		Expect(patchSpec(ctx, u, fields{
-			"duration": "20m", "sessions": list("ACS"), "networkACLMode": "InPlace",
-			"additionalEndpoints": fields{"cidrs": list("192.0.2.0/24")},
-		})).To(Succeed())
-		Expect(patchSpec(ctx, u, fields{"sessions": nil, "networkACLMode": nil, "additionalEndpoints": nil})).To(Succeed())
+		changes := fields{
+			"duration": "20m", "sessions": list("ACS"), "mode": "Plan", "networkACLMode": "InPlace", "otherClusters": "Allow", "onDrift": "Abort",
+			"additionalEndpoints": fields{"cidrs": list("192.0.2.0/24")}, "startAfter": "2026-01-02T15:04:05Z", "startDeadline": "2026-01-02T16:04:05Z",
+			"suspend": true, "runID": "2", "ttlSecondsAfterFinished": 60,
+		}
+		Expect(changes).To(HaveLen(reflect.TypeFor[v1alpha1.AgentDisconnectSpec]().NumField() - len([]string{"cluster", "subnetID", "region"})))
+		Expect(patchSpec(ctx, u, changes)).To(Succeed())
+		for name := range changes {
+			changes[name] = nil
+		}
+		delete(changes, "duration")
+		Expect(patchSpec(ctx, u, changes)).To(Succeed())
 		Expect(u.GetGeneration()).To(Equal(int64(3)))
 	})
 

@@ -82,10 +82,13 @@ var _ = Describe("The samples", func() {
 		Entry("the least", "minimal.yaml"),
 		Entry("every field", "all-fields.yaml"),
 		Entry("a pipeline's", "pipeline.yaml"),
+		Entry("on a copy of the network ACL", "clone.yaml"),
+		Entry("one that is only planned", "plan.yaml"),
+		Entry("one for a git repository", "gitops.yaml"),
 	)
 
 	It("are all of these", func() {
-		Expect(filepath.Glob(filepath.Join(configDir, "samples", "*"))).To(HaveLen(3))
+		Expect(filepath.Glob(filepath.Join(configDir, "samples", "*"))).To(HaveLen(6))
 	})
 
 	It("show every field of the spec in one, and only the required ones in another", func() {
@@ -181,7 +184,7 @@ var _ = Describe("The manifests of config/default", Ordered, func() {
 			Eventually(decision, 10*time.Second, 20*time.Millisecond).Should(Equal(may), verb)
 		}
 	},
-		Entry("watch and patch objects everywhere", true, "get,list,watch,patch", "chaos.agentdisconnect.dev", "agentdisconnects", "any", ""),
+		Entry("watch and patch objects everywhere, and delete those whose time to live is over", true, "get,list,watch,patch,delete", "chaos.agentdisconnect.dev", "agentdisconnects", "any", ""),
 		Entry("patch their status", true, "get,patch", "chaos.agentdisconnect.dev", "agentdisconnects/status", "any", ""),
 		Entry("record events about them", true, "create,patch", "events.k8s.io", "events", "any", ""),
 		Entry("hold its lease", true, "get,update", "coordination.k8s.io", "leases", system, "agentdisconnect.chaos.agentdisconnect.dev"),
@@ -189,7 +192,7 @@ var _ = Describe("The manifests of config/default", Ordered, func() {
 		Entry("record who leads", true, "create,patch", "", "events", system, ""),
 		Entry("ask who reads its metrics", true, "create", "authentication.k8s.io", "tokenreviews", "", ""),
 		Entry("ask whether they may", true, "create", "authorization.k8s.io", "subjectaccessreviews", "", ""),
-		Entry("but not create, replace or delete objects", false, "create,update,delete,deletecollection", "chaos.agentdisconnect.dev", "agentdisconnects", "any", ""),
+		Entry("but not create or replace objects, nor delete them all at once", false, "create,update,deletecollection", "chaos.agentdisconnect.dev", "agentdisconnects", "any", ""),
 		Entry("but not hold another's lease", false, "get,update", "coordination.k8s.io", "leases", system, "another"),
 		Entry("but not touch leases elsewhere", false, "create,get,update", "coordination.k8s.io", "leases", "kube-system", ""),
 		Entry("but not read secrets", false, "get,list,watch", "", "secrets", system, ""),

@@ -5,6 +5,7 @@ package v1alpha1_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -19,7 +20,7 @@ import (
 const (
 	hostRule = "must be a fully qualified host name in lower case without a dot at its end, such as ecs-a-4.ap-northeast-1.amazonaws.com"
 	apiRule  = "is the ECS API itself, which the callers under test need: only hosts of agent sessions can be denied"
-	cidrRule = "must be an IPv4 range from /16 to /32 without host bits, such as 192.0.2.10/32"
+	cidrRule = "must be an IPv4 range from /16 to /32 or an IPv6 range from /48 to /128 without host bits, such as 192.0.2.10/32"
 )
 
 // list makes what YAML makes of a sequence.
@@ -81,22 +82,34 @@ var _ = Describe("The settings", func() {
 		})
 	})
 
-	Context("networkACLMode", func() {
-		It("accepts InPlace", func(ctx context.Context) {
-			obj, err := decoded(stored(ctx, fields{"networkACLMode": "InPlace"}))
+	DescribeTable("that are one word accept", func(ctx context.Context, field string, words ...string) {
+		for _, word := range words {
+			By(word)
+			obj, err := decoded(stored(ctx, fields{field: word}))
 			Expect(err).NotTo(HaveOccurred())
-			Expect(obj.Spec.NetworkACLMode).To(Equal(v1alpha1.NetworkACLModeInPlace))
-		})
+			Expect(one(obj.Spec, field)).To(Equal(word))
+		}
+	},
+		Entry("as mode", "mode", "Run", "Plan"),
+		Entry("as networkACLMode", "networkACLMode", "InPlace", "Clone"),
+		Entry("as otherClusters", "otherClusters", "Refuse", "Allow"),
+		Entry("as onDrift", "onDrift", "Reapply", "Abort"),
+	)
 
-		DescribeTable("refuses", func(ctx context.Context, mode string) {
-			Expect(complaints(kube.Create(ctx, object(fields{"networkACLMode": mode})))).To(ConsistOf(
-				fmt.Sprintf(`spec.networkACLMode: Unsupported value: %q: supported values: "InPlace"`, mode)))
-		},
-			Entry("another word", "Clone"),
-			Entry("lower case", "inPlace"),
-			Entry("nothing", ""),
-		)
-	})
+	DescribeTable("that are one word refuse", func(ctx context.Context, field, supported string, others ...string) {
+		for _, word := range append(others, "", "None") {
+			By(word)
+			Expect(complaints(kube.Create(ctx, object(fields{field: word})))).To(ConsistOf(
+				fmt.Sprintf("spec.%s: Unsupported value: %q: supported values: %s", field, word, supported)))
+		}
+		Expect(complaints(kube.Create(ctx, object(fields{field: true})))).To(ContainElement(
+			fmt.Sprintf("spec.%s: Invalid value: \"boolean\": spec.%[1]s in body must be of type string: \"boolean\"", field)))
+	},
+		Entry("as mode", "mode", `"Run", "Plan"`, "plan", "DryRun"),
+		Entry("as networkACLMode", "networkACLMode", `"InPlace", "Clone"`, "inPlace", "clone", "Copy"),
+		Entry("as otherClusters", "otherClusters", `"Refuse", "Allow"`, "allow", "Ignore"),
+		Entry("as onDrift", "onDrift", `"Reapply", "Abort"`, "reapply", "Ignore"),
+	)
 
 	Context("additionalEndpoints", func() {
 		DescribeTable("accepts", func(ctx context.Context, endpoints fields, meant v1alpha1.AdditionalEndpoints) {
@@ -114,6 +127,10 @@ var _ = Describe("The settings", func() {
 				v1alpha1.AdditionalEndpoints{Hostnames: []string{strings.Repeat("a", 63) + ".example"}}),
 			Entry("ranges", fields{"cidrs": list("192.0.2.10/32", "10.1.0.0/16", "0.0.0.0/16", "255.255.255.255/32")},
 				v1alpha1.AdditionalEndpoints{CIDRs: []string{"192.0.2.10/32", "10.1.0.0/16", "0.0.0.0/16", "255.255.255.255/32"}}),
+			Entry("ranges of IPv6", fields{"cidrs": list("2001:db8::1/128", "2001:db8:1::/48", "::/48", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128")},
+				v1alpha1.AdditionalEndpoints{CIDRs: []string{"2001:db8::1/128", "2001:db8:1::/48", "::/48", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"}}),
+			Entry("ranges of both families", fields{"cidrs": list("192.0.2.0/24", "2001:db8::/64")},
+				v1alpha1.AdditionalEndpoints{CIDRs: []string{"192.0.2.0/24", "2001:db8::/64"}}),
 			Entry("both", fields{"hostnames": list("a.example.com"), "cidrs": list("192.0.2.0/24")},
 				v1alpha1.AdditionalEndpoints{Hostnames: []string{"a.example.com"}, CIDRs: []string{"192.0.2.0/24"}}),
 		)
@@ -174,7 +191,13 @@ var _ = Describe("The settings", func() {
 			Entry("of everything", "0.0.0.0/0"),
 			Entry("without a length", "192.0.2.10"),
 			Entry("longer than /32", "192.0.2.10/33"),
-			Entry("of IPv6", "2001:db8::/32"),
+			Entry("of IPv6 with host bits", "2001:db8::1/64"),
+			Entry("of IPv6 wider than /48", "2001:db8::/47"),
+			Entry("of everything in IPv6", "::/0"),
+			Entry("of IPv6 without a length", "2001:db8::1"),
+			Entry("of IPv6 longer than /128", "2001:db8::1/129"),
+			Entry("of IPv6 with a zone", "fe80::1%eth0/128"),
+			Entry("of IPv6 in brackets", "[2001:db8::1]/128"),
 			Entry("of IPv4 written as IPv6", "::ffff:192.0.2.0/120"),
 			Entry("with leading zeros", "192.000.002.010/32"),
 			Entry("with a leading zero in the length", "192.0.2.0/024"),
@@ -187,9 +210,12 @@ var _ = Describe("The settings", func() {
 
 	It("means unset by null", func(ctx context.Context) {
 		u := object(nil)
-		for _, name := range []string{"region", "sessions", "networkACLMode", "additionalEndpoints"} {
-			u.Object["spec"].(fields)[name] = nil
+		for name := range names(reflect.TypeFor[v1alpha1.AgentDisconnectSpec]()) {
+			if _, required := u.Object["spec"].(fields)[name]; !required {
+				u.Object["spec"].(fields)[name] = nil
+			}
 		}
+		Expect(u.Object["spec"]).To(HaveLen(reflect.TypeFor[v1alpha1.AgentDisconnectSpec]().NumField()))
 		Expect(kube.Create(ctx, u)).To(Succeed())
 		Expect(u.Object["spec"]).To(Equal(object(nil).Object["spec"]))
 	})

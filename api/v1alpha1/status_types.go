@@ -35,10 +35,24 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && self.lastTransitionTime < timestamp('3000-01-01T00:00:00Z')",message="must be a time of the years 2000 to 2999 as RFC 3339 writes it, such as 2026-01-02T15:04:05Z",fieldPath=".lastTransitionTime"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is about.
+	// observedGeneration is the generation of the spec that this status is about. -1: the controller has not looked yet, so
+	// that tools which wait for a generation don't take a new object for a finished one.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// runID is the spec's runID as it was when the run that this status is about began. Unset: it had none, or none began.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	RunID string `json:"runID,omitempty"`
+
+	// requestTime is when this run was asked for by a new runID, or by a mode that was Plan before. Unset: creating the
+	// object did.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	RequestTime *metav1.Time `json:"requestTime,omitempty"`
 
 	// startTime is when the run began: set once, before the first write to AWS. Unset: it has not begun.
 	// +optional
@@ -82,12 +96,9 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
 
-	// cidrs are the ranges of spec.additionalEndpoints that the run denies, as they were when it began.
+	// startedWith is what the spec said when the run began, of the fields whose changes wait for the next run.
 	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=10
-	// +kubebuilder:validation:items:MaxLength=49
-	CIDRs []string `json:"cidrs,omitempty"`
+	StartedWith *StartedWith `json:"startedWith,omitempty"`
 
 	// rules is the ledger: every network ACL entry that this run made or may have made, until it is known to be gone.
 	// +optional
@@ -109,6 +120,42 @@ type AgentDisconnectStatus struct {
 	// abort says why the run was ended before its time. Set before anything is restored, and never taken back.
 	// +optional
 	Abort *Abort `json:"abort,omitempty"`
+
+	// plan is what a run would do, in mode Plan.
+	// +optional
+	Plan *Plan `json:"plan,omitempty"`
+}
+
+// StartedWith holds fields of the spec as they were when the run began.
+// +kubebuilder:validation:MinProperties=1
+type StartedWith struct {
+	// sessions are spec.sessions. Unset: both.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=2
+	Sessions []Session `json:"sessions,omitempty"`
+
+	// networkACLMode is spec.networkACLMode. Unset: it left the choice to the controller.
+	// +optional
+	NetworkACLMode NetworkACLMode `json:"networkACLMode,omitempty"`
+
+	// otherClusters is spec.otherClusters, Refuse where that was unset.
+	// +required
+	OtherClusters OtherClusters `json:"otherClusters,omitempty"`
+
+	// onDrift is spec.onDrift, Reapply where that was unset.
+	// +required
+	OnDrift OnDrift `json:"onDrift,omitempty"`
+
+	// additionalEndpoints is spec.additionalEndpoints. Ledger lines may be of its ranges.
+	// +optional
+	AdditionalEndpoints *AdditionalEndpoints `json:"additionalEndpoints,omitempty"`
+
+	// startAfter is spec.startAfter.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	StartAfter *metav1.Time `json:"startAfter,omitempty"`
 }
 
 // Target is the place in AWS that a run works in.
@@ -136,24 +183,10 @@ type Target struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	VPCID string `json:"vpcID,omitempty"`
-}
 
-// NetworkACL is the network ACL that carries the rules of a run.
-type NetworkACL struct {
-	// id is the id of the network ACL.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	ID string `json:"id,omitempty"`
-
-	// mode is how it is used. InPlace: it is the one that the subnet had.
-	// +required
-	Mode NetworkACLMode `json:"mode,omitempty"`
-
-	// sharing says that other subnets may be on it too, since the spec asked for InPlace by name when the run began.
-	// Unset: the run ends when another subnet joins it.
+	// ipv6 says that the subnet has an IPv6 range, so that IPv6 addresses are denied too. Unset: it has none.
 	// +optional
-	Sharing *bool `json:"sharing,omitempty"`
+	IPv6 *bool `json:"ipv6,omitempty"`
 }
 
 // EndpointSession says what a host serves.
@@ -171,7 +204,8 @@ const (
 
 // Endpoint is one host and the addresses seen for it.
 type Endpoint struct {
-	// hostname is the host, as ECS named it to the agents or as the spec does.
+	// hostname is the host, as ECS named it to the agents or as the spec does; or the id of a VPC endpoint (vpce-…), whose
+	// network interfaces have the addresses.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -181,62 +215,12 @@ type Endpoint struct {
 	// +required
 	Session EndpointSession `json:"session,omitempty"`
 
-	// addresses are the IP addresses that lookups of the host gave, sorted.
+	// addresses are the IP addresses that lookups of the host gave, or those of the VPC endpoint's interfaces, sorted.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=40
 	// +kubebuilder:validation:items:MaxLength=45
 	Addresses []string `json:"addresses,omitempty"`
-}
-
-// RuleState is how far a line of the ledger is.
-// +kubebuilder:validation:Enum=Creating;Installed;Deleting
-type RuleState string
-
-const (
-	// RuleCreating is written before AWS is asked to create the entry: the entry may or may not be there.
-	RuleCreating RuleState = "Creating"
-	// RuleInstalled says that AWS acknowledged the entry, or that it was read back.
-	RuleInstalled RuleState = "Installed"
-	// RuleDeleting is written before AWS is asked to delete the entry.
-	RuleDeleting RuleState = "Deleting"
-)
-
-// Rule is a line of the ledger: one outbound entry that denies all traffic to one range.
-type Rule struct {
-	// networkACLID is the id of the network ACL that the entry is in.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=64
-	NetworkACLID string `json:"networkACLID,omitempty"`
-
-	// ruleNumber is the number of the entry.
-	// +required
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=32766
-	RuleNumber int32 `json:"ruleNumber,omitempty"`
-
-	// cidr is the range that the entry denies: one address, or a range of the spec.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=49
-	CIDR string `json:"cidr,omitempty"`
-
-	// hostname is the host that the address belongs to. Unset: the range is one of the spec.
-	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Hostname string `json:"hostname,omitempty"`
-
-	// state is how far the entry is: Creating, Installed or Deleting.
-	// +required
-	State RuleState `json:"state,omitempty"`
-
-	// lastAttemptTime is when AWS was last asked to create or delete the entry.
-	// +optional
-	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
-	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
 }
 
 // Abort says why a run was ended before its time.

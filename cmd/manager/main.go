@@ -9,13 +9,20 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
@@ -38,6 +45,7 @@ type settings struct {
 	secureMetrics, leaderElect   bool
 	printVersion                 bool
 	gracePeriod                  time.Duration
+	namespaces                   []string
 	options                      agentdisconnect.Options
 	log                          zap.Options
 }
@@ -78,6 +86,12 @@ func parse(args []string) (*settings, error) {
 	f.DurationVar(&o.ACLPollInterval, "network-acl-poll-interval", o.ACLPollInterval, "how often the network ACL is read while rules are in place")
 	f.DurationVar(&o.LookupInterval, "lookup-interval", o.LookupInterval, "how often hosts are looked up")
 	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the account's quota of rules per network ACL and direction (L-2AEEBF1A), at most 40")
+	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last")
+	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0 is any number")
+	f.Func("watch-namespaces", "namespaces, separated by commas, whose objects are run; empty is all", func(value string) (err error) {
+		s.namespaces, err = namespaces(value)
+		return err
+	})
 	f.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles, "how many objects are worked on at once")
 	s.log.BindFlags(f)
 	if err := f.Parse(args); err != nil {
@@ -87,6 +101,51 @@ func parse(args []string) (*settings, error) {
 		return nil, fmt.Errorf("unexpected argument %q: everything is set with flags, see --help", f.Arg(0))
 	}
 	return s, o.Validate()
+}
+
+// namespaces takes a list apart, and says which of its names can't be one of a namespace.
+func namespaces(list string) ([]string, error) {
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
+			return nil, fmt.Errorf("%q is no name of a namespace: %s", name, wrong[0])
+		}
+		names = append(names, name)
+	}
+	if list != "" && len(names) == 0 {
+		return nil, fmt.Errorf("%q names no namespace: leave it empty to have all of them", list) // not all by a slip
+	}
+	return names, nil
+}
+
+// clusterID tells this cluster from all others for as long as it lives: the UID of the namespace that none is without.
+func clusterID(ctx context.Context, reader client.Reader) (string, error) {
+	var namespace corev1.Namespace
+	if err := reader.Get(ctx, client.ObjectKey{Name: metav1.NamespaceSystem}, &namespace); err != nil {
+		return "", fmt.Errorf("reading namespace %s, whose UID goes into the tags on AWS resources: %w", metav1.NamespaceSystem, err)
+	}
+	return string(namespace.UID), nil
+}
+
+// warn names the runs that are on in namespaces that are not watched: nobody ends them.
+func warn(ctx context.Context, reader client.Reader, watched []string) error {
+	if len(watched) == 0 {
+		return nil
+	}
+	var all v1alpha1.AgentDisconnectList
+	if err := reader.List(ctx, &all); err != nil {
+		return fmt.Errorf("listing the objects of all namespaces: %w", err)
+	}
+	for _, obj := range all.Items {
+		if obj.Status.StartTime != nil && obj.Status.RestoredTime == nil && !slices.Contains(watched, obj.Namespace) {
+			ctrl.Log.Info("A run is on in a namespace that --watch-namespaces leaves out: nobody ends it", "namespace", obj.Namespace, "name", obj.Name)
+		}
+	}
+	return nil
 }
 
 func run(ctx context.Context, s *settings) error {
@@ -110,8 +169,12 @@ func run(ctx context.Context, s *settings) error {
 	if s.secureMetrics {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
+	watched := map[string]cache.Config{}
+	for _, name := range s.namespaces {
+		watched[name] = cache.Config{}
+	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: scheme, Metrics: metrics, HealthProbeBindAddress: s.probeAddress,
+		Scheme: scheme, Cache: cache.Options{DefaultNamespaces: watched}, Metrics: metrics, HealthProbeBindAddress: s.probeAddress,
 		LeaderElection: s.leaderElect, LeaderElectionID: "agentdisconnect.chaos.agentdisconnect.dev",
 		// Passes end before the lease is let go, so another manager never works beside this one.
 		LeaderElectionReleaseOnCancel: true,
@@ -120,11 +183,17 @@ func run(ctx context.Context, s *settings) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
+	if s.options.ClusterID, err = clusterID(ctx, mgr.GetAPIReader()); err != nil {
+		return err
+	}
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), sessions, clock.RealClock{}, s.options)
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
+		return err
+	}
+	if err := warn(ctx, mgr.GetAPIReader(), s.namespaces); err != nil {
 		return err
 	}
 	ctrl.Log.Info("Starting", "version", version, "region", sessions.DefaultRegion())

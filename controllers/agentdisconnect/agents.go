@@ -21,11 +21,18 @@ func (r *Reconciler) pollAgents(ctx context.Context, s *scope, clusterARN string
 	if s.now.Sub(s.seen.lastPoll()) < r.options.AgentPollInterval {
 		return nil
 	}
-	connected, err := discovery.PollAgents(ctx, s.clients.ECS, clusterARN, arns)
+	agents, err := discovery.PollAgents(ctx, s.clients.ECS, clusterARN, arns)
 	if err != nil {
 		return err
 	}
-	s.seen.addPoll(poll{at: s.now, connected: connected})
+	latest := poll{at: s.now, connected: make(map[string]bool, len(agents)), providers: map[string]bool{}}
+	for arn, agent := range agents {
+		latest.connected[arn] = agent.Connected
+		if agent.CapacityProvider != "" {
+			latest.providers[agent.CapacityProvider] = true
+		}
+	}
+	s.seen.addPoll(latest)
 	return nil
 }
 
@@ -41,6 +48,7 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 	if err != nil || status.Agents == nil {
 		return false, err // without status.agents, which someone removed, there is none to speak of
 	}
+	blocked := s.mode == ModeActive && s.seen.underRules()
 	for i := range status.Agents.ContainerInstances {
 		instance := &status.Agents.ContainerInstances[i]
 		connected, left, ok := s.seen.agreed(instance.ARN, since)
@@ -55,12 +63,12 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 			// Whoever leaves later was there for the whole run, and the verdict is about it too.
 			instance.Gone = new(left)
 		}
-		if s.mode == ModeActive && !left && !connected && instance.DisconnectedTime == nil {
+		if blocked && !left && !connected && instance.DisconnectedTime == nil {
 			instance.DisconnectedTime = stamp(s.now)
 		}
 	}
 	count(status.Agents)
-	if s.mode == ModeActive && allDisconnected(status.Agents) && status.Agents.DisconnectedTime == nil {
+	if blocked && allDisconnected(status.Agents) && status.Agents.DisconnectedTime == nil {
 		status.Agents.DisconnectedTime = stamp(s.now)
 	}
 	return false, nil

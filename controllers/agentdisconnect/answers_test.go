@@ -182,7 +182,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 
 		w.run(ctx, seen.Status.ExpirationTime.Sub(w.clock.Now())+time.Second, obj)
 		seen = w.get(ctx, obj)
-		w.expectRestored()
+		w.expectLifted(obj)
 		Expect(seen.Status.Rules).To(HaveLen(1), "only the line without an answer is left")
 		attempted := line(seen, 80).LastAttemptTime.Time
 
@@ -194,6 +194,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 
 		w.run(ctx, 10*time.Second, obj)
 		Expect(w.get(ctx, obj).Status.Rules).To(BeEmpty())
+		w.expectRestored()
 		Expect(w.finish(ctx, obj, time.Hour).Finalizers).To(BeEmpty())
 	})
 

@@ -3,9 +3,11 @@
 package agentdisconnect_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 )
@@ -27,26 +30,48 @@ type audit struct {
 	world *world
 
 	mu sync.Mutex
-	// made are the entries that the manager made and has not deleted, by network ACL and number.
+	// made are the entries that the manager made and has not deleted, by network ACL, direction and number.
 	made map[string]acl.Entry
+	// clones are the network ACLs that the manager made, by id, those that it deleted included.
+	clones map[string]madeClone
+	// claims are what the tags on a network ACL said of each run when the manager last wrote them, by its id.
+	claims map[string][]nacl.Claim
 	// violations are what was promised and not kept.
 	violations []string
 }
 
-// audited is a new world whose manager is watched: each entry is in the ledger before AWS is asked for it, in a run that
-// has begun, has a finalizer and isn't over; and what is deleted is what the manager itself made.
+// audited is a new world whose manager is watched: each entry is in the ledger, and in the tags on its network ACL, before
+// AWS is asked for it, in a run that has begun, has a finalizer and isn't over; what is deleted is what the manager itself
+// made; entries that are no denies are copied to clones alone, and subnets moved to those and back.
 func audited(ctx context.Context) (*world, *audit) {
 	w := newWorld(ctx)
 	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.boot()
-	a := &audit{world: w, made: map[string]acl.Entry{}}
-	faults := w.sim.Faults()
-	faults.Before("ec2:CreateNetworkAclEntry", a.creating)
-	faults.After("ec2:CreateNetworkAclEntry", a.created)
-	faults.Before("ec2:DeleteNetworkAclEntry", a.deleting)
-	faults.After("ec2:DeleteNetworkAclEntry", a.deleted)
+	a := &audit{world: w, made: map[string]acl.Entry{}, clones: map[string]madeClone{}, claims: map[string][]nacl.Claim{}}
+	a.watch("ec2:CreateNetworkAclEntry", a.creating, a.created)
+	a.watch("ec2:ReplaceNetworkAclEntry", a.replacing, a.created)
+	a.watch("ec2:DeleteNetworkAclEntry", a.deleting, a.deleted)
+	a.watch("ec2:CreateNetworkAcl", a.cloning, a.cloned)
+	a.watch("ec2:DeleteNetworkAcl", a.discarding, a.discarded)
+	a.watch("ec2:ReplaceNetworkAclAssociation", a.moving, nil)
+	a.watch("ec2:CreateTags", a.tagging, a.tagged)
+	a.watch("ec2:DeleteTags", a.untagging, a.tagged)
 	DeferCleanup(func() { Expect(a.found()).To(BeEmpty(), "promises that were not kept") })
 	return w, a
+}
+
+// watch has before called before the effect of each call of an action, and after, if set, once it took place.
+func (a *audit) watch(action string, before, after func(call.Call)) {
+	a.world.sim.Faults().Before(action, func(c call.Call) {
+		if !c.DryRun {
+			before(c)
+		}
+	})
+	a.world.sim.Faults().After(action, func(c call.Call) {
+		if !c.DryRun && c.Error == "" && after != nil {
+			after(c)
+		}
+	})
 }
 
 func (a *audit) found() []string {
@@ -61,58 +86,88 @@ func (a *audit) violation(format string, args ...any) {
 	a.violations = append(a.violations, fmt.Sprintf(format, args...))
 }
 
-func place(c call.Call) string { return c.Param("NetworkAclId") + " " + c.Param("RuleNumber") }
+// place is where an entry stands: its network ACL, direction and number.
+// disclaim has a rule count as a stranger's, since someone took its line out of the ledger.
+func (a *audit) disclaim(aclID string, number int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.made, fmt.Sprintf("%s egress=true %d", aclID, number))
+}
 
-// standing is the outbound entry that a call is about, as it is.
+func place(c call.Call) string {
+	return c.Param("NetworkAclId") + " egress=" + c.Param("Egress") + " " + c.Param("RuleNumber")
+}
+
+// standing is the entry that a call is about, as it is.
 func (a *audit) standing(c call.Call) (acl.Entry, bool) {
 	number, _ := strconv.Atoi(c.Param("RuleNumber"))
 	found, _ := a.world.sim.Region().NetworkACL(c.Param("NetworkAclId"))
 	for _, e := range found.Entries {
-		if e.Egress && e.RuleNumber == number {
+		if fmt.Sprint(e.Egress) == c.Param("Egress") && e.RuleNumber == number {
 			return e, true
 		}
 	}
 	return acl.Entry{}, false
 }
 
-func (a *audit) creating(c call.Call) {
-	if c.DryRun {
-		return
-	}
-	if c.Param("Egress") != "true" || c.Param("RuleAction") != "deny" || c.Param("Protocol") != "-1" {
-		a.violation("an entry was asked for that isn't an outbound deny of all traffic: %v", c.Params)
-	}
+// runs are the runs that have begun and have a finalizer, with all that their end takes.
+func (a *audit) runs() []v1alpha1.AgentDisconnect {
 	var all v1alpha1.AgentDisconnectList
 	if err := kube.List(context.Background(), &all, client.InNamespace(a.world.namespace)); err != nil {
 		a.violation("listing objects: %v", err)
 	}
-	for i := range all.Items {
-		if entered(&all.Items[i], c) {
-			if expires := all.Items[i].Status.ExpirationTime; !a.world.clock.Now().Before(expires.Time) {
-				a.violation("rule %s was asked for after the run's end", place(c))
+	return slices.DeleteFunc(all.Items, func(obj v1alpha1.AgentDisconnect) bool {
+		status := &obj.Status
+		return !controllerutil.ContainsFinalizer(&obj, v1alpha1.Finalizer) || status.StartTime == nil || status.ExpirationTime == nil ||
+			status.Target == nil || status.NetworkACL == nil
+	})
+}
+
+// inTime says that a run isn't over.
+func (a *audit) inTime(obj *v1alpha1.AgentDisconnect, what string) {
+	if !a.world.clock.Now().Before(obj.Status.ExpirationTime.Time) {
+		a.violation("%s was asked for after the run's end", what)
+	}
+}
+
+func (a *audit) creating(c call.Call) {
+	for _, obj := range a.runs() {
+		if rule := entered(&obj, c); rule != nil {
+			a.inTime(&obj, "rule "+place(c))
+			if !a.claimed(&obj, *rule) {
+				a.violation("rule %s was asked for before the tags on the network ACL had it", place(c))
+			}
+			return
+		}
+		if copied(&obj, c) {
+			a.inTime(&obj, "copy "+place(c))
+			if made, known := a.clone(c.Param("NetworkAclId")); !known || made.uid != string(obj.UID) {
+				a.violation("copy %s was asked for on a network ACL that is no clone of the run's", place(c))
 			}
 			return
 		}
 	}
-	a.violation("rule %s was asked for without a line in the ledger of a run that has begun and has a finalizer", place(c))
+	a.violation("entry %s was asked for without a line in the status of a run that has begun and has a finalizer: %v", place(c), c.Params)
 }
 
-// entered says whether the ledger of a run names the entry that a call asks for.
-func entered(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
-	status := &obj.Status
-	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) || status.StartTime == nil || status.ExpirationTime == nil || status.Target == nil {
-		return false
+// entered is the line by which the ledger of a run names the entry that a call asks for; nil: there is none.
+func entered(obj *v1alpha1.AgentDisconnect, c call.Call) *v1alpha1.Rule {
+	if c.Param("Egress") != "true" || c.Param("RuleAction") != "deny" || c.Param("Protocol") != "-1" {
+		return nil
 	}
-	for _, line := range status.Rules {
-		if line.NetworkACLID == c.Param("NetworkAclId") && strconv.Itoa(int(line.RuleNumber)) == c.Param("RuleNumber") {
-			return line.CIDR == c.Param("CidrBlock") && line.State == v1alpha1.RuleCreating && line.LastAttemptTime != nil
+	for i, rule := range obj.Status.Rules {
+		if rule.NetworkACLID == c.Param("NetworkAclId") && strconv.Itoa(int(rule.RuleNumber)) == c.Param("RuleNumber") &&
+			rule.CIDR == cidrOf(c) && rule.State == v1alpha1.RuleCreating && rule.LastAttemptTime != nil {
+			return &obj.Status.Rules[i]
 		}
 	}
-	return false
+	return nil
 }
 
+func cidrOf(c call.Call) string { return cmp.Or(c.Param("CidrBlock"), c.Param("Ipv6CidrBlock")) }
+
 func (a *audit) created(c call.Call) {
-	if entry, there := a.standing(c); there && c.Error == "" && !c.DryRun {
+	if entry, there := a.standing(c); there {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.made[place(c)] = entry
@@ -121,23 +176,26 @@ func (a *audit) created(c call.Call) {
 
 func (a *audit) deleting(c call.Call) {
 	entry, there := a.standing(c)
-	if c.DryRun || !there {
+	if !there {
 		return
 	}
-	a.mu.Lock()
-	made, ours := a.made[place(c)]
-	a.mu.Unlock()
-	if !ours || made != entry {
+	if !a.ours(c, entry) {
 		a.violation("deletion of rule %s was asked for, where someone else's entry stands: %+v", place(c), entry)
 	}
 }
 
+// ours says whether the manager made the entry that stands where a call is about.
+func (a *audit) ours(c call.Call, entry acl.Entry) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	made, ours := a.made[place(c)]
+	return ours && made == entry
+}
+
 func (a *audit) deleted(c call.Call) {
-	if c.Error == "" && !c.DryRun {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		delete(a.made, place(c))
-	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.made, place(c))
 }
 
 // honest has what the status of a run says between two passes held against the Region: no rule is called installed while an

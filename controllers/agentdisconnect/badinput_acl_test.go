@@ -35,7 +35,8 @@ func crowded(n int) []acl.Entry {
 }
 
 func noRoom(first string, rule int, fix string) string {
-	return fmt.Sprintf("network ACL %s has no free number to deny %s before rule %d, which allows all traffic out to 0.0.0.0/0: %s", aclID, first, rule, fix)
+	return fmt.Sprintf("network ACL %s has no free number to deny %s before rule %d, which allows all traffic out to 0.0.0.0/0: %s, "+
+		"or set spec.networkACLMode to Clone, which gives the copies larger numbers", aclID, first, rule, fix)
 }
 
 func quotaExceeded(have, quota, need, excess int) string {

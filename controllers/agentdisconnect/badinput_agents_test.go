@@ -22,14 +22,22 @@ func noInstance(cluster, subnet string) string {
 		": Fargate tasks and external instances have no agent there. Check spec.cluster and spec.subnetID"
 }
 
+// cutting names another cluster than demo, whose agents are in the subnet too.
+func cutting(cluster string) func(*v1alpha1.AgentDisconnect) {
+	return func(obj *v1alpha1.AgentDisconnect) {
+		withCluster(cluster)(obj)
+		amongOthers(obj)
+	}
+}
+
 var _ = DescribeTable("A cluster without agents to cut off", func(ctx context.Context, b badInput) { b.check(ctx) },
 	Entry("it runs on Fargate alone", badInput{
 		cause:  func(w *world) { Expect(w.sim.Region().AddCluster("fargate", nil)).To(Succeed()) },
-		object: withCluster("fargate"), reason: v1alpha1.ReasonNoConnectedAgents, message: noInstance("fargate", subnetID),
+		object: cutting("fargate"), reason: v1alpha1.ReasonNoConnectedAgents, message: noInstance("fargate", subnetID),
 		mend: func(w *world) { w.register("fargate", subnetID) },
 	}),
 	Entry("its instances are in another subnet", badInput{
-		object: withCluster("other"), reason: v1alpha1.ReasonNoConnectedAgents, message: noInstance("other", subnetID),
+		object: cutting("other"), reason: v1alpha1.ReasonNoConnectedAgents, message: noInstance("other", subnetID),
 		mend: func(w *world) { w.register("other", subnetID) },
 	}),
 	Entry("it has more instances there than a run counts", badInput{

@@ -106,7 +106,7 @@ var _ = DescribeTable("An endpoint that can't be denied", func(ctx context.Conte
 			}
 		},
 		reason:  v1alpha1.ReasonTooManyEndpoints,
-		message: "the agents and spec.additionalEndpoints name 66 hosts, and a run takes at most 64: choose a smaller subnet, or name fewer hosts",
+		message: "the agents, the VPC's endpoints and spec.additionalEndpoints name 66 hosts, and a run takes at most 64: choose a smaller subnet, or name fewer hosts",
 		mend: func(w *world) {
 			for _, instance := range w.sim.Region().ContainerInstances() {
 				if instance.ACSEndpoint != "" {
@@ -176,7 +176,7 @@ var _ = Describe("Additional endpoints", func() {
 
 		By("saying in the status which is which")
 		seen := w.get(ctx, obj)
-		Expect(seen.Status.CIDRs).To(Equal([]string{"198.51.100.0/24", "203.0.113.9/32"}))
+		Expect(seen.Status.StartedWith.AdditionalEndpoints.CIDRs).To(Equal([]string{"198.51.100.0/24", "203.0.113.9/32"}))
 		Expect(seen.Status.Endpoints).To(ContainElement(v1alpha1.Endpoint{
 			Hostname: "proxy.example.com", Session: v1alpha1.EndpointAdditional, Addresses: []string{"192.0.2.6", "192.0.2.7"},
 		}))

@@ -54,7 +54,7 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 		mend:    func(w *world) { w.addSubnet() },
 	}),
 	Entry("a cluster that doesn't exist", badInput{
-		object: withCluster("missing"), reason: v1alpha1.ReasonClusterNotFound,
+		object: cutting("missing"), reason: v1alpha1.ReasonClusterNotFound,
 		message: "cluster missing doesn't exist in this account and Region: check spec.cluster and spec.region",
 		mend: func(w *world) {
 			Expect(w.sim.Region().AddCluster("missing", nil)).To(Succeed())
@@ -81,7 +81,7 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 			o.World.AccessKeys = []simworld.AccessKey{{ID: "AKIALESS", Secret: "x", Deny: []string{"ecs:*"}}, {ID: "AKIAMORE", Secret: "x"}}
 		},
 		object: withCluster(demoARN), reason: v1alpha1.ReasonAccessDenied,
-		message: "AWS denies the manager's role ecs:DescribeClusters, ecs:ListContainerInstances: grant the actions of the product's IAM policy. " +
+		message: "AWS denies the manager's role ecs:DescribeClusters, ecs:ListClusters, ecs:ListContainerInstances: grant the actions of the product's IAM policy. " +
 			"AccessDeniedException: User: arn:aws:iam::123456789012:user/AKIALESS is not authorized to perform: ecs:DescribeClusters on resource: " + demoARN +
 			" because no identity-based policy allows the ecs:DescribeClusters action",
 		mend: func(w *world) { w.restartAs("AKIAMORE") },
@@ -185,29 +185,15 @@ var _ = Describe("Consent", func() {
 })
 
 var _ = Describe("A network ACL that serves other subnets too", func() {
-	shared := "network ACL " + sharedACL + " serves " + plainSubnet + " too, whose traffic to the denied addresses would stop as well: " +
-		"give subnet " + sharedSubnet + " a network ACL to itself, or set spec.networkACLMode to InPlace to accept that"
-
-	It("is refused, until the subnet has one to itself", func(ctx context.Context) {
-		badInput{
-			object: withSubnet(sharedSubnet), reason: v1alpha1.ReasonNetworkACLShared, message: shared,
-			mend: func(w *world) { Expect(w.sim.Region().MoveSubnet(plainSubnet, aclID)).To(Succeed()) },
-		}.check(ctx)
-	})
-
-	It("is taken where the spec accepts it", func(ctx context.Context) {
+	It("is taken itself where the spec asks for it by name", func(ctx context.Context) {
 		w := newWorld(ctx)
-		obj := w.create(ctx, withSubnet(sharedSubnet))
-		w.run(ctx, time.Second, obj)
-		badInput{reason: v1alpha1.ReasonNetworkACLShared, message: shared}.expect(ctx, w, obj)
-
-		obj = w.get(ctx, obj)
-		obj.Spec.NetworkACLMode = v1alpha1.NetworkACLModeInPlace
-		Expect(kube.Update(ctx, obj)).To(Succeed())
-		w.run(ctx, 45*time.Second, obj)
-		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), "%s", describe(w.get(ctx, obj)))
+		obj := w.blocking(ctx, withSubnet(sharedSubnet), func(obj *v1alpha1.AgentDisconnect) {
+			sharing(obj)
+			amongOthers(obj)
+		})
 		Expect(w.denies(sharedACL)).To(HaveLen(6))
 		Expect(w.denies(aclID)).To(BeEmpty())
+		Expect(w.get(ctx, obj).Status.NetworkACL.ModeReason).To(Equal(v1alpha1.NetworkACLModeRequested))
 		w.discard(ctx, obj)
 	})
 })

@@ -5,65 +5,65 @@ package agentdisconnect
 import (
 	"slices"
 
-	"k8s.io/utils/ptr"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
 // changedFields names the fields of the spec that differ from what the run began with, and that it doesn't follow.
 func changedFields(obj *v1alpha1.AgentDisconnect) []string {
-	spec, status := &obj.Spec, &obj.Status
 	var changed []string
-	if !slices.Equal(wantedSessions(spec), runSessions(status)) {
-		changed = append(changed, "sessions")
+	if longer(obj) {
+		changed = append(changed, "duration (longer than the manager's --max-duration)")
 	}
-	inPlace := spec.NetworkACLMode == v1alpha1.NetworkACLModeInPlace
-	if status.NetworkACL != nil && inPlace != ptr.Deref(status.NetworkACL.Sharing, false) {
-		changed = append(changed, "networkACLMode")
+	with := obj.Status.StartedWith
+	if with == nil {
+		return changed
 	}
-	var hostnames, cidrs []string
-	if more := spec.AdditionalEndpoints; more != nil {
-		hostnames, cidrs = slices.Sorted(slices.Values(more.Hostnames)), slices.Sorted(slices.Values(more.CIDRs))
-	}
-	if !slices.Equal(hostnames, runHostnames(status)) || !slices.Equal(cidrs, status.CIDRs) {
-		changed = append(changed, "additionalEndpoints")
+	spec, now := &obj.Spec, startedWith(&obj.Spec)
+	for _, each := range []struct {
+		field string
+		same  bool
+	}{
+		{"mode", spec.Mode != v1alpha1.ModePlan},
+		{"sessions", sameSet(wanted(now.Sessions), wanted(with.Sessions))},
+		{"networkACLMode", now.NetworkACLMode == with.NetworkACLMode},
+		{"otherClusters", now.OtherClusters == with.OtherClusters},
+		{"onDrift", now.OnDrift == with.OnDrift},
+		{"additionalEndpoints", sameEndpoints(now.AdditionalEndpoints, with.AdditionalEndpoints)},
+		{"startAfter", equality.Semantic.DeepEqual(now.StartAfter, with.StartAfter)},
+		{"runID", spec.RunID == "" || spec.RunID == obj.Status.RunID},
+	} {
+		if !each.same {
+			changed = append(changed, each.field)
+		}
 	}
 	return changed
 }
 
-// wantedSessions are the sessions that the spec asks for, sorted.
-func wantedSessions(spec *v1alpha1.AgentDisconnectSpec) []v1alpha1.EndpointSession {
-	if len(spec.Sessions) == 0 {
-		return []v1alpha1.EndpointSession{v1alpha1.EndpointACS, v1alpha1.EndpointTCS}
+// longer says whether the spec asks for a longer run than this one is, after each change that the manager follows was
+// followed.
+func longer(obj *v1alpha1.AgentDisconnect) bool {
+	begun, ends := obj.Status.StartTime, obj.Status.ExpirationTime
+	return begun != nil && ends != nil && begun.Add(obj.Spec.Duration.Duration).After(ends.Time)
+}
+
+// wanted are the sessions that a list names: an empty one names both.
+func wanted(sessions []v1alpha1.Session) []v1alpha1.Session {
+	if len(sessions) == 0 {
+		return []v1alpha1.Session{v1alpha1.SessionACS, v1alpha1.SessionTCS}
 	}
-	var sessions []v1alpha1.EndpointSession
-	for _, session := range spec.Sessions {
-		sessions = append(sessions, v1alpha1.EndpointSession(session))
-	}
-	slices.Sort(sessions)
 	return sessions
 }
 
-// runSessions are the sessions whose hosts the run denies, sorted.
-func runSessions(status *v1alpha1.AgentDisconnectStatus) []v1alpha1.EndpointSession {
-	var sessions []v1alpha1.EndpointSession
-	for _, endpoint := range status.Endpoints {
-		if endpoint.Session != v1alpha1.EndpointAdditional {
-			sessions = append(sessions, endpoint.Session)
-		}
+func sameEndpoints(a, b *v1alpha1.AdditionalEndpoints) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	slices.Sort(sessions)
-	return slices.Compact(sessions)
+	return sameSet(a.Hostnames, b.Hostnames) && sameSet(a.CIDRs, b.CIDRs)
 }
 
-// runHostnames are the hosts of the spec that the run denies, sorted.
-func runHostnames(status *v1alpha1.AgentDisconnectStatus) []string {
-	var hostnames []string
-	for _, endpoint := range status.Endpoints {
-		if endpoint.Session == v1alpha1.EndpointAdditional {
-			hostnames = append(hostnames, endpoint.Hostname)
-		}
-	}
-	slices.Sort(hostnames)
-	return hostnames
+// sameSet says whether two lists without repetition hold the same, in any order.
+func sameSet[T comparable](a, b []T) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(x T) bool { return !slices.Contains(b, x) })
 }

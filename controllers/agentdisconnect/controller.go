@@ -26,8 +26,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 )
 
-// +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects/status,verbs=get;patch
+// +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (
@@ -87,6 +88,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	s := r.newScope(obj)
+	if s.status().StartTime == nil {
+		r.holders.finish(obj.UID)
+	}
 
 	trouble := r.hold(ctx, s)
 	if trouble == nil {
@@ -107,7 +111,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 // hold puts the finalizer back on a run that has begun: whoever replaces the whole object takes it away.
 func (r *Reconciler) hold(ctx context.Context, s *scope) error {
-	if s.mode == ModePending || s.mode == ModeFinished || s.mode == ModeDeleting || Restored(s.status()) {
+	if s.status().StartTime == nil && !traces(s.status()) || s.mode == ModeDeleting || Restored(s.status()) {
 		return nil
 	}
 	return r.setFinalizer(ctx, s, controllerutil.AddFinalizer)
@@ -117,18 +121,27 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 func (r *Reconciler) forget(name types.NamespacedName) {
 	if uid, known := r.memories.forget(name); known {
 		r.holders.withdraw(uid)
+		r.holders.finish(uid)
 	}
 }
 
 // advance does what the object's mode asks for. What stands in the way is an error; what was done stays done.
 func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 	switch s.mode {
-	case ModeFinished:
+	case ModeWaiting, ModeFinished:
 		return nil
+	case ModeRenewed:
+		return r.renew(ctx, s)
+	case ModePlan:
+		return r.plan(ctx, s)
+	case ModeMissed:
+		return r.miss(s)
 	case ModePending:
 		return r.start(ctx, s)
 	case ModeActive:
 		return r.sustain(ctx, s)
+	case ModeSuspended:
+		return r.suspend(ctx, s)
 	default:
 		return r.end(ctx, s)
 	}
@@ -140,7 +153,8 @@ func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect) *scope {
 	return &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj)}
 }
 
-// release lets go of an object of which nothing is left in AWS: one that is finished, or being deleted.
+// release lets go of an object of which nothing is left in AWS: one that is finished, or being deleted. It is the last
+// thing of a pass, since a finished object may go with it.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	deleting := s.mode == ModeDeleting
 	if !Restored(s.status()) || (!deleting && s.status().CompletionTime == nil) {
@@ -150,12 +164,15 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 		return err
 	}
 	r.forget(client.ObjectKeyFromObject(s.obj))
-	return nil
+	if deleting {
+		return nil
+	}
+	return r.expire(ctx, s)
 }
 
 // next says when the following pass is due: never after the time at which the mode can change.
 func (r *Reconciler) next(s *scope) reconcile.Result {
-	if s.mode == ModeDeleting && Restored(s.status()) || s.status().CompletionTime != nil {
+	if s.mode == ModeDeleting && Restored(s.status()) {
 		return reconcile.Result{}
 	}
 	if _, change := ModeAt(s.obj, s.now); !change.IsZero() {

@@ -184,6 +184,8 @@ var _ = Describe("Someone changes the network ACL during a run", func() {
 		w.strip(81)
 		seen := w.until(ctx, obj, 3*nacl.SettleFor, aborted)
 		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortDriftDetected))
+		w.expectLifted(obj)
+		w.run(ctx, 6*time.Second, obj) // a second look at the rule that is missing
 		w.expectRestored()
 
 		seen = w.finish(ctx, obj, time.Hour)
@@ -192,6 +194,46 @@ var _ = Describe("Someone changes the network ACL during a run", func() {
 		Expect(succeeded.Reason).To(Equal(v1alpha1.AbortDriftDetected))
 		Expect(condition(seen, v1alpha1.ConditionStalled).Status).To(Equal(metav1.ConditionTrue))
 	})
+
+	DescribeTable("where the spec says Abort: two reads end the run, which says what was changed, and the rest goes",
+		func(ctx context.Context, change func(w *world), what string, left map[int]string) {
+			w, _ := audited(ctx)
+			w.follow()
+			obj := w.settled(ctx, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.OnDrift = v1alpha1.OnDriftAbort })
+			change(w)
+			w.until(ctx, obj, 31*time.Second, installed(metav1.ConditionFalse))
+			Expect(w.get(ctx, obj).Status.Abort).To(BeNil(), "one read was believed")
+			seen := w.until(ctx, obj, 10*time.Second, aborted)
+			Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortDriftDetected), describe(seen))
+			message := "someone changed network ACL " + aclID + ": " + what + ", and spec.onDrift is Abort"
+			Expect(seen.Status.Abort.Message).To(Equal(message))
+			Expect(w.numbers("ec2:CreateNetworkAclEntry")).To(HaveLen(6), "something was put back")
+
+			w.run(ctx, nacl.SettleFor, obj)
+			Expect(w.denies(aclID)).To(Equal(left))
+			Expect(w.tagsOf(obj)).To(BeEmpty())
+			seen = w.finish(ctx, obj, 15*time.Minute)
+			succeeded := condition(seen, v1alpha1.ConditionSucceeded)
+			Expect(succeeded.Status).To(Equal(metav1.ConditionFalse), describe(seen))
+			Expect(succeeded.Reason).To(Equal(v1alpha1.AbortDriftDetected))
+			Expect(succeeded.Message).To(HavePrefix(message))
+			Expect(condition(seen, v1alpha1.ConditionStalled).Status).To(Equal(metav1.ConditionTrue))
+			Expect(seen.Finalizers).To(BeEmpty())
+		},
+		Entry("a rule is removed", func(w *world) { w.strip(80) }, "rule 80 ("+first+"/32) was removed", map[int]string{}),
+		Entry("two rules are removed", func(w *world) {
+			w.strip(81)
+			w.strip(80)
+		}, "rule 80 ("+first+"/32) was removed; rule 81 (52.119.220.39/32) was removed", map[int]string{}),
+		Entry("a rule is replaced", func(w *world) {
+			Expect(w.sim.Region().ReplaceNetworkACLEntry(aclID, deny(80, "198.51.100.0/24"))).To(Succeed())
+		}, "rule 80 ("+first+"/32) was replaced", map[int]string{80: "198.51.100.0/24"}),
+		Entry("a rule is overridden", func(w *world) {
+			allow := deny(50, first+"/32")
+			allow.Allow = true
+			w.add(allow)
+		}, "rule 80 ("+first+"/32) is overridden by rule 50", map[int]string{}),
+	)
 
 	It("adds, edits and removes entries that are not in the way: they stay as they are", func(ctx context.Context) {
 		w, _ := audited(ctx)

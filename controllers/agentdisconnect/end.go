@@ -23,21 +23,49 @@ func (r *Reconciler) end(ctx context.Context, s *scope) error {
 	return r.recover(ctx, s)
 }
 
-// restore is apply with nothing desired: every line of the ledger is taken to its end.
+// restore is apply with nothing desired: every line of the ledger, and a clone, is taken to its end.
 func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	if Restored(s.status()) {
 		return nil
 	}
 	s.observeLateness(r)
-	observed, err := r.entriesToUndo(ctx, s)
-	if err != nil {
+	if s.status().NetworkACL == nil && len(s.status().Rules) == 0 && s.status().StartTime == nil {
+		return r.restored(ctx, s) // the run never began
+	}
+	undo := r.undoInPlace
+	if s.cloned() {
+		undo = r.undoClone
+	}
+	s.withdrawClaim()
+	if done, err := undo(ctx, s); err != nil || !done {
 		return err
 	}
+	return r.restored(ctx, s)
+}
+
+// undoInPlace deletes the run's entries, and then its tags. It says whether nothing of the run is left.
+func (r *Reconciler) undoInPlace(ctx context.Context, s *scope) (bool, error) {
+	if done, err := r.undoEntries(ctx, s); err != nil || !done {
+		return false, err
+	}
+	err := r.disown(ctx, s)
+	return err == nil, err
+}
+
+// undoEntries deletes the run's entries, and says whether none is left.
+func (r *Reconciler) undoEntries(ctx context.Context, s *scope) (bool, error) {
+	observed, err := r.entriesToUndo(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	return r.undoLines(ctx, s, observed)
+}
+
+// undoLines takes the lines of the ledger to their end, given a read, and says whether none is left.
+func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []nacl.Entry) (_ bool, err error) {
 	sound, unsound := s.ledger()
 	lines, gone := r.undo(s, sound, observed)
-	if meta.IsStatusConditionTrue(s.status().Conditions, v1alpha1.ConditionRulesInstalled) {
-		s.setConditions(nil) // written with the ledger: nothing says any longer that the rules are in place
-	}
+	s.withdrawClaim()
 	if len(gone) > 0 {
 		err = r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 			for _, line := range gone {
@@ -48,10 +76,14 @@ func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	if err == nil {
 		err = r.destroy(ctx, s, lines)
 	}
-	if err == nil && len(s.status().Rules) == 0 {
-		return r.restored(ctx, s)
+	return err == nil && len(s.status().Rules) == 0, errors.Join(unsound, err)
+}
+
+// withdrawClaim has the next write say that the rules are no longer in place: it comes before the first of them goes.
+func (s *scope) withdrawClaim() {
+	if meta.IsStatusConditionTrue(s.status().Conditions, v1alpha1.ConditionRulesInstalled) {
+		s.setConditions(nil)
 	}
-	return errors.Join(unsound, err)
 }
 
 // entriesToUndo reads the entries of the run's network ACL; one that is gone has none. That it is not found says so only
@@ -67,6 +99,9 @@ func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]nacl.Entry,
 	}
 	if s.seen.acl == nil {
 		return nil, r.enter(ctx, s)
+	}
+	if !s.cloned() && s.seen.acl.Tags[nacl.TagClone] == string(s.obj.UID) {
+		return nil, refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: mode is not Clone, and network ACL %s is this run's clone. Put back what was there (kubectl edit --subresource=status)", s.seen.acl.ID)
 	}
 	return s.seen.acl.Entries, nil
 }

@@ -3,12 +3,12 @@
 package agentdisconnect
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -20,40 +20,110 @@ import (
 // it may name another. With many container instances it is many calls.
 const endpointTTL = time.Minute
 
-// discover brings the hosts in the status of a run that has not begun in line with what ECS and the spec name. Each
-// container instance is asked for once, unless a host that was named stays without an address.
-func (r *Reconciler) discover(ctx context.Context, s *scope, t *target) error {
-	if unresolved(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
+// askForHosts asks ECS which hosts the agents of container instances connect to. Each is asked for once, unless a host
+// that was named stays without an address.
+func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN string, instances []string) error {
+	if s.status().StartTime == nil && unresolved(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
 		clear(s.seen.hosts)
 	}
 	var unknown []string
-	for _, arn := range t.instances {
+	for _, arn := range instances {
 		if _, known := s.seen.hosts[arn]; !known {
 			unknown = append(unknown, arn)
 		}
 	}
-	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, t.cluster.ARN, unknown)
+	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, clusterARN, unknown)
 	maps.Copy(s.seen.hosts, found)
 	if len(found) > 0 {
 		s.seen.hostsAsked = s.now
 	}
-	if err != nil {
-		return err
-	}
+	return err
+}
+
+// hostsKnown says whether ECS named the hosts of every container instance.
+func (s *scope) hostsKnown(t *target) bool {
+	return len(t.instances) > 0 && !slices.ContainsFunc(t.instances, func(arn string) bool {
+		_, known := s.seen.hosts[arn]
+		return !known
+	})
+}
+
+// adoptHosts brings the endpoints in the status of a run that has not begun in line with what ECS, the VPC and the spec
+// name.
+func (r *Reconciler) adoptHosts(s *scope, t *target) error {
 	perInstance := make(map[string][]discovery.Host, len(t.instances))
 	for _, arn := range t.instances {
 		perInstance[arn] = s.seen.hosts[arn]
 	}
-	hosts := wantedHosts(&s.obj.Spec, perInstance)
-	if len(hosts) > v1alpha1.MaxEndpoints {
-		return refuse(v1alpha1.ReasonTooManyEndpoints, "the agents and spec.additionalEndpoints name %d hosts, and a run takes at most %d: choose a smaller subnet, or name fewer hosts", len(hosts), v1alpha1.MaxEndpoints)
+	endpoints := keepAddresses(s.status().Endpoints, wantedHosts(&s.obj.Spec, perInstance))
+	endpoints = append(endpoints, privateEndpoints(&s.obj.Spec, t.endpoints, t.subnet.ipv6)...)
+	if len(endpoints) > v1alpha1.MaxEndpoints {
+		return refuse(v1alpha1.ReasonTooManyEndpoints, "the agents, the VPC's endpoints and spec.additionalEndpoints name %d hosts, and a run takes at most %d: choose a smaller subnet, or name fewer hosts", len(endpoints), v1alpha1.MaxEndpoints)
 	}
-	s.status().Endpoints = keepAddresses(s.status().Endpoints, hosts)
-	s.status().CIDRs = nil
-	if more := s.obj.Spec.AdditionalEndpoints; more != nil {
-		s.status().CIDRs = slices.Sorted(slices.Values(more.CIDRs))
-	}
+	s.status().Endpoints = endpoints
 	return nil
+}
+
+// privateEndpoints are the VPC's interface endpoints for the sessions that the spec asks for. Their addresses don't change
+// while they are there.
+func privateEndpoints(spec *v1alpha1.AgentDisconnectSpec, found []discovery.VPCEndpoint, ipv6 bool) []v1alpha1.Endpoint {
+	var endpoints []v1alpha1.Endpoint
+	for _, each := range found {
+		if !wantsSession(spec, each) || len(each.Interfaces) == 0 {
+			continue
+		}
+		session, _ := discovery.Session(each.Service)
+		endpoint := v1alpha1.Endpoint{Hostname: each.ID, Session: session}
+		for _, at := range each.Interfaces {
+			addAddresses(&endpoint, usable(at.Addresses, ipv6))
+		}
+		if len(endpoint.Addresses) > 0 {
+			endpoints = append(endpoints, endpoint)
+		}
+	}
+	return endpoints
+}
+
+// usable are the addresses that agents in a subnet can connect to: without an IPv6 range of its own, IPv4 alone.
+func usable(addresses []netip.Addr, ipv6 bool) []netip.Addr {
+	return slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool { return !ipv6 && !a.Is4() })
+}
+
+// isPrivate says whether an endpoint is a VPC endpoint: its addresses are those of interfaces, not of lookups.
+func isPrivate(endpoint v1alpha1.Endpoint) bool {
+	return strings.HasPrefix(endpoint.Hostname, "vpce-") && !strings.Contains(endpoint.Hostname, ".")
+}
+
+// join adds to the endpoints of a run that is on what joined since: hosts of further container instances, and VPC
+// endpoints. Nothing is ever taken away. More than the status can hold end the run.
+func (s *scope) join(hosts []discovery.Host, private []v1alpha1.Endpoint) {
+	status := s.status()
+	known := func(hostname string, session v1alpha1.EndpointSession) int {
+		return slices.IndexFunc(status.Endpoints, func(e v1alpha1.Endpoint) bool { return e.Hostname == hostname && e.Session == session })
+	}
+	for _, endpoint := range slices.Concat(keepAddresses(nil, hosts), private) {
+		i := known(endpoint.Hostname, endpoint.Session)
+		switch {
+		case i >= 0:
+			addAddresses(&status.Endpoints[i], parseAddresses(endpoint.Addresses))
+		case len(status.Endpoints) >= v1alpha1.MaxEndpoints:
+			s.abort(v1alpha1.AbortPlanDoesNotFit, "%s was found, and a run takes no more than %d hosts", endpoint.Hostname, v1alpha1.MaxEndpoints)
+			return
+		default:
+			status.Endpoints = append(status.Endpoints, endpoint)
+		}
+	}
+}
+
+func parseAddresses(texts []string) []netip.Addr {
+	var addresses []netip.Addr
+	for _, text := range texts {
+		// What doesn't parse was written by hand: it is no address that AWS gave.
+		if address, err := netip.ParseAddr(text); err == nil {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
 }
 
 // wantedHosts are the hosts of the sessions that the spec asks for, and those that it names itself.
@@ -85,114 +155,36 @@ func keepAddresses(before []v1alpha1.Endpoint, hosts []discovery.Host) []v1alpha
 	return endpoints
 }
 
-// lookUp looks the hosts in the status up and adds what is new to their addresses. Nothing is ever taken away. The error
-// names a host of which no address is known.
-func (r *Reconciler) lookUp(ctx context.Context, s *scope) error {
-	endpoints := s.status().Endpoints
-	if s.now.Sub(s.seen.looked) >= r.options.LookupInterval || unresolved(endpoints) != "" {
-		var names []string
-		for _, endpoint := range endpoints {
-			names = append(names, endpoint.Hostname)
-		}
-		slices.Sort(names)
-		answers := r.resolver.Lookup(ctx, slices.Compact(names))
-		grown := map[string]bool{}
-		for i := range endpoints {
-			host := endpoints[i].Hostname
-			grown[host] = addAddresses(&endpoints[i], answers[host].Addresses) || grown[host]
-		}
-		for host, answer := range answers {
-			s.seen.note(host, answer, grown[host], s.now)
-		}
-		s.seen.looked = s.now
-	}
-	if host := unresolved(endpoints); host != "" {
-		return refuse(v1alpha1.ReasonHostNotResolved, "%s has no address to deny (%s): check the name, and the DNS server that the manager asks (--dns-server)", host, s.seen.lookups[host].failure)
-	}
-	return nil
-}
-
-// unresolved is the first host of which no address is known; empty: there is none.
-func unresolved(endpoints []v1alpha1.Endpoint) string {
-	for _, endpoint := range endpoints {
-		if len(endpoint.Addresses) == 0 {
-			return endpoint.Hostname
-		}
-	}
-	return ""
-}
-
-// addAddresses adds what is new to an endpoint's addresses, and says whether anything was.
-func addAddresses(endpoint *v1alpha1.Endpoint, addresses []netip.Addr) (grown bool) {
-	for _, address := range addresses {
-		if text := address.String(); !slices.Contains(endpoint.Addresses, text) && len(endpoint.Addresses) < v1alpha1.MaxAddresses {
-			endpoint.Addresses = append(endpoint.Addresses, text)
-			grown = true
-		}
-	}
-	slices.SortFunc(endpoint.Addresses, compareAddresses)
-	return grown
-}
-
-// note keeps how the lookups of a host went; grown says that they gave an address that was not known.
-func (m *memory) note(host string, answer discovery.Answer, grown bool, now time.Time) {
-	history := m.lookups[host]
-	history.failure = ""
-	switch {
-	case answer.Err != nil:
-		history.failure = discovery.Explain(answer.Err)
-	case grown || history.quietSince.IsZero():
-		history.quietSince, history.quiet = now, 0
-	default:
-		history.quiet = now.Sub(history.quietSince)
-	}
-	m.lookups[host] = history
-}
-
-func compareAddresses(a, b string) int {
-	left, errLeft := netip.ParseAddr(a)
-	right, errRight := netip.ParseAddr(b)
-	if errLeft != nil || errRight != nil {
-		return cmp.Compare(a, b)
-	}
-	return left.Compare(right)
-}
-
-// settledAfter is for how long lookups must give no new address before the set counts as settled: several times the minute
-// for which a resolver may hold one answer.
-const settledAfter = 5 * time.Minute
-
-// unsettled gives the hosts that may still have addresses which no lookup gave.
-func (m *memory) unsettled(endpoints []v1alpha1.Endpoint) []string {
-	var hosts []string
-	for _, endpoint := range endpoints {
-		if m.lookups[endpoint.Hostname].quiet < settledAfter {
-			hosts = append(hosts, endpoint.Hostname)
-		}
-	}
-	slices.Sort(hosts)
-	return slices.Compact(hosts)
-}
-
 // desired are the destinations that a run denies: every address seen, and the ranges of the spec.
-func desired(status *v1alpha1.AgentDisconnectStatus) []nacl.Destination {
+func desired(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
 	var destinations []nacl.Destination
-	for _, endpoint := range status.Endpoints {
-		for _, text := range endpoint.Addresses {
-			// What doesn't parse was written by hand: it is no address that a lookup gave.
-			if address, err := netip.ParseAddr(text); err == nil {
-				destinations = append(destinations, nacl.Destination{
-					CIDR: netip.PrefixFrom(address, address.BitLen()), Hostname: endpoint.Hostname, Session: endpoint.Session,
-				})
-			}
+	for _, endpoint := range obj.Status.Endpoints {
+		for _, address := range parseAddresses(endpoint.Addresses) {
+			destinations = append(destinations, nacl.Destination{
+				CIDR: netip.PrefixFrom(address, address.BitLen()), Hostname: endpoint.Hostname, Session: endpoint.Session,
+			})
 		}
 	}
-	for _, text := range status.CIDRs {
+	for _, text := range ranges(obj) {
 		if cidr, err := netip.ParsePrefix(text); err == nil {
 			destinations = append(destinations, nacl.Destination{CIDR: cidr, Session: v1alpha1.EndpointAdditional})
 		}
 	}
 	return destinations
+}
+
+func (s *scope) desired() []nacl.Destination { return desired(s.obj) }
+
+// ranges are the ranges of the spec that a run denies, as they were when it began: ledger lines may be of them.
+func ranges(obj *v1alpha1.AgentDisconnect) []string {
+	more := obj.Spec.AdditionalEndpoints
+	if with := obj.Status.StartedWith; with != nil {
+		more = with.AdditionalEndpoints
+	}
+	if more == nil {
+		return nil
+	}
+	return more.CIDRs
 }
 
 // describeEndpoints says how many addresses of how many hosts are known.

@@ -84,13 +84,13 @@ func TestKeepAddressesFollowsTheHostsThatAreNamed(t *testing.T) {
 func TestDesiredIsEveryAddressAndEveryRange(t *testing.T) {
 	g := NewWithT(t)
 	var got []string
-	for _, d := range desired(&v1alpha1.AgentDisconnectStatus{
+	for _, d := range desired(&v1alpha1.AgentDisconnect{Status: v1alpha1.AgentDisconnectStatus{
 		Endpoints: []v1alpha1.Endpoint{
 			{Hostname: "a.example", Session: v1alpha1.EndpointACS, Addresses: []string{"192.0.2.1", "not an address", "2001:db8::1"}},
 			{Hostname: "b.example", Session: v1alpha1.EndpointAdditional, Addresses: []string{"192.0.2.2"}},
 		},
-		CIDRs: []string{"198.51.100.0/24", "not a range"},
-	}) {
+		StartedWith: &v1alpha1.StartedWith{AdditionalEndpoints: &v1alpha1.AdditionalEndpoints{CIDRs: []string{"198.51.100.0/24", "not a range"}}},
+	}}) {
 		got = append(got, string(d.Session)+" "+d.String())
 	}
 	g.Expect(got).To(Equal([]string{

@@ -40,9 +40,22 @@ func (r *Reconciler) create(ctx context.Context, s *scope, lines []v1alpha1.Rule
 	return r.install(ctx, s, lines, earlier...)
 }
 
-// install has AWS create the entries of lines that the ledger names, side by side, and records what it answers. earlier
-// are the lines that were in the ledger before: of those, an attempt may have taken effect already.
+// install has AWS create the entries of lines that the ledger names, side by side, and records what it answers. The tags on
+// the network ACL name them first. earlier are the lines that were in the ledger before: of those, an attempt may have
+// taken effect already.
 func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rule, earlier ...v1alpha1.Rule) error {
+	bounded, cancel, _ := r.within(ctx, s)
+	defer cancel()
+	if err := r.ownAgain(bounded, s); err != nil {
+		// AWS was never asked for the new ones.
+		return errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+			for _, line := range lines {
+				if indexOf(earlier, line) < 0 {
+					status.Rules = remove(status.Rules, line)
+				}
+			}
+		}))
+	}
 	outcomes := make([]nacl.Outcome, len(lines))
 	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
 		outcomes[i], err = nacl.Create(ctx, s.clients.EC2, lines[i])

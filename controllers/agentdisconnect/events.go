@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -28,9 +29,12 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 		if warning := (facts{obj: s.obj}).shortDuration(); warning != "" {
 			r.event(s, corev1.EventTypeWarning, "ShortDuration", warning)
 		}
-		if counted := len(status.Agents.ContainerInstances); s.seen.uncounted > 0 {
+		if counted, uncounted := len(status.Agents.ContainerInstances), int(ptr.Deref(status.Agents.Uncounted, 0)); uncounted > 0 {
 			r.event(s, corev1.EventTypeWarning, "AgentsNotCounted", fmt.Sprintf("%d of %d container instances count: the others were not connected on two polls before the start",
-				counted, counted+s.seen.uncounted))
+				counted, counted+uncounted))
+		}
+		for _, note := range s.seen.notes {
+			r.event(s, corev1.EventTypeWarning, "TargetNote", note)
 		}
 	}
 	if !before.disconnected && status.Agents != nil && status.Agents.DisconnectedTime != nil {
@@ -51,7 +55,7 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 		}
 		r.event(s, kind, succeeded.Reason, succeeded.Message)
 	}
-	if succeeded.Status != unknown {
+	if status.CompletionTime != nil && s.first.CompletionTime == nil {
 		runs.WithLabelValues(succeeded.Reason).Inc()
 	}
 }

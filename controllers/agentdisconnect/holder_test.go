@@ -60,6 +60,39 @@ var _ = Describe("Two runs on one network ACL", func() {
 		w.expectRestored()
 	})
 
+	It("of three namespaces take turns, each for all of its duration, with the name of the one before", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.follow()
+		objects := []*v1alpha1.AgentDisconnect{w.create(ctx, within(time.Minute))}
+		for range 2 {
+			objects = append(objects, w.createIn(ctx, w.anotherNamespace(ctx), within(time.Minute)))
+		}
+		waited := map[string]bool{}
+		for range 40 {
+			w.run(ctx, 10*time.Second, objects...)
+			var on []*v1alpha1.AgentDisconnect
+			for _, obj := range objects {
+				if seen := w.get(ctx, obj); seen.Status.StartTime != nil && seen.Status.CompletionTime == nil {
+					on = append(on, obj)
+				}
+			}
+			Expect(len(on)).To(BeNumerically("<=", 1))
+			for _, obj := range objects {
+				if succeeded := condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded); len(on) == 1 && succeeded.Reason == v1alpha1.StateWaiting {
+					Expect(succeeded.Message).To(HavePrefix(on[0].Namespace + "/" + on[0].Name + " "))
+					waited[obj.Namespace] = true
+				}
+			}
+		}
+		Expect(waited).To(HaveLen(2))
+		for _, obj := range objects {
+			seen := w.get(ctx, obj)
+			Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateCompleted), describe(seen))
+			Expect(seen.Status.RestoredTime.Sub(seen.Status.StartTime.Time)).To(Equal(time.Minute))
+		}
+		w.expectRestored()
+	})
+
 	It("say what they wait for also while the first has the agents disconnected", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.follow()

@@ -44,7 +44,7 @@ var _ = Describe("A ledger that someone edited", func() {
 			Expect(condition(seen, v1alpha1.ConditionStalled).Message).To(ContainSubstring("remove the line"))
 
 			w.run(ctx, 6*time.Minute, obj)
-			w.expectRestored()
+			w.expectLifted(obj)
 			seen = w.get(ctx, obj)
 			Expect(seen.Status.Rules).To(ConsistOf(HaveField("RuleNumber", forged.RuleNumber)), "the rest was not cleaned up")
 			Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))

@@ -8,7 +8,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"pgregory.net/rapid"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
@@ -30,6 +29,7 @@ func begun(change ...func(*v1alpha1.AgentDisconnectStatus)) v1alpha1.AgentDiscon
 }
 
 func TestModeAt(t *testing.T) {
+	type spec = v1alpha1.AgentDisconnectSpec
 	rules := []v1alpha1.Rule{{NetworkACLID: testACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
 	aborted := func(s *v1alpha1.AgentDisconnectStatus) {
 		s.Abort, s.Rules = &v1alpha1.Abort{Reason: "Some", Time: *at(1)}, rules
@@ -38,15 +38,53 @@ func TestModeAt(t *testing.T) {
 		return func(s *v1alpha1.AgentDisconnectStatus) { s.RestoredTime, s.Rules = at(minute), nil }
 	}
 	completed := func(s *v1alpha1.AgentDisconnectStatus) { s.CompletionTime = at(12) }
+	of := func(runID string) func(*v1alpha1.AgentDisconnectStatus) {
+		return func(s *v1alpha1.AgentDisconnectStatus) { s.RunID = runID }
+	}
+	clone := func(state v1alpha1.CloneState) func(*v1alpha1.AgentDisconnectStatus) {
+		return func(s *v1alpha1.AgentDisconnectStatus) {
+			s.NetworkACL = &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeClone, State: state}
+		}
+	}
+	over := begun(restored(11), completed, of("one"))
+	plan := v1alpha1.AgentDisconnectStatus{Plan: &v1alpha1.Plan{}}
 	for name, tc := range map[string]struct {
+		spec     spec
 		status   v1alpha1.AgentDisconnectStatus
 		deleting bool
-		now      float64 // minutes
+		now      float64 // minutes; the object is made at 0
 		want     Mode
 		change   *metav1.Time // nil: never by itself
 	}{
-		"not begun":                             {want: ModePending},
-		"not begun, a year later":               {now: 525600, want: ModePending},
+		"not begun":                             {want: ModePending, change: at(60)},
+		"not begun, a moment before its hour":   {now: 59.999, want: ModePending, change: at(60)},
+		"not begun within an hour":              {now: 60, want: ModeMissed},
+		"not begun, a year later":               {now: 525600, want: ModeMissed},
+		"asked for again later":                 {status: v1alpha1.AgentDisconnectStatus{RequestTime: at(100)}, now: 120, want: ModePending, change: at(160)},
+		"with a deadline":                       {spec: spec{StartDeadline: at(5)}, now: 4, want: ModePending, change: at(5)},
+		"past its deadline":                     {spec: spec{StartDeadline: at(5)}, now: 5, want: ModeMissed},
+		"with a deadline beyond the hour":       {spec: spec{StartDeadline: at(500)}, now: 400, want: ModePending, change: at(500)},
+		"long before its time":                  {spec: spec{StartAfter: at(300)}, want: ModeWaiting, change: at(290)},
+		"warming up":                            {spec: spec{StartAfter: at(300)}, now: 290, want: ModePending, change: at(300)},
+		"at its time":                           {spec: spec{StartAfter: at(300)}, now: 300, want: ModePending, change: at(360)},
+		"an hour after its time":                {spec: spec{StartAfter: at(300)}, now: 360, want: ModeMissed},
+		"to be missed before it could begin":    {spec: spec{StartAfter: at(300), StartDeadline: at(200)}, want: ModeWaiting, change: at(200)},
+		"to be missed while it warms up":        {spec: spec{StartAfter: at(300), StartDeadline: at(295)}, now: 291, want: ModePending, change: at(295)},
+		"its time changed after it began":       {spec: spec{StartAfter: at(300), StartDeadline: at(1)}, status: begun(), now: 2, want: ModeActive, change: at(10)},
+		"suspended before it began":             {spec: spec{Suspend: new(true)}, want: ModeSuspended, change: at(60)},
+		"suspended long before its time":        {spec: spec{Suspend: new(true), StartAfter: at(300)}, want: ModeSuspended, change: at(360)},
+		"suspended for longer than it may wait": {spec: spec{Suspend: new(true)}, now: 60, want: ModeMissed},
+		"not suspended":                         {spec: spec{Suspend: new(false)}, want: ModePending, change: at(60)},
+		"suspended while on":                    {spec: spec{Suspend: new(true)}, status: begun(), now: 5, want: ModeSuspended, change: at(10)},
+		"suspended at its end":                  {spec: spec{Suspend: new(true)}, status: begun(), now: 10, want: ModeExpired},
+		"suspended and aborted":                 {spec: spec{Suspend: new(true)}, status: begun(aborted), now: 5, want: ModeAborted},
+		"suspended after it finished":           {spec: spec{Suspend: new(true)}, status: over, now: 13, want: ModeFinished},
+		"a plan":                                {spec: spec{Mode: v1alpha1.ModePlan}, want: ModePlan},
+		"a plan, a year later":                  {spec: spec{Mode: v1alpha1.ModePlan}, now: 525600, want: ModePlan},
+		"a plan with a start that is past":      {spec: spec{Mode: v1alpha1.ModePlan, StartDeadline: at(-5), Suspend: new(true)}, want: ModePlan},
+		"a plan while a run is on":              {spec: spec{Mode: v1alpha1.ModePlan}, status: begun(), now: 5, want: ModeActive, change: at(10)},
+		"a plan after a run":                    {spec: spec{Mode: v1alpha1.ModePlan, TTLSecondsAfterFinished: new(int32(60))}, status: over, now: 5, want: ModePlan},
+		"a run after a plan":                    {status: plan, now: 500, want: ModeRenewed},
 		"begun":                                 {status: begun(), want: ModeActive, change: at(10)},
 		"a moment before its end":               {status: begun(), now: 9.999, want: ModeActive, change: at(10)},
 		"at its end":                            {status: begun(), now: 10, want: ModeExpired},
@@ -58,24 +96,41 @@ func TestModeAt(t *testing.T) {
 		"aborted, rules gone":                   {status: begun(aborted, restored(2)), now: 3, want: ModeAborted, change: at(12)},
 		"aborted and expired":                   {status: begun(aborted), now: 11, want: ModeAborted},
 		"aborted without startTime":             {status: v1alpha1.AgentDisconnectStatus{Abort: &v1alpha1.Abort{}}, want: ModeAborted},
-		"finished":                              {status: begun(restored(11), completed), now: 13, want: ModeFinished},
+		"finished":                              {status: over, now: 13, want: ModeFinished},
+		"finished, and asked for as before":     {spec: spec{RunID: "one"}, status: over, now: 13, want: ModeFinished},
+		"finished, and asked for anew":          {spec: spec{RunID: "two"}, status: over, now: 13, want: ModeRenewed},
+		"asked for anew while on":               {spec: spec{RunID: "two"}, status: begun(of("one")), now: 5, want: ModeActive, change: at(10)},
+		"asked for anew before its rules went":  {spec: spec{RunID: "two"}, status: begun(aborted, of("one")), now: 5, want: ModeAborted},
+		"asked for anew before its agents came": {spec: spec{RunID: "two"}, status: begun(restored(11), of("one")), now: 12, want: ModeExpired, change: at(21)},
+		"finished, to be deleted":               {spec: spec{TTLSecondsAfterFinished: new(int32(60))}, status: over, now: 12.5, want: ModeFinished, change: at(13)},
+		"finished, to be deleted now":           {spec: spec{TTLSecondsAfterFinished: new(int32(0))}, status: over, now: 12.5, want: ModeFinished, change: at(12)},
+		"asked for anew, not to be deleted":     {spec: spec{RunID: "two", TTLSecondsAfterFinished: new(int32(60))}, status: over, now: 12.5, want: ModeRenewed},
 		"finished, though its end is to come":   {status: begun(aborted, restored(2), completed), now: 3, want: ModeFinished},
 		"finished without ever having begun":    {status: v1alpha1.AgentDisconnectStatus{CompletionTime: at(1)}, want: ModeFinished},
 		"finished, but a rule turned up":        {status: begun(restored(11), completed, func(s *v1alpha1.AgentDisconnectStatus) { s.Rules = rules }), now: 13, want: ModeExpired},
+		"finished, but its clone is there":      {status: begun(restored(11), completed, clone(v1alpha1.CloneReady)), now: 13, want: ModeExpired},
+		"finished, its clone adopted":           {status: begun(restored(11), completed, clone(v1alpha1.CloneAdopted)), now: 13, want: ModeFinished},
 		"finished, but never restored":          {status: begun(completed), now: 5, want: ModeExpired},
 		"not begun, but with a rule":            {status: v1alpha1.AgentDisconnectStatus{Rules: rules}, want: ModeExpired},
+		"not begun, but with a clone":           {spec: spec{Mode: v1alpha1.ModePlan}, status: begun(clone(v1alpha1.CloneServing), func(s *v1alpha1.AgentDisconnectStatus) { s.StartTime = nil }), want: ModeExpired},
+		"not begun, but with a network ACL":     {status: v1alpha1.AgentDisconnectStatus{NetworkACL: &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace}}, want: ModeExpired},
 		"restored, its start edited away":       {status: v1alpha1.AgentDisconnectStatus{RestoredTime: at(1)}, now: 2, want: ModeExpired, change: at(11)},
 		"restored, but a rule turned up":        {status: begun(restored(11), func(s *v1alpha1.AgentDisconnectStatus) { s.Rules = rules }), now: 30, want: ModeExpired},
+		"restored, but its clone is there":      {status: begun(restored(11), clone(v1alpha1.CloneAssociating)), now: 30, want: ModeExpired},
 		"deleted before it began":               {deleting: true, want: ModeDeleting},
 		"deleted while on":                      {status: begun(), deleting: true, now: 1, want: ModeDeleting},
+		"deleted while suspended":               {spec: spec{Suspend: new(true)}, status: begun(), deleting: true, now: 1, want: ModeDeleting},
 		"deleted after it was aborted":          {status: begun(aborted), deleting: true, now: 1, want: ModeDeleting},
 		"deleted after its end":                 {status: begun(), deleting: true, now: 11, want: ModeDeleting},
 		"deleted after it finished":             {status: begun(completed), deleting: true, now: 13, want: ModeDeleting},
+		"deleted, and asked for anew":           {spec: spec{RunID: "two"}, status: over, deleting: true, now: 13, want: ModeDeleting},
 		"deleted, rules gone, agents not there": {status: begun(restored(11)), deleting: true, now: 12, want: ModeDeleting},
+		"deleted, a plan":                       {spec: spec{Mode: v1alpha1.ModePlan}, deleting: true, want: ModeDeleting},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			obj := &v1alpha1.AgentDisconnect{Status: tc.status}
+			obj := &v1alpha1.AgentDisconnect{Spec: tc.spec, Status: tc.status}
+			obj.CreationTimestamp = *at(0)
 			if tc.deleting {
 				obj.DeletionTimestamp = at(0)
 			}
@@ -90,83 +145,6 @@ func TestModeAt(t *testing.T) {
 	}
 }
 
-// drawObject draws an object in any state, those that only a person's edit of the status can make included.
-func drawObject(t *rapid.T) *v1alpha1.AgentDisconnect {
-	maybe := func(name string) *metav1.Time {
-		if !rapid.Bool().Draw(t, "has "+name) {
-			return nil
-		}
-		return at(float64(rapid.IntRange(-30, 30).Draw(t, name)))
-	}
-	obj := &v1alpha1.AgentDisconnect{}
-	obj.DeletionTimestamp = maybe("deletionTimestamp")
-	status := &obj.Status
-	status.StartTime, status.ExpirationTime = maybe("startTime"), maybe("expirationTime")
-	status.RestoredTime, status.CompletionTime = maybe("restoredTime"), maybe("completionTime")
-	if abort := maybe("abort"); abort != nil {
-		status.Abort = &v1alpha1.Abort{Reason: v1alpha1.AbortSubnetLeft, Time: *abort}
-	}
-	if rapid.Bool().Draw(t, "has rules") {
-		status.Rules = []v1alpha1.Rule{{NetworkACLID: testACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
-	}
-	return obj
-}
-
-// modeByTheBook asks for the modes one after another, in the order that the design gives.
-func modeByTheBook(obj *v1alpha1.AgentDisconnect, now time.Time) Mode {
-	s := obj.Status
-	over := s.ExpirationTime == nil || !s.ExpirationTime.After(now)
-	left := len(s.Rules) > 0 || (s.StartTime != nil || s.Abort != nil) && s.RestoredTime == nil
-	for _, m := range []struct {
-		mode Mode
-		is   bool
-	}{
-		{ModeDeleting, obj.DeletionTimestamp != nil},
-		{ModeFinished, s.CompletionTime != nil && !left},
-		{ModeAborted, s.Abort != nil},
-		// A run whose expirationTime is missing ends at once, as long as it began: at its start.
-		{ModeExpired, s.StartTime != nil && over && (s.ExpirationTime != nil || !s.StartTime.After(now))},
-		// What may be in place is taken back, whatever else an edit of the status says.
-		{ModeExpired, s.CompletionTime != nil || s.StartTime == nil && (len(s.Rules) > 0 || s.RestoredTime != nil)},
-		{ModePending, s.StartTime == nil},
-	} {
-		if m.is {
-			return m.mode
-		}
-	}
-	return ModeActive
-}
-
-func TestModeAtKeepsToTheOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		obj := drawObject(t)
-		now := at(float64(rapid.IntRange(-40, 40).Draw(t, "now"))).Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "ns")))
-		mode, _ := ModeAt(obj, now)
-		NewWithT(t).Expect(mode).To(Equal(modeByTheBook(obj, now)))
-	})
-}
-
-func TestModeAtChangesByItselfOnlyWhenItSaid(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		g := NewWithT(t)
-		obj := drawObject(t)
-		now := at(float64(rapid.IntRange(-40, 40).Draw(t, "now"))).Time
-		later := now.Add(time.Duration(rapid.IntRange(0, 90*60).Draw(t, "later")) * time.Second)
-		mode, change := ModeAt(obj, now)
-		after, _ := ModeAt(obj, later)
-		if change.IsZero() || later.Before(change) {
-			g.Expect(after).To(Equal(mode), "at %s, %s later, and it said %s", now, later.Sub(now), change)
-		}
-		if mode == ModeActive {
-			at, _ := ModeAt(obj, change)
-			g.Expect(at).To(Equal(ModeExpired), "at %s", change)
-		}
-		if mode == ModeExpired {
-			g.Expect(after).To(Equal(ModeExpired), "what is over stays over")
-		}
-	})
-}
-
 func TestRestoredMeansThatNothingIsLeft(t *testing.T) {
 	rules := []v1alpha1.Rule{{NetworkACLID: "acl-1", RuleNumber: 80}}
 	for name, tc := range map[string]struct {
@@ -178,6 +156,7 @@ func TestRestoredMeansThatNothingIsLeft(t *testing.T) {
 		"begun":                                {begun(), false},
 		"aborted, its start edited away":       {v1alpha1.AgentDisconnectStatus{Abort: &v1alpha1.Abort{}}, false},
 		"begun, with lines":                    {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.Rules = rules }), false},
+		"not begun, with a network ACL":        {v1alpha1.AgentDisconnectStatus{NetworkACL: &v1alpha1.NetworkACL{ID: testACL}}, false},
 		"restored":                             {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.RestoredTime = at(11) }), true},
 		"restored, and then a line turned up":  {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.RestoredTime, s.Rules = at(11), rules }), false},
 	} {

@@ -11,6 +11,7 @@ import (
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -25,9 +26,15 @@ import (
 )
 
 // manage runs a manager as cmd/manager does, on the world's namespace, until it is stopped.
-func (w *world) manage(ctx context.Context) (stop func()) {
+func (w *world) manage(ctx context.Context, change ...func(*agentdisconnect.Options)) (stop func()) {
 	GinkgoHelper()
-	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+	return w.manageAs(ctx, restConfig, change...)
+}
+
+// manageAs does so with a configuration of its own for the API server.
+func (w *world) manageAs(ctx context.Context, cfg *rest.Config, change ...func(*agentdisconnect.Options)) (stop func()) {
+	GinkgoHelper()
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:     kube.Scheme(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
@@ -37,6 +44,9 @@ func (w *world) manage(ctx context.Context) (stop func()) {
 	options := agentdisconnect.Defaults()
 	options.DNSServer = w.sim.DNSAddr()
 	options.AgentPollInterval, options.ACLPollInterval, options.LookupInterval = 100*time.Millisecond, 200*time.Millisecond, 100*time.Millisecond
+	for _, c := range change {
+		c(&options)
+	}
 	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test", agentdisconnect.CountCalls)
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("agentdisconnect"), sessions, clock.RealClock{}, options)
 	Expect(reconciler.SetupWithManager(mgr)).To(Succeed())

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
@@ -28,23 +29,39 @@ type memory struct {
 	// acl is the network ACL as last read, at aclRead. Nil: it was not there.
 	acl     *nacl.ACL
 	aclRead time.Time
-	// network is what is not as it should be on the network ACL, and target what is not in the rest of the target.
-	network, target suspicion
-	// permitted is when AWS last said that all writes would be allowed, on the network ACL permittedACL.
-	permitted    time.Time
-	permittedACL string
-	// uncounted is how many container instances of the target were not connected on two polls when the run began.
-	uncounted int
+	// inForce is when the network ACL was first seen to deny everything since the rules were last put up; zero: not yet.
+	inForce time.Time
+	// original is the network ACL that a clone was copied from, as read together with acl. Nil: it was not there.
+	original *nacl.ACL
+	// tags are the tags on the network ACL that carries the rules, as last written or as two reads in a row had them.
+	tags map[string]string
+	// network is what is not as it should be on the network ACL, target what is not in the rest of the target, changed
+	// how the original of a clone was changed, and stripped that the ownership tags are not all there.
+	network, target, changed, stripped suspicion
+	// permitted says that AWS would allow all that the run writes.
+	permitted answer[bool]
+	// others are the other clusters with container instances in the subnet.
+	others answer[otherClusters]
+	// endpoints are the VPC's interface endpoints of ECS.
+	endpoints answer[[]discovery.VPCEndpoint]
+	// managed are the capacity providers of the target whose instances ECS manages.
+	managed answer[[]string]
+	// cloneRoom is how many more network ACLs the VPC has room for.
+	cloneRoom answer[int]
+	// notes are what is worth saying of the target, a sentence each.
+	notes []string
 	// contradicted says since when reads contradict a line of the ledger that is to be undone, by rule number.
 	contradicted map[int32]time.Time
 	// ended says that the run's end was acted on.
 	ended bool
 }
 
-// poll is what ECS said of agents at one time: ARN of the container instance to connected.
+// poll is what ECS said of agents at one time: ARN of the container instance to connected, and the names of the capacity
+// providers that the instances are of.
 type poll struct {
 	at        time.Time
 	connected map[string]bool
+	providers map[string]bool
 }
 
 // suspicion is something odd that reads showed. One read may only lag: two in a row, some time apart, confirm it.
@@ -92,6 +109,10 @@ type remembered struct {
 	*memory
 }
 
+func newMemory() *memory {
+	return &memory{hosts: map[string][]discovery.Host{}, lookups: map[string]lookups{}, contradicted: map[int32]time.Time{}}
+}
+
 // of gives the memory of an object, a new one for one that took over the name of another.
 func (m *memories) of(obj client.Object) *memory {
 	m.mu.Lock()
@@ -101,9 +122,7 @@ func (m *memories) of(obj client.Object) *memory {
 	}
 	name := client.ObjectKeyFromObject(obj)
 	if m.byName[name].uid != obj.GetUID() || m.byName[name].memory == nil {
-		m.byName[name] = remembered{obj.GetUID(), &memory{
-			hosts: map[string][]discovery.Host{}, lookups: map[string]lookups{}, contradicted: map[int32]time.Time{},
-		}}
+		m.byName[name] = remembered{obj.GetUID(), newMemory()}
 	}
 	return m.byName[name].memory
 }
@@ -152,9 +171,41 @@ func (m *memory) lastPoll() time.Time {
 	return m.polls[len(m.polls)-1].at
 }
 
-// startRun forgets what was seen before the run began: it says nothing of the run. uncounted container instances in the
-// subnet are no part of it.
-func (m *memory) startRun(uncounted int) {
-	m.polls, m.acl, m.aclRead, m.network, m.target = nil, nil, time.Time{}, suspicion{}, suspicion{}
-	m.uncounted = uncounted
+// startRun forgets what was seen before the run began: it says nothing of the run.
+func (m *memory) startRun() {
+	m.polls, m.acl, m.original, m.tags, m.aclRead = nil, nil, nil, nil, time.Time{}
+	m.inForce = time.Time{}
+	m.network, m.target, m.changed, m.stripped = suspicion{}, suspicion{}, suspicion{}, suspicion{}
+}
+
+// noteForce notes when the rules were first seen in force: what agents did before that says nothing of them.
+func (m *memory) noteForce(obj *v1alpha1.AgentDisconnect, now time.Time) {
+	if m.inForce.IsZero() && m.denied(obj) {
+		m.inForce = now
+	}
+}
+
+// underRules says whether the last two polls were both made since the rules were in force.
+func (m *memory) underRules() bool { return !m.inForce.IsZero() && m.twoPolls(m.inForce) }
+
+// answerTTL is how long answers about the target are believed while a run is not on: what they are about changes by hand.
+const answerTTL = time.Minute
+
+// answer is what AWS said to a question, kept for a while.
+type answer[T any] struct {
+	value T
+	about string
+	at    time.Time
+}
+
+// get gives the answer to the question, which it asks again only if it is another one or the answer is old.
+func (a *answer[T]) get(now time.Time, about string, ask func() (T, error)) (T, error) {
+	if age := now.Sub(a.at); a.about == about && !a.at.IsZero() && age >= 0 && age < answerTTL {
+		return a.value, nil
+	}
+	value, err := ask()
+	if err == nil {
+		*a = answer[T]{value, about, now}
+	}
+	return value, err
 }

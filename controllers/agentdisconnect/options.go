@@ -25,6 +25,13 @@ type Options struct {
 	LookupInterval time.Duration
 	// EntryQuota is the account's quota of entries a network ACL, direction and family, the default entry included.
 	EntryQuota int
+	// ClusterID tells this Kubernetes cluster from others in the tags on AWS resources: the UID of its namespace
+	// kube-system.
+	ClusterID string
+	// MaxDuration is the longest that a run may last.
+	MaxDuration time.Duration
+	// MaxActiveRuns is how many runs may be on at once in the whole cluster. 0: any number.
+	MaxActiveRuns int
 	// MaxConcurrentReconciles is how many objects are worked on at once.
 	MaxConcurrentReconciles int
 }
@@ -37,6 +44,7 @@ func Defaults() Options {
 		ACLPollInterval:         30 * time.Second,
 		LookupInterval:          5 * time.Second,
 		EntryQuota:              20,
+		MaxDuration:             longestDuration,
 		MaxConcurrentReconciles: 64,
 	}
 }
@@ -59,6 +67,12 @@ func (o Options) Validate() error {
 	if o.EntryQuota < 1 || o.EntryQuota > 40 {
 		errs = append(errs, fmt.Errorf("--network-acl-entry-quota is %d: AWS grants from 1 to 40", o.EntryQuota))
 	}
+	if o.MaxDuration < shortestDuration || o.MaxDuration > longestDuration {
+		errs = append(errs, fmt.Errorf("--max-duration is %s: it must be from %s to %s", o.MaxDuration, shortestDuration, longestDuration))
+	}
+	if o.MaxActiveRuns < 0 {
+		errs = append(errs, fmt.Errorf("--max-active-runs is %d: it must be 0, for any number, or more", o.MaxActiveRuns))
+	}
 	if o.MaxConcurrentReconciles < 1 {
 		errs = append(errs, fmt.Errorf("--max-concurrent-reconciles is %d: it must be at least 1", o.MaxConcurrentReconciles))
 	}
@@ -71,6 +85,8 @@ func (o Options) Validate() error {
 }
 
 const (
+	// shortestDuration and longestDuration are what the API allows for spec.duration.
+	shortestDuration, longestDuration = time.Minute, 12 * time.Hour
 	// shortestInterval keeps the passes of one object apart.
 	shortestInterval = 10 * time.Millisecond
 	// longestInterval is still several looks in the shortest run.
@@ -96,6 +112,4 @@ const (
 	// recordTimeout bounds the writing down of what AWS answered. With the call before it, it fits the manager's grace
 	// period.
 	recordTimeout = 5 * time.Second
-	// permissionTTL is how long DryRun's answers are believed before a start: permissions change by hand only.
-	permissionTTL = time.Minute
 )

@@ -18,16 +18,23 @@ func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 		change func(*Options)
 		want   string // empty: valid
 	}{
-		"no consent tag":            {func(o *Options) { o.ConsentTagKey = "" }, ""},
-		"the shortest interval":     {func(o *Options) { o.AgentPollInterval = 10 * time.Millisecond }, ""},
-		"the longest interval":      {func(o *Options) { o.ACLPollInterval = time.Minute }, ""},
-		"no interval of polls":      {func(o *Options) { o.AgentPollInterval = 0 }, "--agent-poll-interval is 0s: it must be from 10ms to 1m0s"},
-		"an interval below zero":    {func(o *Options) { o.LookupInterval = -time.Second }, "--lookup-interval is -1s: it must be from 10ms to 1m0s"},
-		"an interval beyond a run":  {func(o *Options) { o.ACLPollInterval = time.Hour }, "--network-acl-poll-interval is 1h0m0s: it must be from 10ms to 1m0s"},
-		"the smallest quota":        {func(o *Options) { o.EntryQuota = 1 }, ""},
-		"the largest quota":         {func(o *Options) { o.EntryQuota = 40 }, ""},
-		"no quota":                  {func(o *Options) { o.EntryQuota = 0 }, "--network-acl-entry-quota is 0: AWS grants from 1 to 40"},
-		"a quota that AWS has not":  {func(o *Options) { o.EntryQuota = 41 }, "--network-acl-entry-quota is 41: AWS grants from 1 to 40"},
+		"no consent tag":           {func(o *Options) { o.ConsentTagKey = "" }, ""},
+		"the shortest interval":    {func(o *Options) { o.AgentPollInterval = 10 * time.Millisecond }, ""},
+		"the longest interval":     {func(o *Options) { o.ACLPollInterval = time.Minute }, ""},
+		"no interval of polls":     {func(o *Options) { o.AgentPollInterval = 0 }, "--agent-poll-interval is 0s: it must be from 10ms to 1m0s"},
+		"an interval below zero":   {func(o *Options) { o.LookupInterval = -time.Second }, "--lookup-interval is -1s: it must be from 10ms to 1m0s"},
+		"an interval beyond a run": {func(o *Options) { o.ACLPollInterval = time.Hour }, "--network-acl-poll-interval is 1h0m0s: it must be from 10ms to 1m0s"},
+		"the smallest quota":       {func(o *Options) { o.EntryQuota = 1 }, ""},
+		"the largest quota":        {func(o *Options) { o.EntryQuota = 40 }, ""},
+		"no quota":                 {func(o *Options) { o.EntryQuota = 0 }, "--network-acl-entry-quota is 0: AWS grants from 1 to 40"},
+		"a quota that AWS has not": {func(o *Options) { o.EntryQuota = 41 }, "--network-acl-entry-quota is 41: AWS grants from 1 to 40"},
+		"the longest run":          {func(o *Options) { o.MaxDuration = 12 * time.Hour }, ""},
+		"the shortest run":         {func(o *Options) { o.MaxDuration = time.Minute }, ""},
+		"a run that the API has not": {func(o *Options) { o.MaxDuration = 12*time.Hour + time.Second },
+			"--max-duration is 12h0m1s: it must be from 1m0s to 12h0m0s"},
+		"no run at all":             {func(o *Options) { o.MaxDuration = 0 }, "--max-duration is 0s: it must be from 1m0s to 12h0m0s"},
+		"any number of runs":        {func(o *Options) { o.MaxActiveRuns = 0 }, ""},
+		"fewer runs than none":      {func(o *Options) { o.MaxActiveRuns = -1 }, "--max-active-runs is -1: it must be 0, for any number, or more"},
 		"nobody to work":            {func(o *Options) { o.MaxConcurrentReconciles = 0 }, "--max-concurrent-reconciles is 0: it must be at least 1"},
 		"a DNS server":              {func(o *Options) { o.DNSServer = "10.0.0.2:53" }, ""},
 		"a DNS server over IPv6":    {func(o *Options) { o.DNSServer = "[fd00:ec2::253]:53" }, ""},
@@ -55,7 +62,7 @@ func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 func TestValidateSaysAllThatIsWrong(t *testing.T) {
 	g := NewWithT(t)
 	err := Options{}.Validate()
-	for _, flag := range []string{"agent-poll-interval", "network-acl-poll-interval", "lookup-interval", "network-acl-entry-quota", "max-concurrent-reconciles"} {
+	for _, flag := range []string{"agent-poll-interval", "network-acl-poll-interval", "lookup-interval", "network-acl-entry-quota", "max-duration", "max-concurrent-reconciles"} {
 		g.Expect(err).To(MatchError(ContainSubstring("--" + flag)))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,27 +38,48 @@ func wait(reason, format string, args ...any) *problem {
 	return &problem{reason: reason, message: fmt.Sprintf(format, args...)}
 }
 
-// explain turns what went wrong in a pass into one problem: the worst of several errors that were joined, and of missing
-// permissions all.
+// explain turns what went wrong in a pass into one problem: the worst of several errors that were joined.
 func explain(err error) *problem {
 	if err == nil {
 		return nil
 	}
-	var problems []*problem
+	return slices.MinFunc(problems(err), func(a, b *problem) int { return severity(a) - severity(b) })
+}
+
+// problems turns errors that were joined into what they mean, in their order. Missing permissions are one of them, which
+// names all.
+func problems(err error) []*problem {
+	var all []*problem
 	var denied []string
+	first := -1
 	for _, e := range flatten(err) {
+		one := explainOne(e)
 		if action := aws.Action(e); action != "" && aws.Classify(e) == aws.Denied {
-			denied = append(denied, action)
+			denied = append(denied, deniedAction(action, one.message))
+			if first >= 0 {
+				continue
+			}
+			first = len(all)
 		}
-		problems = append(problems, explainOne(e))
+		all = append(all, one)
 	}
-	worst := slices.MinFunc(problems, func(a, b *problem) int { return severity(a) - severity(b) })
-	if worst.reason == v1alpha1.ReasonAccessDenied && len(denied) > 0 {
+	if first >= 0 {
 		slices.Sort(denied)
-		return refuse(worst.reason, "AWS denies the manager's role %s: grant the actions of the product's IAM policy. %s",
-			strings.Join(slices.Compact(denied), ", "), worst.message)
+		all[first] = refuse(v1alpha1.ReasonAccessDenied, "AWS denies the manager's role %s: grant the actions of the product's IAM policy. %s",
+			strings.Join(slices.Compact(denied), ", "), all[first].message)
 	}
-	return worst
+	return all
+}
+
+// namedAction is how AWS names the action that a caller lacks.
+var namedAction = regexp.MustCompile(`not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)`)
+
+// deniedAction is the action to grant: the one that AWS names. A call that tags what it makes takes ec2:CreateTags too.
+func deniedAction(call, message string) string {
+	if match := namedAction.FindStringSubmatch(message); match != nil {
+		return match[1]
+	}
+	return call
 }
 
 // severity orders problems: the one that must be solved first comes first, and any that a person must solve comes before
@@ -65,7 +87,8 @@ func explain(err error) *problem {
 func severity(p *problem) int {
 	order := []string{
 		v1alpha1.ReasonNoRegion, v1alpha1.ReasonNoCredentials, v1alpha1.ReasonWrongAccount, v1alpha1.ReasonLedgerInvalid,
-		v1alpha1.ReasonAccessDenied, v1alpha1.ReasonSubnetNotFound, v1alpha1.ReasonClusterNotFound,
+		v1alpha1.ReasonNoConsent, v1alpha1.ReasonAccessDenied, v1alpha1.ReasonSubnetNotFound, v1alpha1.ReasonClusterNotFound,
+		v1alpha1.ReasonNoConnectedAgents, v1alpha1.ReasonNetworkACLTemporary, v1alpha1.ReasonNetworkACLManaged, v1alpha1.ReasonOtherClusters,
 	}
 	if i := slices.Index(order, p.reason); i >= 0 {
 		return i
@@ -81,6 +104,7 @@ func explainOne(err error) *problem {
 	var cluster *discovery.ClusterNotFoundError
 	var endpoint *discovery.InvalidEndpointError
 	var room *nacl.NoRoomError
+	var renumber *nacl.RenumberError
 	var quota *nacl.QuotaError
 	switch {
 	case errors.As(err, &known):
@@ -89,8 +113,12 @@ func explainOne(err error) *problem {
 		return refuse(v1alpha1.ReasonClusterNotFound, "%s in this account and Region: check spec.cluster and spec.region", cluster)
 	case errors.As(err, &endpoint):
 		return refuse(v1alpha1.ReasonInvalidEndpoint, "%s. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)", endpoint)
-	case errors.As(err, &room):
+	case errors.As(err, &renumber):
+		return refuse(v1alpha1.ReasonNoRoom, "%s", renumber)
+	case errors.As(err, &room) && room.NetworkACLID == "":
 		return refuse(v1alpha1.ReasonNoRoom, "%s", room)
+	case errors.As(err, &room):
+		return refuse(v1alpha1.ReasonNoRoom, "%s, or set spec.networkACLMode to Clone, which gives the copies larger numbers", room)
 	case errors.As(err, &quota):
 		return refuse(v1alpha1.ReasonQuotaExceeded, "%s; if the account's quota is higher, say so with the manager's flag --network-acl-entry-quota", quota)
 	}
@@ -113,6 +141,10 @@ func explainAWS(err error) *problem {
 		return refuse(v1alpha1.ReasonClusterNotFound, "the cluster does not exist in this account and Region: check spec.cluster and spec.region")
 	case aws.HasCode(err, aws.CodeEntryLimitExceeded):
 		return refuse(v1alpha1.ReasonQuotaExceeded, "%s: delete entries, or raise the quota of rules per network ACL (L-2AEEBF1A)", aws.Message(err))
+	case aws.HasCode(err, aws.CodeACLLimitExceeded):
+		return refuse(v1alpha1.ReasonQuotaExceeded, "%s: delete a network ACL of the VPC that is not used, or raise the quota of network ACLs per VPC (L-B4A6D682)", aws.Message(err))
+	case aws.HasCode(err, aws.CodeTagLimitExceeded):
+		return refuse(v1alpha1.ReasonTagsFull, "%s: delete tags of the network ACL, of which it can have 50", aws.Message(err))
 	case class == aws.Unanswered && errors.As(err, &dns) && dns.IsNotFound:
 		return refuse(v1alpha1.ReasonAWSUnavailable, "the DNS knows no host of AWS for %s: check the Region (spec.region, the cluster's ARN), and the manager's DNS. %s", action, aws.Message(err))
 	case class == aws.Unanswered && action == "":

@@ -50,7 +50,7 @@ func TestExplainOneCause(t *testing.T) {
 		"an endpoint": {&discovery.InvalidEndpointError{Session: v1alpha1.EndpointACS, Endpoint: "x", Reason: "it is not a URL"}, v1alpha1.ReasonInvalidEndpoint, false,
 			`ECS named "x" as ACS endpoint: it is not a URL. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)`},
 		"no room": {&nacl.NoRoomError{NetworkACLID: "acl-1", Destination: destination, Allow: allow}, v1alpha1.ReasonNoRoom, false,
-			"network ACL acl-1 has no free number to deny 192.0.2.1/32 (ecs-a.example) before rule 1, which allows all traffic out to 0.0.0.0/0: give rule 1 a larger number"},
+			"network ACL acl-1 has no free number to deny 192.0.2.1/32 (ecs-a.example) before rule 1, which allows all traffic out to 0.0.0.0/0: give rule 1 a larger number, or set spec.networkACLMode to Clone, which gives the copies larger numbers"},
 		"a quota": {&nacl.QuotaError{NetworkACLID: "acl-1", Family: nacl.IPv4, Have: 18, Need: 6, Quota: 20}, v1alpha1.ReasonQuotaExceeded, false,
 			"network ACL acl-1 has 18 outbound IPv4 rules, the default one included, of the 20 that its quota allows, and the run needs 6 more: delete 4 of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most); if the account's quota is higher, say so with the manager's flag --network-acl-entry-quota"},
 		"no credentials": {&aws.CredentialsError{Err: errors.New("no role")}, v1alpha1.ReasonNoCredentials, false,
@@ -104,13 +104,23 @@ func TestExplainNamesEveryMissingPermissionOnce(t *testing.T) {
 		"ec2:DescribeSubnets, ecs:DescribeClusters: grant the actions of the product's IAM policy."))
 }
 
+func TestExplainNamesTheActionThatAWSNames(t *testing.T) {
+	err := &smithy.OperationError{ServiceID: "EC2", OperationName: "CreateNetworkAcl", Err: &smithy.GenericAPIError{
+		Code: "UnauthorizedOperation", Message: "User: arn:aws:iam::123456789012:user/x is not authorized to perform: ec2:CreateTags on resource: *",
+	}}
+	NewWithT(t).Expect(explain(errors.Join(err, denied("ec2:DescribeSubnets"))).message).To(
+		HavePrefix("AWS denies the manager's role ec2:CreateTags, ec2:DescribeSubnets: grant the actions"))
+}
+
 func TestExplainGivesTheCauseToSolveFirst(t *testing.T) {
 	throttled := failed("ec2:DescribeSubnets", "RequestLimitExceeded", 503)
 	// In the order in which they are to be solved; each but the last two hides all that follow.
 	ranked := []error{
 		refuse(v1alpha1.ReasonNoRegion, ""), &aws.CredentialsError{Err: errors.New("none")}, refuse(v1alpha1.ReasonWrongAccount, ""),
-		refuse(v1alpha1.ReasonLedgerInvalid, ""), denied("ec2:DescribeSubnets"), failed("ec2:DescribeSubnets", aws.CodeSubnetNotFound, 400),
-		&discovery.ClusterNotFoundError{Cluster: "demo"}, refuse(v1alpha1.ReasonNoConsent, ""), throttled,
+		refuse(v1alpha1.ReasonLedgerInvalid, ""), refuse(v1alpha1.ReasonNoConsent, ""), denied("ec2:DescribeSubnets"),
+		failed("ec2:DescribeSubnets", aws.CodeSubnetNotFound, 400), &discovery.ClusterNotFoundError{Cluster: "demo"},
+		refuse(v1alpha1.ReasonNoConnectedAgents, ""), refuse(v1alpha1.ReasonNetworkACLTemporary, ""), refuse(v1alpha1.ReasonNetworkACLManaged, ""),
+		refuse(v1alpha1.ReasonOtherClusters, ""), refuse(v1alpha1.ReasonHostNotResolved, ""), throttled,
 	}
 	for i, worse := range ranked {
 		for _, other := range ranked[i+1:] {

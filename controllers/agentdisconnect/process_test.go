@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -35,6 +36,8 @@ type process struct {
 	point func(name string) (end bool)
 	// meddle, if set, is called before and after each write to the API server; its error is the write's.
 	meddle func(obj client.Object, after bool) error
+	// deleting, if set, is called before each deletion of an object.
+	deleting func()
 }
 
 // boot starts the manager as a process of its own, which sees no objects but the world's and repeats no read within a
@@ -94,6 +97,12 @@ func (p *process) client() client.Client {
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 			return errors.Join(p.alive(), c.List(ctx, list, append(opts, client.InNamespace(p.world.namespace))...))
 		},
+		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
+			if p.deleting != nil {
+				p.deleting()
+			}
+			return write(obj, "a deletion of the object", func() error { return c.Delete(ctx, obj, opts...) })
+		},
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			return write(obj, "a write of the object", func() error { return c.Patch(ctx, obj, patch, opts...) })
 		},
@@ -124,8 +133,20 @@ func withoutRetries(stack *middleware.Stack) error {
 	return err
 }
 
-// outer says that a call is about the first or the last of the six rules, which are written side by side and alike.
-func outer(c call.Call) bool { return c.Param("RuleNumber") == "80" || c.Param("RuleNumber") == "92" }
+// lethal are the actions in which a manager may die.
+var lethal = []string{
+	"ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry", "ec2:ReplaceNetworkAclEntry", "ec2:CreateNetworkAcl", "ec2:DeleteNetworkAcl",
+	"ec2:ReplaceNetworkAclAssociation", "ec2:CreateTags", "ec2:DeleteTags",
+}
+
+// outer says that a call is not one of the inner ones of the six rules, which are written side by side and alike.
+func outer(c call.Call) bool {
+	switch c.Param("RuleNumber") {
+	case "81", "82", "90", "91":
+		return false
+	}
+	return true
+}
 
 // mortal lets the manager die at the n-th point of a write that it reaches, counted from 0, and has a new one in its place
 // from the next pass on. It gives the names of the points that were reached so far.
@@ -149,15 +170,15 @@ func (w *world) mortal(n int) (points func() []string) {
 			living.Store(current)
 		}
 	}
-	for _, action := range []string{"ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry"} {
+	for _, action := range lethal {
 		w.sim.Faults().Before(action, func(c call.Call) {
 			if !c.DryRun && outer(c) {
-				living.Load().reach(fmt.Sprintf("during %s %s", action, c.Param("RuleNumber")))
+				living.Load().reach(strings.TrimSpace(fmt.Sprintf("during %s %s", action, c.Param("RuleNumber"))))
 			}
 		})
 		w.sim.Faults().After(action, func(c call.Call) {
 			if !c.DryRun && outer(c) {
-				living.Load().reach(fmt.Sprintf("after %s %s", action, c.Param("RuleNumber")))
+				living.Load().reach(strings.TrimSpace(fmt.Sprintf("after %s %s", action, c.Param("RuleNumber"))))
 			}
 		})
 	}

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/utils/ptr"
-
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
@@ -22,6 +20,14 @@ const maxDriftRepairs = 3
 // repair compares the network ACL with what the run needs: it adds what is missing, puts back what two reads say that
 // someone changed, and ends the run where that is out of its hands.
 func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
+	if s.cloned() {
+		if _, err := s.baseline(); err != nil {
+			return err
+		}
+		if err := s.proveClone(); err != nil {
+			return err
+		}
+	}
 	if !s.aclRead {
 		if !needsEntry(s, sound) {
 			return nil
@@ -31,9 +37,22 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 			return err
 		}
 	}
+	if s.cloned() && s.seen.acl != nil {
+		if err := s.proveClone(); err != nil {
+			return err
+		}
+	}
+	r.noteTags(s)
 	switch r.judge(s, sound) {
 	case asItShould:
-		return r.fill(ctx, s, sound, false)
+		err := r.carryOver(ctx, s)
+		if err == nil && s.status().Abort == nil && s.seen.acl != nil {
+			err = r.fill(ctx, s, sound, false)
+		}
+		if err == nil && s.seen.tags != nil && s.mode == ModeActive && s.status().Abort == nil {
+			err = r.fits(s, r.own(ctx, s)) // someone stripped the tags, or the run's end moved
+		}
+		return err
 	case drifted:
 		return r.fill(ctx, s, sound, true)
 	default:
@@ -63,40 +82,77 @@ func (r *Reconciler) judge(s *scope, sound []v1alpha1.Rule) judgement {
 		return asItShould
 	case !s.seen.network.confirmed(reason, s.now):
 		return odd
-	case reason != v1alpha1.AbortDriftDetected || s.status().DriftRepairs >= maxDriftRepairs:
+	case reason != v1alpha1.AbortDriftDetected:
 		s.abort(reason, "%s", oddity)
+		return odd
+	case s.onDrift() == v1alpha1.OnDriftAbort:
+		s.abort(reason, "%s, and spec.onDrift is Abort", oddity)
+		return odd
+	case s.status().DriftRepairs >= maxDriftRepairs:
+		s.abort(reason, "%s, again after %s", oddity, plural(maxDriftRepairs, "repair", "repairs"))
 		return odd
 	}
 	return drifted
 }
 
+// onDrift is what the run does about drift, as the spec had it when it began.
+func (s *scope) onDrift() v1alpha1.OnDrift {
+	if with := s.status().StartedWith; with != nil {
+		return with.OnDrift
+	}
+	return v1alpha1.OnDriftReapply
+}
+
 // oddity says what is not as it should be on the network ACL, and with which reason the run ends if it stays so; empty:
 // nothing is.
 func (r *Reconciler) oddity(s *scope, sound []v1alpha1.Rule) (reason, message string) {
-	acl, recorded, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
-	switch {
-	case acl == nil:
-		return v1alpha1.AbortNetworkACLDeleted, "network ACL " + recorded.ID + " was deleted"
-	case !slices.Contains(acl.SubnetIDs, subnetID):
-		return v1alpha1.AbortSubnetLeft, "subnet " + subnetID + " is no longer on network ACL " + recorded.ID
+	if reason, message := s.displacement(); reason != "" {
+		return reason, message
 	}
-	if others := otherSubnets(acl, subnetID); len(others) > 0 && !ptr.Deref(recorded.Sharing, false) {
-		return v1alpha1.AbortNetworkACLShared, "network ACL " + acl.ID + " serves " + subnetNames(others) + " too, which the run did not begin with"
+	if s.seen.acl == nil {
+		return "", "" // a read that lags
+	}
+	if s.cloned() {
+		if reason, message := r.cloneOddity(s); reason != "" || !s.raised() {
+			return reason, message
+		}
 	}
 	// First whether there is room at all: without it no repair helps.
-	if _, err := r.plan(s, sound); err != nil {
+	if _, err := r.replan(s, sound); err != nil {
 		return v1alpha1.AbortPlanDoesNotFit, err.Error()
 	}
-	if drift := nacl.Drift(sound, acl.Entries, s.now); len(drift) > 0 {
-		return v1alpha1.AbortDriftDetected, "someone changes network ACL " + acl.ID + ", again after " +
-			plural(maxDriftRepairs, "repair", "repairs") + ": " + strings.Join(drift, "; ")
+	if drift := nacl.Drift(sound, s.seen.acl.Entries, s.now); len(drift) > 0 {
+		return v1alpha1.AbortDriftDetected, "someone changed network ACL " + s.seen.acl.ID + ": " + strings.Join(drift, "; ")
 	}
 	return "", ""
 }
 
-func (r *Reconciler) plan(s *scope, sound []v1alpha1.Rule) (nacl.Plan, error) {
+// displacement says whether the subnet is no longer where it should be, or another one is where it should be alone.
+func (s *scope) displacement() (reason, message string) {
+	acl, recorded, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
+	place := acl
+	if !s.raised() {
+		place = s.seen.original // it goes to the clone from there
+	}
+	lagging := s.cloned() && s.sinceWrite() < nacl.SettleFor && s.mode == ModeActive
+	switch {
+	case lagging && (acl == nil || place != nil && !slices.Contains(place.SubnetIDs, subnetID)):
+		return "", "" // a read that lags behind our own move of the subnet
+	case acl == nil:
+		return v1alpha1.AbortNetworkACLDeleted, "network ACL " + recorded.ID + " was deleted"
+	case place != nil && !slices.Contains(place.SubnetIDs, subnetID):
+		return v1alpha1.AbortSubnetLeft, "subnet " + subnetID + " is no longer on network ACL " + place.ID
+	}
+	shared := recorded.Mode == v1alpha1.NetworkACLModeInPlace && recorded.ModeReason == v1alpha1.NetworkACLModeRequested
+	if others := otherSubnets(acl, subnetID); len(others) > 0 && !shared {
+		return v1alpha1.AbortNetworkACLShared, "network ACL " + acl.ID + " serves " + subnetNames(others) + " too, which the run did not begin with"
+	}
+	return "", ""
+}
+
+func (r *Reconciler) replan(s *scope, sound []v1alpha1.Rule) (nacl.Plan, error) {
 	return nacl.NewPlan(nacl.PlanInput{
-		NetworkACLID: s.status().NetworkACL.ID, Desired: desired(s.status()), Observed: s.seen.acl.Entries,
+		NetworkACLID: s.status().NetworkACL.ID, Desired: s.desired(), Observed: s.seen.acl.Entries,
 		Owned: sound, Quota: r.options.EntryQuota,
 	})
 }
@@ -117,6 +173,8 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 				// at the end.
 				setState(status, line, lostState(line, observed))
 				setAttempt(status, line, now) // the time that reads must lack it begins anew
+			case drifted && nacl.Overridden(line, observed):
+				setAttempt(status, line, now) // the next repair is for what happens after this one
 			case line.State == v1alpha1.RuleCreating && nacl.AtWork(line, observed):
 				setState(status, line, v1alpha1.RuleInstalled)
 			}
@@ -126,7 +184,7 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 		return err
 	}
 	sound, _ = s.ledger()
-	plan, err := r.plan(s, sound)
+	plan, err := r.replan(s, sound)
 	if err != nil {
 		return err
 	}
@@ -165,8 +223,12 @@ func (r *Reconciler) fits(s *scope, trouble error) error {
 		return nil
 	}
 	for _, err := range flatten(trouble) {
-		if aws.HasCode(err, aws.CodeEntryLimitExceeded) {
+		switch aws.Code(err) {
+		case aws.CodeEntryLimitExceeded:
 			s.abort(v1alpha1.AbortPlanDoesNotFit, "%s", explain(err).message)
+			return nil
+		case aws.CodeACLLimitExceeded, aws.CodeTagLimitExceeded:
+			s.abort(v1alpha1.AbortQuotaExceeded, "%s", explain(err).message)
 			return nil
 		}
 	}
@@ -179,7 +241,7 @@ func needsEntry(s *scope, sound []v1alpha1.Rule) bool {
 	if slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleCreating }) {
 		return true
 	}
-	return s.seen.acl != nil && slices.ContainsFunc(s.seen.open(s.status()), func(d nacl.Destination) bool {
+	return s.seen.acl != nil && slices.ContainsFunc(s.seen.open(s.obj), func(d nacl.Destination) bool {
 		return !acknowledged(sound, d.CIDR.String())
 	})
 }
@@ -203,14 +265,19 @@ func atWork(lines []v1alpha1.Rule, observed []nacl.Entry) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool { return !nacl.AtWork(l, observed) })
 }
 
-// denied says whether every destination of the run is denied on the network ACL as last read.
-func (m *memory) denied(status *v1alpha1.AgentDisconnectStatus) bool {
-	return m.acl != nil && len(m.open(status)) == 0
+// denied says whether the network ACL that the subnet has, as last read, denies every destination of the run.
+func (m *memory) denied(obj *v1alpha1.AgentDisconnect) bool {
+	return m.acl != nil && m.onSubnet(obj) && len(m.open(obj)) == 0
+}
+
+// onSubnet says whether the network ACL that carries the rules is the subnet's, as last read.
+func (m *memory) onSubnet(obj *v1alpha1.AgentDisconnect) bool {
+	return m.acl != nil && slices.Contains(m.acl.SubnetIDs, obj.Spec.SubnetID)
 }
 
 // open are the destinations that the network ACL as last read lets through.
-func (m *memory) open(status *v1alpha1.AgentDisconnectStatus) []nacl.Destination {
-	return slices.DeleteFunc(desired(status), func(d nacl.Destination) bool {
+func (m *memory) open(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
+	return slices.DeleteFunc(desired(obj), func(d nacl.Destination) bool {
 		_, denied := nacl.Denied(m.acl.Entries, d.CIDR)
 		return denied
 	})

@@ -32,6 +32,7 @@ func (s *scope) setConditions(trouble *problem) {
 	setConditions(facts{
 		obj: s.obj, now: s.now, mode: s.mode, trouble: trouble,
 		aclRead: !s.seen.aclRead.IsZero(), open: s.openAddresses(), unsettled: s.seen.unsettled(s.status().Endpoints),
+		inForce: s.seen.inForce, endpointsRead: !s.seen.endpoints.at.IsZero(), mismatch: s.mismatch(), privateAtHome: s.privateAtHome(),
 	})
 }
 
@@ -55,10 +56,10 @@ type reported struct {
 // openAddresses are the addresses that the network ACL lets through as last read.
 func (s *scope) openAddresses() []string {
 	var open []string
-	if s.seen.acl == nil {
+	if !s.seen.onSubnet(s.obj) {
 		return []string{"any address"}
 	}
-	for _, destination := range s.seen.open(s.status()) {
+	for _, destination := range s.seen.open(s.obj) {
 		open = append(open, destination.CIDR.String())
 	}
 	return open
@@ -69,7 +70,8 @@ func (r *Reconciler) schedule(s *scope, trouble *problem) {
 	switch {
 	case trouble != nil && trouble.stalled:
 		s.due(s.now.Add(refusedInterval))
-	case trouble != nil && trouble.reason == v1alpha1.ReasonHolder:
+	case trouble != nil && trouble.reason == v1alpha1.ReasonNotYet: // polls and lookups go on at their pace
+	case trouble != nil && (trouble.reason == v1alpha1.ReasonHolder || trouble.reason == v1alpha1.ReasonTooManyRuns):
 		s.due(s.now.Add(waitInterval))
 	case trouble != nil:
 		s.due(s.now.Add(retryInterval))
@@ -79,18 +81,60 @@ func (r *Reconciler) schedule(s *scope, trouble *problem) {
 	if trouble != nil {
 		soonest = s.now.Add(retryInterval)
 	}
-	switch {
-	case s.mode == ModePending && trouble == nil:
-		s.due(s.nextPoll(r.options))
-	case s.mode == ModeActive:
+	switch s.mode {
+	case ModeFinished, ModeWaiting, ModeMissed, ModeRenewed:
+	case ModePlan:
+		if trouble == nil && !planned(s.obj) {
+			s.due(soonest)
+		}
+	case ModePending:
+		if trouble == nil || trouble.reason == v1alpha1.ReasonNotYet {
+			s.due(latest(s.nextPoll(r.options), soonest))
+		}
+		if trouble != nil && trouble.reason == v1alpha1.ReasonNotYet {
+			s.due(latest(s.seen.looked.Add(r.options.LookupInterval), soonest)) // addresses rotate
+		}
+	case ModeActive:
 		for _, t := range []time.Time{s.nextPoll(r.options), s.nextACLRead(r.options), s.seen.looked.Add(r.options.LookupInterval)} {
 			s.due(latest(t, soonest))
 		}
-	case s.mode != ModeFinished && s.mode != ModePending && Restored(s.status()):
-		s.due(latest(s.nextPoll(r.options), soonest))
-	case s.mode != ModeFinished && s.mode != ModePending && (trouble == nil || !trouble.stalled):
-		s.due(s.now.Add(retryInterval))
+	case ModeSuspended:
+		switch {
+		case s.status().StartTime == nil:
+		case !lifted(s.status()):
+			s.due(s.now.Add(retryInterval))
+		default:
+			s.due(latest(s.nextPoll(r.options), soonest))
+		}
+	default:
+		switch {
+		case Restored(s.status()):
+			s.due(latest(s.nextPoll(r.options), soonest))
+		case trouble == nil || !trouble.stalled:
+			s.due(s.now.Add(retryInterval))
+		}
 	}
+}
+
+// privateAtHome are the interfaces of VPC endpoints in the subnet itself that agents may connect to.
+func (s *scope) privateAtHome() []string {
+	var found []string
+	for _, endpoint := range s.seen.endpoints.value {
+		for _, each := range endpoint.Interfaces {
+			if each.SubnetID == s.obj.Spec.SubnetID && wantsSession(s.startSpec(), endpoint) {
+				found = append(found, each.ID+" of "+endpoint.ID)
+			}
+		}
+	}
+	return found
+}
+
+// lastReason is why the run had not begun, as the status says.
+func (s *scope) lastReason() string {
+	if c := meta.FindStatusCondition(s.first.Conditions, v1alpha1.ConditionSucceeded); c != nil && c.Message != "" {
+		return c.Message
+	}
+	return "the manager did not come to it"
 }
 
 func (s *scope) nextPoll(options Options) time.Time {

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
@@ -28,7 +29,8 @@ func twoAccounts(o *sim.Options) {
 	o.World.AccessKeys = append(o.World.Keys(), simworld.AccessKey{ID: strangersKey, Secret: "secret", Account: "210987654321"})
 }
 
-// overdue says what of a run of a minute isn't over soon after its time; empty: nothing.
+// overdue says what of a run of a minute isn't over soon after its time; empty: nothing. Its tags may stay as long as a line
+// of the ledger does.
 func (w *world) overdue(ctx context.Context, obj *v1alpha1.AgentDisconnect, soon time.Duration) string {
 	seen := w.get(ctx, obj)
 	if seen.Status.StartTime == nil {
@@ -39,8 +41,11 @@ func (w *world) overdue(ctx context.Context, obj *v1alpha1.AgentDisconnect, soon
 		return fmt.Sprintf("the expiration is %s, not %s", expires, want)
 	}
 	w.run(ctx, expires.Sub(w.clock.Now())+soon, obj)
-	if ok, _ := Equal(w.before).Match(w.entries()); !ok {
+	if ok, _ := Equal(untagged(w.before)).Match(untagged(w.entries())); !ok {
 		return fmt.Sprintf("rules are left %s after the expiration: %v", soon, w.denies(aclID))
+	}
+	if lines, tags := w.get(ctx, obj).Status.Rules, w.tagsOf(obj); len(lines) > 0 && len(tags) == 0 {
+		return fmt.Sprintf("the tags are gone, and these lines are not: %v", lines)
 	}
 	return ""
 }
@@ -163,11 +168,26 @@ var _ = Describe("A manager that dies", func() {
 	It("and is off while a run is asked for starts it when it is back, for all of its duration", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.create(ctx)
-		w.clock.Step(24 * time.Hour)
+		w.clock.Step(agentdisconnect.StartWindow - time.Minute)
 		w.run(ctx, 20*time.Second, obj)
 		seen := w.get(ctx, obj)
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateBlocking), describe(seen))
 		Expect(seen.Status.ExpirationTime.Sub(w.clock.Now())).To(BeNumerically(">", 9*time.Minute))
+	})
+
+	It("and is off for more than an hour while a run is asked for never starts it", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		obj := w.create(ctx)
+		w.clock.Step(24 * time.Hour)
+		w.run(ctx, 20*time.Second, obj)
+		seen := w.get(ctx, obj)
+		succeeded := condition(seen, v1alpha1.ConditionSucceeded)
+		Expect(succeeded.Status).To(Equal(metav1.ConditionFalse), describe(seen))
+		Expect(succeeded.Reason).To(Equal(v1alpha1.AbortStartDeadlineExceeded))
+		Expect(succeeded.Message).To(ContainSubstring("A new spec.runID asks for it again"))
+		Expect(seen.Status.StartTime).To(BeNil())
+		Expect(seen.Finalizers).To(BeEmpty())
+		Expect(w.writes()).To(BeEmpty())
 	})
 })
 

@@ -115,9 +115,6 @@ func (r *Reconciler) setFinalizer(ctx context.Context, s *scope, change func(cli
 	return nil
 }
 
-// ranges are the ranges of the spec that ledger lines of the run may be of.
-func (s *scope) ranges() []string { return s.status().CIDRs }
-
 // ledger gives the sound lines, and what is wrong with the others.
 func (s *scope) ledger() (sound []v1alpha1.Rule, unsound error) {
 	id := ""
@@ -126,7 +123,7 @@ func (s *scope) ledger() (sound []v1alpha1.Rule, unsound error) {
 	}
 	var wrong []error
 	for _, line := range s.status().Rules {
-		if err := nacl.Sound(line, id, s.ranges()); err != nil {
+		if err := nacl.Sound(line, id, ranges(s.obj)); err != nil {
 			wrong = append(wrong, refuse(v1alpha1.ReasonLedgerInvalid,
 				"status.rules was edited: %v. Nothing is done with it: look at the entry in the network ACL, delete it there if it is this run's, then remove the line (kubectl edit --subresource=status)", err))
 			continue

@@ -3,8 +3,10 @@
 package agentdisconnect
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -13,16 +15,22 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
-// start gets a run ready and begins it: target, endpoints, agents, a plan that fits, permission for every write and for
+// start gets a run ready and begins it: target, endpoints, agents, a plan that fits, and permission for every write and for
 // undoing it. What fails here costs none of the run's duration, and nothing was written to AWS.
 func (r *Reconciler) start(ctx context.Context, s *scope) error {
 	t, counted, err := r.makeReady(ctx, s)
+	if err == nil && counted != nil {
+		err = s.notYet()
+	}
 	if err != nil || counted == nil {
 		r.holders.withdraw(s.obj.UID)
 		return err
 	}
-	if err := r.holders.hold(ctx, r, s, t.acl.ID, func() error { return r.begin(ctx, s, t, counted) }); err != nil {
+	if err := r.holders.hold(ctx, r, s, claimOf(s, t), func() error { return r.begin(ctx, s, t, counted) }); err != nil {
 		return err
+	}
+	if s.cloned() {
+		return r.endIfAborted(ctx, s, r.fits(s, r.raise(ctx, s)))
 	}
 	trouble := r.install(ctx, s, s.status().Rules)
 	trouble = errors.Join(trouble, r.readACL(ctx, s))
@@ -30,64 +38,46 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 		sound, _ := s.ledger()
 		r.judge(s, sound)
 	}
+	s.seen.noteForce(s.obj, s.now)
 	return r.endIfAborted(ctx, s, r.fits(s, trouble))
+}
+
+// notYet makes a run that is ready wait for spec.startAfter.
+func (s *scope) notYet() error {
+	after := s.obj.Spec.StartAfter
+	if after == nil || !s.now.Before(after.Time) {
+		return nil
+	}
+	return wait(v1alpha1.ReasonNotYet, "the run is ready and begins at %s; %s known", after.UTC().Format(time.RFC3339), describeEndpoints(s.status().Endpoints))
+}
+
+// heldUp are the reasons that another run on the network ACL gives rise to: then that is what this one waits for.
+var heldUp = []string{
+	v1alpha1.ReasonNetworkACLTemporary, v1alpha1.ReasonNoConnectedAgents, v1alpha1.ReasonNoRoom, v1alpha1.ReasonQuotaExceeded,
+	v1alpha1.ReasonTagsFull,
 }
 
 // makeReady finds out all that a start needs. No agents that count, without an error: a second poll is still due.
 func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alpha1.ContainerInstance, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	t, err := r.resolve(ctx, s)
+	t, err := r.assess(ctx, s)
+	var counted []v1alpha1.ContainerInstance
 	if err == nil {
-		err = r.prepare(ctx, s, t)
+		s.seen.notes, err = r.notes(ctx, s, t)
 	}
 	if err == nil {
-		_, err = r.firstPlan(s, t)
+		_, err = r.setUp(s, t)
 	}
-	if err != nil {
-		return nil, nil, err
+	if err == nil {
+		counted, err = r.counted(s, t)
 	}
-	counted, err := r.counted(s, t)
-	if err != nil {
-		// Where another run has the agents disconnected, that is what this one waits for.
-		if _, held := r.free(ctx, s, t.acl.ID); held != nil {
+	if err != nil && t.acl != nil && slices.Contains(heldUp, explain(err).reason) {
+		if _, held := r.free(ctx, s, claimOf(s, t)); held != nil {
 			err = held
 		}
 	}
 	return t, counted, err
-}
-
-// firstPlan is the plan of a run that owns nothing yet.
-func (r *Reconciler) firstPlan(s *scope, t *target) (nacl.Plan, error) {
-	return nacl.NewPlan(nacl.PlanInput{
-		NetworkACLID: t.acl.ID, Desired: desired(s.status()), Observed: t.acl.Entries, Quota: r.options.EntryQuota,
-	})
-}
-
-// prepare finds the endpoints and asks about agents and permissions, all of it side by side where nothing depends on
-// anything else.
-func (r *Reconciler) prepare(ctx context.Context, s *scope, t *target) error {
-	trouble := together(
-		func() error { return r.pollAgents(ctx, s, t.cluster.ARN, t.instances) },
-		func() error { return r.discover(ctx, s, t) },
-		func() error { return r.checkPermissions(ctx, s, t.acl.ID) },
-	)
-	if trouble != nil {
-		return trouble
-	}
-	return r.lookUp(ctx, s)
-}
-
-// checkPermissions asks AWS whether all that the run writes would be allowed.
-func (r *Reconciler) checkPermissions(ctx context.Context, s *scope, aclID string) error {
-	if age := s.now.Sub(s.seen.permitted); s.seen.permittedACL == aclID && age >= 0 && age < permissionTTL {
-		return nil
-	}
-	if err := nacl.CheckPermissions(ctx, s.clients.EC2, aclID); err != nil {
-		return err
-	}
-	s.seen.permitted, s.seen.permittedACL = s.now, aclID
-	return nil
 }
 
 // counted gives the agents that were connected on two polls in a row: those that count. Nil without an error: some were on
@@ -102,45 +92,83 @@ func (r *Reconciler) counted(s *scope, t *target) ([]v1alpha1.ContainerInstance,
 		}
 	}
 	if !connectedNow {
-		return nil, refuse(v1alpha1.ReasonNoConnectedAgents, "none of the %d container instances of cluster %s in subnet %s has a connected agent: start the agents, then the run begins",
-			len(t.instances), s.obj.Spec.Cluster, s.obj.Spec.SubnetID)
+		return nil, r.noneConnected(s, t)
 	}
 	return instances, nil
+}
+
+func (r *Reconciler) noneConnected(s *scope, t *target) *problem {
+	return refuse(v1alpha1.ReasonNoConnectedAgents, "none of the %d container instances of cluster %s in subnet %s has a connected agent: start the agents, then the run begins",
+		len(t.instances), s.obj.Spec.Cluster, s.obj.Spec.SubnetID)
 }
 
 // begin makes the run a fact, before the first write to AWS: first the finalizer, then times, target and ledger. The
 // network ACL is read once more, now that nobody else can begin on it: much may have happened since it was first read.
 func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v1alpha1.ContainerInstance) error {
-	var err error
+	claimed, err := claimOf(s, t), error(nil)
 	if t.acl, err = nacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
 		return err
 	}
 	if err := r.admit(s, t); err != nil {
 		return err
 	}
-	plan, err := r.firstPlan(s, t)
+	if claimOf(s, t) != claimed {
+		return wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", s.obj.Spec.SubnetID)
+	}
+	how, err := r.setUp(s, t)
 	if err != nil {
 		return err
+	}
+	if mode, _ := ModeAt(s.obj, r.clock.Now()); mode != ModePending {
+		return wait(v1alpha1.ReasonNotYet, "the run's time to start passed while it was got ready")
 	}
 	if err := r.setFinalizer(ctx, s, controllerutil.AddFinalizer); err != nil {
 		return err
 	}
-	now, spec, status := r.clock.Now(), &s.obj.Spec, s.status()
-	status.StartTime = stamp(now)
-	status.ExpirationTime = stamp(status.StartTime.Add(spec.Duration.Duration))
-	status.Target = &v1alpha1.Target{AccountID: t.accountID, Region: s.clients.Region, ClusterARN: t.cluster.ARN, VPCID: t.subnet.vpcID}
-	status.NetworkACL = &v1alpha1.NetworkACL{ID: t.acl.ID, Mode: v1alpha1.NetworkACLModeInPlace}
-	if spec.NetworkACLMode == v1alpha1.NetworkACLModeInPlace {
-		status.NetworkACL.Sharing = new(true)
-	}
-	status.Agents = &v1alpha1.Agents{ContainerInstances: counted}
-	count(status.Agents)
-	status.Rules = attempt(plan.Create, now)
+	now := r.clock.Now()
+	r.open(s, t, how, counted, now)
 	s.mode, _ = ModeAt(s.obj, now)
 	s.setConditions(nil)
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
-	s.seen.startRun(len(t.instances) - len(counted))
+	s.seen.startRun()
+	s.seen.original = t.acl // of a clone; InPlace has none and doesn't look
 	return nil
+}
+
+// open writes into the status what a run begins with.
+func (r *Reconciler) open(s *scope, t *target, how setup, counted []v1alpha1.ContainerInstance, now time.Time) {
+	spec, status := &s.obj.Spec, s.status()
+	status.RunID = spec.RunID
+	status.StartTime = stamp(now)
+	status.ExpirationTime = stamp(status.StartTime.Add(spec.Duration.Duration))
+	status.StartedWith = startedWith(spec)
+	status.Target = &v1alpha1.Target{AccountID: t.accountID, Region: s.clients.Region, ClusterARN: t.cluster.ARN, VPCID: t.subnet.vpcID}
+	if t.subnet.ipv6 {
+		status.Target.IPv6 = new(true)
+	}
+	status.Agents = &v1alpha1.Agents{ContainerInstances: counted, Uncounted: new(int32(len(t.instances) - len(counted)))}
+	count(status.Agents)
+	if how.mode == v1alpha1.NetworkACLModeClone {
+		status.NetworkACL = &v1alpha1.NetworkACL{
+			Mode: how.mode, ModeReason: how.reason, OriginalID: t.acl.ID,
+			State: v1alpha1.CloneCreating, Attempt: 1, Baseline: nacl.FormatCopies(how.copies),
+		}
+		return // its lines follow when the clone has an id
+	}
+	status.NetworkACL = &v1alpha1.NetworkACL{ID: t.acl.ID, Mode: how.mode, ModeReason: how.reason}
+	status.Rules = attempt(how.rules, now)
+}
+
+// startedWith keeps what of the spec holds for the whole run.
+func startedWith(spec *v1alpha1.AgentDisconnectSpec) *v1alpha1.StartedWith {
+	return &v1alpha1.StartedWith{
+		Sessions:            slices.Clone(spec.Sessions),
+		NetworkACLMode:      spec.NetworkACLMode,
+		OtherClusters:       cmp.Or(spec.OtherClusters, v1alpha1.OtherClustersRefuse),
+		OnDrift:             cmp.Or(spec.OnDrift, v1alpha1.OnDriftReapply),
+		AdditionalEndpoints: spec.AdditionalEndpoints.DeepCopy(),
+		StartAfter:          spec.StartAfter.DeepCopy(),
+	}
 }

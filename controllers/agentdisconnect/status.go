@@ -4,7 +4,6 @@ package agentdisconnect
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -26,6 +25,14 @@ type facts struct {
 	open []string
 	// unsettled are the hosts whose set of addresses may still grow.
 	unsettled []string
+	// endpointsRead says that the VPC's endpoints were looked up since the process began.
+	endpointsRead bool
+	// inForce is since when the rules were seen to deny everything; zero: they were not yet, since the process began.
+	inForce time.Time
+	// mismatch says how the manager's own network path may have shaped what ECS named; empty: it doesn't look so.
+	mismatch string
+	// privateAtHome are interfaces in the subnet itself that agents may connect to.
+	privateAtHome []string
 }
 
 // verdict is the value of a condition.
@@ -45,12 +52,15 @@ const (
 func setConditions(f facts) {
 	status := &f.obj.Status
 	status.ObservedGeneration = f.obj.Generation
-	if f.mode == ModeFinished {
+	if f.mode == ModeFinished && status.Plan == nil {
 		// What the run was stays; the conditions only follow the generation, or tools would wait for ever.
 		for i := range status.Conditions {
 			status.Conditions[i].ObservedGeneration = f.obj.Generation
 		}
 		return
+	}
+	if f.mode == ModeFinished {
+		status.Plan = nil // it was a plan in between
 	}
 	succeeded := f.succeeded()
 	f.set(v1alpha1.ConditionSucceeded, &succeeded)
@@ -77,15 +87,18 @@ func (f facts) set(conditionType string, v *verdict) {
 func (f facts) succeeded() verdict {
 	status := &f.obj.Status
 	switch {
-	case status.CompletionTime != nil:
+	case f.mode == ModePlan:
+		return f.planning()
+	case status.CompletionTime != nil && Restored(status):
 		return f.outcome()
-	case f.mode == ModePending:
+	case f.mode == ModeSuspended:
+		return f.suspended()
+	case f.mode == ModePending || f.mode == ModeWaiting:
 		return f.notBegun()
 	case f.mode == ModeActive:
 		return f.running()
 	case !Restored(status):
-		message := fmt.Sprintf("%s left to remove from network ACL %s", plural(len(status.Rules), "rule", "rules"), aclID(status))
-		return verdict{unknown, v1alpha1.StateRestoring, f.because(f.withTrouble(message))}
+		return verdict{unknown, v1alpha1.StateRestoring, f.because(f.withTrouble(f.left()))}
 	case f.mode == ModeDeleting:
 		return verdict{unknown, v1alpha1.StateRestoring, "the object is being deleted, and no rule of the run is left"}
 	default:
@@ -97,8 +110,42 @@ func (f facts) succeeded() verdict {
 	}
 }
 
+// left says what of the run is left to undo.
+func (f facts) left() string {
+	status := &f.obj.Status
+	if acl := status.NetworkACL; acl != nil && cloneLeft(acl) {
+		return fmt.Sprintf("clone %s of network ACL %s is left to undo", aclID(status), acl.OriginalID)
+	}
+	return fmt.Sprintf("%s left to remove from network ACL %s", plural(len(status.Rules), "rule", "rules"), aclID(status))
+}
+
+func (f facts) planning() verdict {
+	switch {
+	case planned(f.obj):
+		return verdict{yes, v1alpha1.StatePlanned, describePlan(f.obj.Status.Plan)}
+	case f.trouble != nil && f.trouble.stalled:
+		return verdict{unknown, v1alpha1.StateRefused, f.trouble.message}
+	default:
+		return verdict{unknown, v1alpha1.StateDiscovering, f.withTrouble("finding out what a run would do")}
+	}
+}
+
+// suspended is a run that spec.suspend holds up, before its start or after it.
+func (f facts) suspended() verdict {
+	status := &f.obj.Status
+	switch {
+	case status.StartTime == nil:
+		return verdict{unknown, v1alpha1.StateSuspended, fmt.Sprintf("spec.suspend is true: the run has not begun, and holds nothing; if it has not by %s, it never will", startDeadline(f.obj).UTC().Format(time.RFC3339))}
+	case !lifted(status):
+		return verdict{unknown, v1alpha1.StateRestoring, f.withTrouble("spec.suspend is true: the rules are being lifted from network ACL " + aclID(status))}
+	}
+	return verdict{unknown, v1alpha1.StateSuspended, f.withTrouble(fmt.Sprintf("spec.suspend is true: the rules are lifted; the run ends at %s all the same", expiration(status).UTC().Format(time.RFC3339)))}
+}
+
 func (f facts) notBegun() verdict {
 	switch {
+	case f.mode == ModeWaiting:
+		return verdict{unknown, v1alpha1.StateWaiting, fmt.Sprintf("the run begins at %s at the earliest; discovery begins %s before", f.obj.Spec.StartAfter.UTC().Format(time.RFC3339), minutes(WarmUp))}
 	case f.trouble == nil:
 		return verdict{unknown, v1alpha1.StateDiscovering, "looking for endpoints, and for agents that are connected on two polls in a row"}
 	case f.trouble.stalled:
@@ -123,6 +170,11 @@ func (f facts) running() verdict {
 	return verdict{unknown, state, message}
 }
 
+// missed says whether the run is over without ever having begun.
+func missed(status *v1alpha1.AgentDisconnectStatus) bool {
+	return status.StartTime == nil && status.Abort != nil && status.Abort.Reason == v1alpha1.AbortStartDeadlineExceeded
+}
+
 // outcome is what a run that is over came to.
 func (f facts) outcome() verdict {
 	status := &f.obj.Status
@@ -137,10 +189,18 @@ func (f facts) outcome() verdict {
 			back += ": " + list(instanceIDs(away))
 		}
 	}
+	if allLeft(status.Agents) {
+		back = "; the rules are gone"
+	}
+	if acl := status.NetworkACL; acl != nil && acl.State == v1alpha1.CloneAdopted {
+		back += fmt.Sprintf("; the original %s was deleted, so clone %s stays as the subnet's network ACL", acl.OriginalID, acl.ID)
+	}
 	switch stayed := neverDisconnected(status.Agents); {
+	case missed(status):
+		return verdict{no, status.Abort.Reason, status.Abort.Message}
 	case status.Abort != nil:
 		return verdict{no, status.Abort.Reason, status.Abort.Message + back}
-	case len(stayed) > 0 || status.Agents == nil:
+	case len(stayed) > 0 || status.Agents == nil || len(status.Agents.ContainerInstances) == 0:
 		return verdict{no, v1alpha1.StateAgentsStayedConnected, fmt.Sprintf("%s never seen disconnected: %s%s", plural(len(stayed), "agent was", "agents were"), list(instanceIDs(stayed)), back)}
 	case status.Agents.ReconnectedTime == nil:
 		return verdict{no, v1alpha1.StateAgentsDidNotReconnect, "all agents were seen disconnected" + back}
@@ -151,6 +211,9 @@ func (f facts) outcome() verdict {
 
 func (f facts) endpointsDiscovered() verdict {
 	endpoints := f.obj.Status.Endpoints
+	if plan := f.obj.Status.Plan; f.mode == ModePlan && plan != nil {
+		endpoints = plan.Endpoints
+	}
 	switch host := unresolved(endpoints); {
 	case f.trouble != nil && (f.trouble.reason == v1alpha1.ReasonHostNotResolved || f.trouble.reason == v1alpha1.ReasonInvalidEndpoint || f.trouble.reason == v1alpha1.ReasonTooManyEndpoints):
 		return verdict{no, f.trouble.reason, f.trouble.message}
@@ -159,9 +222,9 @@ func (f facts) endpointsDiscovered() verdict {
 	case host != "":
 		return verdict{unknown, "NotLookedUp", host + " has not been looked up yet"}
 	case len(f.unsettled) > 0 && (f.mode == ModePending || f.mode == ModeActive):
-		return verdict{yes, "Discovered", describeEndpoints(endpoints) + "; lookups go on, more may be found for " + list(f.unsettled)}
+		return verdict{yes, "Discovered", describeEndpoints(endpoints) + "; lookups go on, more may be found for " + list(f.unsettled) + f.andMismatch()}
 	case f.mode == ModePending || f.mode == ModeActive:
-		return verdict{yes, "Settled", fmt.Sprintf("%s; lookups found no other for %s", describeEndpoints(endpoints), minutes(settledAfter))}
+		return verdict{yes, "Settled", fmt.Sprintf("%s; lookups found no other for %s", describeEndpoints(endpoints), minutes(settledAfter)) + f.andMismatch()}
 	default:
 		return verdict{yes, "Discovered", describeEndpoints(endpoints)}
 	}
@@ -170,18 +233,22 @@ func (f facts) endpointsDiscovered() verdict {
 func (f facts) rulesInstalled() verdict {
 	status := &f.obj.Status
 	switch {
-	case f.mode == ModePending || status.StartTime == nil:
+	case status.StartTime == nil && !traces(status), missed(status) && Restored(status):
 		return verdict{no, "NotStarted", "the run has not begun"}
+	case f.mode == ModeSuspended && lifted(status):
+		return verdict{no, "Suspended", "the rules are lifted while spec.suspend is true"}
 	case f.mode != ModeActive && Restored(status):
 		return verdict{no, "Removed", "no rule of this run is left"}
 	case f.mode != ModeActive:
-		return verdict{no, "Restoring", plural(len(status.Rules), "rule", "rules") + " left to remove"}
+		return verdict{no, "Restoring", f.left()}
+	case status.NetworkACL != nil && status.NetworkACL.Mode == v1alpha1.NetworkACLModeClone && status.NetworkACL.State != v1alpha1.CloneServing:
+		return verdict{no, "Cloning", fmt.Sprintf("clone %s of network ACL %s does not serve the subnet yet", aclID(status), status.NetworkACL.OriginalID)}
 	case !f.aclRead:
 		return verdict{unknown, "NotRead", "the network ACL has not been read yet"}
 	case len(f.open) > 0:
 		return verdict{no, "Incomplete", fmt.Sprintf("network ACL %s does not deny %s yet", aclID(status), list(f.open))}
 	default:
-		return verdict{yes, "Installed", fmt.Sprintf("network ACL %s denies %s: read back", aclID(status), describeEndpoints(status.Endpoints))}
+		return verdict{yes, "Installed", fmt.Sprintf("network ACL %s%s denies %s: read back", aclID(status), f.howUsed(), describeEndpoints(status.Endpoints))}
 	}
 }
 
@@ -189,15 +256,17 @@ func (f facts) agentsDisconnected() verdict {
 	agents := f.obj.Status.Agents
 	connected := stillConnected(agents)
 	switch {
-	case agents == nil || f.mode == ModePending:
+	case agents == nil || f.obj.Status.StartTime == nil:
 		return verdict{no, "NotStarted", "the run has not begun"}
 	case allDisconnected(agents):
 		return verdict{yes, "AllDisconnected", fmt.Sprintf("ECS says on two polls in a row that %s disconnected", plural(int(*agents.Total), "agent is", "agents are"))}
-	case f.mode != ModeActive:
+	case f.mode != ModeActive && f.mode != ModeSuspended:
 		return verdict{no, "Reconnected", plural(len(connected), "agent is", "agents are") + " connected"}
+	case f.mode == ModeSuspended:
+		return verdict{no, "Suspended", plural(len(connected), "agent is", "agents are") + " connected while the rules are lifted"}
 	default:
-		return verdict{no, "SomeConnected", fmt.Sprintf("%s still connected: %s. Agents notice a dropped path after 1 to 4 minutes; if it takes longer, an address was missed, they use a PrivateLink interface in the subnet itself, or a proxy",
-			plural(len(connected), "agent is", "agents are"), list(instanceIDs(connected)))}
+		return verdict{no, "SomeConnected", fmt.Sprintf("%s still connected: %s. %s%s",
+			plural(len(connected), "agent is", "agents are"), list(instanceIDs(connected)), f.whyConnected(), f.uncounted())}
 	}
 }
 
@@ -221,58 +290,4 @@ func (f facts) stalled(succeeded verdict) *verdict {
 		return &verdict{yes, f.trouble.reason, f.trouble.message}
 	}
 	return nil
-}
-
-// shortDurationBelow is the duration under which a run proves little: agents take up to 4 minutes to notice.
-const shortDurationBelow = 5 * time.Minute
-
-func (f facts) shortDuration() string {
-	if f.obj.Spec.Duration.Duration >= shortDurationBelow {
-		return ""
-	}
-	return fmt.Sprintf("a run of less than %s proves little, since agents take 1 to 4 minutes to notice", minutes(shortDurationBelow))
-}
-
-// changedSpec names what was changed in the spec since the run began and takes no effect on it.
-func (f facts) changedSpec() string {
-	if changed := changedFields(f.obj); len(changed) > 0 {
-		return "changed after the start and without effect on this run: " + strings.Join(changed, ", ")
-	}
-	return ""
-}
-
-// because adds why a run was aborted.
-func (f facts) because(message string) string {
-	if abort := f.obj.Status.Abort; abort != nil {
-		return abort.Reason + ": " + abort.Message + "; " + message
-	}
-	return message
-}
-
-func (f facts) withTrouble(message string) string {
-	if f.trouble == nil {
-		return message
-	}
-	return message + "; " + f.trouble.message
-}
-
-func aclID(status *v1alpha1.AgentDisconnectStatus) string {
-	if status.NetworkACL == nil {
-		return "(unknown)"
-	}
-	return status.NetworkACL.ID
-}
-
-func minutes(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d/time.Minute)) }
-
-// list names the first few of several things.
-func list(names []string) string {
-	const most = 3
-	if len(names) == 0 {
-		return "unknown"
-	}
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

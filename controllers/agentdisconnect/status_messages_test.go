@@ -105,8 +105,31 @@ func TestMessagesOnTheWay(t *testing.T) {
 			"network ACL " + testACL + " denies 3 addresses of 2 hosts: read back; a run of less than 5 minutes proves little, since agents take 1 to 4 minutes to notice"},
 		"a run of five minutes": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, read, func(f *facts) { f.obj.Spec.Duration.Duration = 5 * time.Minute }),
 			"network ACL " + testACL + " denies 3 addresses of 2 hosts: read back"},
-		"one connected": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, read, agents(true, false)),
-			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes; if it takes longer, an address was missed, they use a PrivateLink interface in the subnet itself, or a proxy"},
+		"one connected, within the time that agents take": {v1alpha1.ConditionAgentsDisconnected,
+			facing(ModeActive, started, read, agents(true, false), func(f *facts) { f.now = f.now.Add(-time.Second) }),
+			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes"},
+		"one connected for too long": {v1alpha1.ConditionAgentsDisconnected,
+			facing(ModeActive, started, read, agents(true, false), func(f *facts) { f.endpointsRead = true }),
+			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and those are past. " +
+				"Checked: the network ACL denies all 3 addresses of 2 hosts; lookups find no other address; no VPC endpoint of ECS gives the agents another path. " +
+				"Left as a cause, the most likely first: " +
+				"(1) they connect to a host that ECS named to them alone: the agent's log names it, and spec.additionalEndpoints takes it; " +
+				"(2) they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead"},
+		"one connected for too long, and much is open": {v1alpha1.ConditionAgentsDisconnected,
+			facing(ModeActive, started, lets("192.0.2.3/32"), agents(true, false), stillGrowing, func(f *facts) {
+				f.endpointsRead, f.privateAtHome = true, []string{"eni-1 of vpce-1"}
+				f.obj.Status.StartedWith = &v1alpha1.StartedWith{Sessions: []v1alpha1.Session{v1alpha1.SessionTCS}}
+				f.obj.Status.Agents.Uncounted = new(int32(1))
+			}),
+			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and those are past. " +
+				"Left as a cause, the most likely first: " +
+				"(1) spec.sessions leaves ACS out, and ECS goes by that session alone; " +
+				"(2) the network ACL does not deny 192.0.2.3/32; " +
+				"(3) they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts; " +
+				"(4) an address of ecs-t.example is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server); " +
+				"(5) they connect to a host that ECS named to them alone: the agent's log names it, and spec.additionalEndpoints takes it; " +
+				"(6) they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead. " +
+				"1 further container instance in the subnet does not count: not connected before the start, or joined since"},
 		"all disconnected": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, read, agents(false, false)),
 			"ECS says on two polls in a row that 2 agents are disconnected"},
 		"still looking": {v1alpha1.ConditionEndpointsDiscovered, facing(ModeActive, started, read, stillGrowing),
@@ -116,10 +139,43 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"restoring": {v1alpha1.ConditionSucceeded, facing(ModeExpired, started),
 			"3 rules left to remove from network ACL " + testACL},
 		"restoring, by its rules": {
-			v1alpha1.ConditionRulesInstalled, facing(ModeExpired, started), "3 rules left to remove",
+			v1alpha1.ConditionRulesInstalled, facing(ModeExpired, started), "3 rules left to remove from network ACL " + testACL,
 		},
 		"restoring in trouble": {v1alpha1.ConditionSucceeded, facing(ModeAborted, started, aborted(v1alpha1.AbortSubnetLeft), stopped(aPerson)),
 			"SubnetLeftNetworkACL: this was seen; 3 rules left to remove from network ACL " + testACL + "; grant it"},
+		"long before its time": {v1alpha1.ConditionSucceeded, facing(ModeWaiting, asked(func(spec *v1alpha1.AgentDisconnectSpec) { spec.StartAfter = at(300) })),
+			"the run begins at 2026-01-02T08:04:05Z at the earliest; discovery begins 10 minutes before"},
+		"suspended before it began": {v1alpha1.ConditionSucceeded, facing(ModeSuspended, asked(suspend)),
+			"spec.suspend is true: the run has not begun, and holds nothing; if it has not by 2026-01-02T03:04:05Z, it never will"},
+		"suspended, its rules being lifted": {v1alpha1.ConditionSucceeded, facing(ModeSuspended, asked(suspend), started, stopped(theWeight)),
+			"spec.suspend is true: the rules are being lifted from network ACL " + testACL + "; AWS limits the rate"},
+		"suspended": {v1alpha1.ConditionSucceeded, facing(ModeSuspended, asked(suspend), started, withoutRules),
+			"spec.suspend is true: the rules are lifted; the run ends at 2026-01-02T03:14:05Z all the same"},
+		"suspended, by its rules": {v1alpha1.ConditionRulesInstalled, facing(ModeSuspended, asked(suspend), started, withoutRules),
+			"the rules are lifted while spec.suspend is true"},
+		"suspended, by its agents": {v1alpha1.ConditionAgentsDisconnected, facing(ModeSuspended, asked(suspend), started, withoutRules, agents(true, false)),
+			"1 agent is connected while the rules are lifted"},
+		"never begun": {v1alpha1.ConditionSucceeded, facing(ModeMissed, neverBegun), "the run had not begun"},
+		"planning":    {v1alpha1.ConditionSucceeded, facing(ModePlan, stopped(theWeight)), "finding out what a run would do; AWS limits the rate"},
+		"planned": {v1alpha1.ConditionSucceeded, facing(ModePlan, looked()),
+			"a run would start: 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
+		"planned, and a run would be refused": {v1alpha1.ConditionSucceeded, facing(ModePlan, looked(v1alpha1.Refusal{Reason: v1alpha1.ReasonNoConsent, Message: "no tag"})),
+			"a run would not start (NoConsent), see status.plan.refusals: 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
+		"cloning, without an answer": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, cloning(v1alpha1.CloneCreating)),
+			"clone (not known yet) of network ACL " + testOriginal + " does not serve the subnet yet"},
+		"cloning": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, cloning(v1alpha1.CloneReady), read),
+			"clone " + testACL + " of network ACL " + testOriginal + " does not serve the subnet yet"},
+		"blocking by a clone": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, cloning(v1alpha1.CloneServing), read),
+			"network ACL " + testACL + " (a clone of " + testOriginal + ", which other subnets share) denies 3 addresses of 2 hosts: read back"},
+		"restoring a clone": {v1alpha1.ConditionSucceeded, facing(ModeExpired, started, cloning(v1alpha1.CloneServing)),
+			"clone " + testACL + " of network ACL " + testOriginal + " is left to undo"},
+		"over, its clone adopted": {v1alpha1.ConditionSucceeded,
+			facing(ModeAborted, started, cloning(v1alpha1.CloneAdopted), aborted(v1alpha1.AbortOriginalDeleted), restored, backAgain, completed(12)),
+			"this was seen; the rules are gone and the agents are back; the original " + testOriginal + " was deleted, so clone " + testACL + " stays as the subnet's network ACL"},
+		"changed while on": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, read, func(f *facts) {
+			f.obj.Status.StartedWith = startedWith(&f.obj.Spec)
+			f.obj.Spec.Mode, f.obj.Spec.RunID, f.obj.Spec.OnDrift = v1alpha1.ModePlan, "two", v1alpha1.OnDriftAbort
+		}), "network ACL " + testACL + " denies 3 addresses of 2 hosts: read back; changed after the start and without effect on this run: mode, onDrift, runID"},
 		"recovering": {v1alpha1.ConditionSucceeded, facing(ModeExpired, started, agents(false, true), restored),
 			"the rules are gone; waiting for 1 agent to be connected again"},
 		"recovering, nearly": {v1alpha1.ConditionSucceeded, facing(ModeExpired, started, restored),
@@ -167,9 +223,6 @@ func drawFacts(t *rapid.T) facts {
 	if rapid.Bool().Draw(t, "known") {
 		rapid.SampledFrom([]happened{discovered, named}).Draw(t, "endpoints")(&f)
 	}
-	if rapid.Bool().Draw(t, "on an ACL") {
-		obj.Status.NetworkACL = &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace}
-	}
 	if rapid.Bool().Draw(t, "counted") {
 		obj.Status.Agents = &v1alpha1.Agents{}
 		for i := range rapid.IntRange(0, 6).Draw(t, "agents") {
@@ -189,6 +242,9 @@ func drawFacts(t *rapid.T) facts {
 	f.aclRead = rapid.Bool().Draw(t, "ACL read")
 	f.open = rapid.SliceOfN(rapid.Just("192.0.2.1/32"), 0, 5).Draw(t, "open")
 	f.unsettled = rapid.SliceOfN(rapid.Just(strings.Repeat("z", 253)), 0, 5).Draw(t, "unsettled")
+	f.endpointsRead = rapid.Bool().Draw(t, "endpoints read")
+	f.mismatch = rapid.SampledFrom([]string{"", strings.Repeat("m", 400)}).Draw(t, "mismatch")
+	f.privateAtHome = rapid.SliceOfN(rapid.Just("eni-1 of vpce-1"), 0, 5).Draw(t, "private at home")
 	return f
 }
 
@@ -198,7 +254,7 @@ func TestConditionsAreWholeAndBoundedWhateverTheFacts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		f := drawFacts(t)
-		if f.mode == ModeFinished {
+		if f.mode == ModeFinished && f.obj.Status.Plan == nil {
 			t.Skip("nothing is computed")
 		}
 		setConditions(f)
@@ -229,11 +285,25 @@ func TestConditionsAreWholeAndBoundedWhateverTheFacts(t *testing.T) {
 		if succeeded.Status == metav1.ConditionTrue {
 			g.Expect(stalled).To(BeNil())
 		}
-		if succeeded.Status != metav1.ConditionUnknown {
+		switch {
+		case f.mode == ModePlan:
+			expected := metav1.ConditionUnknown
+			if succeeded.Reason == v1alpha1.StatePlanned {
+				expected = metav1.ConditionTrue
+			}
+			g.Expect(succeeded.Status).To(Equal(expected), "a plan says nothing of a run")
+		case succeeded.Status != metav1.ConditionUnknown:
 			g.Expect(f.obj.Status.CompletionTime).NotTo(BeNil(), "terminal only when it is over")
+			g.Expect(Restored(&f.obj.Status)).To(BeTrue(), "terminal only when nothing is left")
 		}
 		if meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionRulesInstalled) {
+			g.Expect(f.mode).To(Equal(ModeActive), "only while the run is on")
 			g.Expect(f.aclRead && len(f.open) == 0).To(BeTrue(), "only what was read back")
+			acl := f.obj.Status.NetworkACL
+			g.Expect(acl == nil || acl.Mode == v1alpha1.NetworkACLModeInPlace || acl.State == v1alpha1.CloneServing).To(BeTrue(), "only where it acts on the subnet")
+		}
+		if succeeded.Reason == v1alpha1.StateSuspended && f.obj.Status.StartTime != nil {
+			g.Expect(lifted(&f.obj.Status)).To(BeTrue(), "suspended only when the rules are lifted")
 		}
 	})
 }

@@ -4,10 +4,8 @@ package agentdisconnect
 
 import (
 	"fmt"
-	"testing"
 	"time"
 
-	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,7 +13,8 @@ import (
 )
 
 const (
-	testACL = "acl-0b3d6f9a1c5e72840"
+	testACL      = "acl-0b3d6f9a1c5e72840"
+	testOriginal = "acl-0d5f8a2c4e6b19370"
 	// Two container instances.
 	one = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/3f1b"
 	two = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/7c9e"
@@ -111,6 +110,51 @@ func aborted(reason string) happened {
 	}
 }
 
+// cloning: the run's rules are on a clone, which is that far.
+func cloning(state v1alpha1.CloneState) happened {
+	return func(f *facts) {
+		acl := f.obj.Status.NetworkACL
+		acl.Mode, acl.ModeReason, acl.OriginalID, acl.State = v1alpha1.NetworkACLModeClone, v1alpha1.NetworkACLModeShared, testOriginal, state
+		if state == v1alpha1.CloneCreating {
+			acl.ID, f.obj.Status.Rules = "", nil
+		}
+	}
+}
+
+// asked: the object was made an hour before the run's start, and the spec is changed.
+func asked(change func(*v1alpha1.AgentDisconnectSpec)) happened {
+	return func(f *facts) {
+		f.obj.CreationTimestamp = *at(-60)
+		change(&f.obj.Spec)
+	}
+}
+
+func suspend(spec *v1alpha1.AgentDisconnectSpec) { spec.Suspend = new(true) }
+
+// withoutRules: they are gone, since the run is suspended.
+func withoutRules(f *facts) { f.obj.Status.Rules = nil }
+
+// looked: a plan was made of the spec as it is.
+func looked(refusals ...v1alpha1.Refusal) happened {
+	return func(f *facts) {
+		f.obj.Spec.Mode = v1alpha1.ModePlan
+		found := facts{obj: &v1alpha1.AgentDisconnect{}}
+		discovered(&found)
+		f.obj.Status.Plan = &v1alpha1.Plan{
+			ObservedGeneration: f.obj.Generation, Refusals: refusals, Rules: make([]v1alpha1.PlannedRule, 6),
+			Endpoints:  found.obj.Status.Endpoints,
+			NetworkACL: &v1alpha1.PlannedNetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace},
+			Agents:     &v1alpha1.PlannedAgents{Connected: new(int32(2))},
+		}
+	}
+}
+
+// neverBegun: the run's start deadline passed.
+func neverBegun(f *facts) {
+	f.obj.Status.Abort = &v1alpha1.Abort{Reason: v1alpha1.AbortStartDeadlineExceeded, Message: "the run had not begun", Time: *at(0)}
+	f.obj.Status.RestoredTime, f.obj.Status.CompletionTime = at(0), at(0)
+}
+
 func stopped(p *problem) happened { return func(f *facts) { f.trouble = p } }
 
 var (
@@ -136,95 +180,4 @@ func health(obj *v1alpha1.AgentDisconnect) string {
 		return "Failed"
 	}
 	return "Current"
-}
-
-func TestConditionsOfEveryState(t *testing.T) {
-	for name, tc := range map[string]struct {
-		facts                                    facts
-		succeeded, endpoints, rules, agents, why string // why: the reason of Stalled
-		health                                   string
-	}{
-		"just created": {facing(ModePending),
-			"Unknown/Discovering", "Unknown/NotDiscovered", "False/NotStarted", "False/NotStarted", "", "InProgress"},
-		"found out, second poll due": {facing(ModePending, discovered, stillGrowing),
-			"Unknown/Discovering", "True/Discovered", "False/NotStarted", "False/NotStarted", "", "InProgress"},
-		"found out and settled": {facing(ModePending, discovered),
-			"Unknown/Discovering", "True/Settled", "False/NotStarted", "False/NotStarted", "", "InProgress"},
-		"waiting": {facing(ModePending, discovered, stopped(theWeight)),
-			"Unknown/Waiting", "True/Settled", "False/NotStarted", "False/NotStarted", "", "Current"},
-		"refused": {facing(ModePending, stopped(aPerson)),
-			"Unknown/Refused", "Unknown/NotDiscovered", "False/NotStarted", "False/NotStarted", "AccessDenied", "Failed"},
-		"refused between the hosts' names and their addresses": {facing(ModePending, named, stopped(aPerson)),
-			"Unknown/Refused", "Unknown/NotLookedUp", "False/NotStarted", "False/NotStarted", "AccessDenied", "Failed"},
-		"refused for a host": {facing(ModePending, named, stopped(refuse(v1alpha1.ReasonHostNotResolved, "ecs-a.example has no address"))),
-			"Unknown/Refused", "False/HostNotResolved", "False/NotStarted", "False/NotStarted", "HostNotResolved", "Failed"},
-		"refused for an endpoint": {facing(ModePending, stopped(refuse(v1alpha1.ReasonInvalidEndpoint, "ECS named x"))),
-			"Unknown/Refused", "False/InvalidEndpoint", "False/NotStarted", "False/NotStarted", "InvalidEndpoint", "Failed"},
-		"begun": {facing(ModeActive, started),
-			"Unknown/Installing", "True/Settled", "Unknown/NotRead", "False/SomeConnected", "", "InProgress"},
-		"begun, one still let through": {facing(ModeActive, started, lets("192.0.2.3/32")),
-			"Unknown/Installing", "True/Settled", "False/Incomplete", "False/SomeConnected", "", "InProgress"},
-		"begun, and a person must act": {facing(ModeActive, started, lets("192.0.2.3/32"), stopped(aPerson)),
-			"Unknown/Installing", "True/Settled", "False/Incomplete", "False/SomeConnected", "AccessDenied", "Failed"},
-		"blocking": {facing(ModeActive, started, read),
-			"Unknown/Blocking", "True/Settled", "True/Installed", "False/SomeConnected", "", "Current"},
-		"blocking, one disconnected": {facing(ModeActive, started, read, agents(true, false), stillGrowing),
-			"Unknown/Blocking", "True/Discovered", "True/Installed", "False/SomeConnected", "", "Current"},
-		"blocking, all disconnected": {facing(ModeActive, started, read, agents(false, false)),
-			"Unknown/Blocking", "True/Settled", "True/Installed", "True/AllDisconnected", "", "Current"},
-		"blocking while AWS throttles": {facing(ModeActive, started, read, stopped(theWeight)),
-			"Unknown/Blocking", "True/Settled", "True/Installed", "False/SomeConnected", "", "Current"},
-		"blocking, and a person must act": {facing(ModeActive, started, read, stopped(aPerson)),
-			"Unknown/Blocking", "True/Settled", "True/Installed", "False/SomeConnected", "AccessDenied", "Failed"},
-		"restoring": {facing(ModeExpired, started, read, agents(false, false)),
-			"Unknown/Restoring", "True/Discovered", "False/Restoring", "True/AllDisconnected", "", "InProgress"},
-		"restoring while AWS throttles": {facing(ModeExpired, started, stopped(theWeight)),
-			"Unknown/Restoring", "True/Discovered", "False/Restoring", "False/Reconnected", "", "InProgress"},
-		"restoring, and a person must act": {facing(ModeExpired, started, stopped(aPerson)),
-			"Unknown/Restoring", "True/Discovered", "False/Restoring", "False/Reconnected", "AccessDenied", "Failed"},
-		"recovering": {facing(ModeExpired, started, agents(false, false), restored),
-			"Unknown/Recovering", "True/Discovered", "False/Removed", "True/AllDisconnected", "", "InProgress"},
-		"recovering, one back": {facing(ModeExpired, started, agents(false, true), restored),
-			"Unknown/Recovering", "True/Discovered", "False/Removed", "False/Reconnected", "", "InProgress"},
-		"aborted and restoring": {facing(ModeAborted, started, aborted(v1alpha1.AbortSubnetLeft)),
-			"Unknown/Restoring", "True/Discovered", "False/Restoring", "False/Reconnected", "", "InProgress"},
-		"aborted and recovering": {facing(ModeAborted, started, agents(false, false), aborted(v1alpha1.AbortSubnetLeft), restored),
-			"Unknown/Recovering", "True/Discovered", "False/Removed", "True/AllDisconnected", "", "InProgress"},
-		"deleted, restoring": {facing(ModeDeleting, started),
-			"Unknown/Restoring", "True/Discovered", "False/Restoring", "False/Reconnected", "", "InProgress"},
-		"deleted, and a person must act": {facing(ModeDeleting, started, stopped(aPerson)),
-			"Unknown/Restoring", "True/Discovered", "False/Restoring", "False/Reconnected", "AccessDenied", "Failed"},
-		"deleted, all gone": {facing(ModeDeleting, started, restored),
-			"Unknown/Restoring", "True/Discovered", "False/Removed", "False/Reconnected", "", "InProgress"},
-		"deleted before it began": {facing(ModeDeleting),
-			"Unknown/Restoring", "Unknown/NotDiscovered", "False/NotStarted", "False/NotStarted", "", "InProgress"},
-		"completed": {facing(ModeExpired, started, agents(false, false), restored, backAgain, completed(12)),
-			"True/Completed", "True/Discovered", "False/Removed", "False/Reconnected", "", "Current"},
-		"over, though one never disconnected": {facing(ModeExpired, started, agents(true, false), restored, backAgain, completed(12)),
-			"False/AgentsStayedConnected", "True/Discovered", "False/Removed", "False/Reconnected", "AgentsStayedConnected", "Failed"},
-		"over, though one never came back": {facing(ModeExpired, started, agents(false, false), restored, agents(true), completed(21)),
-			"False/AgentsDidNotReconnect", "True/Discovered", "False/Removed", "False/Reconnected", "AgentsDidNotReconnect", "Failed"},
-		"over after an abort": {facing(ModeAborted, started, agents(false, false), aborted(v1alpha1.AbortDriftDetected), restored, backAgain, completed(12)),
-			"False/DriftDetected", "True/Discovered", "False/Removed", "False/Reconnected", "DriftDetected", "Failed"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			setConditions(tc.facts)
-			obj := tc.facts.obj
-			g.Expect(brief(obj, v1alpha1.ConditionSucceeded)).To(Equal(tc.succeeded))
-			g.Expect(brief(obj, v1alpha1.ConditionEndpointsDiscovered)).To(Equal(tc.endpoints))
-			g.Expect(brief(obj, v1alpha1.ConditionRulesInstalled)).To(Equal(tc.rules))
-			g.Expect(brief(obj, v1alpha1.ConditionAgentsDisconnected)).To(Equal(tc.agents))
-			stalled, reconciling := "", ""
-			if tc.why != "" {
-				stalled = "True/" + tc.why
-			}
-			if tc.health == "InProgress" {
-				reconciling = "True/" + meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionSucceeded).Reason
-			}
-			g.Expect(brief(obj, v1alpha1.ConditionStalled)).To(Equal(stalled))
-			g.Expect(brief(obj, v1alpha1.ConditionReconciling)).To(Equal(reconciling))
-			g.Expect(health(obj)).To(Equal(tc.health))
-		})
-	}
 }

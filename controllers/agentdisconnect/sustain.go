@@ -6,10 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
@@ -40,9 +44,14 @@ func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 	}
 	sound, unsound := s.ledger()
 	trouble := errors.Join(unsound, r.observe(looking, s))
-	if s.status().Abort == nil && unsound == nil && !s.seen.aclRead.IsZero() {
+	switch {
+	case s.status().Abort != nil || unsound != nil:
+	case !s.raised():
+		trouble = errors.Join(trouble, r.fits(s, r.raise(ctx, s)))
+	case !s.seen.aclRead.IsZero():
 		trouble = errors.Join(trouble, r.repair(ctx, s, sound))
 	}
+	s.seen.noteForce(s.obj, s.now)
 	return trouble
 }
 
@@ -66,11 +75,11 @@ func (r *Reconciler) endIfOver(ctx context.Context, s *scope) error {
 	return r.end(ctx, s)
 }
 
-// moveExpiration follows a change of spec.duration.
+// moveExpiration follows a change of spec.duration, unless it makes the run longer than the manager allows.
 func (r *Reconciler) moveExpiration(ctx context.Context, s *scope) error {
 	status := s.status()
 	expires := stamp(status.StartTime.Add(s.obj.Spec.Duration.Duration))
-	if status.ExpirationTime.Equal(expires) {
+	if status.ExpirationTime.Equal(expires) || expires.After(expiration(status)) && s.obj.Spec.Duration.Duration > r.options.MaxDuration {
 		return nil
 	}
 	status.ExpirationTime = expires
@@ -101,46 +110,114 @@ func (r *Reconciler) enter(ctx context.Context, s *scope) error {
 
 // observe looks at whatever is due, side by side, and ends the run where its target is no longer what it was.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
-	status, spec := s.status(), &s.obj.Spec
-	aclDue := !s.now.Before(s.nextACLRead(r.options))
-	var current subnet
-	var subnetErr error
-	var agentsGone, clusterIsGone bool
+	status := s.status()
+	due := !s.now.Before(s.nextACLRead(r.options))
+	t := sighting{counted: arnsOf(status.Agents)}
 	trouble := together(
-		func() error { return r.readACLIf(ctx, s, aclDue) },
 		func() error {
-			if aclDue && r.options.ConsentTagKey != "" {
-				current, subnetErr = describeSubnet(ctx, s.clients.EC2, spec.SubnetID)
+			if !due {
+				return nil
 			}
+			return r.readACL(ctx, s)
+		},
+		func() error { return r.sight(ctx, s, due, &t) },
+		func() (err error) { t.agentsGone, err = r.watchAgents(ctx, s, status.StartTime.Time); return },
+		func() error { return r.lookUp(ctx, s, ptr.Deref(status.Target.IPv6, false)) },
+	)
+	if t.uncounted != nil && status.Agents != nil {
+		status.Agents.Uncounted = t.uncounted
+	}
+	if t.subnet.ipv6 {
+		status.Target.IPv6 = new(true) // also where it was given to the subnet during the run
+	}
+	s.join(t.hosts, t.private)
+	return errors.Join(trouble, r.judgeTarget(ctx, s, due, &t))
+}
+
+// sighting is what a pass saw of the target beside the network ACL.
+type sighting struct {
+	counted                   []string
+	uncounted                 *int32
+	subnet                    subnet
+	subnetErr                 error
+	agentsGone, clusterIsGone bool
+	hosts                     []discovery.Host
+	private                   []v1alpha1.Endpoint
+}
+
+// sight looks at subnet and cluster, and at what joined them since the run began.
+func (r *Reconciler) sight(ctx context.Context, s *scope, due bool, t *sighting) error {
+	if !due {
+		return nil
+	}
+	target, spec := s.status().Target, &s.obj.Spec
+	return together(
+		func() error {
+			t.subnet, t.subnetErr = describeSubnet(ctx, s.clients.EC2, spec.SubnetID)
 			return nil
 		},
-		func() (err error) {
-			if aclDue {
-				clusterIsGone, err = clusterGone(ctx, s.clients.ECS, status.Target.ClusterARN)
-			}
-			return
+		func() (err error) { t.clusterIsGone, err = clusterGone(ctx, s.clients.ECS, target.ClusterARN); return },
+		func() (err error) { t.hosts, err = r.sightJoined(ctx, s, t); return },
+		func() error {
+			endpoints, err := s.seen.endpoints.get(s.now, target.VPCID, func() ([]discovery.VPCEndpoint, error) {
+				return discovery.VPCEndpoints(ctx, s.clients.EC2, s.clients.Region, target.VPCID)
+			})
+			t.private = privateEndpoints(s.startSpec(), endpoints, ptr.Deref(target.IPv6, false))
+			return err
 		},
-		func() (err error) { agentsGone, err = r.watchAgents(ctx, s, status.StartTime.Time); return },
-		func() error { return r.lookUp(ctx, s) },
 	)
+}
+
+// sightJoined counts the container instances in the subnet that don't count, and finds out what they connect to.
+func (r *Reconciler) sightJoined(ctx context.Context, s *scope, t *sighting) ([]discovery.Host, error) {
+	clusterARN := s.status().Target.ClusterARN
+	present, err := discovery.ListContainerInstances(ctx, s.clients.ECS, clusterARN, s.obj.Spec.SubnetID, v1alpha1.MaxContainerInstances)
+	if aws.HasCode(err, aws.CodeClusterNotFound) {
+		return nil, nil // said by the look at the cluster
+	}
+	if err != nil {
+		return nil, err
+	}
+	uncounted := slices.DeleteFunc(present, func(arn string) bool { return slices.Contains(t.counted, arn) })
+	t.uncounted = new(int32(len(uncounted)))
+	unanswered := r.askForHosts(ctx, s, clusterARN, uncounted)
+	perInstance := make(map[string][]discovery.Host, len(uncounted))
+	for _, arn := range uncounted {
+		perInstance[arn] = s.seen.hosts[arn]
+	}
+	return wantedHosts(s.startSpec(), perInstance), unanswered
+}
+
+// startSpec is the spec with the fields that the run began with.
+func (s *scope) startSpec() *v1alpha1.AgentDisconnectSpec {
+	spec := s.obj.Spec.DeepCopy()
+	if with := s.status().StartedWith; with != nil {
+		spec.Sessions, spec.AdditionalEndpoints = with.Sessions, with.AdditionalEndpoints
+	}
+	return spec
+}
+
+// judgeTarget ends the run where two looks agree that its target is no longer what it was.
+func (r *Reconciler) judgeTarget(ctx context.Context, s *scope, due bool, t *sighting) error {
+	status, spec := s.status(), &s.obj.Spec
 	switch {
 	case allLeft(status.Agents): // two polls agreed
 		if gone, err := clusterGone(ctx, s.clients.ECS, status.Target.ClusterARN); err == nil && gone {
 			s.abort(v1alpha1.AbortClusterGone, clusterGoneMessage, status.Target.ClusterARN)
 		}
 		s.abort(v1alpha1.AbortAgentsLeft, "none of the %d container instances that counted is in the cluster any more", len(status.Agents.ContainerInstances))
-	case agentsGone || clusterIsGone:
+	case t.agentsGone || t.clusterIsGone:
 		s.abortIfConfirmed(v1alpha1.AbortClusterGone, clusterGoneMessage, status.Target.ClusterARN)
-	case aws.HasCode(subnetErr, aws.CodeSubnetNotFound):
+	case aws.HasCode(t.subnetErr, aws.CodeSubnetNotFound):
 		s.abortIfConfirmed(v1alpha1.AbortSubnetLeft, "subnet %s was deleted", spec.SubnetID)
-	case subnetErr != nil:
-		return errors.Join(trouble, subnetErr)
-	case aclDue && !r.consents(current.tags, s.obj.Namespace):
+	case t.subnetErr != nil:
+		return t.subnetErr
+	case due && !r.consents(t.subnet.tags, s.obj.Namespace):
 		s.abortIfConfirmed(v1alpha1.AbortConsentWithdrawn, "the owner of subnet %s took its consent back: the tag %s no longer allows namespace %s", spec.SubnetID, r.options.ConsentTagKey, s.obj.Namespace)
-	case aclDue:
+	case due:
 		s.seen.target = suspicion{}
 	}
-	return trouble
+	return nil
 }
 
 const clusterGoneMessage = "cluster %s is gone or no longer active"
@@ -150,31 +227,34 @@ func (s *scope) nextACLRead(options Options) time.Time {
 	switch {
 	case s.seen.aclRead.IsZero():
 		return s.now
-	case s.seen.network.reads > 0 || s.seen.target.reads > 0:
+	case s.seen.network.reads > 0 || s.seen.target.reads > 0 || s.seen.changed.reads > 0 || s.seen.stripped.reads > 0:
 		return s.seen.aclRead.Add(oddReadInterval)
-	case !s.seen.denied(s.status()):
+	case !s.seen.denied(s.obj):
 		return s.seen.aclRead.Add(readBackInterval)
 	}
 	return s.seen.aclRead.Add(options.ACLPollInterval)
 }
 
-func (r *Reconciler) readACLIf(ctx context.Context, s *scope, due bool) error {
-	if !due {
-		return nil
-	}
-	return r.readACL(ctx, s)
-}
-
-// readACL reads the run's network ACL into the memory.
+// readACL reads the run's network ACL into the memory, and that which a clone was copied from.
 func (r *Reconciler) readACL(ctx context.Context, s *scope) error {
-	acl, err := nacl.Read(ctx, s.clients.EC2, s.status().NetworkACL.ID)
+	recorded := s.status().NetworkACL
+	var acl, original *nacl.ACL
+	var err error
+	if s.cloned() {
+		var found map[string]*nacl.ACL
+		ids := slices.DeleteFunc([]string{recorded.ID, recorded.OriginalID}, func(id string) bool { return id == "" })
+		found, err = nacl.ReadAll(ctx, s.clients.EC2, ids...)
+		acl, original = found[recorded.ID], found[recorded.OriginalID]
+	} else {
+		acl, err = nacl.Read(ctx, s.clients.EC2, recorded.ID)
+	}
 	if err != nil {
 		return err
 	}
-	if acl == nil {
+	if acl == nil || s.cloned() && original == nil {
 		s.clients.ForgetAccount() // not found, or not in the account that the run works in
 	}
-	s.seen.acl, s.seen.aclRead, s.aclRead = acl, s.now, true
+	s.seen.acl, s.seen.original, s.seen.aclRead, s.aclRead = acl, original, s.now, true
 	return nil
 }
 

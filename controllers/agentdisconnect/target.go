@@ -11,6 +11,7 @@ import (
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -23,14 +24,31 @@ type target struct {
 	accountID string
 	cluster   discovery.Cluster
 	subnet    subnet
-	acl       *nacl.ACL
-	// instances are the ARNs of the cluster's container instances in the subnet.
+	// acl is the network ACL that the subnet has; aclRead says that AWS was asked, and answered.
+	acl     *nacl.ACL
+	aclRead bool
+	// lent says that another run has a subnet of that network ACL on a clone of it.
+	lent bool
+	// instances are the ARNs of the cluster's container instances in the subnet; nil: they could not be listed.
 	instances []string
+	// others are the other clusters with container instances there.
+	others otherClusters
+	// endpoints are the VPC's interface endpoints of ECS.
+	endpoints []discovery.VPCEndpoint
+	// cloneRoom is how many more network ACLs the VPC has room for; known only where one is to be made.
+	cloneRoom int
 }
 
 type subnet struct {
 	vpcID string
+	ipv6  bool
 	tags  map[string]string
+}
+
+// otherClusters are the ARNs of clusters; truncated says that not all were looked at.
+type otherClusters struct {
+	arns      []string
+	truncated bool
 }
 
 // region is where a run that has not begun will work: spec.region, else the one in the cluster's ARN, else the manager's.
@@ -47,37 +65,6 @@ func (r *Reconciler) region(spec *v1alpha1.AgentDisconnectSpec) (string, error) 
 	return "", refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object anew with spec.region or with the cluster's ARN")
 }
 
-// resolve looks up what the spec names, all at once. The error joins everything that was wrong.
-func (r *Reconciler) resolve(ctx context.Context, s *scope) (*target, error) {
-	region, err := r.region(&s.obj.Spec)
-	if err != nil {
-		return nil, err
-	}
-	s.clients = r.sessions.In(region)
-	spec, t := &s.obj.Spec, &target{}
-	err = together(
-		func() (err error) { t.accountID, err = s.clients.AccountID(ctx, s.now); return },
-		func() (err error) { t.subnet, err = describeSubnet(ctx, s.clients.EC2, spec.SubnetID); return },
-		func() (err error) { t.acl, err = nacl.ReadOfSubnet(ctx, s.clients.EC2, spec.SubnetID); return },
-		func() (err error) {
-			t.cluster, err = discovery.DescribeCluster(ctx, s.clients.ECS, spec.Cluster)
-			return
-		},
-		func() (err error) {
-			t.instances, err = discovery.ListContainerInstances(ctx, s.clients.ECS, spec.Cluster, spec.SubnetID, v1alpha1.MaxContainerInstances)
-			return
-		},
-	)
-	if wrong := foreignCluster(spec.Cluster, t.accountID); wrong != nil {
-		// AWS says of another account's cluster only that it isn't there, or that it is none of the caller's business.
-		return nil, errors.Join(wrong, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return t, r.admit(s, t)
-}
-
 // foreignCluster refuses a cluster whose ARN is of another account than the manager's; an unknown account is none.
 func foreignCluster(cluster, account string) error {
 	parts := strings.Split(cluster, ":")
@@ -86,26 +73,6 @@ func foreignCluster(cluster, account string) error {
 	}
 	return refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the manager's credentials are of account %s: give the manager a role in account %s, or name a cluster of account %s",
 		cluster, parts[4], account, parts[4], account)
-}
-
-// admit says whether a run may work in the target.
-func (r *Reconciler) admit(s *scope, t *target) error {
-	spec := &s.obj.Spec
-	switch {
-	case !r.consents(t.subnet.tags, s.obj.Namespace):
-		return r.noConsent(s, t.subnet.tags)
-	case t.acl == nil:
-		return wait(v1alpha1.ReasonAWSUnavailable, "AWS does not say yet which network ACL subnet %s has", spec.SubnetID)
-	case len(t.instances) == 0:
-		return refuse(v1alpha1.ReasonNoConnectedAgents, "cluster %s has no container instance in subnet %s: Fargate tasks and external instances have no agent there. Check spec.cluster and spec.subnetID", spec.Cluster, spec.SubnetID)
-	case len(t.instances) > v1alpha1.MaxContainerInstances:
-		return refuse(v1alpha1.ReasonTooManyAgents, "cluster %s has more than %d container instances in subnet %s, and a run counts no more than that: choose a smaller subnet", spec.Cluster, v1alpha1.MaxContainerInstances, spec.SubnetID)
-	}
-	if others := otherSubnets(t.acl, spec.SubnetID); len(others) > 0 && spec.NetworkACLMode != v1alpha1.NetworkACLModeInPlace {
-		return refuse(v1alpha1.ReasonNetworkACLShared, "network ACL %s serves %s too, whose traffic to the denied addresses would stop as well: give subnet %s a network ACL to itself, or set spec.networkACLMode to InPlace to accept that",
-			t.acl.ID, subnetNames(others), spec.SubnetID)
-	}
-	return nil
 }
 
 // consents says whether the tags of a subnet allow runs of a namespace.
@@ -135,6 +102,10 @@ func describeSubnet(ctx context.Context, client aws.EC2, id string) (subnet, err
 		return subnet{}, refuse(v1alpha1.ReasonSubnetNotFound, "AWS does not know subnet %s", id)
 	}
 	found := subnet{vpcID: awssdk.ToString(out.Subnets[0].VpcId), tags: map[string]string{}}
+	for _, association := range out.Subnets[0].Ipv6CidrBlockAssociationSet {
+		found.ipv6 = found.ipv6 || association.Ipv6CidrBlockState == nil ||
+			association.Ipv6CidrBlockState.State == types.SubnetCidrBlockStateCodeAssociated
+	}
 	for _, tag := range out.Subnets[0].Tags {
 		found.tags[awssdk.ToString(tag.Key)] = awssdk.ToString(tag.Value)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -21,6 +22,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
@@ -65,7 +67,7 @@ func newWorld(ctx context.Context, change ...func(*sim.Options)) *world {
 		sim: simulator, clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), namespace: namespace.Name,
 		options: agentdisconnect.Defaults(),
 	}
-	w.options.DNSServer = simulator.DNSAddr()
+	w.options.DNSServer, w.options.ClusterID = simulator.DNSAddr(), "6f1d2c3b-4a59-4687-9b1c-0d2e3f4a5b6c"
 	w.before = w.entries()
 	w.restart()
 	DeferCleanup(w.forget)
@@ -95,14 +97,20 @@ func (w *world) forget(ctx context.Context) {
 	}
 }
 
-// entries are those of all network ACLs, by id.
+// entries are all network ACLs, by id: their entries, their tags and the subnets that have them.
 func (w *world) entries() map[string][]string {
 	entries := map[string][]string{}
-	for _, id := range []string{aclID, sharedACL} {
-		found, _ := w.sim.Region().NetworkACL(id)
+	for _, found := range w.sim.Region().View(time.Time{}).NetworkACLs() {
 		for _, e := range found.Entries {
-			entries[id] = append(entries[id], fmt.Sprintf("%+v", e))
+			entries[found.ID] = append(entries[found.ID], fmt.Sprintf("%+v", e))
 		}
+		for key, value := range found.Tags {
+			entries[found.ID] = append(entries[found.ID], "tag "+key+"="+value)
+		}
+		for _, association := range found.Associations {
+			entries[found.ID] = append(entries[found.ID], "subnet "+association.SubnetID)
+		}
+		slices.Sort(entries[found.ID])
 	}
 	return entries
 }
@@ -232,6 +240,54 @@ func condition(obj *v1alpha1.AgentDisconnect, conditionType string) metav1.Condi
 func (w *world) expectRestored() {
 	GinkgoHelper()
 	Expect(w.entries()).To(Equal(w.before), "the network ACLs are not as they were; writes: %v", w.writes())
+}
+
+// expectLifted holds the Region against what it was before the test, but for the run's ownership tags: those stay as long as
+// a line of its ledger does.
+func (w *world) expectLifted(obj *v1alpha1.AgentDisconnect) {
+	GinkgoHelper()
+	Expect(w.tagsOf(obj)).NotTo(BeEmpty(), "a line of the ledger is left, and the tags are gone")
+	Expect(untagged(w.entries())).To(Equal(untagged(w.before)), "the network ACLs are not as they were; writes: %v", w.writes())
+}
+
+// tagsOf are the ownership tags of a run, on whichever network ACL.
+func (w *world) tagsOf(obj *v1alpha1.AgentDisconnect) map[string]string {
+	tags := map[string]string{}
+	for _, found := range w.sim.Region().View(time.Time{}).NetworkACLs() {
+		for _, key := range nacl.TagKeys(string(obj.UID)) {
+			if value, there := found.Tags[key]; there {
+				tags[key] = value
+			}
+		}
+	}
+	return tags
+}
+
+// untagged are network ACLs as entries gives them, without the product's tags.
+func untagged(acls map[string][]string) map[string][]string {
+	out := map[string][]string{}
+	for id, lines := range acls {
+		out[id] = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, "tag "+nacl.TagDomain) })
+	}
+	return out
+}
+
+// acceptMoves takes over into what the test found what a stranger has just done to whole network ACLs: moved subnets, added
+// ACLs, deleted some.
+func (w *world) acceptMoves() {
+	before := map[string][]string{}
+	association := func(line string) bool { return strings.HasPrefix(line, "subnet ") }
+	for id, now := range w.entries() {
+		was, known := w.before[id]
+		if !known {
+			before[id] = now
+			continue
+		}
+		moved := slices.DeleteFunc(slices.Clone(now), func(line string) bool { return !association(line) })
+		before[id] = append(slices.DeleteFunc(slices.Clone(was), association), moved...)
+		slices.Sort(before[id])
+	}
+	w.before = before
 }
 
 // blocking creates a run and takes it to where all rules are in place.

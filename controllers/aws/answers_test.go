@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	. "github.com/onsi/gomega"
 )
@@ -37,9 +38,10 @@ type answer struct {
 type service string
 
 const (
-	ofEC2 service = ""
-	ofECS service = "ecs"
-	ofSTS service = "sts"
+	ofEC2           service = ""
+	ofECS           service = "ecs"
+	ofSTS           service = "sts"
+	ofServiceQuotas service = "servicequotas"
 )
 
 func (s service) name() string {
@@ -58,8 +60,8 @@ func (s service) body(a answer, requestID string) string {
 	switch {
 	case a.body != "":
 		return a.body
-	case s == ofECS:
-		text, err = json.Marshal(map[string]string{"__type": "com.amazonaws.ecs#" + a.code, "message": a.message})
+	case s == ofECS, s == ofServiceQuotas:
+		text, err = json.Marshal(map[string]string{"__type": "com.amazonaws." + string(s) + "#" + a.code, "message": a.message})
 	case s == ofSTS:
 		text, err = xml.Marshal(struct {
 			XMLName   xml.Name `xml:"ErrorResponse"`
@@ -151,6 +153,10 @@ func (s service) ask(t *testing.T, server *server, a answer) error {
 	switch s {
 	case ofECS:
 		_, err = ecs.NewFromConfig(server.config()).DescribeClusters(ctx, &ecs.DescribeClustersInput{})
+	case ofServiceQuotas:
+		_, err = servicequotas.NewFromConfig(server.config()).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{
+			ServiceCode: awssdk.String("vpc"), QuotaCode: awssdk.String("L-2AEEBF1A"),
+		})
 	case ofSTS:
 		_, err = sts.NewFromConfig(server.config()).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	default:

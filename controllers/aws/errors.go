@@ -49,9 +49,16 @@ const (
 	CodeEntryLimitExceeded = "NetworkAclEntryLimitExceeded"
 	CodeEntryNotFound      = "InvalidNetworkAclEntry.NotFound"
 	CodeACLNotFound        = "InvalidNetworkAclID.NotFound"
-	CodeSubnetNotFound     = "InvalidSubnetID.NotFound"
-	CodeClusterNotFound    = "ClusterNotFoundException"
-	CodeDryRun             = "DryRunOperation"
+	CodeACLLimitExceeded   = "NetworkAclLimitExceeded"
+	CodeTagLimitExceeded   = "TagLimitExceeded"
+	CodeAssociationUnknown = "InvalidAssociationID.NotFound"
+	CodeDependency         = "DependencyViolation"
+	// CodeTaggedNotFound is what CreateTags and DeleteTags may say of a resource in place of its kind's own code.
+	CodeTaggedNotFound  = "InvalidID"
+	CodeSubnetNotFound  = "InvalidSubnetID.NotFound"
+	CodeClusterNotFound = "ClusterNotFoundException"
+	CodeDryRun          = "DryRunOperation"
+	CodeTokenReused     = "IdempotentParameterMismatch"
 )
 
 var (
@@ -61,7 +68,8 @@ var (
 		"ExpiredTokenException", "RequestExpired", "SignatureDoesNotMatch", "InvalidSignatureException",
 		"IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
 		"InvalidAccessKeyId", "InvalidSecurityToken", "Blocked", "PendingVerification")
-	notFoundCodes = set(CodeEntryNotFound, CodeACLNotFound, CodeSubnetNotFound, CodeClusterNotFound)
+	notFoundCodes = set(CodeEntryNotFound, CodeACLNotFound, CodeAssociationUnknown, CodeTaggedNotFound,
+		CodeSubnetNotFound, CodeClusterNotFound, "InvalidVpcID.NotFound", "InvalidNetworkInterfaceID.NotFound", "NoSuchResourceException")
 	// unansweredCodes are faults of the service: they don't say whether the call took effect.
 	unansweredCodes = set("InternalError", "InternalFailure", "InternalServerError", "ServerException",
 		"ServiceUnavailable", "Unavailable", "RequestTimeout", "RequestTimeoutException")
@@ -126,7 +134,8 @@ func Action(err error) string {
 	if !errors.As(err, &operation) {
 		return ""
 	}
-	return strings.ToLower(operation.Service()) + ":" + operation.Operation()
+	service := strings.ReplaceAll(strings.ToLower(operation.Service()), " ", "") // Service Quotas is servicequotas to IAM
+	return service + ":" + operation.Operation()
 }
 
 // What differs from one answer to the next, though they say the same.

@@ -28,9 +28,12 @@ func TestClassify(t *testing.T) {
 		{code: "SomethingAboutTheRate", status: 429, want: aws.Throttled, of: ofECS},
 		{code: "Throttling", status: 400, want: aws.Throttled, of: ofSTS},
 
+		{code: "TooManyRequestsException", status: 400, want: aws.Throttled, of: ofServiceQuotas},
+
 		{code: "UnauthorizedOperation", status: 403, want: aws.Denied},
 		{code: "AccessDeniedException", status: 400, want: aws.Denied, of: ofECS},
 		{code: "AccessDenied", status: 403, want: aws.Denied, of: ofSTS},
+		{code: "AccessDeniedException", status: 400, want: aws.Denied, of: ofServiceQuotas},
 		{code: "OptInRequired", status: 403, want: aws.Denied},
 
 		{code: "AuthFailure", status: 401, want: aws.NoCredentials},
@@ -46,14 +49,26 @@ func TestClassify(t *testing.T) {
 		{code: "InvalidNetworkAclEntry.NotFound", status: 400, want: aws.NotFound},
 		{code: "InvalidNetworkAclID.NotFound", status: 400, want: aws.NotFound},
 		{code: "InvalidSubnetID.NotFound", status: 400, want: aws.NotFound},
+		{code: "InvalidAssociationID.NotFound", status: 400, want: aws.NotFound},
+		{code: "InvalidVpcID.NotFound", status: 400, want: aws.NotFound},
+		{code: "InvalidNetworkInterfaceID.NotFound", status: 400, want: aws.NotFound},
+		{code: "InvalidID", status: 400, want: aws.NotFound},
 		{code: "ClusterNotFoundException", status: 400, want: aws.NotFound, of: ofECS},
+		{code: "NoSuchResourceException", status: 400, want: aws.NotFound, of: ofServiceQuotas},
 
 		{code: "NetworkAclEntryAlreadyExists", status: 400, want: aws.Rejected},
 		{code: "NetworkAclEntryLimitExceeded", status: 400, want: aws.Rejected},
+		{code: "NetworkAclLimitExceeded", status: 400, want: aws.Rejected},
+		{code: "TagLimitExceeded", status: 400, want: aws.Rejected},
+		{code: "DependencyViolation", status: 400, want: aws.Rejected},
+		{code: "IdempotentParameterMismatch", status: 400, want: aws.Rejected},
 		{code: "DryRunOperation", status: 412, want: aws.Rejected},
 		{code: "InvalidParameterValue", status: 400, want: aws.Rejected},
+		{code: "InvalidParameterCombination", status: 400, want: aws.Rejected},
+		{code: "MissingParameter", status: 400, want: aws.Rejected},
 		{code: "InvalidParameterException", status: 400, want: aws.Rejected, of: ofECS},
 		{code: "ClientException", status: 400, want: aws.Rejected, of: ofECS},
+		{code: "IllegalArgumentException", status: 400, want: aws.Rejected, of: ofServiceQuotas},
 
 		{code: "InternalError", status: 500, want: aws.Unanswered},
 		{code: "Unavailable", status: 503, want: aws.Unanswered},
@@ -62,6 +77,7 @@ func TestClassify(t *testing.T) {
 		{code: "RequestTimeout", status: 400, want: aws.Unanswered},
 		{code: "ServerException", status: 500, want: aws.Unanswered, of: ofECS},
 		{code: "InternalFailure", status: 500, want: aws.Unanswered, of: ofSTS},
+		{code: "ServiceException", status: 500, want: aws.Unanswered, of: ofServiceQuotas},
 	} {
 		t.Run(fmt.Sprintf("%s %s %d", tc.of.name(), tc.code, tc.status), func(t *testing.T) {
 			g := NewWithT(t)
@@ -113,6 +129,7 @@ func TestCodeAndActionOfWhatIsNoAnswer(t *testing.T) {
 	g.Expect(aws.Action(errors.New("anything"))).To(BeEmpty())
 	for action, of := range map[string]service{
 		"ec2:DescribeSubnets": ofEC2, "ecs:DescribeClusters": ofECS, "sts:GetCallerIdentity": ofSTS,
+		"servicequotas:GetServiceQuota": ofServiceQuotas,
 	} {
 		g.Expect(aws.Action(of.call(t, answer{status: 400, code: "Some"}))).To(Equal(action))
 	}

@@ -4,9 +4,11 @@ package aws_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,58 +70,91 @@ func actions(service string, client reflect.Type) []string {
 	return all
 }
 
-func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
-	g := NewWithT(t)
-	var granted []string
-	for _, s := range policy(g, "policy.json").Statement {
-		granted = append(granted, s.Action...)
-	}
-	// sts:GetCallerIdentity is not among them: AWS answers it to everyone who has credentials.
-	called := append(actions("ec2", reflect.TypeFor[aws.EC2]()), actions("ecs", reflect.TypeFor[aws.ECS]())...)
-	g.Expect(granted).To(ConsistOf(called))
-	g.Expect(actions("sts", reflect.TypeFor[aws.STS]())).To(ConsistOf("sts:GetCallerIdentity"))
+// policies are those that a role can be given, one or the other.
+var policies = []string{"policy.json", "policy-clone.json"}
 
-	g.Expect(granted).NotTo(ContainElement(ContainSubstring("*")))
-	// With it the role could act as a container instance's agent.
-	g.Expect(granted).NotTo(ContainElement(WithTransform(strings.ToLower, Equal("ecs:poll"))))
+func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
+	for _, name := range policies {
+		g := NewWithT(t)
+		granted := map[string]bool{}
+		for _, s := range policy(g, name).Statement {
+			for _, action := range s.Action {
+				granted[action] = true
+			}
+		}
+		// sts:GetCallerIdentity is not among them: AWS answers it to everyone who has credentials.
+		called := slices.Concat(actions("ec2", reflect.TypeFor[aws.EC2]()), actions("ecs", reflect.TypeFor[aws.ECS]()),
+			actions("servicequotas", reflect.TypeFor[aws.ServiceQuotas]()))
+		g.Expect(slices.Collect(maps.Keys(granted))).To(ConsistOf(called), name)
+		g.Expect(actions("sts", reflect.TypeFor[aws.STS]())).To(ConsistOf("sts:GetCallerIdentity"))
+
+		g.Expect(granted).NotTo(HaveKey(ContainSubstring("*")))
+		// With it the role could act as a container instance's agent.
+		g.Expect(granted).NotTo(HaveKey(WithTransform(strings.ToLower, Equal("ecs:poll"))))
+	}
 }
 
 func TestPolicyIsBounded(t *testing.T) {
-	g := NewWithT(t)
 	// These take no resource but all of them.
-	unbounded := []string{"ec2:DescribeNetworkAcls", "ec2:DescribeSubnets", "ecs:DiscoverPollEndpoint"}
-	for _, s := range policy(g, "policy.json").Statement {
-		for _, action := range s.Action {
-			if contained, _ := ContainElement(action).Match(unbounded); contained {
-				g.Expect(s.Resource).To(ConsistOf("*"), action)
-				g.Expect(s.Condition).To(HaveKeyWithValue("StringEquals", HaveKeyWithValue("aws:RequestedRegion", "REGION")), action)
-				continue
-			}
-			g.Expect(s.Resource).To(HaveEach(MatchRegexp(`^arn:aws:(ec2|ecs):REGION:ACCOUNT_ID:[a-z-]+/(\*|ECS_CLUSTER)$`)), action)
-			switch {
-			case strings.HasPrefix(action, "ec2:"):
-				g.Expect(s.Resource).To(ConsistOf(ContainSubstring(":network-acl/")), action)
-				g.Expect(s.Condition).To(HaveKeyWithValue("ArnEquals", HaveKey("ec2:Vpc")), action)
-			case !strings.HasSuffix(s.Resource[0], "/ECS_CLUSTER"):
-				g.Expect(s.Condition).To(HaveKeyWithValue("ArnEquals", HaveKey("ecs:cluster")), action)
+	unbounded := []string{
+		"ec2:DescribeNetworkAcls", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints", "ec2:DescribeNetworkInterfaces",
+		"ecs:DiscoverPollEndpoint", "ecs:ListClusters",
+	}
+	for _, name := range policies {
+		g := NewWithT(t)
+		for _, s := range policy(g, name).Statement {
+			for _, action := range s.Action {
+				if slices.Contains(unbounded, action) {
+					g.Expect(s.Resource).To(ConsistOf("*"), action)
+					g.Expect(s.Condition).To(HaveKeyWithValue("StringEquals", HaveKeyWithValue("aws:RequestedRegion", "REGION")), action)
+					continue
+				}
+				g.Expect(s.Resource).To(HaveEach(MatchRegexp(`^arn:aws:(ec2|ecs|servicequotas):REGION:ACCOUNT_ID:[a-z-]+/(\*|ECS_CLUSTER|VPC_ID)$`)), action)
 			}
 		}
 	}
 }
 
+// Whoever swaps policy.json for policy-clone.json gives up permissions, and gains none.
+func TestPolicyForClonesGrantsNoMore(t *testing.T) {
+	g := NewWithT(t)
+	full := policy(g, "policy.json").Statement
+	for _, s := range policy(g, "policy-clone.json").Statement {
+		for _, action := range s.Action {
+			g.Expect(slices.ContainsFunc(full, func(wider statement) bool {
+				return slices.Contains(wider.Action, action) && slices.Equal(wider.Resource, s.Resource) && within(s.Condition, wider.Condition)
+			})).To(BeTrue(), "%s of %s", action, s.Sid)
+		}
+	}
+}
+
+// within says whether a statement has all conditions that a wider one has.
+func within(narrow, wide map[string]map[string]string) bool {
+	for operator, keys := range wide {
+		for key, value := range keys {
+			if narrow[operator][key] != value {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 func TestPolicyIsExplained(t *testing.T) {
 	g := NewWithT(t)
 	readme := string(iamFile(g, "README.md"))
-	seen := map[string]bool{}
-	for _, s := range policy(g, "policy.json").Statement {
-		g.Expect(seen).NotTo(HaveKey(s.Sid))
-		seen[s.Sid] = true
-		row := "| `" + s.Sid + "` |"
-		g.Expect(readme).To(ContainSubstring(row))
-		_, rest, _ := strings.Cut(readme, row)
-		line, _, _ := strings.Cut(rest, "\n")
-		for _, action := range s.Action {
-			g.Expect(line).To(ContainSubstring("`" + action + "`"))
+	for _, name := range policies {
+		seen := map[string]bool{}
+		for _, s := range policy(g, name).Statement {
+			g.Expect(seen).NotTo(HaveKey(s.Sid))
+			seen[s.Sid] = true
+			row := "| `" + s.Sid + "` |"
+			g.Expect(readme).To(ContainSubstring(row))
+			_, rest, _ := strings.Cut(readme, row)
+			line, _, _ := strings.Cut(rest, "\n")
+			for _, action := range s.Action {
+				g.Expect(line).To(ContainSubstring("`" + action + "`"))
+			}
 		}
 	}
 }

@@ -22,7 +22,7 @@ const (
 	lookupTimeout = 3 * time.Second
 )
 
-// Resolver looks up the IPv4 addresses of hosts.
+// Resolver looks up the addresses of hosts.
 type Resolver struct{ resolver *net.Resolver }
 
 // NewResolver gives a resolver that asks server, an address with port such as 10.0.0.2:53; empty: the system's own.
@@ -43,20 +43,22 @@ func NewResolver(server string) *Resolver {
 type Answer struct {
 	// Addresses are those of all lookups, sorted.
 	Addresses []netip.Addr
-	// Lookups is how many of them were answered.
+	// Lookups is how many of them were answered, for the address family that was answered more often.
 	Lookups int
 	// Err says why there is no address.
 	Err error
 }
 
-// Lookup looks every host up several times, the hosts side by side: name to answer.
-func (r *Resolver) Lookup(ctx context.Context, hostnames []string) map[string]Answer {
+// Lookup looks every host up several times, the hosts side by side: name to answer. It asks for IPv4 addresses, and for
+// IPv6 ones if they are wanted: a host need not have both, so that what fails for one family is no error where the other
+// gave an address.
+func (r *Resolver) Lookup(ctx context.Context, hostnames []string, ipv6 bool) map[string]Answer {
 	answers := make([]Answer, len(hostnames))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
 	for i, hostname := range hostnames {
 		group.Go(func() error {
-			answers[i] = r.lookupAgain(ctx, hostname)
+			answers[i] = r.lookupFamilies(ctx, hostname, ipv6)
 			return nil
 		})
 	}
@@ -68,10 +70,31 @@ func (r *Resolver) Lookup(ctx context.Context, hostnames []string) map[string]An
 	return byName
 }
 
-func (r *Resolver) lookupAgain(ctx context.Context, hostname string) Answer {
+// lookupFamilies looks a host up in each address family, side by side, so that one that isn't answered costs the other
+// no time.
+func (r *Resolver) lookupFamilies(ctx context.Context, hostname string, ipv6 bool) Answer {
+	if !ipv6 {
+		return r.lookupAgain(ctx, hostname, "ip4").settle(errNoIPv4Address)
+	}
+	var four, six Answer
+	var group errgroup.Group
+	group.Go(func() error { four = r.lookupAgain(ctx, hostname, "ip4"); return nil })
+	group.Go(func() error { six = r.lookupAgain(ctx, hostname, "ip6"); return nil })
+	_ = group.Wait()
+	both := Answer{
+		Addresses: append(four.Addresses, six.Addresses...), Lookups: max(four.Lookups, six.Lookups), Err: four.Err,
+	}
+	// That there is no such host says less than a server that fails: of that family nothing is known.
+	if six.Err != nil && (four.Err == nil || isNotFound(four.Err)) {
+		both.Err = six.Err
+	}
+	return both.settle(errNoAddress)
+}
+
+func (r *Resolver) lookupAgain(ctx context.Context, hostname, family string) Answer {
 	var answer Answer
 	for range lookupsAPass {
-		addresses, err := r.lookup(ctx, hostname)
+		addresses, err := r.lookup(ctx, hostname, family)
 		if err != nil {
 			answer.Err = err
 			break // a resolver that fails now fails again: the next pass asks
@@ -79,35 +102,52 @@ func (r *Resolver) lookupAgain(ctx context.Context, hostname string) Answer {
 		answer.Lookups++
 		answer.Addresses = append(answer.Addresses, addresses...)
 	}
-	slices.SortFunc(answer.Addresses, netip.Addr.Compare)
-	answer.Addresses = slices.Compact(answer.Addresses)
-	switch {
-	case len(answer.Addresses) > 0:
-		answer.Err = nil
-	case answer.Err == nil:
-		answer.Err = errNoUsableAddress
-	}
 	return answer
 }
 
-// errNoUsableAddress says that a host has no address that an agent could connect to over a network.
-var errNoUsableAddress = errors.New("it has no IPv4 address that agents could connect to")
+// settle sorts the addresses and keeps an error only where there is none; none is the error of a host without a usable one.
+func (a Answer) settle(none error) Answer {
+	slices.SortFunc(a.Addresses, netip.Addr.Compare)
+	a.Addresses = slices.Compact(a.Addresses)
+	switch {
+	case len(a.Addresses) > 0:
+		a.Err = nil
+	case a.Lookups > 0 && (a.Err == nil || isNotFound(a.Err)):
+		a.Err = none
+	}
+	return a
+}
 
-func (r *Resolver) lookup(ctx context.Context, hostname string) ([]netip.Addr, error) {
+// A host that resolves, but to no address that an agent could connect to over a network.
+var (
+	errNoIPv4Address = errors.New("it has no IPv4 address that agents could connect to")
+	errNoAddress     = errors.New("it has no address that agents could connect to")
+)
+
+// lookup asks once for the addresses of a family, ip4 or ip6. IPv6 ones that stand for IPv4 ones are left out by package net.
+func (r *Resolver) lookup(ctx context.Context, hostname, family string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	// The dot keeps a pod's search domains out of it.
-	found, err := r.resolver.LookupNetIP(ctx, "ip4", strings.TrimSuffix(hostname, ".")+".")
+	found, err := r.resolver.LookupNetIP(ctx, family, strings.TrimSuffix(hostname, ".")+".")
+	if _, unsuitable := errors.AsType[*net.AddrError](err); unsuitable {
+		return nil, nil // there was an answer, with no address of the family in it
+	}
 	if err != nil {
 		return nil, err
 	}
 	var usable []netip.Addr
 	for _, address := range found {
-		if address = address.Unmap(); address.Is4() && address.IsGlobalUnicast() {
-			usable = append(usable, address)
+		if address = address.Unmap(); address.IsGlobalUnicast() {
+			usable = append(usable, address.WithZone(""))
 		}
 	}
 	return usable, nil
+}
+
+func isNotFound(err error) bool {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && dns.IsNotFound
 }
 
 // Explain says why a host wasn't resolved, the same for the same cause every time.

@@ -65,7 +65,7 @@ func TestLookupGivesTheUnionOfRotatingAnswers(t *testing.T) {
 		a: addresses("52.119.223.69", "52.119.219.115", "52.119.220.39"), b: addresses("52.119.221.107", "52.119.223.82", "52.119.219.118"),
 	}}
 	r, _ := resolver(t, dns.Options{Zone: z})
-	answers := r.Lookup(t.Context(), []string{a, b})
+	answers := r.Lookup(t.Context(), []string{a, b}, false)
 	g.Expect(answers).To(HaveLen(2))
 	g.Expect(answers[a]).To(Equal(discovery.Answer{Addresses: addresses("52.119.219.115", "52.119.220.39", "52.119.223.69"), Lookups: 4}))
 	g.Expect(answers[b]).To(Equal(discovery.Answer{Addresses: addresses("52.119.219.118", "52.119.221.107", "52.119.223.82"), Lookups: 4}))
@@ -75,7 +75,7 @@ func TestLookupOfNothingAsksNothing(t *testing.T) {
 	g := NewWithT(t)
 	z := &zone{}
 	r, _ := resolver(t, dns.Options{Zone: z})
-	g.Expect(r.Lookup(t.Context(), nil)).To(BeEmpty())
+	g.Expect(r.Lookup(t.Context(), nil, false)).To(BeEmpty())
 	g.Expect(z.names()).To(BeEmpty())
 }
 
@@ -83,7 +83,7 @@ func TestLookupBehindACacheGivesTheOneThatItHolds(t *testing.T) {
 	g := NewWithT(t)
 	z := &zone{hosts: map[string][]netip.Addr{"ecs-a.example": addresses("192.0.2.1", "192.0.2.2")}}
 	r, _ := resolver(t, dns.Options{Zone: z, HoldTTL: true})
-	g.Expect(r.Lookup(t.Context(), []string{"ecs-a.example"})["ecs-a.example"]).
+	g.Expect(r.Lookup(t.Context(), []string{"ecs-a.example"}, false)["ecs-a.example"]).
 		To(Equal(discovery.Answer{Addresses: addresses("192.0.2.1"), Lookups: 4}))
 }
 
@@ -108,7 +108,7 @@ func TestLookupLeavesOutWhatNoAgentConnectsToOverANetwork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			r, _ := resolver(t, dns.Options{Zone: &zone{hosts: map[string][]netip.Addr{"host.example": addresses(tc.has...)}}})
-			answer := r.Lookup(t.Context(), []string{"host.example"})["host.example"]
+			answer := r.Lookup(t.Context(), []string{"host.example"}, false)["host.example"]
 			g.Expect(answer.Addresses).To(Equal(addresses(tc.want...)), "%v", answer.Err)
 			if tc.explain != "" {
 				g.Expect(answer.Err).To(HaveOccurred())
@@ -122,7 +122,7 @@ func TestLookupAsksForTheNameItselfAndNoOther(t *testing.T) {
 	g := NewWithT(t)
 	z := &zone{}
 	r, _ := resolver(t, dns.Options{Zone: z})
-	answers := r.Lookup(t.Context(), []string{"ecs-a.nowhere.example"})
+	answers := r.Lookup(t.Context(), []string{"ecs-a.nowhere.example"}, false)
 	g.Expect(discovery.Explain(answers["ecs-a.nowhere.example"].Err)).To(Equal("no such host"))
 	g.Expect(z.names()).To(Equal([]string{"ecs-a.nowhere.example"}), "a search domain of the pod would put hosts of the cluster in its place")
 }
@@ -133,13 +133,13 @@ func TestLookupOfAHostThatFailsLeavesTheOthersAlone(t *testing.T) {
 		"good.example": addresses("192.0.2.1"), "bad.example": addresses("192.0.2.2"),
 	}}})
 	server.SetFailing("bad.example", true)
-	answers := r.Lookup(t.Context(), []string{"bad.example", "good.example", "none.example"})
+	answers := r.Lookup(t.Context(), []string{"bad.example", "good.example", "none.example"}, false)
 	g.Expect(answers["good.example"].Addresses).To(Equal(addresses("192.0.2.1")))
 	g.Expect(discovery.Explain(answers["bad.example"].Err)).To(Equal("the DNS server fails"))
 	g.Expect(discovery.Explain(answers["none.example"].Err)).To(Equal("no such host"))
 
 	server.SetFailing("bad.example", false)
-	g.Expect(r.Lookup(t.Context(), []string{"bad.example"})["bad.example"].Err).NotTo(HaveOccurred())
+	g.Expect(r.Lookup(t.Context(), []string{"bad.example"}, false)["bad.example"].Err).NotTo(HaveOccurred())
 }
 
 func TestLookupsOfManyHostsAllComeBack(t *testing.T) {
@@ -151,7 +151,7 @@ func TestLookupsOfManyHostsAllComeBack(t *testing.T) {
 		z.hosts[names[i]] = addresses(fmt.Sprintf("192.0.2.%d", i))
 	}
 	r, _ := resolver(t, dns.Options{Zone: z})
-	answers := r.Lookup(t.Context(), names)
+	answers := r.Lookup(t.Context(), names, false)
 	for _, name := range names {
 		g.Expect(answers[name].Err).NotTo(HaveOccurred(), name)
 		g.Expect(answers[name].Addresses).To(Equal(z.hosts[name]), name)
@@ -173,7 +173,7 @@ func TestLookupDoesNotWaitForAServerThatSaysNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	names := []string{"a.example", "b.example"}
-	for name, answer := range r.Lookup(ctx, names) {
+	for name, answer := range r.Lookup(ctx, names, false) {
 		g.Expect(answer.Addresses).To(BeEmpty(), name)
 		g.Expect(discovery.Explain(answer.Err)).To(Equal("the DNS server does not answer"), "%v", answer.Err)
 	}
@@ -202,6 +202,6 @@ func TestExplainOfAServerThatIsNotThere(t *testing.T) {
 	g.Expect(conn.Close()).To(Succeed())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	answer := discovery.NewResolver(address).Lookup(ctx, []string{"a.example"})["a.example"]
+	answer := discovery.NewResolver(address).Lookup(ctx, []string{"a.example"}, false)["a.example"]
 	g.Expect(discovery.Explain(answer.Err)).To(Or(Equal("the DNS server fails"), Equal("the DNS server does not answer")), "%v", answer.Err)
 }

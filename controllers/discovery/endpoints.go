@@ -39,8 +39,8 @@ func (e *InvalidEndpointError) Error() string {
 }
 
 // PollEndpoints asks ecs:DiscoverPollEndpoint for every container instance, since nothing says that all of a cluster's
-// agents get the same answer, and gives each instance's hosts. Beside an error it gives those that were answered, so that
-// a large cluster gets on while AWS throttles.
+// agents get the same answer, and gives each instance's hosts. Beside an error it gives those that were answered with
+// something usable, so that a large cluster gets on while AWS throttles, and one instance holds up no other.
 func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, arns []string) (map[string][]Host, error) {
 	answers := make([]*ecs.DiscoverPollEndpointOutput, len(arns))
 	group, ctx := errgroup.WithContext(ctx)
@@ -56,21 +56,20 @@ func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, arns []s
 	unanswered := group.Wait()
 	// Parsed in their order, so that of several endpoints that can't be used the same one is named every time.
 	hosts := make(map[string][]Host, len(arns))
+	var unusable error
 	for i, arn := range arns {
 		if answers[i] == nil {
 			continue
 		}
 		acs, err := ParseEndpoint(v1alpha1.EndpointACS, awssdk.ToString(answers[i].Endpoint))
-		if err != nil {
-			return nil, err
-		}
-		tcs, err := ParseEndpoint(v1alpha1.EndpointTCS, awssdk.ToString(answers[i].TelemetryEndpoint))
-		if err != nil {
-			return nil, err
+		tcs, errTCS := ParseEndpoint(v1alpha1.EndpointTCS, awssdk.ToString(answers[i].TelemetryEndpoint))
+		if err = cmp.Or(err, errTCS); err != nil {
+			unusable = cmp.Or(unusable, err)
+			continue
 		}
 		hosts[arn] = []Host{acs, tcs}
 	}
-	return hosts, unanswered
+	return hosts, cmp.Or(unusable, unanswered)
 }
 
 // ParseEndpoint takes the host out of an endpoint as ECS names it: an http or https URL, with or without a path.

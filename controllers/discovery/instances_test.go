@@ -3,7 +3,6 @@
 package discovery_test
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -82,12 +81,14 @@ func TestListAndPollGoThroughAllPages(t *testing.T) {
 	g.Expect(slices.IsSorted(arns)).To(BeTrue())
 	g.Expect(countCalls(s, "ecs:ListContainerInstances")).To(Equal(3))
 
-	connected, err := discovery.PollAgents(t.Context(), clients.ECS, cluster, arns)
+	agents, err := discovery.PollAgents(t.Context(), clients.ECS, cluster, arns)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(connected).To(HaveLen(250))
+	g.Expect(agents).To(HaveLen(250))
 	for _, instance := range s.Region().ContainerInstances() {
 		if instance.SubnetID == subnetID {
-			g.Expect(connected).To(HaveKeyWithValue(instance.ARN, instance.AgentConnected))
+			g.Expect(agents).To(HaveKeyWithValue(instance.ARN, discovery.Agent{
+				Connected: instance.AgentConnected, InstanceID: instance.EC2InstanceID,
+			}))
 		}
 	}
 	g.Expect(countCalls(s, "ecs:DescribeContainerInstances")).To(Equal(3), "100 a call")
@@ -110,47 +111,130 @@ func TestListStopsWhereThereAreTooMany(t *testing.T) {
 func TestPollAgentsLeavesOutWhoIsNoLongerRegistered(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)
+	agent := discovery.Agent{Connected: true, InstanceID: "i-0a1b2c3d4e5f60718"}
 	g.Expect(s.Region().RemoveContainerInstance(second)).To(Succeed())
-	connected, err := discovery.PollAgents(t.Context(), clients.ECS, clusterARN, []string{first, second})
+	agents, err := discovery.PollAgents(t.Context(), clients.ECS, clusterARN, []string{first, second})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(connected).To(Equal(map[string]bool{first: true}))
+	g.Expect(agents).To(Equal(map[string]discovery.Agent{first: agent}))
 
-	for status, want := range map[string]map[string]bool{
-		"DRAINING": {first: true}, "INACTIVE": {}, "DEREGISTERING": {},
+	for status, want := range map[string]map[string]discovery.Agent{
+		"DRAINING": {first: agent}, "INACTIVE": {}, "DEREGISTERING": {},
 	} {
 		s.Region().SetContainerInstanceStatus(first, status)
-		connected, err = discovery.PollAgents(t.Context(), clients.ECS, clusterARN, []string{first})
+		agents, err = discovery.PollAgents(t.Context(), clients.ECS, clusterARN, []string{first})
 		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(connected).To(Equal(want), status)
+		g.Expect(agents).To(Equal(want), status)
 	}
 
-	connected, err = discovery.PollAgents(t.Context(), clients.ECS, clusterARN, nil)
+	agents, err = discovery.PollAgents(t.Context(), clients.ECS, clusterARN, nil)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(connected).To(BeEmpty())
+	g.Expect(agents).To(BeEmpty())
 }
 
-func TestDescribeCluster(t *testing.T) {
+// mixed adds an instance that ECS manages, in the subnet, and an external one.
+func mixed(t *testing.T, s *sim.Simulator) (managed, external string) {
+	t.Helper()
+	g := NewWithT(t)
+	g.Expect(s.Region().AddCapacityProvider(region.CapacityProvider{
+		Name: "managed", Type: region.ProviderManagedInstances, Cluster: cluster,
+	})).To(Succeed())
+	managed, err := s.Region().AddContainerInstance(cluster, "", region.ContainerInstance{
+		SubnetID: subnetID, PrivateIP: netip.MustParseAddr("10.0.1.100"), CapacityProvider: "managed", EC2InstanceID: "i-0e5f60718293a4b5c",
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	external, err = s.Region().AddContainerInstance(cluster, "", region.ContainerInstance{
+		External: true, PrivateIP: netip.MustParseAddr("192.168.0.5"), EC2InstanceID: "mi-0123456789abcdef0", AgentConnected: true,
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	return managed, external
+}
+
+func TestPollAgentsTellsWhereAnInstanceComesFrom(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)
-	for _, ref := range []string{cluster, clusterARN} {
-		found, err := discovery.DescribeCluster(t.Context(), clients.ECS, ref)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(found).To(Equal(discovery.Cluster{ARN: clusterARN}))
+	managed, external := mixed(t, s)
+	agents, err := discovery.PollAgents(t.Context(), clients.ECS, cluster, []string{managed, external})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(agents).To(Equal(map[string]discovery.Agent{
+		managed:  {CapacityProvider: "managed", InstanceID: "i-0e5f60718293a4b5c"},
+		external: {Connected: true, InstanceID: "mi-0123456789abcdef0"},
+	}))
+	g.Expect(agents[managed].External()).To(BeFalse())
+	g.Expect(agents[external].External()).To(BeTrue())
+}
+
+func TestOutsideInstancesAreThoseElsewhereAndExternalOnes(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	managed, external := mixed(t, s)
+	inside, err := discovery.ListContainerInstances(t.Context(), clients.ECS, cluster, subnetID, 1000)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(inside).To(ConsistOf(first, second, managed))
+
+	outside, atLeast, err := discovery.OutsideInstances(t.Context(), clients.ECS, cluster, inside, discovery.MaxOutside)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(atLeast).To(BeFalse())
+	g.Expect(outside).To(ConsistOf(arnPrefix+"b4d6f8a1c3e54729b8d0f2a4c6e81357", external))
+	g.Expect(slices.IsSorted(outside)).To(BeTrue())
+
+	n, atLeast, err := discovery.ExternalInstances(t.Context(), clients.ECS, cluster, outside)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(atLeast).To(BeFalse())
+	g.Expect(n).To(Equal(1))
+
+	_, _, err = discovery.OutsideInstances(t.Context(), clients.ECS, "missing", nil, discovery.MaxOutside)
+	g.Expect(aws.HasCode(err, aws.CodeClusterNotFound)).To(BeTrue(), "%v", err)
+}
+
+func TestOutsideInstancesSaysThatThereAreMore(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	crowd(t, s, 248)
+	outside, atLeast, err := discovery.OutsideInstances(t.Context(), clients.ECS, cluster, []string{first}, 200)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(atLeast).To(BeTrue())
+	g.Expect(len(outside)).To(BeNumerically("~", 200, 1))
+	g.Expect(outside).NotTo(ContainElement(first))
+	g.Expect(countCalls(s, "ecs:ListContainerInstances")).To(Equal(2))
+
+	n, atLeast, err := discovery.ExternalInstances(t.Context(), clients.ECS, cluster, outside)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(atLeast).To(BeTrue())
+	g.Expect(n).To(BeZero())
+	g.Expect(countCalls(s, "ecs:DescribeContainerInstances")).To(Equal(1))
+}
+
+func TestManagedInstancesAreToldFromOtherCapacityProviders(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	mixed(t, s)
+	names := []string{"managed", "", "FARGATE", "gone", "managed"}
+	want := []string{"managed"}
+	for i := range 12 { // a page has ten
+		name := fmt.Sprintf("asg-%02d", i)
+		g.Expect(s.Region().AddCapacityProvider(region.CapacityProvider{
+			Name: name, Type: region.ProviderAutoScaling, AutoScalingGroupARN: s.Region().ARN("autoscaling", "autoScalingGroup:x:autoScalingGroupName/"+name),
+		})).To(Succeed())
+		g.Expect(s.Region().AddClusterCapacityProviders(cluster, name)).To(Succeed())
+		more := fmt.Sprintf("z-managed-%02d", i)
+		g.Expect(s.Region().AddCapacityProvider(region.CapacityProvider{
+			Name: more, Type: region.ProviderManagedInstances, Cluster: cluster,
+		})).To(Succeed())
+		names, want = append(names, more, name), append(want, more)
 	}
+	managed, err := discovery.ManagedInstances(t.Context(), clients.ECS, clusterARN, names)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(managed).To(Equal(want))
+	g.Expect(countCalls(s, "ecs:DescribeCapacityProviders")).To(Equal(3))
 
-	var missing *discovery.ClusterNotFoundError
-	_, err := discovery.DescribeCluster(t.Context(), clients.ECS, "missing")
-	g.Expect(errors.As(err, &missing)).To(BeTrue(), "%v", err)
-	g.Expect(err).To(MatchError("cluster missing doesn't exist"))
+	managed, err = discovery.ManagedInstances(t.Context(), clients.ECS, clusterARN, []string{""})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(managed).To(BeEmpty())
+	g.Expect(countCalls(s, "ecs:DescribeCapacityProviders")).To(Equal(3), "none named would be all")
 
-	g.Expect(s.Region().DeleteCluster(cluster)).To(Succeed())
-	_, err = discovery.DescribeCluster(t.Context(), clients.ECS, cluster)
-	g.Expect(errors.As(err, &missing)).To(BeTrue(), "%v", err)
-	g.Expect(err).To(MatchError("cluster demo is INACTIVE, not ACTIVE"))
-
-	s.Faults().Add(faults.Fault{Action: "ecs:DescribeClusters", Denied: true})
-	_, err = discovery.DescribeCluster(t.Context(), clients.ECS, cluster)
-	g.Expect(aws.Classify(err)).To(Equal(aws.Denied))
+	s.Faults().Add(faults.Fault{Action: "ecs:DescribeCapacityProviders", Denied: true})
+	_, err = discovery.ManagedInstances(t.Context(), clients.ECS, clusterARN, names)
+	g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
 }
 
 func TestPollEndpointsAsksForEveryInstance(t *testing.T) {
@@ -190,4 +274,23 @@ func TestPollEndpointsBlamesTheSameInstanceEveryTime(t *testing.T) {
 	})
 	_, err := discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, []string{first, second})
 	g.Expect(err).To(MatchError(`ECS named "https://first/" as ACS endpoint: its host is not a fully qualified name`))
+}
+
+func TestPollEndpointsLetsNoInstanceHideTheOthers(t *testing.T) {
+	g := NewWithT(t)
+	_, clients := simulate(t, func(w *world.World) {
+		w.Clusters[0].ContainerInstances[0].Endpoints.ACS = "https://10.1.2.3/"
+	})
+	hosts, err := discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, []string{first, second})
+	g.Expect(err).To(MatchError(ContainSubstring("https://10.1.2.3/")))
+	g.Expect(hosts).To(HaveLen(1))
+	g.Expect(hosts[second]).To(HaveLen(2))
+}
+
+func TestNoContainerInstanceIsAnAnswerToo(t *testing.T) {
+	g := NewWithT(t)
+	_, clients := simulate(t)
+	arns, err := discovery.ListContainerInstances(t.Context(), clients.ECS, clusterARN, "subnet-0123456789abcdef0", 10)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(arns).To(Equal([]string{}), "nil is what could not be listed")
 }

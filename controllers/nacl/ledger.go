@@ -119,8 +119,8 @@ func Drift(lines []v1alpha1.Rule, observed []Entry, now time.Time) []string {
 			drift = append(drift, fmt.Sprintf("rule %d (%s) was removed", line.RuleNumber, line.CIDR))
 		case !found.Equal(want):
 			drift = append(drift, fmt.Sprintf("rule %d (%s) was replaced", line.RuleNumber, line.CIDR))
-		default:
-			if allow, is := FirstAllow(observed, want.CIDR); is && allow.Number < line.RuleNumber {
+		case Overridden(line, observed):
+			if allow, is := FirstAllow(observed, want.CIDR); is {
 				drift = append(drift, fmt.Sprintf("rule %d (%s) is overridden by rule %d", line.RuleNumber, line.CIDR, allow.Number))
 			}
 		}
@@ -138,4 +138,10 @@ func AtWork(line v1alpha1.Rule, observed []Entry) bool {
 // Lost says whether a line's entry is certainly not at work: acknowledged, and removed or replaced in the read.
 func Lost(line v1alpha1.Rule, observed []Entry) bool {
 	return line.State == v1alpha1.RuleInstalled && !AtWork(line, observed)
+}
+
+// Overridden says whether a line's entry comes after one that allows some of its traffic.
+func Overridden(line v1alpha1.Rule, observed []Entry) bool {
+	allow, is := FirstAllow(observed, EntryOf(line).CIDR)
+	return is && allow.Number < line.RuleNumber
 }

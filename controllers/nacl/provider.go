@@ -5,16 +5,15 @@ package nacl
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 )
 
@@ -26,7 +25,16 @@ type ACL struct {
 	Entries []Entry
 	// SubnetIDs are the subnets that it is associated with, sorted.
 	SubnetIDs []string
+	// Associations has the id of each subnet's association, by subnet. It changes whenever the subnet gets another ACL.
+	Associations map[string]string
+	// Tags are all of its tags, AWS's own (aws:…) included.
+	Tags map[string]string
+	// Default is true for the ACL that a new subnet of the VPC gets, which can't be deleted.
+	Default bool
 }
+
+// pageSize is how many network ACLs a page has: as many as DescribeNetworkAcls gives, so that a VPC is one page.
+const pageSize = 1000
 
 // ReadOfSubnet reads the network ACL that a subnet is associated with. A nil ACL says that none is: the subnet is gone,
 // or the read lags.
@@ -45,6 +53,66 @@ func Read(ctx context.Context, client aws.EC2, id string) (*ACL, error) {
 	return acl, err
 }
 
+// ReadAll reads network ACLs, by id. One that AWS doesn't know, or not yet, is missing in the map and no error.
+func ReadAll(ctx context.Context, client aws.EC2, ids ...string) (map[string]*ACL, error) {
+	found := make(map[string]*ACL, len(ids))
+	if len(ids) == 0 {
+		return found, nil // a filter without values is no filter
+	}
+	acls, err := readFiltered(ctx, client, "network-acl-id", ids...)
+	for _, acl := range acls {
+		found[acl.ID] = acl
+	}
+	return found, err
+}
+
+// FindByTag reads the network ACLs of the Region that have a tag with that key, sorted by id. In the key, * stands for any
+// characters and ? for any one, as in every filter of EC2.
+func FindByTag(ctx context.Context, client aws.EC2, key string) ([]*ACL, error) {
+	return readFiltered(ctx, client, "tag-key", key)
+}
+
+// CountInVPC counts the network ACLs of a VPC, the default one included: what the quota of ACLs is about.
+func CountInVPC(ctx context.Context, client aws.EC2, vpcID string) (int, error) {
+	found, err := describe(ctx, client, "vpc-id", vpcID)
+	return len(found), err
+}
+
+// readFiltered reads the network ACLs that a filter lets through, sorted by id. After an error there are none.
+func readFiltered(ctx context.Context, client aws.EC2, filter string, values ...string) ([]*ACL, error) {
+	found, err := describe(ctx, client, filter, values...)
+	if err != nil {
+		return nil, err
+	}
+	acls := make([]*ACL, 0, len(found))
+	for _, in := range found {
+		acl, err := fromSDK(in)
+		if err != nil {
+			return nil, err
+		}
+		acls = append(acls, acl)
+	}
+	slices.SortFunc(acls, func(a, b *ACL) int { return strings.Compare(a.ID, b.ID) })
+	return acls, nil
+}
+
+// describe gives all pages of what a filter lets through.
+func describe(ctx context.Context, client aws.EC2, filter string, values ...string) ([]types.NetworkAcl, error) {
+	pages := ec2.NewDescribeNetworkAclsPaginator(client, &ec2.DescribeNetworkAclsInput{
+		Filters:    []types.Filter{{Name: awssdk.String(filter), Values: values}},
+		MaxResults: awssdk.Int32(pageSize),
+	})
+	var found []types.NetworkAcl
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, page.NetworkAcls...)
+	}
+	return found, nil
+}
+
 func readFirst(ctx context.Context, client aws.EC2, in *ec2.DescribeNetworkAclsInput) (*ACL, error) {
 	out, err := client.DescribeNetworkAcls(ctx, in)
 	if err != nil || len(out.NetworkAcls) == 0 {
@@ -54,21 +122,14 @@ func readFirst(ctx context.Context, client aws.EC2, in *ec2.DescribeNetworkAclsI
 }
 
 func fromSDK(in types.NetworkAcl) (*ACL, error) {
-	acl := &ACL{ID: awssdk.ToString(in.NetworkAclId), VPCID: awssdk.ToString(in.VpcId)}
+	acl := &ACL{
+		ID: awssdk.ToString(in.NetworkAclId), VPCID: awssdk.ToString(in.VpcId), Default: awssdk.ToBool(in.IsDefault),
+		Associations: make(map[string]string, len(in.Associations)), Tags: make(map[string]string, len(in.Tags)),
+	}
 	for _, e := range in.Entries {
-		cidr, err := netip.ParsePrefix(awssdk.ToString(cmp.Or(e.CidrBlock, e.Ipv6CidrBlock)))
+		entry, err := entryFromSDK(e)
 		if err != nil {
 			return nil, fmt.Errorf("entry %d of network ACL %s: %w", awssdk.ToInt32(e.RuleNumber), acl.ID, err)
-		}
-		entry := Entry{
-			Number: awssdk.ToInt32(e.RuleNumber), Egress: awssdk.ToBool(e.Egress),
-			Allow: e.RuleAction == types.RuleActionAllow, Protocol: awssdk.ToString(e.Protocol), CIDR: cidr,
-		}
-		if e.PortRange != nil {
-			entry.PortRange = &PortRange{From: awssdk.ToInt32(e.PortRange.From), To: awssdk.ToInt32(e.PortRange.To)}
-		}
-		if e.IcmpTypeCode != nil {
-			entry.ICMP = &ICMP{Type: awssdk.ToInt32(e.IcmpTypeCode.Type), Code: awssdk.ToInt32(e.IcmpTypeCode.Code)}
 		}
 		acl.Entries = append(acl.Entries, entry)
 	}
@@ -82,102 +143,31 @@ func fromSDK(in types.NetworkAcl) (*ACL, error) {
 		return int(a.Number - b.Number)
 	})
 	for _, association := range in.Associations {
-		acl.SubnetIDs = append(acl.SubnetIDs, awssdk.ToString(association.SubnetId))
+		subnetID := awssdk.ToString(association.SubnetId)
+		acl.SubnetIDs = append(acl.SubnetIDs, subnetID)
+		acl.Associations[subnetID] = awssdk.ToString(association.NetworkAclAssociationId)
 	}
 	slices.Sort(acl.SubnetIDs)
+	for _, tag := range in.Tags {
+		acl.Tags[awssdk.ToString(tag.Key)] = awssdk.ToString(tag.Value)
+	}
 	return acl, nil
 }
 
-// Outcome is what is known after a call that creates or deletes an entry.
-type Outcome int
-
-const (
-	// Done: AWS acknowledged the call, or says that the entry to delete isn't there.
-	Done Outcome = iota
-	// Taken: an entry with that number is there already. It has to be read before anything is said of it.
-	Taken
-	// Refused: AWS answered that it did nothing.
-	Refused
-	// Unknown: no answer came that says whether the call took effect.
-	Unknown
-)
-
-// Create asks AWS once to create the entry of a line. The error is nil where the outcome is Done or Taken.
-func Create(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, aws.CallTimeout)
-	defer cancel()
-	_, err := client.CreateNetworkAclEntry(ctx, createInput(line.NetworkACLID, line.RuleNumber, line.CIDR), aws.Once)
-	if aws.HasCode(err, aws.CodeEntryAlreadyExists) {
-		return Taken, nil
+func entryFromSDK(in types.NetworkAclEntry) (Entry, error) {
+	cidr, err := netip.ParsePrefix(awssdk.ToString(cmp.Or(in.CidrBlock, in.Ipv6CidrBlock)))
+	if err != nil {
+		return Entry{}, err
 	}
-	return outcome(err)
-}
-
-// Delete asks AWS once to delete the entry with the number of a line. The caller has seen that the entry is the line's.
-// The error is nil where the outcome is Done.
-func Delete(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, aws.CallTimeout)
-	defer cancel()
-	_, err := client.DeleteNetworkAclEntry(ctx, deleteInput(line.NetworkACLID, line.RuleNumber), aws.Once)
-	if aws.HasCode(err, aws.CodeEntryNotFound) || aws.HasCode(err, aws.CodeACLNotFound) {
-		return Done, nil
+	entry := Entry{
+		Number: awssdk.ToInt32(in.RuleNumber), Egress: awssdk.ToBool(in.Egress),
+		Allow: in.RuleAction == types.RuleActionAllow, Protocol: awssdk.ToString(in.Protocol), CIDR: cidr,
 	}
-	return outcome(err)
-}
-
-func outcome(err error) (Outcome, error) {
-	switch {
-	case err == nil:
-		return Done, nil
-	case aws.Classify(err) == aws.Unanswered:
-		return Unknown, err
-	default:
-		return Refused, err
+	if in.PortRange != nil {
+		entry.PortRange = &PortRange{From: awssdk.ToInt32(in.PortRange.From), To: awssdk.ToInt32(in.PortRange.To)}
 	}
-}
-
-// CheckPermissions asks AWS by DryRun whether entries of a network ACL may be created and deleted. Nothing is written.
-// The error joins one of every action that AWS refuses.
-func CheckPermissions(ctx context.Context, client aws.EC2, aclID string) error {
-	const number = 80 // any: permission is judged before the entry is looked for
-	create := createInput(aclID, number, "192.0.2.1/32")
-	create.DryRun = awssdk.Bool(true)
-	remove := deleteInput(aclID, number)
-	remove.DryRun = awssdk.Bool(true)
-
-	refusals := make(chan error, 1)
-	go func() {
-		_, err := client.DeleteNetworkAclEntry(ctx, remove, aws.Once)
-		refusals <- permitted(err, aws.CodeEntryNotFound)
-	}()
-	_, err := client.CreateNetworkAclEntry(ctx, create, aws.Once)
-	return errors.Join(permitted(err, aws.CodeEntryAlreadyExists), <-refusals)
-}
-
-// permitted takes DryRun's answer for what it is: an error that means yes. So does an answer that speaks of the entry,
-// since AWS judges the permission first.
-func permitted(err error, alsoYes string) error {
-	if aws.HasCode(err, aws.CodeDryRun) || aws.HasCode(err, alsoYes) {
-		return nil
+	if in.IcmpTypeCode != nil {
+		entry.ICMP = &ICMP{Type: awssdk.ToInt32(in.IcmpTypeCode.Type), Code: awssdk.ToInt32(in.IcmpTypeCode.Code)}
 	}
-	return err
-}
-
-func createInput(aclID string, number int32, cidr string) *ec2.CreateNetworkAclEntryInput {
-	in := &ec2.CreateNetworkAclEntryInput{
-		NetworkAclId: awssdk.String(aclID), RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true),
-		RuleAction: types.RuleActionDeny, Protocol: awssdk.String(AllProtocols),
-	}
-	if prefix, err := netip.ParsePrefix(cidr); err == nil && prefix.Addr().Is6() {
-		in.Ipv6CidrBlock = awssdk.String(cidr)
-	} else {
-		in.CidrBlock = awssdk.String(cidr)
-	}
-	return in
-}
-
-func deleteInput(aclID string, number int32) *ec2.DeleteNetworkAclEntryInput {
-	return &ec2.DeleteNetworkAclEntryInput{
-		NetworkAclId: awssdk.String(aclID), RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true),
-	}
+	return entry, nil
 }

@@ -4,8 +4,6 @@ package nacl_test
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -15,7 +13,6 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
-	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -181,120 +178,5 @@ func TestDeleteInTrouble(t *testing.T) {
 			g.Expect(entriesOf(s)).To(HaveLen(map[bool]int{false: 1}[tc.made]))
 			g.Expect(attempts(s, deleteAction)).To(Equal(1))
 		})
-	}
-}
-
-func TestReadGivesAllOfANetworkACL(t *testing.T) {
-	g := NewWithT(t)
-	s, client := simulate(t)
-	all := netip.MustParsePrefix("0.0.0.0/0")
-	g.Expect(s.Region().SetEntries(simACL,
-		region.AllowAll(100, false),
-		acl.Entry{RuleNumber: 9, Egress: true, Protocol: 1, CIDR: all, Type: 8, Code: -1},
-		acl.Entry{RuleNumber: 8, Egress: true, Allow: true, Protocol: 6, CIDR: netip.MustParsePrefix("10.0.0.0/8"), From: 443, To: 444},
-		acl.Entry{RuleNumber: 7, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix("2001:db8::/32")},
-	)).To(Succeed())
-	icmp := denyOut(9, "0.0.0.0/0")
-	icmp.Protocol, icmp.ICMP = "1", &nacl.ICMP{Type: 8, Code: -1}
-	want := &nacl.ACL{ID: simACL, VPCID: simVPC, SubnetIDs: []string{simSubnet}, Entries: []nacl.Entry{
-		denyOut(7, "2001:db8::/32"), tcp(allowOut(8, "10.0.0.0/8"), 443, 444), icmp, denyOut(nacl.DefaultIPv4, "0.0.0.0/0"),
-		ingress(allowOut(100, "0.0.0.0/0")), ingress(denyOut(nacl.DefaultIPv4, "0.0.0.0/0")),
-	}}
-	byID, err := nacl.Read(t.Context(), client, simACL)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(byID).To(Equal(want))
-	bySubnet, err := nacl.ReadOfSubnet(t.Context(), client, simSubnet)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(bySubnet).To(Equal(want))
-}
-
-func TestReadOfASubnetThatSharesItsNetworkACL(t *testing.T) {
-	g := NewWithT(t)
-	s, client := simulate(t)
-	for _, subnetID := range []string{simShared1, simShared2} {
-		found, err := nacl.ReadOfSubnet(t.Context(), client, subnetID)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(found.ID).To(Equal(simSharedACL))
-		g.Expect(found.SubnetIDs).To(Equal([]string{simShared1, simShared2}))
-	}
-	g.Expect(s.Region().MoveSubnet(simShared1, simACL)).To(Succeed())
-	found, err := nacl.ReadOfSubnet(t.Context(), client, simShared1)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found.ID).To(Equal(simACL))
-	g.Expect(found.SubnetIDs).To(Equal([]string{simSubnet, simShared1}))
-}
-
-func TestReadTellsAbsenceFromFailure(t *testing.T) {
-	g := NewWithT(t)
-	s, client := simulate(t)
-	found, err := nacl.Read(t.Context(), client, "acl-0fedcba9876543210")
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found).To(BeNil())
-	found, err = nacl.ReadOfSubnet(t.Context(), client, "subnet-0fedcba9876543210")
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found).To(BeNil())
-
-	s.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
-	for _, id := range []string{simACL, "acl-0fedcba9876543210"} {
-		_, err = nacl.Read(t.Context(), client, id)
-		g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
-	}
-	_, err = nacl.ReadOfSubnet(t.Context(), client, simSubnet)
-	g.Expect(aws.Action(err)).To(Equal("ec2:DescribeNetworkAcls"))
-}
-
-func TestCheckPermissions(t *testing.T) {
-	for name, tc := range map[string]struct {
-		denied []string
-		taken  bool // there is an entry with the number that is asked about
-	}{
-		"all granted":                {},
-		"all granted, number taken":  {taken: true},
-		"the doing withdrawn":        {denied: []string{createAction}},
-		"the undoing withdrawn":      {denied: []string{deleteAction}},
-		"both withdrawn":             {denied: []string{createAction, deleteAction}},
-		"the undoing, number taken":  {denied: []string{deleteAction}, taken: true},
-		"both withdrawn, number too": {denied: []string{createAction, deleteAction}, taken: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := NewWithT(t)
-			s, client := simulate(t)
-			if tc.taken {
-				g.Expect(s.Region().SetEntries(simACL, region.AllowAll(80, true))).To(Succeed())
-			}
-			before, _ := s.Region().NetworkACL(simACL)
-			for _, action := range tc.denied {
-				s.Faults().Add(faults.Fault{Action: action, Denied: true})
-			}
-			err := nacl.CheckPermissions(t.Context(), client, simACL)
-			var named []string
-			if joined, ok := err.(interface{ Unwrap() []error }); ok {
-				for _, e := range joined.Unwrap() {
-					g.Expect(aws.Classify(e)).To(Equal(aws.Denied), "%v", e)
-					named = append(named, aws.Action(e))
-				}
-			}
-			g.Expect(named).To(Equal(tc.denied))
-			after, _ := s.Region().NetworkACL(simACL)
-			g.Expect(after).To(Equal(before))
-			g.Expect(s.Calls()).To(HaveLen(2))
-			for _, call := range s.Calls() {
-				g.Expect(call.DryRun).To(BeTrue(), "%v", call)
-			}
-		})
-	}
-}
-
-func TestCheckPermissionsTakesNothingElseForAYes(t *testing.T) {
-	for _, code := range []string{"RequestLimitExceeded", "InternalError", "AuthFailure", "InvalidNetworkAclID.NotFound", "InvalidParameterValue"} {
-		for _, action := range []string{createAction, deleteAction} {
-			t.Run(fmt.Sprintf("%s of %s", code, action), func(t *testing.T) {
-				g := NewWithT(t)
-				s, client := simulate(t)
-				s.Faults().Add(faults.Fault{Action: action, Error: code, DryRuns: true})
-				err := nacl.CheckPermissions(t.Context(), client, simACL)
-				g.Expect(aws.Code(err)).To(Equal(code), "%v", err)
-			})
-		}
 	}
 }

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// NetworkACLModeReason says why a network ACL is used as it is.
+// +kubebuilder:validation:Enum=Requested;OnlySubnet;SharedWithOtherSubnets
+type NetworkACLModeReason string
+
+const (
+	// NetworkACLModeRequested: the spec asked for the mode by name.
+	NetworkACLModeRequested NetworkACLModeReason = "Requested"
+	// NetworkACLModeOnlySubnet: the subnet had its network ACL to itself, so InPlace.
+	NetworkACLModeOnlySubnet NetworkACLModeReason = "OnlySubnet"
+	// NetworkACLModeShared: the network ACL served other subnets too, so Clone.
+	NetworkACLModeShared NetworkACLModeReason = "SharedWithOtherSubnets"
+)
+
+// CloneState is how far a clone is.
+// +kubebuilder:validation:Enum=Creating;Ready;Associating;Serving;Adopted
+type CloneState string
+
+const (
+	// CloneCreating is written before AWS is asked for the clone: it may or may not be there.
+	CloneCreating CloneState = "Creating"
+	// CloneReady says that the clone is there and serves no subnet.
+	CloneReady CloneState = "Ready"
+	// CloneAssociating is written before AWS is asked to put the subnet on the clone: it may or may not be.
+	CloneAssociating CloneState = "Associating"
+	// CloneServing says that AWS put the subnet on the clone.
+	CloneServing CloneState = "Serving"
+	// CloneAdopted says that the clone stays as the subnet's network ACL, without rules of the run, since the original
+	// is gone.
+	CloneAdopted CloneState = "Adopted"
+)
+
+// NetworkACL is the network ACL that carries the rules of a run.
+type NetworkACL struct {
+	// id is the id of the network ACL that carries the rules: of the clone in mode Clone. Unset: AWS has not given the
+	// clone an id yet.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ID string `json:"id,omitempty"`
+
+	// mode is how it is used. InPlace: it is the one that the subnet had. Clone: it is a copy of that one.
+	// +required
+	Mode NetworkACLMode `json:"mode,omitempty"`
+
+	// modeReason says why: Requested by the spec; OnlySubnet, so that no other is touched; or SharedWithOtherSubnets.
+	// An InPlace run that was not requested ends when another subnet joins the network ACL.
+	// +required
+	ModeReason NetworkACLModeReason `json:"modeReason,omitempty"`
+
+	// originalID is the network ACL that the subnet had and gets back. Unset: mode is InPlace.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	OriginalID string `json:"originalID,omitempty"`
+
+	// state is how far the clone is. Unset: mode is InPlace, or the clone is gone.
+	// +optional
+	State CloneState `json:"state,omitempty"`
+
+	// attempt counts the clones that the run asked AWS for. It is part of the client token.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Attempt int32 `json:"attempt,omitempty"`
+
+	// lastAttemptTime is when AWS was last asked to create the clone, to change one of its copied entries, or to move the
+	// subnet on or off it.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
+
+	// baseline is what the clone was copied from: an entry of the original each, and its number in the clone where that is
+	// another. What the clone has beside it and the rules, a stranger put there.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=160
+	// +kubebuilder:validation:items:MaxLength=128
+	Baseline []string `json:"baseline,omitempty"`
+
+	// carryOver is the baseline to be, written before changes of the original are made to the clone. Unset: no such change
+	// is under way.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=160
+	// +kubebuilder:validation:items:MaxLength=128
+	CarryOver []string `json:"carryOver,omitempty"`
+}
+
+// RuleState is how far a line of the ledger is.
+// +kubebuilder:validation:Enum=Creating;Installed;Deleting
+type RuleState string
+
+const (
+	// RuleCreating is written before AWS is asked to create the entry: the entry may or may not be there.
+	RuleCreating RuleState = "Creating"
+	// RuleInstalled says that AWS acknowledged the entry, or that it was read back.
+	RuleInstalled RuleState = "Installed"
+	// RuleDeleting is written before AWS is asked to delete the entry.
+	RuleDeleting RuleState = "Deleting"
+)
+
+// Rule is a line of the ledger: one outbound entry that denies all traffic to one range.
+type Rule struct {
+	// networkACLID is the id of the network ACL that the entry is in.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	NetworkACLID string `json:"networkACLID,omitempty"`
+
+	// ruleNumber is the number of the entry.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=32766
+	RuleNumber int32 `json:"ruleNumber,omitempty"`
+
+	// cidr is the range that the entry denies: one address, or a range of the spec.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=49
+	CIDR string `json:"cidr,omitempty"`
+
+	// hostname is the host that the address belongs to. Unset: the range is one of the spec.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Hostname string `json:"hostname,omitempty"`
+
+	// state is how far the entry is: Creating, Installed or Deleting.
+	// +required
+	State RuleState `json:"state,omitempty"`
+
+	// lastAttemptTime is when AWS was last asked to create or delete the entry.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
+}

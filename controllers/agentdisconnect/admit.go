@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// admit says what stands against a run in the target, as far as it was found out. The error joins everything.
+func (r *Reconciler) admit(s *scope, t *target) error {
+	return errors.Join(
+		r.admitDuration(s), r.admitSubnet(s, t), r.admitInstances(s, t), r.admitOthers(s, t), r.admitEndpoints(s, t),
+		r.admitNetworkACL(s, t),
+	)
+}
+
+func (r *Reconciler) admitDuration(s *scope) error {
+	if longest := r.options.MaxDuration; s.obj.Spec.Duration.Duration > longest {
+		return refuse(v1alpha1.ReasonDurationTooLong, "spec.duration is %s, and the manager allows %s at most (--max-duration): shorten it", s.obj.Spec.Duration.Duration, longest)
+	}
+	return nil
+}
+
+func (r *Reconciler) admitSubnet(s *scope, t *target) error {
+	if t.subnet.vpcID == "" || r.consents(t.subnet.tags, s.obj.Namespace) {
+		return nil // an unknown one is said to be so elsewhere
+	}
+	return r.noConsent(s, t.subnet.tags)
+}
+
+func (r *Reconciler) admitInstances(s *scope, t *target) error {
+	spec := &s.obj.Spec
+	switch {
+	case t.cluster.ARN == "" || t.instances == nil:
+		return nil // said by whatever kept them from being listed
+	case len(t.instances) == 0:
+		return refuse(v1alpha1.ReasonNoConnectedAgents, "cluster %s has no container instance in subnet %s: Fargate tasks and external instances have no agent there. Check spec.cluster and spec.subnetID", spec.Cluster, spec.SubnetID)
+	case len(t.instances) > v1alpha1.MaxContainerInstances:
+		return refuse(v1alpha1.ReasonTooManyAgents, "cluster %s has more than %d container instances in subnet %s, and a run counts no more than that: choose a smaller subnet", spec.Cluster, v1alpha1.MaxContainerInstances, spec.SubnetID)
+	}
+	return nil
+}
+
+// admitOthers refuses a subnet with other clusters' agents, unless the spec allows them.
+func (r *Reconciler) admitOthers(s *scope, t *target) error {
+	const fix = "choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that"
+	further := ""
+	if t.others.truncated {
+		further = fmt.Sprintf(" (of the Region's clusters only %d were looked at)", discovery.MaxClusters)
+	}
+	switch {
+	case s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow:
+		return nil
+	case len(t.others.arns) > 0:
+		return refuse(v1alpha1.ReasonOtherClusters, "%s container instances in subnet %s too, whose agents would be cut off as well%s: %s",
+			subjects(t.others.arns, "cluster", "has", "have"), s.obj.Spec.SubnetID, further, fix)
+	case t.others.truncated:
+		return refuse(v1alpha1.ReasonOtherClusters, "the Region has more than %d clusters, and only so many are looked at: whether others have container instances in subnet %s is not known. %s",
+			discovery.MaxClusters, s.obj.Spec.SubnetID, strings.ToUpper(fix[:1])+fix[1:])
+	}
+	return nil
+}
+
+// admitEndpoints refuses a subnet that holds an interface which the agents may connect to: no network ACL acts within it.
+func (r *Reconciler) admitEndpoints(s *scope, t *target) error {
+	var errs []error
+	for _, endpoint := range t.endpoints {
+		if !wantsSession(&s.obj.Spec, endpoint) {
+			continue
+		}
+		for _, each := range endpoint.Interfaces {
+			if each.SubnetID == s.obj.Spec.SubnetID {
+				errs = append(errs, refuse(v1alpha1.ReasonEndpointInSubnet, "VPC endpoint %s (%s) has its network interface %s in subnet %s itself, where no network ACL acts: agents there stay connected through it. Take the subnet out of the endpoint (aws ec2 modify-vpc-endpoint --remove-subnet-ids), or choose another subnet",
+					endpoint.ID, endpoint.Service, each.ID, s.obj.Spec.SubnetID))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// wantsSession says whether an endpoint serves a session that the spec asks for.
+func wantsSession(spec *v1alpha1.AgentDisconnectSpec, endpoint discovery.VPCEndpoint) bool {
+	session, ok := discovery.Session(endpoint.Service)
+	return ok && (len(spec.Sessions) == 0 || slices.Contains(spec.Sessions, v1alpha1.Session(session)))
+}
+
+// admitNetworkACL refuses a network ACL that is not a run's to use.
+func (r *Reconciler) admitNetworkACL(s *scope, t *target) error {
+	if t.acl == nil {
+		if t.subnet.vpcID == "" || !t.aclRead {
+			return nil
+		}
+		return wait(v1alpha1.ReasonAWSUnavailable, "AWS does not say yet which network ACL subnet %s has", s.obj.Spec.SubnetID)
+	}
+	if who, managed := nacl.ManagedBy(t.acl.Tags); managed {
+		return refuse(v1alpha1.ReasonNetworkACLManaged, "network ACL %s is managed by %s, which would undo or outlive what a run does to it: wait until that is over, or take it away", t.acl.ID, who)
+	}
+	if owner, is := t.acl.Tags[nacl.TagClone]; is {
+		return refuse(v1alpha1.ReasonNetworkACLTemporary, "network ACL %s is itself the clone of a run (%s): the run begins when subnet %s has its own network ACL again",
+			t.acl.ID, cmp.Or(ownerOf(t.acl.Tags, owner), owner), s.obj.Spec.SubnetID)
+	}
+	return errors.Join(r.foreignClaim(s, t.acl), r.admitQuotas(s, t))
+}
+
+// admitQuotas refuses what AWS would have no room for, apart from entries: those are the plan's.
+func (r *Reconciler) admitQuotas(s *scope, t *target) error {
+	mode, _ := t.chooseMode(&s.obj.Spec)
+	if mode == v1alpha1.NetworkACLModeClone {
+		if s.seen.cloneRoom.about == t.acl.VPCID && t.cloneRoom < 1 {
+			return refuse(v1alpha1.ReasonQuotaExceeded, "VPC %s has no room for another network ACL (L-B4A6D682; 200 unless the manager may read the quota with servicequotas:GetServiceQuota): delete one that is not used, or raise the quota", t.acl.VPCID)
+		}
+		return nil // a clone has no tags but ours
+	}
+	// The most lines that a ledger may come to hold: running out of tags later would end the run.
+	reserve := map[string]string{}
+	for _, key := range nacl.TagKeys(string(s.obj.UID)) {
+		reserve[key] = ""
+	}
+	if free := nacl.TagRoom(t.acl.Tags, nacl.Ownership{UID: string(s.obj.UID)}, reserve); free < 0 {
+		return refuse(v1alpha1.ReasonTagsFull, "network ACL %s has no room for the tags that say what is the run's: delete %d of its tags, of which it can have 50", t.acl.ID, -free)
+	}
+	return nil
+}
+
+// foreignClaim makes a run wait for one of another Kubernetes cluster that uses the network ACL.
+func (r *Reconciler) foreignClaim(s *scope, acl *nacl.ACL) error {
+	claims, _ := nacl.ParseClaims(acl.Tags)
+	for _, claim := range claims {
+		if claim.ClusterID != r.options.ClusterID && s.now.Before(claim.Expires) {
+			return wait(v1alpha1.ReasonHolder, "%s of another Kubernetes cluster (%s) holds network ACL %s until %s: this run begins when that one is over",
+				claim.Owner, claim.ClusterID, acl.ID, claim.Expires.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// ownerOf names the object that a clone is of, by the tags on it.
+func ownerOf(tags map[string]string, uid string) string {
+	claims, _ := nacl.ParseClaims(tags)
+	for _, claim := range claims {
+		if claim.UID == uid {
+			return claim.Owner
+		}
+	}
+	return ""
+}
+
+// subjects makes several names the subject of a sentence: "cluster a has", "clusters a, b have".
+func subjects(names []string, noun, has, have string) string {
+	if len(names) == 1 {
+		return fmt.Sprintf("%s %s %s", noun, names[0], has)
+	}
+	return fmt.Sprintf("%ss %s %s", noun, list(names), have)
+}
+
+// mismatch says how the manager's own network path may have shaped what ECS named; empty: it doesn't look so, or the VPC's
+// endpoints are not known. The hosts are those of the status, since a manager that was restarted in a run asks for few.
+func (s *scope) mismatch() string {
+	if s.seen.endpoints.at.IsZero() {
+		return ""
+	}
+	var hosts []discovery.Host
+	for _, endpoint := range s.status().Endpoints {
+		if !isPrivate(endpoint) {
+			hosts = append(hosts, discovery.Host{Hostname: endpoint.Hostname, Session: endpoint.Session})
+		}
+	}
+	return discovery.PathMismatch(hosts, s.seen.endpoints.value)
+}
+
+// providers are the capacity providers of the container instances that were polled last.
+func (m *memory) providers() []string {
+	if len(m.polls) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m.polls[len(m.polls)-1].providers))
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+)
+
+// The audit's part about tags and clones.
+
+// madeClone is a network ACL that the manager made: for which run, of which one, for which subnet.
+type madeClone struct{ uid, original, subnet string }
+
+func (a *audit) clone(id string) (madeClone, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	made, known := a.clones[id]
+	return made, known
+}
+
+// cloning: a clone is in the status of its run before AWS is asked for it, and has its tags from the beginning.
+func (a *audit) cloning(c call.Call) {
+	tags := tagsIn(c, "TagSpecification.1.")
+	for _, obj := range a.runs() {
+		acl := obj.Status.NetworkACL
+		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[nacl.TagClone] != string(obj.UID) {
+			continue
+		}
+		a.inTime(&obj, "a clone")
+		if acl.State != v1alpha1.CloneCreating || acl.LastAttemptTime == nil || c.Param("ClientToken") == "" ||
+			tags[nacl.TagOriginal] != acl.OriginalID || tags[nacl.TagSubnet] != obj.Spec.SubnetID {
+			a.violation("a clone was asked for that is not as the status has it: %v", c.Params)
+		}
+		return
+	}
+	a.violation("a network ACL was asked for that no run which has begun and has a finalizer names: %v", c.Params)
+}
+
+// cloned notes which network ACL was made. Tokens may have given one that is known.
+func (a *audit) cloned(c call.Call) {
+	tags := tagsIn(c, "TagSpecification.1.")
+	for _, found := range a.world.sim.Region().View(zero).NetworkACLs() {
+		if found.Tags[nacl.TagClone] == tags[nacl.TagClone] {
+			a.mu.Lock()
+			a.clones[found.ID] = madeClone{tags[nacl.TagClone], tags[nacl.TagOriginal], tags[nacl.TagSubnet]}
+			a.mu.Unlock()
+			a.note(found)
+		}
+	}
+}
+
+// copied says whether the status of a run has the entry that a call asks for as a copy of one of its original.
+func copied(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
+	acl := obj.Status.NetworkACL
+	if acl.Mode != v1alpha1.NetworkACLModeClone || acl.ID != c.Param("NetworkAclId") {
+		return false
+	}
+	for _, lines := range [][]string{acl.Baseline, acl.CarryOver} {
+		copies, _ := nacl.ParseCopies(lines)
+		if slices.ContainsFunc(copies, func(copied nacl.Copy) bool { return asksFor(c, copied.InClone()) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// asksFor says whether a call asks for an entry.
+func asksFor(c call.Call, e nacl.Entry) bool {
+	action, ports := "deny", ""
+	if e.Allow {
+		action = "allow"
+	}
+	if e.PortRange != nil {
+		ports = fmt.Sprintf("%d-%d", e.PortRange.From, e.PortRange.To)
+	}
+	return c.Param("RuleNumber") == strconv.Itoa(int(e.Number)) && c.Param("Egress") == fmt.Sprint(e.Egress) &&
+		c.Param("RuleAction") == action && c.Param("Protocol") == e.Protocol && cidrOf(c) == e.CIDR.String() &&
+		(ports == "" || ports == c.Param("PortRange.From")+"-"+c.Param("PortRange.To"))
+}
+
+// replacing: only copies, on a clone, in the place of what the manager itself put there.
+func (a *audit) replacing(c call.Call) {
+	made, known := a.clone(c.Param("NetworkAclId"))
+	for _, obj := range a.runs() {
+		if !known || made.uid != string(obj.UID) || !copied(&obj, c) {
+			continue
+		}
+		a.inTime(&obj, "copy "+place(c))
+		if entry, there := a.standing(c); there && !a.ours(c, entry) {
+			a.violation("entry %s was to be replaced, where someone else's stands: %+v", place(c), entry)
+		}
+		return
+	}
+	a.violation("entry %s was to be replaced, which is no copy on a clone: %v", place(c), c.Params)
+}
+
+func (a *audit) discarding(c call.Call) {
+	id := c.Param("NetworkAclId")
+	if _, known := a.clone(id); !known {
+		a.violation("network ACL %s was to be deleted, which the manager never made", id)
+	}
+}
+
+func (a *audit) discarded(c call.Call) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for at := range a.made {
+		if strings.HasPrefix(at, c.Param("NetworkAclId")+" ") {
+			delete(a.made, at)
+		}
+	}
+	delete(a.claims, c.Param("NetworkAclId"))
+}
+
+// moving: a subnet is moved from its original to the clone that was made for it while the run is on, and from there back.
+func (a *audit) moving(c call.Call) {
+	to := c.Param("NetworkAclId")
+	subnet, from := "", ""
+	for _, found := range a.world.sim.Region().View(zero).NetworkACLs() {
+		for _, association := range found.Associations {
+			if association.ID == c.Param("AssociationId") {
+				subnet, from = association.SubnetID, found.ID
+			}
+		}
+	}
+	if subnet == "" {
+		return // not any more: AWS refuses that
+	}
+	for _, obj := range a.runs() {
+		acl := obj.Status.NetworkACL
+		switch made, _ := a.clone(acl.ID); {
+		case made.uid != string(obj.UID) || made.subnet != subnet || made.original != acl.OriginalID:
+		case from == acl.OriginalID && to == acl.ID:
+			a.inTime(&obj, "clone "+to+" for subnet "+subnet)
+			if acl.State != v1alpha1.CloneAssociating {
+				a.violation("subnet %s was to be put on clone %s before the status said so", subnet, to)
+			}
+			return
+		case from == acl.ID && to == acl.OriginalID:
+			return
+		}
+	}
+	a.violation("subnet %s was to be moved from network ACL %s to %s", subnet, from, to)
+}
+
+// tagging: only the product's tags, on the network ACL of a run that has begun.
+func (a *audit) tagging(c call.Call) {
+	tags, id := tagsIn(c, ""), c.Param("ResourceId.1")
+	a.keysOfOurs(c, tags)
+	for _, obj := range a.runs() {
+		if acl := obj.Status.NetworkACL; acl.ID != id {
+			continue
+		}
+		for key := range tags {
+			_, isClone := a.clone(id)
+			if !slices.Contains(nacl.TagKeys(string(obj.UID)), key) && !isClone {
+				a.violation("network ACL %s was to get the tag %s, which is not the run's", id, key)
+			}
+		}
+		return
+	}
+	a.violation("tags were asked for on %s, which is the network ACL of no run that has begun and has a finalizer", id)
+}
+
+// untagging: only the product's tags, and those of a run only when none of its rules is left.
+func (a *audit) untagging(c call.Call) {
+	tags, id := tagsIn(c, ""), c.Param("ResourceId.1")
+	a.keysOfOurs(c, tags)
+	a.mu.Lock()
+	claims := a.claims[id]
+	a.mu.Unlock()
+	for _, claim := range claims {
+		if _, removed := tags[nacl.TagDomain+claim.UID]; !removed {
+			continue
+		}
+		found, _ := a.world.sim.Region().NetworkACL(id)
+		for _, e := range found.Entries {
+			a.mu.Lock()
+			made := a.made[fmt.Sprintf("%s egress=%t %d", id, e.Egress, e.RuleNumber)]
+			a.mu.Unlock()
+			owned := slices.ContainsFunc(claim.Rules, func(r nacl.ClaimedRule) bool { return int(r.Number) == e.RuleNumber })
+			if made == e && e.Egress && !e.Allow && owned {
+				a.violation("the tags of a run were to be removed from %s before rule %d", id, e.RuleNumber)
+			}
+		}
+	}
+}
+
+func (a *audit) keysOfOurs(c call.Call, tags map[string]string) {
+	if len(tags) == 0 {
+		a.violation("%s was asked for without a key: that is all tags", c.Name())
+	}
+	if c.Param("ResourceId.2") != "" {
+		a.violation("%s was asked for on more than one resource", c.Name())
+	}
+	for key := range tags {
+		if !strings.HasPrefix(key, nacl.TagDomain) {
+			a.violation("%s was asked for tag %s, which is not the product's", c.Name(), key)
+		}
+	}
+}
+
+// tagged notes what the tags on a network ACL claim after the manager wrote them.
+func (a *audit) tagged(c call.Call) {
+	if found, there := a.world.sim.Region().NetworkACL(c.Param("ResourceId.1")); there {
+		a.note(found)
+	}
+}
+
+func (a *audit) note(found region.ACL) {
+	claims, _ := nacl.ParseClaims(found.Tags)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.claims[found.ID] = claims
+}
+
+// claimed says whether the manager wrote a line of a run's ledger into the tags of the network ACL. A stranger may have
+// stripped them since.
+func (a *audit) claimed(obj *v1alpha1.AgentDisconnect, rule v1alpha1.Rule) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.claims[rule.NetworkACLID], func(claim nacl.Claim) bool {
+		return claim.UID == string(obj.UID) && claim.Covers(rule)
+	})
+}
+
+// tagsIn are the tags that a call names: key to value.
+func tagsIn(c call.Call, prefix string) map[string]string {
+	tags := map[string]string{}
+	for n := 1; ; n++ {
+		at := prefix + "Tag." + strconv.Itoa(n)
+		key, named := c.Params[at+".Key"]
+		if !named {
+			return tags
+		}
+		tags[fmt.Sprint(key)] = c.Param(at + ".Value")
+	}
+}

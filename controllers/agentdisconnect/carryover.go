@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// carryOver makes changes of the original to the clone while that serves, and never the other way. Two reads have to agree
+// on a change: one that lags would take the last one back. A change that takes renumbering ends the run.
+func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
+	if !s.cloned() || s.seen.original == nil || s.seen.acl == nil {
+		return nil
+	}
+	if err := s.proveClone(); err != nil {
+		return err
+	}
+	acl := s.status().NetworkACL
+	if acl.CarryOver != nil {
+		// One at a time: what an earlier one began to write is nobody's edit only while it is the one under way.
+		under, err := parseCopies(acl.CarryOver)
+		if err != nil {
+			return err
+		}
+		return r.copyAgain(ctx, s, under)
+	}
+	wanted, ok := r.recopied(s)
+	if !ok {
+		return nil
+	}
+	lines := nacl.FormatCopies(wanted)
+	if slices.Equal(lines, acl.Baseline) {
+		s.seen.changed = suspicion{}
+		return nil
+	}
+	if !s.seen.changed.confirmed(strings.Join(lines, "\n"), s.now) {
+		return nil
+	}
+	return r.copyAgain(ctx, s, wanted)
+}
+
+// adoptChanges makes changes of the original part of what a clone is to have that doesn't serve: nobody would notice a step
+// back. ok is false where the clone can't have them, as far as one read tells.
+func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []nacl.Copy, ok bool, err error) {
+	if _, err := s.baseline(); err != nil {
+		return nil, false, err
+	}
+	if wanted, ok = r.recopied(s); !ok {
+		return nil, false, nil
+	}
+	s.seen.changed = suspicion{}
+	lines := nacl.FormatCopies(wanted)
+	if acl := s.status().NetworkACL; slices.Equal(lines, acl.Baseline) && acl.CarryOver == nil {
+		return wanted, true, nil
+	}
+	return wanted, true, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		status.NetworkACL.Baseline, status.NetworkACL.CarryOver = lines, nil
+	})
+}
+
+// recopied is what the clone is to have of the original as last read. It ends the run where that takes renumbering.
+func (r *Reconciler) recopied(s *scope) ([]nacl.Copy, bool) {
+	copies, err := s.baseline()
+	if err != nil {
+		return nil, false
+	}
+	sound, _ := s.ledger()
+	wanted, err := nacl.Recopy(copies, s.seen.original.Entries, sound, s.desired(), r.options.EntryQuota)
+	if err != nil {
+		if s.seen.changed.confirmed(err.Error(), s.now) {
+			s.cantFollow(err.Error())
+		}
+		return nil, false
+	}
+	return wanted, true
+}
+
+// cantFollow ends the run since the clone can't have what the original has now.
+func (s *scope) cantFollow(why string) {
+	acl := s.status().NetworkACL
+	s.abort(v1alpha1.AbortOriginalChanged, "clone %s can't follow network ACL %s: %s", acl.ID, acl.OriginalID, why)
+}
+
+// copyAgain writes down what the clone is to have, and then has AWS change it. That it has it is said when it was read back:
+// until then, what it had before is no stranger's.
+func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []nacl.Copy) error {
+	acl := s.status().NetworkACL
+	acl.CarryOver, acl.LastAttemptTime = nacl.FormatCopies(wanted), stamp(r.clock.Now())
+	if err := r.persist(ctx, s); err != nil {
+		return err
+	}
+	if s.mode != ModeActive {
+		return nil
+	}
+	s.seen.changed = suspicion{reason: "carried over", reads: 1, at: s.now} // so that it is soon read again
+	sound, _ := s.ledger()
+	if err := r.carry(ctx, s, wanted, sound); err != nil {
+		if aws.HasCode(err, aws.CodeEntryLimitExceeded) {
+			s.cantFollow(explain(err).message)
+			return nil
+		}
+		return err
+	}
+	if err := r.readACL(ctx, s); err != nil {
+		return err
+	}
+	if s.seen.acl != nil && nacl.Complete(wanted, sound, s.seen.acl.Entries) {
+		s.status().NetworkACL.Baseline, s.status().NetworkACL.CarryOver = nacl.FormatCopies(wanted), nil
+		s.seen.changed = suspicion{}
+	}
+	return nil
+}
+
+// carry changes a clone that serves. What is new comes first, by number, and what goes comes last, the other way round:
+// between two calls, every packet meets what it met before or what it will meet.
+func (r *Reconciler) carry(ctx context.Context, s *scope, wanted []nacl.Copy, sound []v1alpha1.Rule) error {
+	create, replace, remove := nacl.CopySteps(wanted, sound, s.seen.acl.Entries)
+	slices.Reverse(remove)
+	added, changed, removed := apart(nacl.CreateEntry, create), apart(nacl.ReplaceEntry, replace), apart(nacl.DeleteEntry, remove)
+	err := r.writeCopies(ctx, s, slices.Concat(added, changed, removed)...)
+	if len(remove) > 0 && aws.HasCode(err, aws.CodeEntryLimitExceeded) {
+		err = r.writeCopies(ctx, s, slices.Concat(removed, added, changed)...) // there is no room beside what goes
+	}
+	return err
+}
+
+// apart makes a step of each entry.
+func apart(call copyCall, entries []nacl.Entry) []copyStep {
+	var steps []copyStep
+	for _, entry := range entries {
+		steps = append(steps, copyStep{call, []nacl.Entry{entry}})
+	}
+	return steps
+}
+
+// edits are what a stranger did to the clone. What is lacking counts only once reads can't be lagging behind our own
+// writes; what nobody but a stranger can have written counts at once. In a clone that doesn't serve, copies are put right
+// and nobody misses what they were: only an entry at a rule's number counts.
+func (s *scope) edits() []nacl.Edit {
+	acceptable := s.acceptable()
+	if acceptable == nil || s.seen.acl == nil {
+		return nil
+	}
+	sound, _ := s.ledger()
+	serves, settled := s.seen.onSubnet(s.obj), s.sinceWrite() >= nacl.SettleFor
+	if serves && !settled && s.mode == ModeActive {
+		return nil // reads that lag show our own earlier entries; nothing is given up while the run is on
+	}
+	return slices.DeleteFunc(nacl.Edits(acceptable, sound, s.seen.acl.Entries), func(e nacl.Edit) bool {
+		if !serves {
+			return !slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool { return e.Entry.Egress && l.RuleNumber == e.Entry.Number })
+		}
+		return e.Missing && !settled
+	})
+}
+
+// acceptable are the sets of copies that a clone may have: what it was last made to be, what it is being made to be, and
+// what the original is now.
+func (s *scope) acceptable() [][]nacl.Copy {
+	acl := s.status().NetworkACL
+	copies, err := s.baseline()
+	if err != nil {
+		return nil
+	}
+	sets := [][]nacl.Copy{copies}
+	if acl.CarryOver != nil {
+		if under, err := parseCopies(acl.CarryOver); err == nil {
+			sets = append(sets, under)
+		}
+	}
+	if s.seen.original != nil {
+		if now, err := nacl.Recopy(copies, s.seen.original.Entries, nil, nil, maxBaseline); err == nil {
+			sets = append(sets, now)
+		}
+	}
+	return sets
+}
+
+// maxBaseline bounds status.networkACL.baseline: more entries than that no quota of AWS allows.
+const maxBaseline = 160
+
+// describeEdits makes a sentence of what a stranger did.
+func describeEdits(edits []nacl.Edit) string {
+	names := make([]string, 0, len(edits))
+	for _, edit := range edits {
+		names = append(names, edit.String())
+	}
+	return list(names)
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// Facts about what may keep agents connected.
+
+func endpointsSeen(f *facts) { f.endpointsRead = true }
+
+func onlyTCS(f *facts) {
+	f.obj.Status.StartedWith = &v1alpha1.StartedWith{Sessions: []v1alpha1.Session{v1alpha1.SessionTCS}}
+}
+
+func interfaceAtHome(f *facts) { f.privateAtHome = []string{"eni-1 of vpce-1"} }
+
+func otherPath(f *facts) { f.mismatch = "ECS named the public host a" }
+
+func more(n int32) happened {
+	return func(f *facts) { f.obj.Status.Agents.Uncounted = new(n) }
+}
+
+func TestWhyAgentsMayStillBeConnected(t *testing.T) {
+	const (
+		still    = "2 agents are still connected: 3f1b, 7c9e. Agents notice a dropped path after 1 to 4 minutes, and those are past. "
+		denied   = "the network ACL denies all 3 addresses of 2 hosts"
+		settled  = "lookups find no other address"
+		noOther  = "no VPC endpoint of ECS gives the agents another path"
+		left     = " Left as a cause, the most likely first: "
+		sessions = "spec.sessions leaves ACS out, and ECS goes by that session alone;"
+		letsOne  = "the network ACL does not deny 192.0.2.3/32;"
+		atHome   = "they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts;"
+		mismatch = "ECS named the public host a;"
+		unknown  = "an address of ecs-t.example is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server);"
+		alone    = "they connect to a host that ECS named to them alone: the agent's log names it, and spec.additionalEndpoints takes it;"
+		proxy    = "they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead"
+	)
+	causes := func(all ...string) string {
+		text := left
+		for i, cause := range append(all, alone, proxy) {
+			text += fmt.Sprintf("(%d) %s ", i+1, cause)
+		}
+		return strings.TrimSuffix(text, " ")
+	}
+	for name, tc := range map[string]struct {
+		happened []happened
+		want     string
+	}{
+		"all that can be checked was": {[]happened{read, endpointsSeen}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes()},
+		"a further instance joined": {[]happened{read, endpointsSeen, more(1)}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes() +
+			". 1 further container instance in the subnet does not count: not connected before the start, or joined since"},
+		"addresses may be missing":           {[]happened{read, endpointsSeen, stillGrowing}, still + "Checked: " + denied + "; " + noOther + "." + causes(unknown)},
+		"the manager has just started":       {[]happened{stillGrowing}, strings.TrimSuffix(still, " ") + causes(unknown)},
+		"the VPC's endpoints aren't known":   {[]happened{read}, still + "Checked: " + denied + "; " + settled + "." + causes()},
+		"an interface is in the subnet":      {[]happened{read, endpointsSeen, interfaceAtHome}, still + "Checked: " + denied + "; " + settled + "." + causes(atHome)},
+		"the manager's path is another one":  {[]happened{read, endpointsSeen, otherPath}, still + "Checked: " + denied + "; " + settled + "." + causes(mismatch)},
+		"the session that counts is let be":  {[]happened{read, endpointsSeen, onlyTCS}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes(sessions)},
+		"a rule is missing":                  {[]happened{lets("192.0.2.3/32"), endpointsSeen}, still + "Checked: " + settled + "; " + noOther + "." + causes(letsOne)},
+		"everything at once, in their order": {[]happened{lets("192.0.2.3/32"), endpointsSeen, stillGrowing, otherPath, interfaceAtHome, onlyTCS}, strings.TrimSuffix(still, " ") + causes(sessions, letsOne, atHome, mismatch, unknown)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			NewWithT(t).Expect(messageOf(facing(ModeActive, append([]happened{started}, tc.happened...)...), v1alpha1.ConditionAgentsDisconnected)).To(Equal(tc.want))
+		})
+	}
+}
+
+func TestCausesAreNamedOnlyWhenAgentsHadTheTimeToNotice(t *testing.T) {
+	g := NewWithT(t)
+	f := facing(ModeActive, started, read, interfaceAtHome)
+	f.now = testStart.Add(5*time.Minute - time.Second)
+	g.Expect(messageOf(f, v1alpha1.ConditionAgentsDisconnected)).To(Equal("2 agents are still connected: 3f1b, 7c9e. Agents notice a dropped path after 1 to 4 minutes"))
+	f.now = testStart.Add(5 * time.Minute)
+	said := messageOf(f, v1alpha1.ConditionAgentsDisconnected)
+	g.Expect(said).To(ContainSubstring("(1) they use the network interface"))
+	f.now = testStart.Add(9*time.Minute + 59*time.Second)
+	g.Expect(messageOf(f, v1alpha1.ConditionAgentsDisconnected)).To(Equal(said), "the same as long as the facts are the same")
+}
+
+func TestCausesFitWhateverTheirNumberAndLength(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f := facing(ModeActive, started, endpointsSeen, onlyTCS, more(1000))
+		long := rapid.SliceOfN(rapid.Just(strings.Repeat("x", 253)), 0, 80)
+		f.open, f.unsettled, f.privateAtHome = long.Draw(t, "open"), long.Draw(t, "unsettled"), long.Draw(t, "interfaces")
+		f.mismatch = strings.Repeat("y", rapid.IntRange(0, 1024).Draw(t, "mismatch"))
+		f.aclRead = rapid.Bool().Draw(t, "ACL read")
+		f.obj.Status.Agents.ContainerInstances = nil
+		for i := range rapid.IntRange(1, v1alpha1.MaxContainerInstances).Draw(t, "agents") {
+			f.obj.Status.Agents.ContainerInstances = append(f.obj.Status.Agents.ContainerInstances, v1alpha1.ContainerInstance{
+				ARN: fmt.Sprintf("%s/%0200d", one, i), Connected: new(true),
+			})
+		}
+		count(f.obj.Status.Agents)
+		said := messageOf(f, v1alpha1.ConditionAgentsDisconnected)
+		if len(said) > 8192 {
+			t.Fatalf("%d characters, of which the API takes 32768 and a person far fewer", len(said))
+		}
+		if !strings.Contains(said, fmt.Sprintf("%d agent", ptr.Deref(f.obj.Status.Agents.Total, 0))) {
+			t.Fatal(said)
+		}
+	})
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// cloned says whether the run's rules are on a clone.
+func (s *scope) cloned() bool {
+	acl := s.status().NetworkACL
+	return acl != nil && acl.Mode == v1alpha1.NetworkACLModeClone
+}
+
+// raised says whether the rules act on the subnet: those on a clone do once the subnet was seen on it.
+func (s *scope) raised() bool {
+	return !s.cloned() || s.status().NetworkACL.State == v1alpha1.CloneServing
+}
+
+// raise brings the clone to serve its subnet, as far as it gets in one pass: created, filled, checked by reading it back,
+// swapped in, and the swap read back. Every step finds out where the one before came to, and can be repeated from any point.
+func (r *Reconciler) raise(ctx context.Context, s *scope) error {
+	ctx, cancel, _ := r.within(ctx, s)
+	defer cancel()
+	return s.held(r.advanceClone(ctx, s))
+}
+
+func (r *Reconciler) advanceClone(ctx context.Context, s *scope) error {
+	created := false
+	if s.status().NetworkACL.State == v1alpha1.CloneCreating {
+		if err := r.createClone(ctx, s); err != nil || s.status().NetworkACL.ID == "" {
+			return err
+		}
+		created = true
+	}
+	if !created && !s.aclRead {
+		if err := r.readACL(ctx, s); err != nil {
+			return err
+		}
+	}
+	if done, err := r.prepareClone(ctx, s, created); err != nil || done {
+		return err
+	}
+	if err := r.readACL(ctx, s); err != nil {
+		return err
+	}
+	if !s.complete() {
+		return nil // reads lag: the next one decides
+	}
+	if err := r.swap(ctx, s); err != nil || s.status().NetworkACL.State != v1alpha1.CloneAssociating {
+		return err
+	}
+	if err := r.readACL(ctx, s); err != nil {
+		return err
+	}
+	s.noteServing()
+	return nil
+}
+
+// held ends the run where the clone can't hold the rules, and forgives that AWS doesn't know a new clone everywhere yet.
+func (s *scope) held(trouble error) error {
+	if trouble == nil {
+		return nil
+	}
+	var rest []error
+	for _, err := range flatten(trouble) {
+		_, noRoom := errors.AsType[*nacl.NoRoomError](err)
+		_, tooMany := errors.AsType[*nacl.QuotaError](err)
+		switch {
+		case noRoom, tooMany:
+			s.abort(v1alpha1.AbortPlanDoesNotFit, "%s", err)
+			return nil
+		case !aws.HasCode(err, aws.CodeACLNotFound):
+			rest = append(rest, err)
+		}
+	}
+	return errors.Join(rest...)
+}
+
+// noteServing notes that the subnet was seen on the clone.
+func (s *scope) noteServing() {
+	if acl := s.status().NetworkACL; acl.State != v1alpha1.CloneServing && s.seen.onSubnet(s.obj) {
+		acl.State = v1alpha1.CloneServing
+	}
+}
+
+// createClone has AWS create the clone, tagged from its creation on, and writes its id and the lines of its rules into
+// the ledger.
+func (r *Reconciler) createClone(ctx context.Context, s *scope) error {
+	copies, err := s.baseline()
+	if err != nil {
+		return err
+	}
+	plan, err := nacl.NewPlan(nacl.PlanInput{Desired: s.desired(), Observed: inClone(copies), Quota: r.options.EntryQuota})
+	if err != nil {
+		return err
+	}
+	acl := s.status().NetworkACL
+	tags := r.cloneTags(s, plan.Create)
+	id, err := "", error(nil)
+	if acl.LastAttemptTime != nil {
+		// An earlier attempt may have made it, with other tags than would be asked for now.
+		if id, err = r.findClone(ctx, s); err != nil {
+			return err
+		}
+	}
+	if id == "" {
+		if id, err = r.askForClone(ctx, s, tags); err != nil {
+			return err
+		}
+		s.seen.tags = tags
+	}
+	s.seen.acl = nil
+	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		status.NetworkACL.ID, status.NetworkACL.State = id, v1alpha1.CloneReady
+		lines := slices.Clone(plan.Create)
+		for i := range lines {
+			lines[i].NetworkACLID = id
+		}
+		status.Rules = attempt(lines, r.clock.Now())
+	})
+}
+
+// askForClone asks AWS for the clone, with a token that makes a repeat give the same one.
+func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]string) (string, error) {
+	acl := s.status().NetworkACL
+	earlier := acl.LastAttemptTime != nil
+	acl.LastAttemptTime = stamp(r.clock.Now())
+	if err := r.persist(ctx, s); err != nil {
+		return "", err
+	}
+	token := fmt.Sprintf("%s.%d.%d", s.obj.UID, s.status().StartTime.Unix(), acl.Attempt)
+	id, outcome, err := nacl.CreateClone(ctx, s.clients.EC2, s.status().Target.VPCID, token, tags)
+	if aws.HasCode(err, aws.CodeTokenReused) {
+		// An earlier request made it, with other tags; it is found by those once reads show it.
+		return "", wait(v1alpha1.ReasonAWSUnavailable, "AWS took an earlier request for the clone, which reads do not show yet")
+	}
+	if outcome == nacl.Refused && !earlier {
+		err = errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+			status.NetworkACL.LastAttemptTime = nil // AWS answered the only attempt there ever was: it made nothing
+		}))
+	}
+	return id, err
+}
+
+// permitClone asks AWS whether the clone may be kept up and deleted, before it serves anybody. Conditions of IAM on its tags
+// can't be asked about before it is there.
+func (r *Reconciler) permitClone(ctx context.Context, s *scope) error {
+	id := s.status().NetworkACL.ID
+	_, err := s.seen.permitted.get(s.now, id, func() (bool, error) { return true, nacl.CheckClone(ctx, s.clients.EC2, id) })
+	return err
+}
+
+// swap asks AWS to give the subnet the clone. That it serves is said when it was read back.
+func (r *Reconciler) swap(ctx context.Context, s *scope) error {
+	acl := s.status().NetworkACL
+	association := s.seen.original.Associations[s.obj.Spec.SubnetID]
+	if association == "" || s.mode != ModeActive {
+		return nil
+	}
+	before := acl.State
+	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, stamp(r.clock.Now())
+	if err := r.persist(ctx, s); err != nil {
+		return err
+	}
+	return r.associate(ctx, s, association, acl.ID, v1alpha1.CloneAssociating, before)
+}
+
+// associate moves the subnet, and writes down what came of it: done where AWS acknowledged, else where it refused.
+func (r *Reconciler) associate(ctx context.Context, s *scope, association, aclID string, done, refused v1alpha1.CloneState) error {
+	bounded, cancel, over := r.within(context.WithoutCancel(ctx), s)
+	defer cancel()
+	outcome, err := nacl.Refused, error(nil)
+	if !over && ctx.Err() == nil {
+		outcome, err = nacl.Associate(bounded, s.clients.EC2, association, aclID)
+	}
+	if aws.HasCode(err, aws.CodeACLNotFound) {
+		err = nil // deleted meanwhile: the next read shows it
+	}
+	return errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		switch outcome {
+		case nacl.Done:
+			status.NetworkACL.State = done
+		case nacl.Refused:
+			status.NetworkACL.State = refused
+		}
+	}))
+}
+
+// baseline is what the clone was copied from, as the status has it.
+func (s *scope) baseline() ([]nacl.Copy, error) { return parseCopies(s.status().NetworkACL.Baseline) }
+
+func parseCopies(lines []string) ([]nacl.Copy, error) {
+	copies, err := nacl.ParseCopies(lines)
+	if err != nil {
+		return nil, refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: %v. Nothing is done with the clone until the line is put back (kubectl edit --subresource=status)", err)
+	}
+	return copies, nil
+}
+
+func inClone(copies []nacl.Copy) []nacl.Entry {
+	entries := make([]nacl.Entry, 0, len(copies))
+	for _, c := range copies {
+		entries = append(entries, c.InClone())
+	}
+	return entries
+}
+
+// sinceWrite is how long ago AWS was last asked to change the clone.
+func (s *scope) sinceWrite() time.Duration {
+	if at := s.status().NetworkACL.LastAttemptTime; at != nil {
+		return s.now.Sub(at.Time)
+	}
+	return nacl.AmbiguousFor // nobody but a person writes such a status: take it as long ago
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// fate is what becomes of a clone.
+type fate int
+
+const (
+	// fateDelete: nothing uses it.
+	fateDelete fate = iota
+	// fateReturn: it serves the subnet, which gets its original back.
+	fateReturn
+	// fateAdopt: it serves the subnet, and there is no original to give back. It stays, without anything of the run.
+	fateAdopt
+	// fateEdited: it serves the subnet with a stranger's edit, which is not thrown away. The denies go, and it stays until
+	// the edit is gone or stands in the original too.
+	fateEdited
+	// fateInUse: another subnet uses it. The denies go, and it stays until that one has left.
+	fateInUse
+)
+
+// fateOf decides by a read of both network ACLs.
+func (s *scope) fateOf() fate {
+	clone, original, subnetID := s.seen.acl, s.seen.original, s.obj.Spec.SubnetID
+	switch {
+	case clone == nil:
+		return fateDelete // AWS itself says whether it is there
+	case !slices.Contains(clone.SubnetIDs, subnetID) && len(clone.SubnetIDs) > 0:
+		return fateInUse
+	case len(clone.SubnetIDs) == 0:
+		return fateDelete
+	case original == nil:
+		return fateAdopt
+	case s.acceptable() == nil || len(s.edits()) > 0:
+		return fateEdited
+	default:
+		return fateReturn
+	}
+}
+
+// undoClone takes a run's clone to its end, and says whether nothing is left of the run.
+func (r *Reconciler) undoClone(ctx context.Context, s *scope) (bool, error) {
+	if err := r.enter(ctx, s); err != nil && !passes(err) {
+		return false, err
+	}
+	acl := s.status().NetworkACL
+	switch {
+	case acl.State == "", acl.State == v1alpha1.CloneAdopted:
+		// It is gone; unless someone edited the status.
+		if id, err := r.findClone(ctx, s); err != nil || id == "" {
+			if err != nil {
+				return false, err
+			}
+			return r.dropLines(ctx, s)
+		} else if err := r.name(ctx, s, id); err != nil {
+			return false, err
+		}
+	case acl.ID == "":
+		if left, err := r.findUnnamed(ctx, s); err != nil || !left {
+			return !left && err == nil, err
+		}
+		if s.status().NetworkACL.ID == "" {
+			return false, nil
+		}
+	}
+	if err := r.readACL(ctx, s); err != nil {
+		return false, err
+	}
+	if err := s.proveClone(); err != nil {
+		return false, err
+	}
+	switch s.fateOf() {
+	case fateReturn:
+		if err := r.giveBack(ctx, s); err != nil || s.status().NetworkACL.State != v1alpha1.CloneReady {
+			return false, err
+		}
+		if len(otherSubnets(s.seen.acl, s.obj.Spec.SubnetID)) > 0 {
+			return false, r.leave(ctx, s, s.cloneInUse())
+		}
+		return r.deleteClone(ctx, s)
+	case fateAdopt:
+		return r.adopt(ctx, s)
+	case fateEdited:
+		return false, r.leave(ctx, s, r.cloneEdited(s))
+	case fateInUse:
+		return false, r.leave(ctx, s, s.cloneInUse())
+	default:
+		return r.deleteClone(ctx, s)
+	}
+}
+
+// giveBack moves the subnet from the clone to the original.
+func (r *Reconciler) giveBack(ctx context.Context, s *scope) error {
+	acl := s.status().NetworkACL
+	before := acl.State
+	// Between the two until AWS answered: a run that is resumed finds out where the subnet is.
+	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, stamp(r.clock.Now())
+	if err := r.persist(ctx, s); err != nil {
+		return err
+	}
+	return r.associate(ctx, s, s.seen.acl.Associations[s.obj.Spec.SubnetID], acl.OriginalID, v1alpha1.CloneReady, before)
+}
+
+// deleteClone has AWS delete the clone, and its entries with it.
+func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
+	id := s.status().NetworkACL.ID
+	if s.seen.acl == nil {
+		// An id that reads lack says nothing in another account.
+		if err := r.enter(ctx, s); err != nil {
+			return false, err
+		}
+		if found, err := r.findClone(ctx, s); err != nil {
+			return false, err
+		} else if found != "" && found != id {
+			// An earlier clone was taken for it, or someone edited the id.
+			return false, errors.Join(r.noClone(ctx, s, ""), r.name(ctx, s, found))
+		}
+	}
+	outcome, err := nacl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id)
+	switch {
+	case outcome == nacl.InUse:
+		return false, wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
+	case outcome != nacl.Done:
+		return false, err
+	}
+	err = r.noClone(ctx, s, "")
+	return err == nil && len(s.status().Rules) == 0, err
+}
+
+// noClone writes down that the clone is no longer the run's.
+func (r *Reconciler) noClone(ctx context.Context, s *scope, state v1alpha1.CloneState) error {
+	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		id := status.NetworkACL.ID
+		status.Rules = slices.DeleteFunc(slices.Clone(status.Rules), func(l v1alpha1.Rule) bool { return l.NetworkACLID == id })
+		status.NetworkACL.State, status.NetworkACL.CarryOver = state, nil
+	})
+}
+
+// dropLines undoes what a ledger still has after its clone went: only an edited status does.
+func (r *Reconciler) dropLines(ctx context.Context, s *scope) (bool, error) {
+	if len(s.status().Rules) == 0 {
+		return true, nil
+	}
+	return r.undoEntries(ctx, s)
+}
+
+// leave takes the run's denies off a clone that stays, and says why it does.
+func (r *Reconciler) leave(ctx context.Context, s *scope, why *problem) error {
+	_, err := r.undoLines(ctx, s, s.seen.acl.Entries)
+	return errors.Join(err, why)
+}
+
+func (s *scope) cloneInUse() *problem {
+	others := otherSubnets(s.seen.acl, s.obj.Spec.SubnetID)
+	return refuse(v1alpha1.ReasonCloneInUse, "%s on clone %s of the run, which is deleted when nothing uses it: give it another network ACL (aws ec2 replace-network-acl-association)",
+		subjects(others, "subnet", "is", "are"), s.status().NetworkACL.ID)
+}
+
+func (r *Reconciler) cloneEdited(s *scope) *problem {
+	acl := s.status().NetworkACL
+	if _, err := s.baseline(); err != nil {
+		return explain(err)
+	}
+	return refuse(v1alpha1.ReasonCloneEdited, "someone edited clone %s while it served subnet %s: %s. Giving %s back would undo that: make the same change to %s%s, or take it back; the rest follows by itself",
+		acl.ID, s.obj.Spec.SubnetID, describeEdits(s.edits()), acl.OriginalID, acl.OriginalID, s.numbersApart())
+}
+
+// numbersApart says how the numbers of outbound rules differ between clone and original, where they do.
+func (s *scope) numbersApart() string {
+	copies, _ := s.baseline()
+	for _, c := range copies {
+		if by := c.Number - c.Entry.Number; c.Entry.Egress && by != 0 {
+			return fmt.Sprintf(" (where outbound rules have other numbers: rule %d of the clone is rule %d there)", c.Number, c.Entry.Number)
+		}
+	}
+	return ""
+}
+
+// adopt leaves the clone to the subnet whose original is gone, without anything of the run.
+func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
+	if !s.seen.network.confirmed("original gone", s.now) {
+		return false, nil
+	}
+	if err := r.enter(ctx, s); err != nil {
+		return false, err // in another account everything is gone
+	}
+	if tags := s.seen.acl.Tags; tags[nacl.TagAdopted] == s.adoptedTag() && tags[nacl.TagClone] == "" && len(s.status().Rules) == 0 {
+		return true, r.noClone(ctx, s, v1alpha1.CloneAdopted) // done before, and the answer was lost
+	}
+	if done, err := r.undoLines(ctx, s, s.seen.acl.Entries); err != nil || !done {
+		return false, err
+	}
+	id := s.status().NetworkACL.ID
+	if _, err := nacl.WriteTags(ctx, s.clients.EC2, id, map[string]string{nacl.TagAdopted: s.adoptedTag()}); err != nil {
+		return false, err
+	}
+	if err := r.disown(ctx, s, nacl.TagClone, nacl.TagOriginal, nacl.TagSubnet); err != nil {
+		return false, err
+	}
+	return true, r.noClone(ctx, s, v1alpha1.CloneAdopted)
+}
+
+// adoptedTag is the value of the tag that a clone has which stays: when the run began that made it.
+func (s *scope) adoptedTag() string {
+	if start := s.status().StartTime; start != nil {
+		return start.UTC().Format(time.RFC3339)
+	}
+	return string(s.obj.UID) // someone edited the status
+}
+
+// lowerClone takes the subnet off the clone of a run that is suspended, and keeps the clone. What would end the run while
+// it is on ends it here too.
+func (r *Reconciler) lowerClone(ctx context.Context, s *scope) error {
+	acl := s.status().NetworkACL
+	if acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating {
+		return nil
+	}
+	if err := r.readACL(ctx, s); err != nil {
+		return err
+	}
+	if err := s.proveClone(); err != nil {
+		return err
+	}
+	if _, err := s.baseline(); err != nil {
+		return err
+	}
+	s.noteServing()
+	switch fate := s.fateOf(); {
+	case fate == fateReturn:
+		return r.giveBack(ctx, s)
+	case fate != fateDelete && fate != fateInUse:
+	case s.sinceWrite() < nacl.SettleFor:
+		return nil // it was put there a moment ago, and may still show
+	case acl.State == v1alpha1.CloneAssociating:
+		acl.State = v1alpha1.CloneReady // it never was
+		return r.persist(ctx, s)
+	}
+	r.judge(s, nil)
+	return nil
+}
+
+// cloneOddity says what is not as it should be with a clone that serves, beside what holds for every network ACL.
+func (r *Reconciler) cloneOddity(s *scope) (reason, message string) {
+	acl := s.status().NetworkACL
+	switch edits := s.edits(); {
+	case s.seen.original == nil && !s.seen.onSubnet(s.obj):
+		return v1alpha1.AbortSubnetLeft, "subnet " + s.obj.Spec.SubnetID + " is no longer on network ACL " + acl.OriginalID + ", which was deleted"
+	case s.seen.original == nil:
+		return v1alpha1.AbortOriginalDeleted, "network ACL " + acl.OriginalID + ", which clone " + acl.ID + " was copied from, was deleted: the clone stays as the subnet's network ACL, without the run's rules"
+	case len(edits) > 0:
+		return v1alpha1.AbortCloneEdited, "someone edited clone " + acl.ID + ": " + describeEdits(edits)
+	}
+	return "", ""
+}

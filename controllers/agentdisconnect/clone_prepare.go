@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// prepareClone fills the clone with what the original has, and with the run's denies. done says that there is nothing left
+// to do in this pass.
+func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (done bool, err error) {
+	if s.mode != ModeActive {
+		return true, nil
+	}
+	var entries []nacl.Entry
+	if !created {
+		if err := s.proveClone(); err != nil {
+			return true, err
+		}
+		if done, err := r.misplaced(ctx, s); done || err != nil {
+			return true, err
+		}
+		entries = s.seen.acl.Entries
+	}
+	if s.seen.original == nil {
+		return true, r.readACL(ctx, s) // a run that was taken over: the next pass knows more
+	}
+	copies, ok, err := r.adoptChanges(ctx, s)
+	if err != nil || !ok {
+		return true, err
+	}
+	sound, _ := s.ledger()
+	create, replace, remove := nacl.CopySteps(copies, sound, entries)
+	trouble := together(
+		func() error {
+			return r.writeCopies(ctx, s, copyStep{nacl.DeleteEntry, remove}, copyStep{nacl.ReplaceEntry, replace}, copyStep{nacl.CreateEntry, create})
+		},
+		func() error { return r.permitClone(ctx, s) },
+	)
+	trouble = errors.Join(trouble, r.create(ctx, s, s.lacking(sound, entries)))
+	if len(create)+len(replace)+len(remove) == 0 && !created {
+		// Not before: a new deny must not take the number of a copy that the read lacked.
+		trouble = errors.Join(trouble, r.fill(ctx, s, sound, false))
+	}
+	return trouble != nil || s.status().Abort != nil, trouble
+}
+
+// lacking are the lines whose entries a clone that doesn't serve has yet to get: those that AWS never acknowledged, and
+// those that someone removed while nobody missed them.
+func (s *scope) lacking(lines []v1alpha1.Rule, entries []nacl.Entry) []v1alpha1.Rule {
+	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
+		_, taken := nacl.At(entries, l.RuleNumber)
+		lagging := l.State == v1alpha1.RuleInstalled && l.LastAttemptTime != nil && s.now.Sub(l.LastAttemptTime.Time) < nacl.SettleFor
+		return taken || lagging || l.State == v1alpha1.RuleDeleting
+	})
+}
+
+// misplaced looks at where the subnet is while the clone doesn't serve it yet: on the original, as it should be, or
+// elsewhere. Reads that lag behind our own moves of it show it elsewhere too.
+func (r *Reconciler) misplaced(ctx context.Context, s *scope) (bool, error) {
+	clone, acl, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
+	onOriginal := s.seen.original != nil && slices.Contains(s.seen.original.SubnetIDs, subnetID)
+	lagging := s.sinceWrite() < nacl.SettleFor
+	switch {
+	case s.seen.onSubnet(s.obj):
+		if acl.State != v1alpha1.CloneReady || !lagging {
+			s.noteServing()
+		}
+		return true, nil
+	case acl.State == v1alpha1.CloneAssociating && s.sinceWrite() < oddReadInterval:
+		return true, nil // asked for just now
+	case lagging && (clone == nil || !onOriginal):
+		return true, nil
+	case clone == nil:
+		return true, r.cloneAgain(ctx, s)
+	case !onOriginal || len(otherSubnets(clone, subnetID)) > 0 || len(s.edits()) > 0:
+		r.judge(s, nil)
+		return true, nil
+	}
+	s.seen.network = suspicion{}
+	return false, nil
+}
+
+// cloneAgain begins anew with a clone that someone deleted while it served nobody. That it is gone is AWS's to say: reads
+// may lack one that is there, and nobody would ever delete it.
+func (r *Reconciler) cloneAgain(ctx context.Context, s *scope) error {
+	if !s.seen.network.confirmed("clone gone", s.now) {
+		return nil
+	}
+	if gone, err := r.deleteClone(ctx, s); err != nil || !gone {
+		return err
+	}
+	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		acl := status.NetworkACL
+		acl.ID, acl.State, acl.LastAttemptTime = "", v1alpha1.CloneCreating, nil
+		acl.Attempt++
+	})
+}
+
+// copyCall is a kind of change to an entry of a clone, copyStep one with the entries that it is made to.
+type copyCall func(context.Context, aws.EC2, string, nacl.Entry) (nacl.Outcome, error)
+
+type copyStep struct {
+	call    copyCall
+	entries []nacl.Entry
+}
+
+// writeCopies changes copied entries of the clone, one step after the other, the entries of a step side by side. What AWS
+// answers is found out by the next read.
+func (r *Reconciler) writeCopies(ctx context.Context, s *scope, steps ...copyStep) error {
+	id := s.status().NetworkACL.ID
+	for _, step := range steps {
+		var calls []func() error
+		for _, entry := range step.entries {
+			calls = append(calls, func() error {
+				_, err := step.call(ctx, s.clients.EC2, id, entry)
+				if aws.HasCode(err, aws.CodeEntryNotFound) {
+					return nil // gone meanwhile: the next read shows it
+				}
+				return err
+			})
+		}
+		if err := together(calls...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// complete says whether the clone, as last read, has all that it is to have before it may serve.
+func (s *scope) complete() bool {
+	acl := s.seen.acl
+	if acl == nil || s.seen.original == nil || s.status().Abort != nil {
+		return false
+	}
+	copies, err := s.baseline()
+	sound, unsound := s.ledger()
+	alive := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleDeleting })
+	return err == nil && unsound == nil && nacl.Complete(copies, sound, acl.Entries) &&
+		len(atWork(alive, acl.Entries)) == len(alive) && len(s.seen.open(s.obj)) == 0
+}

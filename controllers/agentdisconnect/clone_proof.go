@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// proveClone makes sure that the network ACL in the status is a clone of this run, and of the original in the status,
+// before anything of it is changed or undone: it has the run's tags, or where someone took those away, exactly the entries
+// that the run gave it.
+func (s *scope) proveClone() error {
+	clone, acl, uid := s.seen.acl, s.status().NetworkACL, string(s.obj.UID)
+	if acl.OriginalID == acl.ID {
+		return refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: id and originalID are the same. Put back what was there (kubectl edit --subresource=status)")
+	}
+	if clone == nil {
+		return nil
+	}
+	// Not the ledger's own key: a network ACL that the run uses in place has that too.
+	tagged := clone.Tags[nacl.TagClone] == uid || clone.Tags[nacl.TagAdopted] == s.adoptedTag()
+	if !tagged && !s.hasRunsEntries() {
+		return refuse(v1alpha1.ReasonLedgerInvalid, "nothing shows that network ACL %s is this run's clone: its tags were removed, or status.networkACL was edited. If it is, put the tag back: aws ec2 create-tags --resources %s --tags Key=%s,Value=%s",
+			acl.ID, acl.ID, nacl.TagClone, uid)
+	}
+	if original := clone.Tags[nacl.TagOriginal]; original != "" && original != acl.OriginalID {
+		return refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited, or a tag of clone %s was: originalID is %s, and the tag %s says %s. Put back what was there (kubectl edit --subresource=status)",
+			acl.ID, acl.OriginalID, nacl.TagOriginal, original)
+	}
+	return nil
+}
+
+// hasRunsEntries says whether the clone has rules of the ledger, and beside them only what it is to have.
+func (s *scope) hasRunsEntries() bool {
+	sound, _ := s.ledger()
+	acceptable := s.acceptable()
+	return acceptable != nil && len(s.status().NetworkACL.Baseline) > 0 && len(atWork(sound, s.seen.acl.Entries)) > 0 && len(nacl.Edits(acceptable, sound, s.seen.acl.Entries)) == 0
+}
+
+// findClone looks for a clone of this run by its tags; empty: reads show none.
+func (r *Reconciler) findClone(ctx context.Context, s *scope) (string, error) {
+	found, err := nacl.FindByTag(ctx, s.clients.EC2, nacl.TagKeys(string(s.obj.UID))[0])
+	if err != nil {
+		return "", err
+	}
+	for _, acl := range found {
+		if acl.Tags[nacl.TagClone] == string(s.obj.UID) {
+			return acl.ID, nil
+		}
+	}
+	return "", nil
+}
+
+// findUnnamed looks for a clone of which AWS never told the id. left says that there may be one; once found, its id is in
+// the status.
+func (r *Reconciler) findUnnamed(ctx context.Context, s *scope) (left bool, err error) {
+	id, err := r.findClone(ctx, s)
+	switch {
+	case err == nil && id == "" && s.status().NetworkACL.LastAttemptTime == nil:
+		return false, r.noClone(ctx, s, "") // AWS was never asked for one
+	case err != nil:
+		return true, err
+	case id != "":
+		return true, r.name(ctx, s, id)
+	}
+	const unnamed = 0 // no rule has that number
+	since, again := s.seen.contradicted[unnamed]
+	if !again {
+		s.seen.contradicted[unnamed] = s.now
+	}
+	if !again || s.now.Sub(since) < lackingFor || s.sinceWrite() < nacl.AmbiguousFor {
+		return true, nil
+	}
+	if err := r.enter(ctx, s); err != nil {
+		return true, err
+	}
+	return false, r.noClone(ctx, s, "")
+}
+
+// name writes down the id of a clone that was found by its tags.
+func (r *Reconciler) name(ctx context.Context, s *scope, id string) error {
+	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		status.NetworkACL.ID, status.NetworkACL.State = id, v1alpha1.CloneReady
+	})
+}

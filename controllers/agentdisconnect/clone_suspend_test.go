@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+)
+
+func suspended(is bool) func(*v1alpha1.AgentDisconnect) {
+	return func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Suspend = &is }
+}
+
+// suspendedClone is a run of an hour that is suspended, and its clone.
+func (w *world) suspendedClone(ctx context.Context) (*v1alpha1.AgentDisconnect, string) {
+	GinkgoHelper()
+	obj := w.blocking(ctx, shared, within(time.Hour))
+	clone := w.cloneOf(ctx, obj).ID
+	w.edit(ctx, obj, suspended(true))
+	w.run(ctx, passes, obj)
+	Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateSuspended), describe(w.get(ctx, obj)))
+	Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
+	Expect(w.acls()).To(ContainElement(clone))
+	return obj, clone
+}
+
+// resume takes a run up again, and gives it time enough to notice what happened meanwhile.
+func (w *world) resume(ctx context.Context, obj *v1alpha1.AgentDisconnect) {
+	GinkgoHelper()
+	w.edit(ctx, obj, suspended(false))
+	w.run(ctx, passes, obj)
+}
+
+var _ = Describe("A run on a clone that is suspended", func() {
+	It("gives the subnet its own network ACL back, and resumes with the same clone", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionRulesInstalled).Status).To(Equal(metav1.ConditionFalse))
+		Expect(w.reachable(sharedSubnet, first)).To(BeTrue())
+		expires := w.get(ctx, obj).Status.ExpirationTime
+		writes := len(w.writes())
+		w.run(ctx, 3*time.Minute, obj)
+		Expect(w.writes()).To(HaveLen(writes))
+
+		w.resume(ctx, obj)
+		w.expectServing(ctx, obj)
+		Expect(w.cloneOf(ctx, obj).ID).To(Equal(clone))
+		Expect(w.get(ctx, obj).Status.ExpirationTime).To(Equal(expires))
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
+
+		By("again and again, at once")
+		for range 3 {
+			w.edit(ctx, obj, suspended(true))
+			w.run(ctx, passes, obj)
+			Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
+			w.resume(ctx, obj)
+			w.expectServing(ctx, obj)
+		}
+		w.expectGone(ctx, obj)
+	})
+
+	It("resumes with a clone of the original as it is then", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		w.onOriginal(func(r *region.Region, id string) error {
+			return r.SetEntries(id, onlyWeb(130, true), deny(140, "192.0.2.0/24"), onlyWeb(5, false))
+		})
+		w.run(ctx, nacl.SettleFor, obj)
+		w.resume(ctx, obj)
+		w.expectServing(ctx, obj)
+		Expect(w.cloneOf(ctx, obj).ID).To(Equal(clone))
+		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
+		w.expectGone(ctx, obj)
+	})
+
+	It("ends when it is resumed, where the clone can't follow the original any more", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, _ := w.suspendedClone(ctx)
+		w.onOriginal(inFront)
+		w.run(ctx, nacl.SettleFor, obj)
+		w.edit(ctx, obj, suspended(false))
+		w.expectAborted(ctx, obj, v1alpha1.AbortOriginalChanged)
+		w.expectRestored()
+		Expect(w.numbers("ec2:DeleteNetworkAclEntry")).To(BeEmpty(), "copies were removed in the meantime")
+	})
+
+	It("resumes with a new clone where someone deleted the clone", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		Expect(w.sim.Region().DeleteNetworkACL(clone)).To(Succeed())
+		w.run(ctx, nacl.SettleFor, obj)
+		w.edit(ctx, obj, suspended(false))
+		w.run(ctx, 30*time.Second, obj)
+		w.expectServing(ctx, obj)
+		Expect(w.cloneOf(ctx, obj).ID).NotTo(Equal(clone))
+		Expect(w.acls()).To(HaveLen(3))
+		w.expectGone(ctx, obj)
+	})
+
+	It("resumes with no second clone where reads only lack the first", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		w.run(ctx, nacl.SettleFor, obj)
+		thaw := w.agesAgo()
+		w.edit(ctx, obj, suspended(false))
+		w.run(ctx, 30*time.Second, obj)
+		thaw()
+		w.run(ctx, 30*time.Second, obj)
+		w.expectServing(ctx, obj)
+		_, there := w.sim.Region().NetworkACL(clone)
+		Expect(there).To(Equal(w.cloneOf(ctx, obj).ID == clone), "the first clone was forgotten")
+		w.expectGone(ctx, obj)
+	})
+
+	It("puts right what someone did to the clone while it served nobody", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		for _, edit := range []func(*region.Region, string) error{
+			adding(deny(120, "198.51.100.0/24")), removing(100, false), removing(80, true), replacing(onlyWeb(100, true)),
+		} {
+			Expect(edit(w.sim.Region(), clone)).To(Succeed())
+		}
+		w.run(ctx, nacl.SettleFor, obj)
+		w.resume(ctx, obj)
+		w.expectServing(ctx, obj)
+		Expect(w.cloneOf(ctx, obj).ID).To(Equal(clone))
+		Expect(w.denies(clone)).To(HaveLen(6))
+		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
+		w.expectGone(ctx, obj)
+	})
+
+	It("ends when it is resumed, where the subnet has another network ACL by then", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		third := w.anotherACL()
+		obj, _ := w.suspendedClone(ctx)
+		w.move(sharedSubnet, third)
+		w.run(ctx, nacl.SettleFor, obj)
+		w.edit(ctx, obj, suspended(false))
+		w.expectAborted(ctx, obj, v1alpha1.AbortSubnetLeft)
+		Expect(w.aclOf(sharedSubnet)).To(Equal(third))
+		Expect(w.acls()).To(ConsistOf(aclID, sharedACL, third))
+	})
+
+	It("ends where someone edited the clone right before: the edit is not undone", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj := w.settled(ctx, shared)
+		e := edit{do: adding(deny(120, "198.51.100.0/24")), words: "rule 120: deny all traffic out to 198.51.100.0/24 was added"}
+		Expect(e.do(w.sim.Region(), w.cloneOf(ctx, obj).ID)).To(Succeed())
+		w.edit(ctx, obj, suspended(true))
+		w.expectAborted(ctx, obj, v1alpha1.AbortCloneEdited)
+		w.expectEdited(ctx, obj, e)
+	})
+
+	DescribeTable("leaves nothing behind", func(ctx context.Context, end func(*world, *v1alpha1.AgentDisconnect)) {
+		w := cloneWorld(ctx)
+		obj, _ := w.suspendedClone(ctx)
+		end(w, obj)
+		w.run(ctx, passes, obj)
+		w.expectRestored()
+	},
+		Entry("when its time is over", func(w *world, obj *v1alpha1.AgentDisconnect) {
+			w.clock.SetTime(w.get(context.Background(), obj).Status.ExpirationTime.Time)
+		}),
+		Entry("when the object is deleted", func(_ *world, obj *v1alpha1.AgentDisconnect) {
+			Expect(kube.Delete(context.Background(), obj)).To(Succeed())
+		}),
+	)
+})

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// miss ends a run that had not begun by its start deadline. Nothing was written to AWS for it.
+func (r *Reconciler) miss(s *scope) error {
+	r.holders.withdraw(s.obj.UID)
+	status := s.status()
+	status.RunID = s.obj.Spec.RunID
+	deadline := startDeadline(s.obj)
+	if deadline.After(requested(s.obj)) {
+		s.abort(v1alpha1.AbortStartDeadlineExceeded, "the run had not begun by %s: %s. A new spec.runID asks for it again",
+			deadline.UTC().Format(time.RFC3339), s.lastReason())
+	} else {
+		s.abort(v1alpha1.AbortStartDeadlineExceeded, "the run was to begin before %s, which was past when it was asked for. A new spec.runID asks for it again, with a later spec.startAfter or spec.startDeadline",
+			deadline.UTC().Format(time.RFC3339))
+	}
+	status.RestoredTime, status.CompletionTime = stamp(s.now), stamp(s.now)
+	return nil
+}
+
+// renew clears the status of a run that is over or was only planned, since another is asked for now, and gets that one ready.
+func (r *Reconciler) renew(ctx context.Context, s *scope) error {
+	s.obj.Status = v1alpha1.AgentDisconnectStatus{
+		ObservedGeneration: s.obj.Generation,
+		Conditions:         s.obj.Status.Conditions,
+		RunID:              s.obj.Spec.RunID,
+		RequestTime:        stamp(s.now),
+	}
+	r.forget(client.ObjectKeyFromObject(s.obj))
+	s.seen = r.memories.of(s.obj)
+	s.mode, _ = ModeAt(s.obj, s.now)
+	s.setConditions(nil)
+	if err := r.persist(ctx, s); err != nil {
+		return err
+	}
+	if s.mode == ModeRenewed {
+		return nil
+	}
+	return r.advance(ctx, s)
+}
+
+// expire deletes a finished object whose time to be kept is over, unless someone wrote it meanwhile.
+func (r *Reconciler) expire(ctx context.Context, s *scope) error {
+	at := deletion(s.obj)
+	if at.IsZero() || r.clock.Now().Before(at) {
+		return nil
+	}
+	uid, version := s.stored.UID, s.stored.ResourceVersion
+	return client.IgnoreNotFound(r.client.Delete(ctx, s.obj.DeepCopy(), client.Preconditions{UID: &uid, ResourceVersion: &version}))
+}
+
+// suspend lifts the rules of a run, or keeps it from beginning.
+func (r *Reconciler) suspend(ctx context.Context, s *scope) error {
+	if s.status().StartTime == nil {
+		r.holders.withdraw(s.obj.UID)
+		return nil
+	}
+	if err := r.moveExpiration(ctx, s); err != nil {
+		return err
+	}
+	if s.mode != ModeSuspended {
+		return r.advance(ctx, s)
+	}
+	err := r.enter(ctx, s)
+	if err == nil || passes(err) && !lifted(s.status()) {
+		err = r.lift(ctx, s)
+	}
+	if err == nil && s.status().Abort == nil && lifted(s.status()) {
+		_, err = r.watchAgents(ctx, s, s.status().StartTime.Time)
+	}
+	return r.endIfAborted(ctx, s, err)
+}
+
+// lift takes the rules away from the subnet. A clone is kept, for resuming.
+func (r *Reconciler) lift(ctx context.Context, s *scope) error {
+	if lifted(s.status()) {
+		return r.stayLifted(ctx, s)
+	}
+	var err error
+	if s.cloned() {
+		s.withdrawClaim()
+		err = r.lowerClone(ctx, s)
+	} else {
+		_, err = r.undoEntries(ctx, s)
+	}
+	if err == nil && lifted(s.status()) {
+		// What was seen under the rules says nothing of what comes after, and they are put in place anew on a new read.
+		s.seen.polls, s.seen.network, s.seen.aclRead, s.seen.inForce = nil, suspicion{}, time.Time{}, time.Time{}
+		clear(s.seen.contradicted)
+	}
+	return err
+}
+
+// stayLifted looks now and then whether a clone that serves nobody still does: a swap whose answer was lost may show late.
+func (r *Reconciler) stayLifted(ctx context.Context, s *scope) error {
+	acl := s.status().NetworkACL
+	if !s.cloned() || acl.ID == "" || s.now.Sub(s.seen.aclRead) < r.options.ACLPollInterval {
+		return nil
+	}
+	if err := r.readACL(ctx, s); err != nil || !s.seen.onSubnet(s.obj) || s.sinceWrite() < oddReadInterval {
+		return err
+	}
+	acl.State = v1alpha1.CloneAssociating
+	return r.lowerClone(ctx, s)
+}
+
+// lifted says whether a suspended run has no rule in the subnet's way.
+func lifted(status *v1alpha1.AgentDisconnectStatus) bool {
+	acl := status.NetworkACL
+	if acl == nil || acl.Mode != v1alpha1.NetworkACLModeClone {
+		return len(status.Rules) == 0
+	}
+	return acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating
+}

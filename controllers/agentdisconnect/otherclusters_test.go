@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+)
+
+const (
+	otherARN  = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/other"
+	lastARN   = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/zz-last"
+	acceptFix = "choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that"
+)
+
+// addClusters makes clusters without container instances.
+func (w *world) addClusters(n int) {
+	GinkgoHelper()
+	for i := range n {
+		Expect(w.sim.Region().AddCluster(fmt.Sprintf("empty-%03d", i), nil)).To(Succeed())
+	}
+}
+
+// evict takes the container instances of a cluster out of a subnet.
+func (w *world) evict(clusterARN, subnet string) {
+	GinkgoHelper()
+	for _, instance := range w.sim.Region().ContainerInstances() {
+		if instance.ClusterARN == clusterARN && instance.SubnetID == subnet {
+			Expect(w.sim.Region().RemoveContainerInstance(instance.ARN)).To(Succeed())
+		}
+	}
+}
+
+var _ = DescribeTable("A subnet with other clusters", func(ctx context.Context, b badInput) {
+	b.reason = v1alpha1.ReasonOtherClusters
+	b.check(ctx)
+},
+	Entry("that has one begins when its instances are gone", badInput{
+		cause:   func(w *world) { w.register("other", subnetID) },
+		message: "cluster " + otherARN + " has container instances in subnet " + subnetID + " too, whose agents would be cut off as well: " + acceptFix,
+		mend:    func(w *world) { w.evict(otherARN, subnetID) },
+	}),
+	Entry("that has two, one of which only a later page of the list has", badInput{
+		cause: func(w *world) {
+			w.addClusters(220)
+			Expect(w.sim.Region().AddCluster("zz-last", nil)).To(Succeed())
+			w.sim.Region().SetContainerInstanceStatus(w.register("zz-last", subnetID), "DRAINING")
+			w.register("other", subnetID)
+		},
+		message: "clusters " + otherARN + ", " + lastARN + " have container instances in subnet " + subnetID + " too, whose agents would be cut off as well: " + acceptFix,
+		mend: func(w *world) {
+			w.evict(otherARN, subnetID)
+			w.evict(lastARN, subnetID)
+		},
+	}),
+	Entry("of which there are too many to look at", badInput{
+		cause: func(w *world) { w.addClusters(discovery.MaxClusters) },
+		message: "the Region has more than 300 clusters, and only so many are looked at: whether others have container instances in subnet " + subnetID +
+			" is not known. Choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that",
+		mend: func(w *world) { Expect(w.sim.Region().DeleteCluster("empty-000")).To(Succeed()) },
+	}),
+	Entry("of which there are too many to look at, and one of those that were is there", badInput{
+		cause: func(w *world) {
+			w.addClusters(discovery.MaxClusters)
+			w.register("empty-000", subnetID)
+		},
+		message: "cluster arn:aws:ecs:ap-northeast-1:123456789012:cluster/empty-000 has container instances in subnet " + subnetID +
+			" too, whose agents would be cut off as well (of the Region's clusters only 300 were looked at): " + acceptFix,
+		mend: func(w *world) { Expect(w.sim.Region().DeleteCluster("empty-000")).To(Succeed()) },
+	}),
+)
+
+var _ = Describe("Other clusters in the subnet", func() {
+	It("that are allowed are not looked for, and cut off too", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.register("other", subnetID)
+		w.sim.Faults().Add(faults.Fault{Action: "ecs:ListClusters", Denied: true})
+		obj := w.blocking(ctx, amongOthers)
+		Expect(w.denies(aclID)).To(HaveLen(6))
+		Expect(*w.get(ctx, obj).Status.Agents.Total).To(BeEquivalentTo(2), "the run counts its own cluster's agents alone")
+		Expect(*w.get(ctx, obj).Status.Agents.Uncounted).To(BeZero())
+		w.discard(ctx, obj)
+	})
+
+	It("may not be there unseen: without the permission to look, the run doesn't begin", func(ctx context.Context) {
+		w := newWorld(ctx)
+		undo := w.sim.Faults().Add(faults.Fault{Action: "ecs:ListClusters", Denied: true})
+		obj := w.create(ctx)
+		w.run(ctx, time.Minute, obj)
+		stalled := condition(w.get(ctx, obj), v1alpha1.ConditionStalled)
+		Expect(stalled.Reason).To(Equal(v1alpha1.ReasonAccessDenied), describe(w.get(ctx, obj)))
+		Expect(stalled.Message).To(HavePrefix("AWS denies the manager's role ecs:ListClusters: "))
+		undo()
+		w.run(ctx, 30*time.Second, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
+		w.discard(ctx, obj)
+	})
+
+	It("that join the subnet during a run don't count, and end nothing", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.blocking(ctx)
+		w.register("other", subnetID)
+		w.run(ctx, 2*time.Minute, obj)
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.Abort).To(BeNil())
+		Expect(*seen.Status.Agents.Uncounted).To(BeZero(), describe(seen))
+		w.discard(ctx, obj)
+	})
+
+	It("are in a plan by name, refused or allowed", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.register("other", subnetID)
+		obj := w.planned(ctx)
+		Expect(obj.Status.Plan.OtherClusters).To(Equal([]string{otherARN}))
+		Expect(refusalsOf(obj)).To(Equal([]string{v1alpha1.ReasonOtherClusters}))
+
+		obj = w.planned(ctx, amongOthers)
+		Expect(obj.Status.Plan.OtherClusters).To(Equal([]string{otherARN}))
+		Expect(obj.Status.Plan.Refusals).To(BeEmpty())
+		Expect(obj.Status.Plan.Notes).To(BeEmpty())
+	})
+
+	It("that are allowed are no trouble to a plan that can't look at all of them, and it says so", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.addClusters(discovery.MaxClusters)
+		obj := w.planned(ctx, amongOthers)
+		Expect(obj.Status.Plan.Refusals).To(BeEmpty())
+		Expect(obj.Status.Plan.Notes).To(ConsistOf("the Region has more than 300 clusters, and only so many were looked at for container instances in the subnet"))
+
+		w.sim.Faults().Add(faults.Fault{Action: "ecs:ListClusters", Denied: true})
+		obj = w.planned(ctx, amongOthers)
+		Expect(obj.Status.Plan.Refusals).To(BeEmpty())
+		Expect(obj.Status.Plan.Notes).To(ConsistOf(HavePrefix("other clusters in the subnet are allowed, and could not be looked for: AWS denies the manager's role ecs:ListClusters")))
+	})
+})

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// planned says whether the plan in the status is of the spec as it is.
+func planned(obj *v1alpha1.AgentDisconnect) bool {
+	return obj.Status.Plan != nil && obj.Status.Plan.ObservedGeneration == obj.Generation
+}
+
+// plan finds out what a run would do and writes it into the status. AWS is only read, and asked by DryRun. It works on a copy
+// of the object without a run: what the status says of one that is over stays.
+func (r *Reconciler) plan(ctx context.Context, s *scope) error {
+	if planned(s.obj) {
+		return nil
+	}
+	r.holders.withdraw(s.obj.UID) // it was perhaps about to begin
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	draft := &scope{obj: s.obj.DeepCopy(), now: s.now, mode: ModePending, seen: newMemory()}
+	draft.obj.Status = v1alpha1.AgentDisconnectStatus{}
+	draft.seen.hosts = s.seen.hosts // so that a large cluster gets on while AWS throttles
+	t, trouble := r.assess(ctx, draft)
+	if err := r.preview(ctx, draft, t, trouble); err != nil {
+		return err
+	}
+	clear(s.seen.hosts)
+	s.status().Plan = draft.status().Plan
+	return nil
+}
+
+// preview makes the plan of what was found out. An error that passes by itself is no part of it: the plan is made again.
+func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble error) error {
+	plan := &v1alpha1.Plan{Time: *stamp(s.now), ObservedGeneration: s.obj.Generation, Endpoints: s.status().Endpoints}
+	s.status().Plan = plan
+	trouble = errors.Join(trouble, r.previewOthers(ctx, s, t), r.previewNetworkACL(ctx, s, t), r.previewAgents(ctx, s, t), r.timeTrouble(s))
+	held := r.previewRuns(ctx, s, t)
+	if agents := plan.Agents; held == nil && agents != nil && *agents.Total > 0 && *agents.Connected == 0 {
+		held = r.noneConnected(s, t) // of a run that is on they would be its work
+	}
+	trouble = errors.Join(trouble, held)
+	notes, err := r.notes(ctx, s, t)
+	trouble = errors.Join(trouble, err)
+	plan.Notes = append(plan.Notes, notes...)
+	plan.Notes = append(plan.Notes, r.timeNotes(s)...)
+	for i := range plan.Notes {
+		plan.Notes[i] = aws.Truncate(plan.Notes[i], 1024)
+	}
+	plan.Notes = plan.Notes[:min(len(plan.Notes), v1alpha1.MaxNotes)]
+	plan.Refusals, err = refusals(trouble)
+	return err
+}
+
+// previewOthers names the other clusters in the subnet. Where they are allowed a run doesn't look for them: then it is no
+// trouble that they can't be looked for.
+func (r *Reconciler) previewOthers(ctx context.Context, s *scope, t *target) error {
+	plan, others := s.status().Plan, t.others
+	if s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow && s.clients != nil {
+		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, s.obj.Spec.SubnetID)
+		switch {
+		case err != nil && !explain(err).stalled:
+			return err
+		case err != nil:
+			plan.Notes = append(plan.Notes, "other clusters in the subnet are allowed, and could not be looked for: "+explain(err).message)
+		case !complete:
+			plan.Notes = append(plan.Notes, fmt.Sprintf("the Region has more than %d clusters, and only so many were looked at for container instances in the subnet", discovery.MaxClusters))
+		}
+		others.arns = arns
+	}
+	plan.OtherClusters = others.arns[:min(len(others.arns), v1alpha1.MaxNamed)]
+	return nil
+}
+
+// previewRuns says which other run stands in the way, or that there are as many as may be on at once.
+func (r *Reconciler) previewRuns(ctx context.Context, s *scope, t *target) error {
+	if t.acl == nil {
+		return nil
+	}
+	others, held := r.free(ctx, s, claimOf(s, t))
+	on := 0
+	for i := range others {
+		if running(&others[i].Status) {
+			on++
+		}
+	}
+	if most := r.options.MaxActiveRuns; held == nil && most > 0 && on >= most {
+		return wait(v1alpha1.ReasonTooManyRuns, "%s on, which is as many as the manager allows at once (--max-active-runs): a run would begin when one of them is over", plural(on, "run is", "runs are"))
+	}
+	return held
+}
+
+// refusals are all that stands against a start, each once. The error is what passes by itself: no plan is made of it.
+func refusals(trouble error) ([]v1alpha1.Refusal, error) {
+	if fatal, ok := errors.AsType[*storeError](trouble); ok {
+		return nil, fatal
+	}
+	if trouble == nil {
+		return nil, nil
+	}
+	var all []v1alpha1.Refusal
+	for _, each := range problems(trouble) {
+		if !each.stalled && each.reason != v1alpha1.ReasonHolder && each.reason != v1alpha1.ReasonTooManyRuns {
+			return nil, each
+		}
+		refusal := v1alpha1.Refusal{Reason: each.reason, Message: aws.Truncate(each.message, 1024)}
+		if !slices.Contains(all, refusal) {
+			all = append(all, refusal)
+		}
+	}
+	return all[:min(len(all), v1alpha1.MaxRefusals)], nil
+}
+
+// previewNetworkACL says which network ACL would be used, what would be put on it, and for what more there is room.
+func (r *Reconciler) previewNetworkACL(ctx context.Context, s *scope, t *target) error {
+	if t.acl == nil {
+		return nil
+	}
+	plan, others := s.status().Plan, otherSubnets(t.acl, s.obj.Spec.SubnetID)
+	mode, reason := t.chooseMode(&s.obj.Spec)
+	plan.NetworkACL = &v1alpha1.PlannedNetworkACL{
+		ID: t.acl.ID, Mode: mode, ModeReason: reason,
+		OtherSubnets: new(int32(len(others))), OtherSubnetIDs: others[:min(len(others), v1alpha1.MaxNamed)],
+	}
+	quota, err := r.previewQuota(ctx, s)
+	if err != nil {
+		return err
+	}
+	var how setup
+	if len(s.desired()) > 0 {
+		how, err = r.setUp(s, t)
+	}
+	for _, rule := range how.rules {
+		plan.Rules = append(plan.Rules, v1alpha1.PlannedRule{RuleNumber: rule.RuleNumber, CIDR: rule.CIDR, Hostname: rule.Hostname})
+	}
+	if how.renumbered {
+		plan.NetworkACL.Renumbered = new(true)
+	}
+	room := nacl.Room(t.acl.Entries, how.rules, quota)
+	plan.Headroom.IPv4Entries, plan.Headroom.IPv6Entries = new(int32(room[nacl.IPv4])), new(int32(room[nacl.IPv6]))
+	if mode == v1alpha1.NetworkACLModeClone {
+		plan.Notes = append(plan.Notes, "whether the manager may write to the clone and delete it can be asked only of one that is there: a run asks before the clone serves the subnet, and ends if it may not")
+		plan.Headroom.NetworkACLs = new(int32(t.cloneRoom - 1))
+	} else {
+		tags := r.ownership(s, how.rules).Tags()
+		plan.Headroom.Tags = new(int32(nacl.TagRoom(t.acl.Tags, r.ownership(s, how.rules), tags)))
+	}
+	return err
+}
+
+// quotaTimeout bounds the look at the quota: a VPC without a way to Service Quotas must not cost the plan.
+const quotaTimeout = 5 * time.Second
+
+// previewQuota asks AWS for the quota of entries; where it doesn't say, the manager's flag holds, and a note says so. The
+// error is one that passes by itself.
+func (r *Reconciler) previewQuota(ctx context.Context, s *scope) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+	defer cancel()
+	plan, flag := s.status().Plan, r.options.EntryQuota
+	quota, err := discovery.EntryQuota(ctx, s.clients.ServiceQuotas)
+	if err != nil && aws.Classify(err) == aws.Throttled {
+		return 0, err
+	}
+	plan.Headroom = &v1alpha1.Headroom{}
+	switch {
+	case err != nil:
+		quota, plan.Headroom.EntryQuotaAssumed = flag, new(true)
+		plan.Notes = append(plan.Notes, fmt.Sprintf("the quota of rules per network ACL (L-2AEEBF1A) could not be read, and %d is assumed (--network-acl-entry-quota): %s", flag, aws.Message(err)))
+	case quota < flag:
+		plan.Notes = append(plan.Notes, fmt.Sprintf("the quota of rules per network ACL (L-2AEEBF1A) is %d, and the manager assumes %d: lower its flag --network-acl-entry-quota, or rules may not fit", quota, flag))
+	}
+	plan.Headroom.EntryQuota = new(int32(quota))
+	return quota, nil
+}
+
+// previewAgents says which agents would be hit, and which container instances RunTask goes on working on.
+func (r *Reconciler) previewAgents(ctx context.Context, s *scope, t *target) error {
+	if t.cluster.ARN == "" || t.instances == nil || len(t.instances) > 0 && len(s.seen.polls) == 0 {
+		return nil
+	}
+	plan := s.status().Plan
+	var connected []string
+	for _, poll := range s.seen.polls { // a plan makes one
+		for _, arn := range t.instances {
+			if poll.connected[arn] {
+				connected = append(connected, arn)
+			}
+		}
+	}
+	plan.Agents = &v1alpha1.PlannedAgents{
+		Total: new(int32(len(t.instances))), Connected: new(int32(len(connected))),
+		ContainerInstances: connected[:min(len(connected), v1alpha1.MaxNamed)],
+	}
+	outside, more, err := discovery.OutsideInstances(ctx, s.clients.ECS, t.cluster.ARN, t.instances, discovery.MaxOutside)
+	if err != nil {
+		return err
+	}
+	plan.Outside = &v1alpha1.InstanceList{Total: new(int32(len(outside))), ContainerInstances: outside[:min(len(outside), v1alpha1.MaxNamed)]}
+	if more {
+		plan.Outside.AtLeast = new(true)
+	}
+	return r.previewExternal(ctx, s, t, outside)
+}
+
+// previewExternal says how many of the instances outside the subnet are external.
+func (r *Reconciler) previewExternal(ctx context.Context, s *scope, t *target, outside []string) error {
+	if len(outside) == 0 {
+		return nil
+	}
+	n, more, err := discovery.ExternalInstances(ctx, s.clients.ECS, t.cluster.ARN, outside)
+	if n > 0 {
+		note := plural(n, "container instance of the cluster is", "container instances of the cluster are") + " external (ECS Anywhere): in no subnet, and not counted"
+		if more {
+			note += "; only the first 100 outside the subnet were looked at"
+		}
+		s.status().Plan.Notes = append(s.status().Plan.Notes, note)
+	}
+	return err
+}
+
+// timeTrouble is what of the times in the spec stands against a start for good.
+func (r *Reconciler) timeTrouble(s *scope) error {
+	if deadline := startDeadline(s.obj); s.obj.Spec.StartDeadline != nil || s.obj.Spec.StartAfter != nil {
+		if !s.now.Before(deadline) {
+			return refuse(v1alpha1.AbortStartDeadlineExceeded, "the start deadline %s is past: move spec.startDeadline or spec.startAfter", deadline.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// timeNotes say what keeps a run from starting at once without standing against it.
+func (r *Reconciler) timeNotes(s *scope) []string {
+	var notes []string
+	if after := s.obj.Spec.StartAfter; after != nil && s.now.Before(after.Time) {
+		notes = append(notes, "the run would not start before "+after.UTC().Format(time.RFC3339)+" (spec.startAfter)")
+	}
+	if ptr.Deref(s.obj.Spec.Suspend, false) {
+		notes = append(notes, "the run would not start while spec.suspend is true")
+	}
+	if short := (facts{obj: s.obj}).shortDuration(); short != "" {
+		notes = append(notes, short)
+	}
+	return notes
+}
+
+// describePlan is a plan in one sentence.
+func describePlan(plan *v1alpha1.Plan) string {
+	acl := ptr.Deref(plan.NetworkACL, v1alpha1.PlannedNetworkACL{})
+	agents := ptr.Deref(plan.Agents, v1alpha1.PlannedAgents{})
+	text := fmt.Sprintf("%s on network ACL %s (%s) for %s", plural(len(plan.Rules), "rule", "rules"), cmp.Or(acl.ID, "(unknown)"),
+		cmp.Or(string(acl.Mode), "unknown"), plural(int(ptr.Deref(agents.Connected, 0)), "connected agent", "connected agents"))
+	if len(plan.Refusals) == 0 {
+		return "a run would start: " + text
+	}
+	var reasons []string
+	for _, refusal := range plan.Refusals {
+		reasons = append(reasons, refusal.Reason)
+	}
+	return fmt.Sprintf("a run would not start (%s), see status.plan.refusals: %s", list(reasons), text)
+}

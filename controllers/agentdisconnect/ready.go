@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// aclQuota is how many network ACLs a VPC has room for unless AWS was asked for more.
+const aclQuota = 200
+
+// setup is how the rules of a run would be put on a network ACL.
+type setup struct {
+	mode   v1alpha1.NetworkACLMode
+	reason v1alpha1.NetworkACLModeReason
+	// rules are new ledger lines. Those of a clone name no network ACL yet.
+	rules []v1alpha1.Rule
+	// copies are the entries that a clone begins with.
+	copies []nacl.Copy
+	// renumbered says that the copies have other numbers than their originals.
+	renumbered bool
+}
+
+// assess finds out all that a start needs, side by side where nothing depends on anything else. The error joins
+// everything that stands against a start, so that a person can mend it all at once.
+func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
+	t := &target{}
+	region, err := r.region(&s.obj.Spec)
+	if err != nil {
+		return t, errors.Join(err, r.admit(s, t))
+	}
+	s.clients = r.sessions.In(region)
+	err = together(
+		func() (err error) { t.accountID, err = s.clients.AccountID(ctx, s.now); return },
+		func() error { return r.assessSubnet(ctx, s, t) },
+		func() error { return r.assessNetworkACL(ctx, s, t) },
+		func() error { return r.assessAgents(ctx, s, t) },
+		func() (err error) { t.others, err = r.otherClusters(ctx, s); return },
+	)
+	// First of all: AWS says of another account's cluster only that it isn't there, or that it is none of the caller's
+	// business.
+	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID), err)
+	if s.hostsKnown(t) {
+		err = errors.Join(err, r.adoptHosts(s, t), r.lookUp(ctx, s, t.subnet.ipv6))
+	}
+	return t, errors.Join(err, r.admit(s, t))
+}
+
+// assessSubnet looks the subnet up, and then its VPC's endpoints of ECS.
+func (r *Reconciler) assessSubnet(ctx context.Context, s *scope, t *target) (err error) {
+	if t.subnet, err = describeSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
+		return err
+	}
+	t.endpoints, err = s.seen.endpoints.get(s.now, t.subnet.vpcID, func() ([]discovery.VPCEndpoint, error) {
+		return discovery.VPCEndpoints(ctx, s.clients.EC2, s.clients.Region, t.subnet.vpcID)
+	})
+	return err
+}
+
+// assessNetworkACL reads the subnet's network ACL, and asks AWS whether all that the run writes would be allowed.
+func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) (err error) {
+	if t.acl, err = nacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
+		return err
+	}
+	if t.aclRead = true; t.acl == nil {
+		return nil
+	}
+	if t.lent, err = r.lent(ctx, s, t.acl.ID); err != nil {
+		return err
+	}
+	mode, _ := t.chooseMode(&s.obj.Spec)
+	return together(
+		func() error {
+			_, err := s.seen.permitted.get(s.now, string(mode)+t.acl.ID, func() (bool, error) {
+				if mode == v1alpha1.NetworkACLModeClone {
+					return true, nacl.CheckCloning(ctx, s.clients.EC2, t.acl, s.obj.Spec.SubnetID)
+				}
+				return true, nacl.CheckInPlace(ctx, s.clients.EC2, t.acl)
+			})
+			return err
+		},
+		func() (err error) {
+			if mode == v1alpha1.NetworkACLModeClone {
+				t.cloneRoom, err = s.seen.cloneRoom.get(s.now, t.acl.VPCID, func() (int, error) { return r.roomForClone(ctx, s, t.acl.VPCID) })
+			}
+			return
+		},
+	)
+}
+
+// roomForClone is how many more network ACLs the VPC has room for. Where the quota can't be read, it is taken for what AWS
+// grants everybody.
+func (r *Reconciler) roomForClone(ctx context.Context, s *scope, vpcID string) (int, error) {
+	quota, have := aclQuota, 0
+	err := together(
+		func() error {
+			if granted, err := discovery.NetworkACLQuota(ctx, s.clients.ServiceQuotas); err == nil {
+				quota = granted
+			}
+			return nil
+		},
+		func() (err error) { have, err = nacl.CountInVPC(ctx, s.clients.EC2, vpcID); return },
+	)
+	return quota - have, err
+}
+
+// lent says whether another run has a subnet of the network ACL on a clone of it: that subnet comes back.
+func (r *Reconciler) lent(ctx context.Context, s *scope, aclID string) (bool, error) {
+	var all v1alpha1.AgentDisconnectList
+	if err := r.reader.List(ctx, &all); err != nil {
+		return false, stored(err)
+	}
+	return slices.ContainsFunc(all.Items, func(o v1alpha1.AgentDisconnect) bool {
+		acl := o.Status.NetworkACL
+		return o.UID != s.obj.UID && running(&o.Status) && acl != nil && acl.OriginalID == aclID &&
+			o.Spec.SubnetID != s.obj.Spec.SubnetID && cloneLeft(acl)
+	}), nil
+}
+
+// assessAgents looks the cluster and its container instances up, and asks about their agents and endpoints.
+func (r *Reconciler) assessAgents(ctx context.Context, s *scope, t *target) error {
+	spec := &s.obj.Spec
+	known, polls := s.seen.polled(), slices.Clone(s.seen.polls)
+	var unknown, unlisted, unpolled error
+	_ = together(
+		func() error {
+			t.cluster, unknown = discovery.DescribeCluster(ctx, s.clients.ECS, spec.Cluster)
+			return nil
+		},
+		func() error {
+			t.instances, unlisted = discovery.ListContainerInstances(ctx, s.clients.ECS, spec.Cluster, spec.SubnetID, v1alpha1.MaxContainerInstances)
+			return nil
+		},
+		func() error {
+			if len(known) > 0 { // as a rule those of the pass before are the target's still: that saves waiting for the list
+				unpolled = r.pollAgents(ctx, s, spec.Cluster, known)
+			}
+			return nil
+		},
+	)
+	if !slices.Equal(known, t.instances) {
+		s.seen.polls, unpolled = polls, nil // they are not: the ones listed are polled below
+	}
+	err := errors.Join(unknown, unlisted)
+	if _, gone := errors.AsType[*discovery.ClusterNotFoundError](unknown); gone && aws.HasCode(unlisted, aws.CodeClusterNotFound) {
+		err = unknown // which says more of the same
+	}
+	if err != nil || len(t.instances) == 0 || len(t.instances) > v1alpha1.MaxContainerInstances {
+		return err
+	}
+	return together(
+		func() error {
+			if unpolled != nil {
+				return unpolled
+			}
+			return r.pollAgents(ctx, s, t.cluster.ARN, t.instances)
+		},
+		func() error { return r.askForHosts(ctx, s, t.cluster.ARN, t.instances) },
+	)
+}
+
+// polled are the container instances that ECS knew when it was last asked about agents, sorted.
+func (m *memory) polled() []string {
+	if len(m.polls) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(m.polls[len(m.polls)-1].connected))
+}
+
+// otherClusters finds the other clusters with container instances in the subnet, unless they are allowed.
+func (r *Reconciler) otherClusters(ctx context.Context, s *scope) (otherClusters, error) {
+	if s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow {
+		return otherClusters{}, nil
+	}
+	return s.seen.others.get(s.now, s.obj.Spec.SubnetID, func() (otherClusters, error) {
+		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, s.obj.Spec.SubnetID)
+		return otherClusters{arns, err == nil && !complete}, err
+	})
+}
+
+// chooseMode decides which network ACL a run uses, and says why.
+func (t *target) chooseMode(spec *v1alpha1.AgentDisconnectSpec) (v1alpha1.NetworkACLMode, v1alpha1.NetworkACLModeReason) {
+	switch {
+	case spec.NetworkACLMode != "":
+		return spec.NetworkACLMode, v1alpha1.NetworkACLModeRequested
+	case len(otherSubnets(t.acl, spec.SubnetID)) > 0 || t.lent:
+		return v1alpha1.NetworkACLModeClone, v1alpha1.NetworkACLModeShared
+	default:
+		return v1alpha1.NetworkACLModeInPlace, v1alpha1.NetworkACLModeOnlySubnet
+	}
+}
+
+// setUp is how the rules of a run that owns nothing yet would be put on the subnet's network ACL.
+func (r *Reconciler) setUp(s *scope, t *target) (setup, error) {
+	mode, reason := t.chooseMode(&s.obj.Spec)
+	if mode == v1alpha1.NetworkACLModeClone {
+		plan, err := nacl.PlanClone(t.acl.Entries, s.desired(), r.options.EntryQuota)
+		return setup{mode, reason, plan.Rules, plan.Copies, plan.Renumbered}, err
+	}
+	plan, err := nacl.NewPlan(nacl.PlanInput{
+		NetworkACLID: t.acl.ID, Desired: s.desired(), Observed: t.acl.Entries, Quota: r.options.EntryQuota,
+	})
+	return setup{mode: mode, reason: reason, rules: plan.Create}, err
+}
+
+// notes says what is worth knowing of a target that nothing stands against.
+func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, error) {
+	if t.cluster.ARN == "" {
+		return nil, nil
+	}
+	if t.cluster.ARN == "" {
+		return nil, nil // nothing is known of it
+	}
+	var notes []string
+	managed, err := s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
+		return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
+	})
+	if len(managed) > 0 {
+		notes = append(notes, fmt.Sprintf("the target has ECS Managed Instances (capacity provider %s): ECS may repair or replace an instance whose agent is disconnected", list(managed)))
+	}
+	if n := t.cluster.FargateTasks; n > 0 {
+		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on Fargate: those have no agent in the subnet, and don't count")
+	}
+	if n := t.cluster.ExternalTasks; n > 0 {
+		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
+	}
+	if mismatch := s.mismatch(); mismatch != "" {
+		notes = append(notes, mismatch)
+	}
+	return notes, err
+}

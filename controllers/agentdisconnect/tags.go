@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// ownership is what the tags on the network ACL are to say of the run, for the day when the cluster is lost.
+func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) nacl.Ownership {
+	return nacl.Ownership{
+		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
+		Expires: expiration(s.status()), Rules: rules,
+	}
+}
+
+// cloneTags are the tags that a clone has from its creation on.
+func (r *Reconciler) cloneTags(s *scope, rules []v1alpha1.Rule) map[string]string {
+	tags := r.ownership(s, rules).Tags()
+	maps.Copy(tags, map[string]string{
+		nacl.TagClone: string(s.obj.UID), nacl.TagOriginal: s.status().NetworkACL.OriginalID, nacl.TagSubnet: s.obj.Spec.SubnetID,
+	})
+	return tags
+}
+
+// own writes the tags that the ledger needs onto the network ACL, unless they are there. Before this succeeded, no entry
+// is created. What someone wrote into the ledger by hand is not claimed.
+func (r *Reconciler) own(ctx context.Context, s *scope) error {
+	if r.tagged(s, s.seen.tags) {
+		return nil
+	}
+	sound, _ := s.ledger()
+	tags := r.ownership(s, sound).Tags()
+	if s.cloned() {
+		tags = r.cloneTags(s, sound)
+	}
+	if _, err := nacl.WriteTags(ctx, s.clients.EC2, s.status().NetworkACL.ID, tags); err != nil {
+		s.seen.tags = nil
+		return err
+	}
+	s.seen.tags, s.seen.stripped = tags, suspicion{}
+	return nil
+}
+
+// ownAgain is own where a read of this pass may lack the tags: it comes before new entries, and writing the same twice does
+// no harm.
+func (r *Reconciler) ownAgain(ctx context.Context, s *scope) error {
+	if s.aclRead && s.seen.acl != nil && !r.tagged(s, s.seen.acl.Tags) {
+		s.seen.tags = nil
+	}
+	return r.own(ctx, s)
+}
+
+// tagged says whether tags say all that they are to say of the run. Of one without a line, in place, there is nothing to say.
+func (r *Reconciler) tagged(s *scope, tags map[string]string) bool {
+	sound, _ := s.ledger()
+	if len(sound) == 0 && !s.cloned() {
+		return true
+	}
+	return nacl.Covered(tags, r.ownership(s, sound)) && (!s.cloned() || tags[nacl.TagClone] == string(s.obj.UID))
+}
+
+// noteTags compares the tags with a read of the network ACL: what two reads in a row lack, someone took away.
+func (r *Reconciler) noteTags(s *scope) {
+	acl := s.seen.acl
+	switch {
+	case acl == nil:
+	case r.tagged(s, acl.Tags):
+		s.seen.tags, s.seen.stripped = maps.Clone(acl.Tags), suspicion{}
+	case s.seen.stripped.confirmed("stripped", s.now):
+		s.seen.tags = maps.Clone(acl.Tags)
+	}
+}
+
+// disown removes the run's tags from the network ACL, as the last thing of all.
+func (r *Reconciler) disown(ctx context.Context, s *scope, more ...string) error {
+	acl := s.status().NetworkACL
+	if acl == nil || acl.ID == "" {
+		return nil
+	}
+	_, err := nacl.RemoveTags(ctx, s.clients.EC2, acl.ID, slices.Concat(nacl.TagKeys(string(s.obj.UID)), more))
+	return err
+}

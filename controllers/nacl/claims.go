@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nacl
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// Claim is what the tags of a network ACL say of one run.
+type Claim struct {
+	UID string
+	// Owner is the run's object, as namespace/name. Empty: the tag that names it was removed.
+	Owner     string
+	ClusterID string
+	Expires   time.Time
+	// Rules are in the order of the tags: by number.
+	Rules []ClaimedRule
+}
+
+// ClaimedRule is an entry that a run owns: its number, and a few characters of a hash of all of it.
+type ClaimedRule struct {
+	Number int32
+	Hash   string
+}
+
+// String is the rule as tags have it.
+func (r ClaimedRule) String() string { return fmt.Sprintf("%d:%s", r.Number, r.Hash) }
+
+// Covers says whether the claim has the entry of a line of the ledger.
+func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(EntryOf(line)) }
+
+// Owns says whether the claim is to this entry: number and hash match the whole of it.
+func (c Claim) Owns(e Entry) bool {
+	return slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
+}
+
+// Covered says whether the tags of a network ACL already say what the run needs them to. Rules beyond that do no harm:
+// they go with the next write.
+func Covered(tags map[string]string, o Ownership) bool {
+	claim, wrong := parseClaim(tags, o.UID)
+	if wrong != "" {
+		return false
+	}
+	want := claimed(o.Rules)
+	missing := func(r ClaimedRule) bool { return !slices.Contains(claim.Rules, r) }
+	return claim.Owner == o.Tags()[ownerKey(o.UID)] && claim.ClusterID == tagWord(o.ClusterID, maxClusterID) &&
+		claim.Expires.Equal(o.Expires.Truncate(time.Second)) && !slices.ContainsFunc(want, missing)
+}
+
+var (
+	// ourKey is a key that a run has, its UID first. Other keys of the domain belong to no run.
+	ourKey = regexp.MustCompile(`^` + regexp.QuoteMeta(TagDomain) + `([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:/.*)?$`)
+	// The number of rules and of an entry, each with a hash.
+	countedHash = regexp.MustCompile(`^(0|[1-9][0-9]{0,4}):([A-Za-z0-9_-]{6})$`)
+)
+
+// ParseClaims reads the claims of all runs from the tags of a network ACL, sorted by UID. Malformed names the keys of
+// ours that are missing or can't be read: nothing is claimed by such a run, and what it owns isn't known.
+func ParseClaims(tags map[string]string) (claims []Claim, malformed []string) {
+	uids := map[string]bool{}
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		match := ourKey.FindStringSubmatch(key)
+		if match == nil {
+			continue
+		}
+		uids[match[1]] = true
+		if !slices.Contains(TagKeys(match[1]), key) {
+			malformed = append(malformed, key)
+		}
+	}
+	for _, uid := range slices.Sorted(maps.Keys(uids)) {
+		if claim, wrong := parseClaim(tags, uid); wrong != "" {
+			malformed = append(malformed, wrong)
+		} else {
+			claims = append(claims, claim)
+		}
+	}
+	slices.Sort(malformed)
+	return claims, malformed
+}
+
+// parseClaim reads the claim of one run, or gives the key of the tag that is wrong.
+func parseClaim(tags map[string]string, uid string) (claim Claim, wrong string) {
+	base := partKey(uid, 1)
+	words := strings.Split(tags[base], " ")
+	if len(words) < 4 || words[0] != tagVersion {
+		return Claim{}, base
+	}
+	expires, err := time.Parse(time.RFC3339, words[1])
+	counted := countedHash.FindStringSubmatch(words[3])
+	if err != nil || expires.UTC().Format(time.RFC3339) != words[1] || counted == nil || words[2] == "" {
+		return Claim{}, base
+	}
+	claim = Claim{UID: uid, Owner: tags[ownerKey(uid)], ClusterID: words[2], Expires: expires.UTC()}
+	count, _ := strconv.Atoi(counted[1]) // at most five digits
+	if claim.Rules, wrong = parseRules(tags, uid, words[4:], count); wrong != "" {
+		return Claim{}, wrong
+	}
+	if hashOf(listOf(claim.Rules)) != counted[2] {
+		return Claim{}, base
+	}
+	return claim, ""
+}
+
+// parseRules reads rules until there are as many as there should be. Parts beyond that are of an earlier, longer list.
+func parseRules(tags map[string]string, uid string, words []string, count int) (rules []ClaimedRule, wrong string) {
+	for part := 1; ; part++ {
+		key := partKey(uid, part)
+		if part > 1 {
+			words = strings.Split(tags[key], " ")
+		}
+		for _, word := range words {
+			match := countedHash.FindStringSubmatch(word)
+			if match == nil {
+				return nil, key
+			}
+			number, _ := strconv.ParseInt(match[1], 10, 32)
+			rules = append(rules, ClaimedRule{Number: int32(number), Hash: match[2]})
+		}
+		switch {
+		case len(rules) > count:
+			return nil, key
+		case len(rules) == count:
+			return rules, ""
+		case part == maxTagParts:
+			return nil, partKey(uid, 1) // no ledger is as long as this
+		}
+	}
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nacl
+
+import (
+	"net/netip"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// Room is for how many further outbound entries of each family a network ACL has room, given its entries, the lines that
+// are to be added and the quota a direction and family, the default entry included. Below zero: so many are too many.
+func Room(entries []Entry, more []v1alpha1.Rule, quota int) map[Family]int {
+	room := map[Family]int{IPv4: quota - 1, IPv6: quota - 1}
+	for _, e := range outbound(entries) {
+		room[FamilyOf(e.CIDR)]--
+	}
+	for _, line := range more {
+		if cidr, err := netip.ParsePrefix(line.CIDR); err == nil {
+			room[FamilyOf(cidr)]--
+		}
+	}
+	return room
+}
