@@ -10,8 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
-	"sync"
-	"time"
+	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -23,37 +22,74 @@ import (
 // defaultEntry is the number of the IPv4 entry that every network ACL ends with; people write it as *.
 const defaultEntry = 32767
 
-// networkACL reads the subnet's network ACL, its entries in the order in which AWS goes through them, outbound first.
+// networkACLs reads network ACLs by a filter; no values: all of them. They come in the order of their ids.
+func (w *walk) networkACLs(ctx context.Context, filter string, values ...string) ([]ec2types.NetworkAcl, error) {
+	input := &ec2.DescribeNetworkAclsInput{}
+	if len(values) > 0 {
+		input.Filters = []ec2types.Filter{{Name: awssdk.String(filter), Values: values}}
+	}
+	out, err := w.ec2.DescribeNetworkAcls(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	for _, acl := range out.NetworkAcls {
+		slices.SortFunc(acl.Entries, inOrder)
+	}
+	slices.SortFunc(out.NetworkAcls, func(a, b ec2types.NetworkAcl) int { return cmp.Compare(idOf(a), idOf(b)) })
+	return out.NetworkAcls, nil
+}
+
+// networkACL reads the network ACL that the subnet has.
 func (w *walk) networkACL(ctx context.Context) (ec2types.NetworkAcl, error) {
-	out, err := w.ec2.DescribeNetworkAcls(ctx, &ec2.DescribeNetworkAclsInput{
-		Filters: []ec2types.Filter{{Name: awssdk.String("association.subnet-id"), Values: []string{w.subnet}}},
-	})
+	return w.theOne(ctx, "association.subnet-id", w.subnet)
+}
+
+func (w *walk) theOne(ctx context.Context, filter, value string) (ec2types.NetworkAcl, error) {
+	acls, err := w.networkACLs(ctx, filter, value)
+	if err == nil && len(acls) != 1 {
+		err = fmt.Errorf("%s=%s: there are %d network ACLs", filter, value, len(acls))
+	}
 	if err != nil {
 		return ec2types.NetworkAcl{}, err
 	}
-	if len(out.NetworkAcls) != 1 {
-		return ec2types.NetworkAcl{}, fmt.Errorf("subnet %s has %d network ACLs", w.subnet, len(out.NetworkAcls))
+	return acls[0], nil
+}
+
+// inOrder is the order in which AWS goes through entries, outbound ones first.
+func inOrder(a, b ec2types.NetworkAclEntry) int {
+	if outbound(a) != outbound(b) {
+		return map[bool]int{true: -1, false: 1}[outbound(a)]
 	}
-	acl := out.NetworkAcls[0]
-	slices.SortFunc(acl.Entries, func(a, b ec2types.NetworkAclEntry) int {
-		if outbound(a) != outbound(b) {
-			return map[bool]int{true: -1, false: 1}[outbound(a)]
-		}
-		return cmp.Compare(awssdk.ToInt32(a.RuleNumber), awssdk.ToInt32(b.RuleNumber))
-	})
-	return acl, nil
+	return cmp.Compare(awssdk.ToInt32(a.RuleNumber), awssdk.ToInt32(b.RuleNumber))
 }
 
-// rules counts the entries that the network ACL had not at first: those of the run.
-func (w *walk) rules(acl ec2types.NetworkAcl) int {
-	return len(slices.DeleteFunc(slices.Clone(acl.Entries), w.stoodBefore))
-}
-
-func (w *walk) stoodBefore(e ec2types.NetworkAclEntry) bool {
-	return slices.ContainsFunc(w.before.Entries, func(b ec2types.NetworkAclEntry) bool { return reflect.DeepEqual(b, e) })
-}
+func idOf(acl ec2types.NetworkAcl) string { return awssdk.ToString(acl.NetworkAclId) }
 
 func outbound(e ec2types.NetworkAclEntry) bool { return awssdk.ToBool(e.Egress) }
+
+// subnetsOf are the subnets that a network ACL serves, sorted.
+func subnetsOf(acl ec2types.NetworkAcl) []string {
+	var subnets []string
+	for _, a := range acl.Associations {
+		subnets = append(subnets, awssdk.ToString(a.SubnetId))
+	}
+	slices.Sort(subnets)
+	return subnets
+}
+
+// rules counts the entries that the subnet's network ACL had not at first: those of a run.
+func (w *walk) rules(acl ec2types.NetworkAcl) int {
+	return len(lacking(w.original.Entries, acl.Entries))
+}
+
+// lacking are the entries of b that a lacks.
+func lacking(a, b []ec2types.NetworkAclEntry) []ec2types.NetworkAclEntry {
+	return slices.DeleteFunc(slices.Clone(b), func(e ec2types.NetworkAclEntry) bool { return has(a, e) })
+}
+
+func has(entries []ec2types.NetworkAclEntry, e ec2types.NetworkAclEntry) bool {
+	return slices.ContainsFunc(entries, func(o ec2types.NetworkAclEntry) bool { return reflect.DeepEqual(o, e) })
+}
 
 func describe(e ec2types.NetworkAclEntry) []string {
 	number := strconv.Itoa(int(awssdk.ToInt32(e.RuleNumber)))
@@ -72,171 +108,88 @@ func describe(e ec2types.NetworkAclEntry) []string {
 
 var aclHeader = []string{"RULE", "DIRECTION", "ACTION", "PROTOCOL", "CIDR"}
 
+// showEntries shows a network ACL's entries, each with what a mark says of it.
+func (w *walk) showEntries(acl ec2types.NetworkAcl, mark func(ec2types.NetworkAclEntry) (string, screen.Style)) {
+	var rows []screen.Row
+	for _, e := range acl.Entries {
+		text, style := mark(e)
+		rows = append(rows, screen.Row{Cells: append(describe(e), text), Style: style})
+	}
+	w.screen.Table(append(slices.Clone(aclHeader), ""), rows)
+}
+
+// showBefore shows the network ACL that the subnet shares, and the agents in the subnets on it. From here on the other
+// subnets' agents are watched.
 func (w *walk) showBefore(ctx context.Context) (string, error) {
-	acl, err := w.networkACL(ctx)
+	var err error
+	if w.original, err = w.networkACL(ctx); err != nil {
+		return "", err
+	}
+	if w.before, err = w.landscape(ctx); err != nil {
+		return "", err
+	}
+	w.showEntries(w.original, func(ec2types.NetworkAclEntry) (string, screen.Style) { return "", screen.Plain })
+	all, err := w.instances(ctx)
 	if err != nil {
 		return "", err
 	}
-	w.before = acl
 	var rows []screen.Row
-	for _, e := range acl.Entries {
-		rows = append(rows, screen.Row{Cells: describe(e)})
-	}
-	w.screen.Table(aclHeader, rows)
-	return fmt.Sprintf("%s: everything may pass", awssdk.ToString(acl.NetworkAclId)), nil
-}
-
-// showDuring waits until every address is denied, as EC2 has it.
-func (w *walk) showDuring(ctx context.Context) (string, error) {
-	hostOf := map[string]string{} // by CIDR
-	for _, e := range w.obj.Status.Endpoints {
-		for _, a := range e.Addresses {
-			hostOf[a+"/32"] = e.Hostname
-		}
-	}
-	var acl ec2types.NetworkAcl
-	err := w.until(ctx, func(ctx context.Context) (done bool, seen string, err error) {
-		if acl, err = w.networkACL(ctx); err != nil {
-			return false, "", err
-		}
-		denied := 0
-		for _, e := range acl.Entries {
-			if hostOf[awssdk.ToString(e.CidrBlock)] != "" && outbound(e) && e.RuleAction == ec2types.RuleActionDeny && awssdk.ToString(e.Protocol) == "-1" {
-				denied++
-			}
-		}
-		seen = fmt.Sprintf("%d of %d addresses are denied", denied, len(hostOf))
-		return denied == len(hostOf), seen, w.read(ctx)
-	})
-	if err != nil {
-		return "", err
-	}
-	w.ending.watch(ctx, w)
-	var rows []screen.Row
-	for _, e := range acl.Entries {
-		row := screen.Row{Cells: append(describe(e), "")}
-		if !w.stoodBefore(e) {
-			row.Style, row.Cells[5] = screen.Marked, "◂ ours: "+hostOf[awssdk.ToString(e.CidrBlock)]
+	for _, subnet := range subnetsOf(w.original) {
+		row := screen.Row{Cells: []string{subnet, agentsIn(subnet, all), ""}}
+		if subnet == w.subnet {
+			row.Style, row.Cells[2] = screen.Marked, "◂ the one to be cut off"
 		}
 		rows = append(rows, row)
 	}
-	w.screen.Table(append(slices.Clone(aclHeader), ""), rows)
-	if missing := len(w.before.Entries) + len(hostOf) - len(acl.Entries); missing != 0 {
-		return "", fmt.Errorf("the network ACL has %d entries and not the %d of before and %d of ours", len(acl.Entries), len(w.before.Entries), len(hostOf))
+	w.screen.Table([]string{"SUBNET", "AGENTS, BY CLUSTER", ""}, rows)
+	w.others.agents = slices.DeleteFunc(all, func(i instance) bool { return i.subnet == w.subnet })
+	if len(rows) < 2 || len(w.others.agents) == 0 {
+		return "", errors.New("no other subnet with agents shares the network ACL")
 	}
-	return fmt.Sprintf("%d addresses are denied before rule 100 lets them pass; the other entries are as they were", len(hostOf)), nil
+	w.watchOthers(ctx)
+	return fmt.Sprintf("%s lets everything pass, for %d subnets: rules on it would hit them all", idOf(w.original), len(rows)), nil
 }
 
-// ending is the end of the rules as someone sees it who reads the network ACL all the time, whatever step is under way.
-type ending struct {
-	mu             sync.Mutex
-	lastSeen, gone time.Time
-	left           int
-	err            error
-}
-
-// watch reads the network ACL until no rule of the run is left. It ends with the walk-through's stack.
-func (e *ending) watch(ctx context.Context, w *walk) {
-	ctx = context.WithoutCancel(ctx) // the step's own context ends with the step
-	tick := time.NewTicker(look / 2)
-	go func() {
-		defer tick.Stop()
-		for range tick.C {
-			asked := time.Now()
-			acl, err := w.networkACL(ctx)
-			if e.saw(asked, w.rules(acl), err) {
-				return
-			}
-		}
-	}()
-}
-
-// saw notes a look at the network ACL, and says whether there is no more to see.
-func (e *ending) saw(at time.Time, left int, err error) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.err = err
-	switch {
-	case err != nil:
-		return errors.Is(err, context.Canceled)
-	case left > 0:
-		e.left, e.lastSeen = left, at
-		return false
-	}
-	e.left, e.gone = 0, time.Now()
-	return true
-}
-
-func (e *ending) now() (left int, lastSeen, gone time.Time, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.left, e.lastSeen, e.gone, e.err
-}
-
-// punctual is how late an end may be. The manager acts at once; the rest is for a machine that has other things to do.
-const punctual = 5 * time.Second
-
-// expire waits for the expiration time, and for the rules to be gone.
-func (w *walk) expire(ctx context.Context) (string, error) {
-	if w.obj.Status.ExpirationTime == nil {
-		return "", errors.New("the status has no expirationTime")
-	}
-	expires := w.obj.Status.ExpirationTime.Time
-	var lastSeen, gone time.Time
-	err := w.until(ctx, func(context.Context) (bool, string, error) {
-		var left int
-		var err error
-		left, lastSeen, gone, err = w.ending.now()
-		return !gone.IsZero(), fmt.Sprintf("%d rules are in place", left), err
-	})
-	if err != nil {
-		return "", err
-	}
-	w.screen.Table(nil, []screen.Row{
-		{Cells: []string{"status.expirationTime", clock(expires)}},
-		{Cells: []string{"rules last seen", clock(lastSeen)}},
-		{Cells: []string{"no rule left", clock(gone)}},
-	})
-	switch late := gone.Sub(expires); {
-	case late < 0:
-		return "", fmt.Errorf("the rules went %s before the time was over", screen.Seconds(-late))
-	case late > punctual:
-		return "", fmt.Errorf("the rules went %s after the time was over", screen.Seconds(late))
-	default:
-		return fmt.Sprintf("all rules were gone %s after the time was over", screen.Seconds(late)), nil
-	}
-}
-
-func clock(t time.Time) string { return t.UTC().Format("15:04:05.0") + " UTC" }
-
-// compare holds the network ACL against what it was, entry by entry.
+// compare holds all that a run may change against what it was, and looks for the manager's writes in the log of calls.
 func (w *walk) compare(ctx context.Context) (string, error) {
-	after, err := w.networkACL(ctx)
+	if err := w.asBefore(ctx); err != nil {
+		return "", err
+	}
+	now, err := w.networkACL(ctx)
 	if err != nil {
 		return "", err
 	}
-	var rows []screen.Row
-	differences := 0
-	for _, e := range after.Entries {
-		row := screen.Row{Cells: append(describe(e), "= as before")}
-		if !w.stoodBefore(e) {
-			row.Style, row.Cells[5] = screen.Bad, "≠ was not there before"
-			differences++
+	w.showEntries(now, func(ec2types.NetworkAclEntry) (string, screen.Style) { return "= as before", screen.Plain })
+	made := writes(w.managerCalls(0))
+	w.screen.Table(nil, []screen.Row{
+		{Cells: []string{"the manager's writes", tally(made)}},
+		{Cells: []string{"… that name " + idOf(w.original), tally(naming(made, idOf(w.original)))}},
+	})
+	if err := w.spared(made); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the clone is gone, no tag is left, and the one write that named %s gave the subnet back", idOf(w.original)), nil
+}
+
+// spared says whether the original was left alone: no write named it but the ones that put the subnet back on it.
+func (w *walk) spared(made []call) error {
+	named := naming(made, idOf(w.original))
+	for _, c := range named {
+		if c.Action != "ReplaceNetworkAclAssociation" {
+			return fmt.Errorf("the manager wrote to %s: %s", idOf(w.original), c)
 		}
-		rows = append(rows, row)
 	}
-	for _, e := range w.before.Entries {
-		if !slices.ContainsFunc(after.Entries, func(a ec2types.NetworkAclEntry) bool { return reflect.DeepEqual(a, e) }) {
-			rows = append(rows, screen.Row{Cells: append(describe(e), "≠ is gone"), Style: screen.Bad})
-			differences++
-		}
+	if len(named) == 0 {
+		return errors.New("no call gave the subnet back")
 	}
-	w.screen.Table(append(slices.Clone(aclHeader), ""), rows)
-	switch {
-	case differences > 0:
-		return "", fmt.Errorf("%d entries differ", differences)
-	case !reflect.DeepEqual(after, w.before):
-		return "", errors.New("the network ACL's associations or tags differ")
-	}
-	return fmt.Sprintf("%d entries of %d are the same, and so are the associations and tags", len(after.Entries), len(w.before.Entries)), nil
+	return nil
+}
+
+// asBefore waits until all that a run may change is as it was before.
+func (w *walk) asBefore(ctx context.Context) error {
+	return w.until(ctx, func(ctx context.Context) (bool, string, error) {
+		after, err := w.landscape(ctx)
+		differ := w.before.differences(after)
+		return len(differ) == 0, strings.Join(differ, "; "), err
+	})
 }

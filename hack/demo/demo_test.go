@@ -25,7 +25,11 @@ import (
 // newWalk has a Region, and neither a manager nor agents.
 func newWalk(t *testing.T) *walk {
 	t.Helper()
-	region, err := sim.Start(t.Context(), sim.Options{NoAgents: true})
+	vpc, err := defaultVPC()
+	if err != nil {
+		t.Fatal(err)
+	}
+	region, err := sim.Start(t.Context(), sim.Options{World: vpc, NoAgents: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +40,7 @@ func newWalk(t *testing.T) *walk {
 	}
 	w := &walk{screen: screen.New(file), scale: defaultScale}
 	t.Cleanup(w.screen.Close)
+	t.Cleanup(w.others.seenAll)
 	w.use(&stack.Stack{Sim: region, Dir: "/tmp/agentdisconnect-0123456789", Kubeconfig: "/tmp/agentdisconnect-0123456789/kubeconfig"})
 	return w
 }
@@ -43,7 +48,7 @@ func newWalk(t *testing.T) *walk {
 func (w *walk) deny(t *testing.T, number int32) {
 	t.Helper()
 	_, err := w.ec2.CreateNetworkAclEntry(t.Context(), &ec2.CreateNetworkAclEntryInput{
-		NetworkAclId: w.before.NetworkAclId, RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true), Protocol: awssdk.String("-1"),
+		NetworkAclId: w.original.NetworkAclId, RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true), Protocol: awssdk.String("-1"),
 		RuleAction: ec2types.RuleActionDeny, CidrBlock: awssdk.String("192.0.2.1/32"),
 	})
 	if err != nil {
@@ -54,7 +59,7 @@ func (w *walk) deny(t *testing.T, number int32) {
 func (w *walk) remove(t *testing.T, number int32) {
 	t.Helper()
 	_, err := w.ec2.DeleteNetworkAclEntry(t.Context(), &ec2.DeleteNetworkAclEntryInput{
-		NetworkAclId: w.before.NetworkAclId, RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true),
+		NetworkAclId: w.original.NetworkAclId, RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -62,13 +67,23 @@ func (w *walk) remove(t *testing.T, number int32) {
 }
 
 // The walk-through is worth something only if it fails where the product does.
-func TestCompareSeesEveryDifference(t *testing.T) {
+func TestDifferencesAreSeen(t *testing.T) {
 	for name, change := range map[string]func(*testing.T, *walk){
-		"an entry is left":   func(t *testing.T, w *walk) { w.deny(t, 80) },
-		"an entry is gone":   func(t *testing.T, w *walk) { w.remove(t, 100) },
-		"an entry differs":   func(t *testing.T, w *walk) { w.remove(t, 100); w.deny(t, 100) },
-		"a tag is left":      func(t *testing.T, w *walk) { w.tag(t) },
-		"nothing is changed": nil,
+		"an entry is left":             func(t *testing.T, w *walk) { w.deny(t, 80) },
+		"an entry is gone":             func(t *testing.T, w *walk) { w.remove(t, 100) },
+		"an entry differs":             func(t *testing.T, w *walk) { w.remove(t, 100); w.deny(t, 100) },
+		"a tag is left":                func(t *testing.T, w *walk) { w.tag(t) },
+		"a clone is left":              func(t *testing.T, w *walk) { w.clone(t) },
+		"the subnet is not given back": func(t *testing.T, w *walk) { w.move(t, w.clone(t)) },
+		"nothing is changed":           nil,
+		"the subnet went and came back": func(t *testing.T, w *walk) {
+			clone := w.clone(t)
+			w.move(t, clone)
+			w.move(t, idOf(w.original))
+			if _, err := w.ec2.DeleteNetworkAcl(t.Context(), &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(clone)}); err != nil {
+				t.Fatal(err)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWalk(t)
@@ -78,17 +93,71 @@ func TestCompareSeesEveryDifference(t *testing.T) {
 			if change != nil {
 				change(t, w)
 			}
-			if _, err := w.compare(t.Context()); (err != nil) != (change != nil) {
-				t.Errorf("got %v", err)
+			after, err := w.landscape(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			same := change == nil || name == "the subnet went and came back"
+			if differ := w.before.differences(after); (len(differ) == 0) != same {
+				t.Errorf("got %q", differ)
 			}
 		})
+	}
+}
+
+// clone makes a network ACL in the VPC, and gives its id.
+func (w *walk) clone(t *testing.T) string {
+	t.Helper()
+	out, err := w.ec2.CreateNetworkAcl(t.Context(), &ec2.CreateNetworkAclInput{VpcId: w.original.VpcId})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return awssdk.ToString(out.NetworkAcl.NetworkAclId)
+}
+
+// move puts the subnet on a network ACL.
+func (w *walk) move(t *testing.T, id string) {
+	t.Helper()
+	acl, err := w.networkACL(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range acl.Associations {
+		if awssdk.ToString(a.SubnetId) != w.subnet {
+			continue
+		}
+		if _, err := w.ec2.ReplaceNetworkAclAssociation(t.Context(), &ec2.ReplaceNetworkAclAssociationInput{
+			AssociationId: a.NetworkAclAssociationId, NetworkAclId: awssdk.String(id),
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestSparedSeesWritesToTheOriginal(t *testing.T) {
+	w := newWalk(t)
+	if _, err := w.showBefore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	clone := w.clone(t)
+	w.move(t, clone)
+	if err := w.spared(writes(w.stack.Sim.Calls())); err == nil {
+		t.Error("a subnet that was not given back is no trouble")
+	}
+	w.move(t, idOf(w.original))
+	if err := w.spared(writes(w.stack.Sim.Calls())); err != nil {
+		t.Error(err)
+	}
+	w.tag(t)
+	if err := w.spared(writes(w.stack.Sim.Calls())); err == nil {
+		t.Error("a tag on the original is no trouble")
 	}
 }
 
 func (w *walk) tag(t *testing.T) {
 	t.Helper()
 	_, err := w.ec2.CreateTags(t.Context(), &ec2.CreateTagsInput{
-		Resources: []string{awssdk.ToString(w.before.NetworkAclId)}, Tags: []ec2types.Tag{{Key: awssdk.String("left"), Value: awssdk.String("behind")}},
+		Resources: []string{awssdk.ToString(w.original.NetworkAclId)}, Tags: []ec2types.Tag{{Key: awssdk.String("left"), Value: awssdk.String("behind")}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -28,10 +28,12 @@ type part struct{ title, text string }
 // guide fills the text in for the playground that runs.
 func (w *walk) guide(file, environment string) []part {
 	host, port, _ := net.SplitHostPort(w.stack.Sim.DNSAddr())
+	shared, _ := w.stack.Sim.Region().SubnetACL(w.subnet)
 	var text strings.Builder
 	// The template is part of the program, and so are its values' names.
 	template.Must(template.New("guide").Parse(guideText)).Execute(&text, map[string]string{ //nolint:errcheck // a Builder takes it all
-		"file": file, "environment": strings.TrimSpace(environment), "manifest": strings.TrimSpace(w.manifest(playgroundDuration)),
+		"plan": strings.TrimSpace(w.manifest(name, playgroundDuration, planLine)), "original": shared.ID,
+		"file": file, "environment": strings.TrimSpace(environment), "manifest": strings.TrimSpace(w.manifest(name, playgroundDuration)),
 		"name": name, "cluster": w.cluster, "subnet": w.subnet, "family": w.family, "host": w.stack.Sim.World().Hosts[0].Name,
 		"trailDelay": screen.Seconds(w.inRegion(trailDelay)), "dnsHost": host, "dnsPort": port, "managerLog": w.stack.ManagerLog, "agentLogs": w.agentLog("*"),
 	})

@@ -16,14 +16,14 @@ func (w *walk) kubectlGet(ctx context.Context) error {
 	if w.stack.Kubectl == "" {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, w.stack.Kubectl, "get", "agd", name, "--namespace", namespace)
+	cmd := exec.CommandContext(ctx, w.stack.Kubectl, "get", "agd", w.obj.Name, "--namespace", namespace)
 	// What the user has set for kubectl is about other clusters.
 	cmd.Env = []string{"KUBECONFIG=" + w.stack.Kubeconfig, "HOME=" + w.stack.Dir}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("kubectl get agd: %w: %s", err, out)
 	}
-	w.screen.Print(screen.Dim, "  $ kubectl get agd")
+	w.screen.Print(screen.Dim, "  $ kubectl get agd %s", w.obj.Name)
 	rows := columns(string(out))
 	for i, row := range rows {
 		if i > 0 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
 )
@@ -78,7 +79,7 @@ func run(args []string) int {
 }
 
 func (w *walk) introduce(playground bool) {
-	what := "a run of AgentDisconnect from start to end"
+	what := "the agents of one subnet, and of no other"
 	if playground {
 		what = "a playground"
 	}
@@ -89,8 +90,12 @@ func (w *walk) introduce(playground bool) {
 // start starts the stack with intervals short enough to watch, and waits for the agents.
 func (w *walk) start(ctx context.Context) (string, error) {
 	w.screen.Wait("starting", "the first time, the manager is compiled too")
+	region, err := defaultVPC()
+	if err != nil {
+		return "", err
+	}
 	s, err := stack.Start(ctx, stack.Options{
-		Simulator:   sim.Options{Scale: w.scale},
+		Simulator:   sim.Options{World: region, Scale: w.scale},
 		ManagerArgs: []string{"--agent-poll-interval=1s", "--network-acl-poll-interval=2s", "--lookup-interval=500ms"},
 		Progress:    func(part, detail string) { w.screen.Print(screen.Plain, "  %-14s %s", part, detail) },
 	})
@@ -100,14 +105,26 @@ func (w *walk) start(ctx context.Context) (string, error) {
 	w.use(s)
 	w.screen.Wait("the agents connect", "")
 	w.note("not every agent is connected")
-	if err := s.Sim.WaitForAgents(ctx); err != nil {
+	if err := w.awaitAgents(ctx); err != nil {
 		return "", err
 	}
-	agents := 0
-	for _, c := range s.Sim.World().Clusters {
-		agents += len(c.ContainerInstances)
+	count := len(s.Sim.Region().ContainerInstances())
+	return fmt.Sprintf("everything is up, and all %d agents of the Region are connected", count), nil
+}
+
+// awaitAgents waits until all agents have both of their sessions. ECS knows of ACS alone.
+func (w *walk) awaitAgents(ctx context.Context) error {
+	if err := w.stack.Sim.WaitForAgents(ctx); err != nil {
+		return err
 	}
-	return fmt.Sprintf("everything is up, and all %d agents of the Region are connected", agents), nil
+	return w.until(ctx, func(context.Context) (bool, string, error) {
+		for _, i := range w.stack.Sim.Region().ContainerInstances() {
+			if agent := w.stack.Sim.Agent(i.ARN); agent == nil || !agent.Connected(agents.TCS) {
+				return false, i.EC2InstanceID + " has no session of TCS", nil
+			}
+		}
+		return true, "", nil
+	})
 }
 
 // close stops the stack. keep leaves the manager's log behind.
@@ -115,6 +132,7 @@ func (w *walk) close(keep bool) error {
 	if w.stack == nil {
 		return nil
 	}
+	w.others.seenAll()
 	w.screen.Wait("stopping what was started", "")
 	defer w.screen.Done()
 	if keep {

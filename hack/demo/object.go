@@ -21,13 +21,19 @@ import (
 )
 
 const (
-	namespace, name = "default", "demo"
-	// duration is the shortest that the API takes: the walk-through waits for its end.
+	namespace = "default"
+	// name and secondName are the objects of the two acts.
+	name, secondName = "demo", "second"
+	// duration is the shortest that the API takes: the first act waits for its end.
 	duration = time.Minute
 )
 
-// manifest is what a user writes.
-func (w *walk) manifest(duration time.Duration) string {
+// manifest is what a user writes; more are further lines of the spec.
+func (w *walk) manifest(name string, duration time.Duration, more ...string) string {
+	var extra strings.Builder
+	for _, line := range more {
+		extra.WriteString("  " + line + "\n")
+	}
 	return fmt.Sprintf(`apiVersion: %s
 kind: AgentDisconnect
 metadata:
@@ -37,27 +43,48 @@ spec:
   cluster: %s
   subnetID: %s
   duration: %dm
-`, v1alpha1.GroupVersion, name, namespace, w.cluster, w.subnet, int(duration.Minutes()))
+%s`, v1alpha1.GroupVersion, name, namespace, w.cluster, w.subnet, int(duration.Minutes()), extra.String())
 }
 
+// apply applies the manifest of the first act.
 func (w *walk) apply(ctx context.Context) (string, error) {
-	manifest := w.manifest(duration)
+	if err := w.applyManifest(ctx, name, w.manifest(name, duration)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the API server took it; its %gm are %gm to the agents", duration.Minutes(), duration.Minutes()*w.scale), nil
+}
+
+// applyManifest shows a manifest and applies it.
+func (w *walk) applyManifest(ctx context.Context, name, manifest string) error {
 	for line := range strings.Lines(manifest) {
 		w.screen.Block(screen.Plain, "  "+line)
 	}
-	object := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
-		return "", err
-	}
-	if err := w.stack.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("demo")); err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("the API server took it; its %gm are %gm to the agents", duration.Minutes(), duration.Minutes()*w.scale), w.read(ctx)
+	return w.applyText(ctx, name, manifest)
 }
 
-// read reads the object.
+// applyText applies a manifest, as kubectl apply --server-side does. Its object is the one that is looked at from then on.
+func (w *walk) applyText(ctx context.Context, name, manifest string) error {
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(manifest), &object.Object); err != nil {
+		return err
+	}
+	if err := w.stack.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("demo")); err != nil {
+		return err
+	}
+	w.obj = v1alpha1.AgentDisconnect{}
+	w.obj.Name = name
+	return w.read(ctx)
+}
+
+// read reads the object that is looked at.
 func (w *walk) read(ctx context.Context) error {
-	return w.stack.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &w.obj)
+	return w.stack.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: w.obj.Name}, &w.obj)
+}
+
+// is says whether the run is in a state, by the status that was last read, and that status is of the spec as it is.
+func (w *walk) is(state string) bool {
+	c := meta.FindStatusCondition(w.obj.Status.Conditions, v1alpha1.ConditionSucceeded)
+	return c != nil && c.Reason == state && c.ObservedGeneration == w.obj.Generation
 }
 
 // state is the run in a few words.
@@ -113,6 +140,7 @@ func (w *walk) conclude(ctx context.Context) (string, error) {
 	if len(w.obj.Status.Rules) > 0 {
 		return "", errors.New("status.rules is not empty")
 	}
+	w.finished = *w.obj.DeepCopy()
 	return "the run succeeded, and nothing of it is left in the Region", nil
 }
 

@@ -36,13 +36,16 @@ type walk struct {
 	ecs    *ecs.Client
 	trail  *cloudtrail.Client
 
-	// What the run is about, from the Region's world.
+	// What the runs are about, from the Region's world.
 	cluster, subnet, family string
 
-	obj    v1alpha1.AgentDisconnect // as last read
-	before ec2types.NetworkAcl
-	ending ending
-	times  []timed
+	obj      v1alpha1.AgentDisconnect // the object that is looked at, as last read
+	finished v1alpha1.AgentDisconnect // that of the first act, as its end left it
+	original ec2types.NetworkAcl      // the subnet's, as it was at first
+	before   landscape
+	ending   ending
+	others   bystanders
+	times    []timed
 
 	mu   sync.Mutex
 	seen string // what the step that is under way saw last
@@ -76,35 +79,23 @@ func (e *notSeenError) Error() string {
 // Unwrap gives the reason.
 func (e *notSeenError) Unwrap() error { return e.err }
 
-// steps are the hand-made procedure. The limits are many times what a step takes, and bound what one that fails costs.
-func (w *walk) steps() []step {
-	agent := w.inRegion // of a time that agents take
-	return []step{
-		{"Start the control plane, the Region and the manager", "a manager that is ready, and agents that are connected", 5 * time.Minute, w.start},
-		{"RunTask works", "a task, placed in the subnet", 20 * time.Second, w.runTask},
-		{"The subnet's network ACL before", "a network ACL without a rule of ours", 20 * time.Second, w.showBefore},
-		{"Apply the manifest", "an object that the API server accepts", 20 * time.Second, w.apply},
-		{"Endpoints and their addresses are found", "every address of every host, in status.endpoints", 30 * time.Second, w.findEndpoints},
-		{"The network ACL during the run", "an outbound deny for every address, and the other entries as before", 30 * time.Second, w.showDuring},
-		{"The agents lose their control plane", "all agents disconnected in the status, and time-outs in their log", 20*time.Second + agent(8*time.Minute), w.loseAgents},
-		{"RunTask fails with AGENT", "failures with reason AGENT, and CloudTrail's record of them", 20*time.Second + agent(10*time.Minute), w.runTaskFails},
-		{"The time is over: the rules go", "no rule of ours, from the expiration time on", 90 * time.Second, w.expire},
-		{"The agents come back", "agentConnected for every agent", 20*time.Second + agent(10*time.Minute), w.regainAgents},
-		{"RunTask works again", "a task, placed in the subnet", 20 * time.Second, w.runTask},
-		{"The network ACL after is the one before", "the same entries, associations and tags", 20 * time.Second, w.compare},
-		{"The object tells what happened", "Succeeded=True, and no finalizer", 30 * time.Second, w.conclude},
-	}
-}
-
 // inRegion is how long something takes here that takes so long in AWS.
 func (w *walk) inRegion(d time.Duration) time.Duration { return time.Duration(float64(d) / w.scale) }
 
-// walk goes through all steps, up to the first that isn't seen.
+// walk goes through all acts, up to the first step that isn't seen.
 func (w *walk) walk(ctx context.Context) error {
-	steps := w.steps()
-	for i, s := range steps {
-		if err := w.take(ctx, s, fmt.Sprintf("%d of %d", i+1, len(steps))); err != nil {
-			return err
+	acts := w.acts()
+	all, number := 0, 0
+	for _, a := range acts {
+		all += len(a.steps)
+	}
+	for _, a := range acts {
+		w.screen.Print(screen.Bold, "\n%s", a.title)
+		for _, s := range a.steps {
+			number++
+			if err := w.take(ctx, s, fmt.Sprintf("%d of %d", number, all)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+)
+
+// hosts are the hosts of the addresses in the status, by range.
+func (w *walk) hosts() map[string]string {
+	hostOf := map[string]string{}
+	for _, e := range w.obj.Status.Endpoints {
+		for _, a := range e.Addresses {
+			hostOf[a+"/32"] = e.Hostname
+		}
+	}
+	return hostOf
+}
+
+// awaitClone waits until the subnet is on a clone of its network ACL that denies every address in the status, as EC2 and
+// the status have it.
+func (w *walk) awaitClone(ctx context.Context) (ec2types.NetworkAcl, error) {
+	var acl ec2types.NetworkAcl
+	err := w.until(ctx, func(ctx context.Context) (bool, string, error) {
+		if err := w.read(ctx); err != nil {
+			return false, "", err
+		}
+		var err error
+		if acl, err = w.networkACL(ctx); err != nil {
+			return false, "", err
+		}
+		if idOf(acl) == idOf(w.original) {
+			return false, "the subnet is on its own network ACL; " + w.state(), nil
+		}
+		hostOf, denied := w.hosts(), 0
+		for _, e := range acl.Entries {
+			if hostOf[awssdk.ToString(e.CidrBlock)] != "" && outbound(e) && e.RuleAction == ec2types.RuleActionDeny && awssdk.ToString(e.Protocol) == "-1" {
+				denied++
+			}
+		}
+		seen := fmt.Sprintf("%d of %d addresses are denied; %s", denied, len(hostOf), w.state())
+		return denied > 0 && denied == len(hostOf) && w.is(v1alpha1.StateBlocking), seen, nil
+	})
+	return acl, err
+}
+
+// showDuring waits for the clone, shows it and why the run has one, and holds the original against what it was.
+func (w *walk) showDuring(ctx context.Context) (string, error) {
+	clone, err := w.awaitClone(ctx)
+	if err != nil {
+		return "", err
+	}
+	w.ending.watch(ctx, w)
+	hostOf := w.hosts()
+	w.showEntries(clone, func(e ec2types.NetworkAclEntry) (string, screen.Style) {
+		if has(w.original.Entries, e) {
+			return "= copied", screen.Plain
+		}
+		return "◂ ours: " + hostOf[awssdk.ToString(e.CidrBlock)], screen.Marked
+	})
+	used := w.obj.Status.NetworkACL
+	if used == nil {
+		return "", errors.New("the status names no network ACL")
+	}
+	w.screen.Table(nil, []screen.Row{
+		{Cells: []string{"serves", strings.Join(subnetsOf(clone), " ")}},
+		{Cells: []string{"status.networkACL", fmt.Sprintf("id: %s, mode: %s, modeReason: %s,", used.ID, used.Mode, used.ModeReason)}},
+		{Cells: []string{"", "originalID: " + used.OriginalID}},
+	})
+	original, err := w.theOne(ctx, "network-acl-id", idOf(w.original))
+	if err != nil {
+		return "", err
+	}
+	w.screen.Print(screen.Dim, "\n  %s, which it was copied from", idOf(original))
+	w.showEntries(original, func(e ec2types.NetworkAclEntry) (string, screen.Style) {
+		if has(w.original.Entries, e) {
+			return "= as before", screen.Plain
+		}
+		return "≠ was not there before", screen.Bad
+	})
+	w.screen.Table(nil, []screen.Row{{Cells: []string{"serves", strings.Join(subnetsOf(original), " ")}}})
+	if err := w.wellCloned(clone, original); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d addresses are denied to this subnet alone; the shared network ACL has the entries that it had", len(hostOf)), nil
+}
+
+// wellCloned says what is wrong with a clone beside its denies, with the original, and with what the status says of both.
+func (w *walk) wellCloned(clone, original ec2types.NetworkAcl) error {
+	used := w.obj.Status.NetworkACL
+	others := slices.DeleteFunc(subnetsOf(w.original), func(s string) bool { return s == w.subnet })
+	switch {
+	case used.ID != idOf(clone) || used.OriginalID != idOf(w.original) || used.Mode != v1alpha1.NetworkACLModeClone ||
+		used.ModeReason != v1alpha1.NetworkACLModeShared:
+		return fmt.Errorf("the status says otherwise: %+v", *used)
+	case len(clone.Entries) != len(w.original.Entries)+len(w.hosts()) || len(lacking(clone.Entries, w.original.Entries)) > 0:
+		return fmt.Errorf("the clone has %d entries, and not the %d of the original and %d of ours", len(clone.Entries), len(w.original.Entries), len(w.hosts()))
+	case !slices.Equal(subnetsOf(clone), []string{w.subnet}) || !slices.Equal(subnetsOf(original), others):
+		return errors.New("the clone serves other subnets too, or the original lost one")
+	case w.rules(original) > 0 || len(lacking(original.Entries, w.original.Entries)) > 0:
+		return errors.New("the original was changed")
+	}
+	return nil
+}
