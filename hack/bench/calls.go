@@ -51,13 +51,17 @@ func (c *calls) ended() []timedCall {
 	return slices.DeleteFunc(slices.Clone(c.all), func(t timedCall) bool { return t.end.IsZero() })
 }
 
-// deletions are the calls that removed an entry, by network ACL.
-func deletions(all []timedCall) map[string][]timedCall {
+// changes are the calls that changed a network ACL or a subnet's association with it, by network ACL.
+func changes(all []timedCall) map[string][]timedCall {
 	byACL := map[string][]timedCall{}
 	for _, c := range all {
-		if c.Action == "DeleteNetworkAclEntry" && !c.DryRun && c.Error == "" {
-			id := c.Param("NetworkAclId")
-			byACL[id] = append(byACL[id], c)
+		if c.ReadOnly || c.DryRun || c.Error != "" {
+			continue
+		}
+		for _, name := range []string{"NetworkAclId", "ResourceId.1"} {
+			if id := c.Param(name); id != "" {
+				byACL[id] = append(byACL[id], c)
+			}
 		}
 	}
 	return byACL

@@ -44,13 +44,13 @@ type counter struct {
 }
 
 // countCalls must have the objects to itself: no manager may be running.
-func countCalls(ctx context.Context, kube client.Client) (*counted, error) {
-	s, err := sim.Start(ctx, sim.Options{NoAgents: true})
+func countCalls(ctx context.Context, kube client.Client, p place) (*counted, error) {
+	s, err := sim.Start(ctx, sim.Options{NoAgents: true, World: singleWorld()})
 	if err != nil {
 		return nil, err
 	}
 	defer s.Close()
-	obj := newObject("count", cluster, subnet, countedRun)
+	obj := newObject(objectName("count", p.mode, 0), p, countedRun)
 	if err := kube.Create(ctx, obj); err != nil {
 		return nil, err
 	}

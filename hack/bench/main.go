@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,10 +30,13 @@ const (
 
 // settings are the flags.
 type settings struct {
-	runs, objects int
-	latency       time.Duration
-	trace         bool
+	runs, objects, clones int
+	latency               time.Duration
+	trace                 bool
 }
+
+// room says whether that many objects are enough for the runs, and have room.
+func (s settings) room(objects int) bool { return objects > s.runs && objects <= maxFleet }
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -40,7 +44,8 @@ func run(args []string) int {
 	set := settings{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&set.runs, "runs", 7, "how many runs the figures of a single run are the median of")
-	flags.IntVar(&set.objects, "objects", 100, "how many objects expire together")
+	flags.IntVar(&set.objects, "objects", 100, "how many objects expire together, each on a network ACL of its own")
+	flags.IntVar(&set.clones, "clones", 100, "how many objects expire together, each on a clone")
 	flags.DurationVar(&set.latency, "latency", 50*time.Millisecond, "how long every simulated AWS call takes")
 	flags.BoolVar(&set.trace, "trace", false, "also print the calls and the writes of single runs, in order")
 	switch err := flags.Parse(args); {
@@ -48,8 +53,8 @@ func run(args []string) int {
 		return 0
 	case err != nil:
 		return exitUsage
-	case flags.NArg() > 0 || set.runs < 1 || set.objects <= set.runs || set.objects > maxFleet || set.latency < time.Millisecond:
-		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, more objects than runs and at most %d, and a latency of at least 1ms, see --help\n", maxFleet)
+	case flags.NArg() > 0 || set.runs < 1 || !set.room(set.objects) || !set.room(set.clones) || set.latency < time.Millisecond:
+		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, more objects and clones than runs and at most %d, and a latency of at least 1ms, see --help\n", maxFleet)
 		return exitUsage
 	}
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -85,26 +90,32 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 	// Two stacks, one after the other: the second manager has its own intervals, the first polls as often as it may.
 	progress("starting; the first time, the manager is compiled too")
 	fast := stack.Options{
-		Simulator:   sim.Options{NoAgents: true, Latency: set.latency},
+		Simulator:   sim.Options{NoAgents: true, Latency: set.latency, World: singleWorld()},
 		ManagerArgs: []string{"--agent-poll-interval=" + shortestPoll.String()},
 	}
 	err := with(ctx, fast, func(s *stack.Stack) (err error) {
-		progress("measuring one run, %d times", set.runs)
-		if f.installing, err = measureInstalling(ctx, s, set); err != nil {
-			return err
+		for i, p := range single {
+			progress("%s: measuring one run, %d times", p.mode, set.runs)
+			if f.installing[i], err = measureInstalling(ctx, s, p, set); err != nil {
+				return err
+			}
 		}
 		progress("counting calls")
 		if err := s.StopManager(); err != nil {
 			return err
 		}
-		f.counted, err = countCalls(ctx, s.Client)
-		return err
+		for i, p := range single {
+			if f.counted[i], err = countCalls(ctx, s.Client, p); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	progress("starting with %d subnets", set.objects)
-	many := stack.Options{Simulator: sim.Options{NoAgents: true, Latency: set.latency, World: fleetWorld(set.objects)}}
+	progress("starting with many subnets")
+	many := stack.Options{Simulator: sim.Options{NoAgents: true, Latency: set.latency, World: fleetWorld(set.objects, set.clones)}}
 	err = with(ctx, many, func(s *stack.Stack) (err error) {
 		f.fleet, err = measureFleet(ctx, s, set, progress)
 		return err
@@ -122,4 +133,6 @@ func with(ctx context.Context, o stack.Options, do func(*stack.Stack) error) err
 	return errors.Join(do(s), s.Close())
 }
 
-func (f *figures) traces() []string { return append(f.installing.traces, f.fleet.traces...) }
+func (f *figures) traces() []string {
+	return slices.Concat([]string{f.installing[0].trace, f.installing[1].trace}, f.fleet.inPlace.traces, f.fleet.clones.traces)
+}

@@ -3,10 +3,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"regexp"
 	"strconv"
+	"time"
 )
 
 // bytes is an amount of memory.
@@ -37,4 +39,28 @@ func memoryField(text []byte, name string) (bytes, error) {
 	}
 	kibi, err := strconv.ParseInt(string(found[1]), 10, 64)
 	return bytes(kibi << 10), err
+}
+
+// memoryInterval is between two looks at the manager's memory.
+const memoryInterval = time.Second
+
+// watchMemory keeps the most memory that a process held until the given time.
+func watchMemory(ctx context.Context, pid int, until time.Time, most *bytes) error {
+	tick := time.NewTicker(memoryInterval)
+	defer tick.Stop()
+	for {
+		now, _, err := residentMemory(pid)
+		if err != nil {
+			return err
+		}
+		*most = max(*most, now)
+		if !time.Now().Add(memoryInterval).Before(until) {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

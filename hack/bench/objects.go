@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,8 +116,8 @@ func (o *objects) of(name string) []version {
 }
 
 // create makes an object and says when that was asked for.
-func (o *objects) create(ctx context.Context, name, cluster, subnet string, duration time.Duration) (asked time.Time, err error) {
-	obj := newObject(name, cluster, subnet, duration)
+func (o *objects) create(ctx context.Context, name string, p place, duration time.Duration) (asked time.Time, err error) {
+	obj := newObject(name, p, duration)
 	asked = time.Now()
 	return asked, o.stack.Client.Create(ctx, obj)
 }
@@ -127,10 +128,16 @@ func (o *objects) delete(ctx context.Context, name string) (asked time.Time, err
 	return asked, o.stack.Client.Delete(ctx, &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}})
 }
 
-func newObject(name, cluster, subnet string, duration time.Duration) *v1alpha1.AgentDisconnect {
+// objectName tells objects apart by what they are for, their mode and their number.
+func objectName(what string, mode v1alpha1.NetworkACLMode, i int) string {
+	return fmt.Sprintf("%s-%s-%d", what, strings.ToLower(string(mode)), i)
+}
+
+// newObject leaves the mode to the controller, which chooses that of the place.
+func newObject(name string, p place, duration time.Duration) *v1alpha1.AgentDisconnect {
 	return &v1alpha1.AgentDisconnect{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       v1alpha1.AgentDisconnectSpec{Cluster: cluster, SubnetID: subnet, Duration: metav1.Duration{Duration: duration}},
+		Spec:       v1alpha1.AgentDisconnectSpec{Cluster: p.cluster, SubnetID: p.subnet, Duration: metav1.Duration{Duration: duration}},
 	}
 }
 

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"regexp"
 	"runtime"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
 )
 
@@ -22,8 +20,9 @@ type figures struct {
 	machine string
 	took    time.Duration
 
-	installing *installing
-	counted    *counted
+	// installing and counted are of the single places, in their order.
+	installing [2]*installing
+	counted    [2]*counted
 	fleet      *fleet
 }
 
@@ -34,39 +33,54 @@ func (f *figures) print(out *screen.Screen) {
 	f.printRuns(out)
 	f.printFleet(out)
 	f.printMemory(out)
-	f.printCalls(out)
+	for i, p := range single {
+		printCalls(out, p, f.counted[i])
+	}
+	f.printCounting(out)
 }
 
 func (f *figures) printRuns(out *screen.Screen) {
-	m, trips := f.installing, roundTrips{f.set.latency}
-	row := func(name string, s samples, aim string, baseline samples) screen.Row {
-		cells := []string{name, trips.median(s), trips.span(s), aim, "", ""}
+	trips := roundTrips{f.set.latency}
+	row := func(mode, name string, s samples, aim string, baseline samples) screen.Row {
+		cells := []string{mode, name, trips.median(s), trips.span(s), aim, "", ""}
 		if baseline != nil {
-			cells[4], cells[5] = trips.median(baseline), ratio(trips.of(s.median()), trips.of(baseline.median()))
+			cells[5], cells[6] = trips.median(baseline), ratio(trips.of(s.median()), trips.of(baseline.median()))
 		}
 		return screen.Row{Cells: cells}
 	}
+	inPlace, clone := f.installing[0], f.installing[1]
+	alone, cloned := f.fleet.inPlace.deleted, f.fleet.clones.deleted
 	out.Print(screen.Bold, "\nOne run with six addresses, in round trips of %s (median of %d)", f.set.latency, f.set.runs)
-	out.Table([]string{"", "MEDIAN", "MIN TO MAX", "AIM", "PLAIN LOOP", "RATIO"}, []screen.Row{
-		row("created to RulesInstalled", m.created, "10 or fewer", m.plainCreations),
-		row("deleted to last rule gone", f.fleet.unblocked, "", m.plainDeletions),
-		row("deleted to object gone", f.fleet.deleted, "", nil),
+	out.Table([]string{"MODE", "", "MEDIAN", "MIN TO MAX", "AIM", "PLAIN LOOP", "RATIO"}, []screen.Row{
+		row("InPlace", "created to RulesInstalled", inPlace.created, "10 or fewer", inPlace.plain.installed),
+		row("", "deleted to last rule gone", alone.lifted, "", inPlace.plain.lifted),
+		row("", "deleted to tags gone", alone.cleared, "", nil),
+		row("", "deleted to object gone", alone.gone, "", nil),
+		row("Clone", "created to RulesInstalled", clone.created, "14 or fewer", clone.plain.installed),
+		row("", "deleted to subnet back on its original", cloned.lifted, "", clone.plain.lifted),
+		row("", "deleted to clone gone", cloned.cleared, "4 or fewer", clone.plain.cleared),
+		row("", "deleted to object gone", cloned.gone, "", nil),
 	})
-	out.Print(screen.Dim, "Plain loop: the same six rules created, and deleted, one after another by the SDK, with nothing looked up, recorded or read back. The wait between the two polls of the agents is left out, the calls that they make are not.")
+	out.Print(screen.Dim, "InPlace is a subnet alone on its network ACL, Clone one that shares it with another: its two entries and the six rules go into the clone. Plain loop: the same changes made, and taken back, one after another by the SDK, with nothing looked up, tagged, recorded or read back. The wait between the two polls of the agents is left out, the calls that they make are not.")
 }
 
 func (f *figures) printFleet(out *screen.Screen) {
-	m := f.fleet
-	row := func(name string, s samples) screen.Row {
-		return screen.Row{Cells: []string{name, seconds(s.median()), seconds(s.percentile(99)), seconds(slices.Max(s))}}
+	table := func(e endings, names ...string) {
+		var rows []screen.Row
+		for i, s := range []samples{e.asked, e.lifted, e.cleared} {
+			rows = append(rows, screen.Row{Cells: []string{
+				"expirationTime to " + names[i], seconds(s.median()), seconds(s.percentile(99)), seconds(slices.Max(s)),
+			}})
+		}
+		out.Table([]string{"", "P50", "P99", "MAX"}, rows)
 	}
+	m := f.fleet
 	out.Print(screen.Bold, "\nThe end of %d runs at once, each on a network ACL of its own", f.set.objects)
-	out.Table([]string{"", "P50", "P99", "MAX"}, []screen.Row{
-		row("expirationTime to first DeleteNetworkAclEntry", m.acted),
-		row("expirationTime to last rule gone", m.restored),
-	})
-	out.Print(screen.Dim, "Up to %d of them had the same expirationTime: it has whole seconds, rounded down when the run began, and is itself what the end is held against, so the rounding hides nothing. The first delete follows a read of the network ACL, which takes %s. The simulated AWS throttled nobody; the real one allows an account 50 changing calls at once, and 5 a second.",
-		m.sharing, f.set.latency)
+	table(m.inPlace.expired, "first DeleteNetworkAclEntry", "last rule gone", "tags gone")
+	out.Print(screen.Bold, "\nThe end of %d runs at once, each on a clone", f.set.clones)
+	table(m.clones.expired, "ReplaceNetworkAclAssociation", "subnet back on its original", "clone gone")
+	out.Print(screen.Dim, "Up to %d of the first and %d of the others had the same expirationTime: it has whole seconds, rounded down when the run began, and is itself what the end is held against, so the rounding hides nothing. The first change follows a read of the network ACL, which takes %s. The simulated AWS throttled nobody; the real one allows an account 50 changing calls at once, and 5 a second.",
+		m.inPlace.sharing, m.clones.sharing, f.set.latency)
 }
 
 func (f *figures) printMemory(out *screen.Screen) {
@@ -77,42 +91,6 @@ func (f *figures) printMemory(out *screen.Screen) {
 		{Cells: []string{fmt.Sprintf("while %d objects block, at the most", f.set.objects), m.full.String(), ratio(float64(m.full), float64(m.idle))}},
 		{Cells: []string{"ever, at the most", m.peak.String(), ratio(float64(m.peak), float64(m.idle))}},
 	})
-}
-
-func (f *figures) printCalls(out *screen.Screen) {
-	m := f.counted
-	perMinute := func(calls int) float64 { return float64(calls) / m.blocked.Minutes() }
-	actions := map[string]bool{}
-	var all [3]int
-	for i, phase := range []map[string]int{m.installing, m.blocking, m.restoring} {
-		for name, n := range phase {
-			actions[name] = true
-			all[i] += n
-		}
-	}
-	cell := func(text string, n int) string {
-		if n == 0 {
-			return "-"
-		}
-		return text
-	}
-	row := func(name string, installing, blocking, restoring int) screen.Row {
-		return screen.Row{Cells: []string{
-			name, cell(fmt.Sprint(installing), installing), cell(fmt.Sprintf("%.1f", perMinute(blocking)), blocking), cell(fmt.Sprint(restoring), restoring),
-		}}
-	}
-	var rows []screen.Row
-	for _, name := range slices.Sorted(maps.Keys(actions)) {
-		rows = append(rows, row(name, m.installing[name], m.blocking[name], m.restoring[name]))
-	}
-	rules := len(theRules)
-	rows = append(rows, row("all", all[0], all[1], all[2]), row("plain loop", rules, 0, rules),
-		screen.Row{Cells: []string{"ratio", ratio(float64(all[0]), float64(rules)), "-", ratio(float64(all[2]), float64(rules))}})
-	o := agentdisconnect.Defaults()
-	out.Print(screen.Bold, "\nAWS calls of one run with two agents")
-	out.Table([]string{"", "UNTIL INSTALLED", "A MINUTE WHILE BLOCKING", "TO RESTORE"}, rows)
-	out.Print(screen.Dim, "Counted over %.0f minutes on a clock that is set forward, with the manager's own intervals: agents every %s, the network ACL every %s, lookups (which are no AWS calls) every %s.",
-		m.blocked.Minutes(), o.AgentPollInterval, o.ACLPollInterval, o.LookupInterval)
 }
 
 // machine says what the figures were measured on.
