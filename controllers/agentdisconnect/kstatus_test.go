@@ -49,6 +49,17 @@ func (w *world) toItsEnd(ctx context.Context, obj *v1alpha1.AgentDisconnect, mor
 	return obj
 }
 
+var _ = Describe("A new object", func() {
+	It("doesn't pass for finished before the controller looked at it", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.create(ctx)
+		Expect(kstatus(w.raw(ctx, obj))).To(Equal(status.InProgressStatus))
+		_, err := w.pass(ctx, obj)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.get(ctx, obj).Status.ObservedGeneration).To(Equal(int64(1)))
+	})
+})
+
 // states are all that a user can meet, each brought about by a run.
 var states = []struct {
 	state, when string

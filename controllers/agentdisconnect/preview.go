@@ -153,7 +153,7 @@ func (r *Reconciler) previewNetworkACL(ctx context.Context, s *scope, t *target)
 	room := nacl.Room(t.acl.Entries, how.rules, quota)
 	plan.Headroom.IPv4Entries, plan.Headroom.IPv6Entries = new(int32(room[nacl.IPv4])), new(int32(room[nacl.IPv6]))
 	if mode == v1alpha1.NetworkACLModeClone {
-		plan.Notes = append(plan.Notes, "whether the manager may write to the clone and delete it can be asked only of one that is there: a run asks before the clone serves the subnet, and ends if it may not")
+		plan.Notes = append(plan.Notes, "whether the manager may write to the clone and delete it can be asked only of one that is there: a run asks before the clone serves the subnet, and leaves the subnet where it is if it may not")
 		plan.Headroom.NetworkACLs = new(int32(t.cloneRoom - 1))
 	} else {
 		tags := r.ownership(s, how.rules).Tags()
