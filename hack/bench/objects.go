@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -46,7 +48,16 @@ type objects struct {
 
 // follow begins to watch. Close it.
 func follow(ctx context.Context, s *stack.Stack) (*objects, error) {
-	w, err := s.Client.Watch(ctx, &v1alpha1.AgentDisconnectList{}, client.InNamespace(namespace))
+	var all v1alpha1.AgentDisconnectList
+	if err := s.Client.List(ctx, &all, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	// The API server ends the watch of a client that falls behind on a busy machine; it goes on where it ended.
+	w, err := toolswatch.NewRetryWatcherWithContext(ctx, all.ResourceVersion, &cache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return s.Client.Watch(ctx, &v1alpha1.AgentDisconnectList{}, client.InNamespace(namespace), &client.ListOptions{Raw: &options})
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
