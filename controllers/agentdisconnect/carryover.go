@@ -18,9 +18,6 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 	if !s.cloned() || s.seen.original == nil || s.seen.acl == nil {
 		return nil
 	}
-	if err := s.proveClone(); err != nil {
-		return err
-	}
 	acl := s.status().NetworkACL
 	if acl.CarryOver != nil {
 		// One at a time: what an earlier one began to write is nobody's edit only while it is the one under way.

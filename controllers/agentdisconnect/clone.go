@@ -99,7 +99,7 @@ func (r *Reconciler) createClone(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	plan, err := nacl.NewPlan(nacl.PlanInput{Desired: s.desired(), Observed: inClone(copies), Quota: r.options.EntryQuota})
+	plan, err := nacl.NewPlan(nacl.PlanInput{Desired: s.desired(), Observed: nacl.InClone(copies), Quota: r.options.EntryQuota})
 	if err != nil {
 		return err
 	}
@@ -204,14 +204,6 @@ func parseCopies(lines []string) ([]nacl.Copy, error) {
 		return nil, refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: %v. Nothing is done with the clone until the line is put back (kubectl edit --subresource=status)", err)
 	}
 	return copies, nil
-}
-
-func inClone(copies []nacl.Copy) []nacl.Entry {
-	entries := make([]nacl.Entry, 0, len(copies))
-	for _, c := range copies {
-		entries = append(entries, c.InClone())
-	}
-	return entries
 }
 
 // sinceWrite is how long ago AWS was last asked to change the clone.

@@ -215,9 +215,6 @@ func (r *Reconciler) setUp(s *scope, t *target) (setup, error) {
 // notes says what is worth knowing of a target that nothing stands against.
 func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, error) {
 	if t.cluster.ARN == "" {
-		return nil, nil
-	}
-	if t.cluster.ARN == "" {
 		return nil, nil // nothing is known of it
 	}
 	var notes []string

@@ -36,10 +36,10 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 		if err := r.readACL(ctx, s); err != nil {
 			return err
 		}
-	}
-	if s.cloned() && s.seen.acl != nil {
-		if err := s.proveClone(); err != nil {
-			return err
+		if s.cloned() {
+			if err := s.proveClone(); err != nil {
+				return err
+			}
 		}
 	}
 	r.noteTags(s)

@@ -96,7 +96,7 @@ func numbersOf(owned []v1alpha1.Rule) map[int32]bool {
 // stillDenied judges the clone as it would be: within the quota, no allow before a deny of ours, and room for the denies
 // that are still to come.
 func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []Destination, quota int) error {
-	entries := inClone(copies)
+	entries := InClone(copies)
 	var alive, lines []v1alpha1.Rule
 	for _, r := range owned {
 		if r.State != v1alpha1.RuleDeleting {

@@ -72,12 +72,12 @@ func verbatim(original []Entry) ([]Copy, error) {
 }
 
 func denies(copies []Copy, desired []Destination, quota int) ([]v1alpha1.Rule, error) {
-	plan, err := NewPlan(PlanInput{Desired: desired, Observed: inClone(copies), Quota: quota})
+	plan, err := NewPlan(PlanInput{Desired: desired, Observed: InClone(copies), Quota: quota})
 	return plan.Create, err
 }
 
-// inClone gives the copied entries as the clone has them.
-func inClone(copies []Copy) []Entry {
+// InClone gives the copied entries as the clone has them.
+func InClone(copies []Copy) []Entry {
 	var entries []Entry
 	for _, c := range copies {
 		entries = append(entries, c.InClone())

@@ -36,7 +36,7 @@ func (e Edit) String() string {
 func Edits(acceptable [][]Copy, owned []v1alpha1.Rule, clone []Entry) []Edit {
 	expected := map[place][]Entry{}
 	for _, copies := range acceptable {
-		for _, e := range inClone(copies) {
+		for _, e := range InClone(copies) {
 			expected[e.place()] = append(expected[e.place()], e)
 		}
 	}
@@ -86,7 +86,7 @@ func CopySteps(copies []Copy, owned []v1alpha1.Rule, clone []Entry) (create, rep
 			leftOver[e.place()] = e
 		}
 	}
-	for _, want := range inClone(copies) {
+	for _, want := range InClone(copies) {
 		found, there := leftOver[want.place()]
 		delete(leftOver, want.place())
 		switch {
