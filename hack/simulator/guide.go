@@ -37,6 +37,7 @@ export AWS_SECRET_ACCESS_KEY=%s
 			}
 		}
 	}
+	fmt.Fprintf(w, "#   aws scheduler list-schedules\n")
 	fmt.Fprintf(w, "#   aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=RunTask\n")
 	if host, port, err := net.SplitHostPort(s.DNSAddr()); err == nil && len(wd.Hosts) > 0 {
 		fmt.Fprintf(w, "#   dig @%s -p %s +short %s\n", host, port, wd.Hosts[0].Name)

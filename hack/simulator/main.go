@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command simulator runs a simulated AWS account on this machine: EC2, ECS, CloudTrail, Service Quotas and STS over AWS's
-// own protocols, a DNS server, and ECS agents that connect through the network ACLs of their subnets.
+// Command simulator runs a simulated AWS account on this machine: EC2, ECS, EventBridge Scheduler, CloudTrail, Service Quotas and
+// STS over AWS's own protocols, a DNS server, and ECS agents that connect through the network ACLs of their subnets.
 //
 //	go run ./hack/simulator                                       # the default world, 60 times as fast
 //	go run ./hack/simulator --world w.yaml --fault 'ec2:CreateNetworkAclEntry lost times=1'
@@ -42,7 +42,7 @@ func command() *cobra.Command {
 	var faultTexts []string
 	cmd := &cobra.Command{
 		Use:           "simulator",
-		Short:         "A simulated AWS account on this machine: EC2, ECS, CloudTrail, Service Quotas, STS, DNS and ECS agents",
+		Short:         "A simulated AWS account on this machine: EC2, ECS, Scheduler, CloudTrail, Service Quotas, STS, DNS and ECS agents",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: false,
@@ -70,7 +70,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.DNSListen, "dns-listen", "127.0.0.1:0", "address of the DNS server, UDP and TCP")
 	f.BoolVar(&o.DNSHoldTTL, "dns-hold-ttl", false, "hold DNS answers for their TTL, as a caching resolver does")
 	f.StringVar(&file, "world", "", "YAML file with the world to simulate (see the command world); unset: the default world")
-	f.Float64Var(&o.Scale, "scale", 60, "how much faster than real time agents, ECS and CloudTrail are")
+	f.Float64Var(&o.Scale, "scale", 60, "how much faster than real time agents, ECS and CloudTrail are; schedules run at their real time")
 	f.DurationVar(&o.Latency, "latency", 0, "how long every AWS call takes, e.g. 50ms")
 	f.StringVar(&o.CallerVPC, "caller-vpc", "", "VPC that callers of the APIs are in; unset: outside of all")
 	f.StringVar(&o.ResolverVPC, "resolver-vpc", "", "VPC whose resolver the DNS server is; unset: outside of all")

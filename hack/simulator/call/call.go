@@ -13,12 +13,18 @@ import (
 type Call struct {
 	// Time is when the call arrived.
 	Time time.Time
-	// Service is the endpoint prefix, as in IAM: ec2, ecs, cloudtrail, servicequotas, sts.
+	// Service is the endpoint prefix, as in IAM: ec2, ecs, cloudtrail, servicequotas, sts, scheduler.
 	Service string
 	// Action is the name of the operation, e.g. CreateNetworkAclEntry.
 	Action string
-	// AccessKey is the access key id that signed the call, Region the one that it was signed for.
+	// AccessKey is the access key id that signed the call, Region the one that it was signed for. Calls that AWS makes by
+	// itself, for a schedule, have no key.
 	AccessKey, Region string
+	// Identity is the ARN of who called: of a user, of a role's session, or of the role that a schedule runs under.
+	// Empty for a key that nobody has.
+	Identity string
+	// Schedule is the ARN of the schedule that a call was made for; empty for all other calls.
+	Schedule string
 	// UserAgent is what the client says that it is.
 	UserAgent string
 	// DryRun is true where an EC2 call only asked whether it would be permitted.
@@ -26,7 +32,8 @@ type Call struct {
 	// ReadOnly is true for calls that change nothing.
 	ReadOnly bool
 	// Params are the request's parameters: EC2's by their flat names (NetworkAclId, Filter.1.Value.2), all strings;
-	// those of the JSON services as they decode (float64, string, map[string]any …).
+	// those of the JSON services as they decode (float64, string, map[string]any …); those that Scheduler has in path and
+	// query are among them, with a capital letter (Name, GroupName).
 	Params map[string]any
 	// Error is the code that the call was answered with; empty when it succeeded or was never answered (see Lost).
 	Error string

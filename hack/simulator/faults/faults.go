@@ -5,6 +5,7 @@ package faults
 import (
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"sync"
@@ -58,7 +59,7 @@ type Fault struct {
 	// Denied withdraws the permission.
 	Denied bool `json:"denied,omitempty"`
 
-	since   time.Time
+	since   uint64 // the moment when the fault was added
 	hits    int
 	skipped int
 	buckets map[string]*level
@@ -76,13 +77,15 @@ func (f *Fault) Remaining() int {
 type Set struct {
 	mu     sync.Mutex
 	now    func() time.Time
+	moment func() uint64
 	nextID int
 	faults []*Fault
 	hooks  []*hook
 }
 
-// New returns an empty set that reads the time from now.
-func New(now func() time.Time) *Set { return &Set{now: now} }
+// New returns an empty set that reads the time from now. moment counts the changes of what reads see: it tells what was
+// before a fault from what came after it where the time stands still.
+func New(now func() time.Time, moment func() uint64) *Set { return &Set{now: now, moment: moment} }
 
 // Add puts a fault in force and returns what takes it back. It panics on a fault that means nothing: that is a mistake
 // in a test.
@@ -103,7 +106,7 @@ func (s *Set) Put(f Fault) (id string) {
 		f.ID = fmt.Sprintf("fault-%d", s.nextID)
 	}
 	s.faults = slices.DeleteFunc(s.faults, func(o *Fault) bool { return o.ID == f.ID })
-	f.since, f.hits, f.skipped, f.buckets = s.now(), 0, 0, map[string]*level{}
+	f.since, f.hits, f.skipped, f.buckets = s.moment(), 0, 0, map[string]*level{}
 	s.faults = append(s.faults, &f)
 	return f.ID
 }
@@ -162,7 +165,7 @@ func (f Fault) Validate() error {
 	if f.Skip < 0 || f.Times < 0 {
 		return fmt.Errorf("fault on %s: skip and times can't be negative", f.Action)
 	}
-	if f.Throttle != nil && (f.Throttle.Burst < 0 || f.Throttle.PerSecond < 0 || f.Throttle.PerSecond > 0 && f.Throttle.Burst == 0) {
+	if f.Throttle != nil && (f.Throttle.Burst < 0 || !(f.Throttle.PerSecond >= 0) || math.IsInf(f.Throttle.PerSecond, 1) || f.Throttle.PerSecond > 0 && f.Throttle.Burst == 0) {
 		return fmt.Errorf("fault on %s: a bucket has a burst of at least 1 and a rate of 0 or more a second", f.Action)
 	}
 	return nil

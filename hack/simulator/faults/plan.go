@@ -22,7 +22,11 @@ type Plan struct {
 	Lost bool
 	// ReadAt is the time whose state reads see; zero for the present.
 	ReadAt time.Time
+	// Frozen is set, to the moment when the reads were frozen, in place of ReadAt.
+	Frozen *uint64
 }
+
+func (p Plan) readsNow() bool { return p.ReadAt.IsZero() && p.Frozen == nil }
 
 // Injected is an error that a fault asks for.
 type Injected struct{ Code, Message string }
@@ -36,7 +40,7 @@ func (s *Set) Plan(c call.Call, lacks func(tag string) bool) Plan {
 	var p Plan
 	answered := false // one fault at most answers a call; later ones are not used up by it
 	for _, f := range s.faults {
-		if !f.matches(c, lacks) || answered && f.answers() || f.Throttle != nil && !f.empty(c, s.now()) || !f.take() {
+		if !f.matches(c, lacks) || answered && f.answers() || f.Throttle != nil && !f.empty(c, s.timeOf(c)) || !f.take() {
 			continue
 		}
 		answered = answered || f.answers()
@@ -55,10 +59,10 @@ func (s *Set) Plan(c call.Call, lacks func(tag string) bool) Plan {
 			p.Throttled = true
 		case f.Denied:
 			p.Denied = true
-		case f.Stale > 0 && p.ReadAt.IsZero():
+		case f.Stale > 0 && p.readsNow():
 			p.ReadAt = s.now().Add(-time.Duration(f.Stale))
-		case f.Frozen && p.ReadAt.IsZero():
-			p.ReadAt = f.since
+		case f.Frozen && p.readsNow():
+			p.Frozen = new(f.since)
 		}
 	}
 	return p
@@ -91,7 +95,8 @@ type hook struct {
 }
 
 // Before runs fn before the effect of every call to a matching action, and waits for it. It returns what takes the hook
-// back. fn may call anything, this Set and the simulator included; its own calls run the hook too.
+// back. fn may call anything, this Set and the simulator included; its own calls run the hook too. So do the calls that a
+// schedule makes (call.Call.Schedule tells them), within whatever call or method carries schedules out.
 func (s *Set) Before(action string, fn func(call.Call)) (remove func()) {
 	return s.hook(&hook{action: action, run: fn})
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 )
@@ -114,10 +115,15 @@ func (r *Region) ReplaceNetworkACLEntry(aclID string, e acl.Entry) error {
 
 // DeleteNetworkACLEntry removes the entry that has the number and direction, whatever it says.
 func (r *Region) DeleteNetworkACLEntry(aclID string, number int, egress bool) error {
+	return r.DeleteNetworkACLEntryAt(zeroTime, aclID, number, egress)
+}
+
+// DeleteNetworkACLEntryAt is DeleteNetworkACLEntry at a time that has passed, for schedules; the zero time means now.
+func (r *Region) DeleteNetworkACLEntryAt(at time.Time, aclID string, number int, egress bool) error {
 	if err := CheckRuleNumber(number); err != nil {
 		return err
 	}
-	return r.change(func(s *state) error {
+	return r.changeAt(at, func(s *state) error {
 		a, err := s.acl(aclID)
 		if err != nil {
 			return err

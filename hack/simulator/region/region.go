@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -40,6 +41,8 @@ type Options struct {
 	Scale float64
 	// Clock tells the time; nil: the real one.
 	Clock clock.PassiveClock
+	// Roles may be shared by Regions; nil: none to begin with.
+	Roles *Roles
 }
 
 // Region is one Region of one account. Use New.
@@ -69,6 +72,9 @@ func New(o Options) *Region {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
+	}
+	if o.Roles == nil {
+		o.Roles = &Roles{}
 	}
 	r := &Region{o: o, current: &state{}, changed: make(chan struct{}), tokens: map[string]idempotent{}}
 	r.current.at = o.Clock.Now()
@@ -109,14 +115,22 @@ func Partition(region string) string {
 }
 
 // change runs fn on a copy of the state and makes the copy current, unless fn fails.
-func (r *Region) change(fn func(s *state) error) error {
+func (r *Region) change(fn func(s *state) error) error { return r.changeAt(zeroTime, fn) }
+
+// changeAt is change at a time that has passed, but after all other changes; the zero time means now.
+func (r *Region) changeAt(at time.Time, fn func(s *state) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := r.current.next()
 	if err := fn(next); err != nil {
 		return err
 	}
-	next.at = r.o.Clock.Now()
+	if next.at, next.moment = r.o.Clock.Now(), moments.Add(1); !at.IsZero() {
+		next.at = at
+		if r.current.at.After(at) {
+			next.at = r.current.at
+		}
+	}
 	r.history = append(r.history, r.current)
 	// What counts is when a state was replaced, so the oldest that is kept is older than the limit.
 	for len(r.history) > historyMax || len(r.history) > 1 && next.at.Sub(r.history[1].at) > historyFor {
@@ -128,21 +142,38 @@ func (r *Region) change(fn func(s *state) error) error {
 	return nil
 }
 
+// moments orders the changes of all Regions: several may happen at one time of a clock that stands still.
+var moments atomic.Uint64
+
+// Moment is the number of the latest change of any Region.
+func Moment() uint64 { return moments.Load() }
+
 // View is what reads see: the state at one time.
 type View struct {
 	r *Region
 	s *state
 }
 
-// View returns the state at a time; the zero time means now. A time before the oldest state that is kept gives that one.
+// View returns the state at a time, after all changes of that time; the zero time means now. A time before the oldest
+// state that is kept gives that one.
 func (r *Region) View(at time.Time) View {
+	return r.latest(func(s *state) bool { return at.IsZero() || !s.at.After(at) })
+}
+
+// ViewOf returns the state at a moment; see Moment.
+func (r *Region) ViewOf(moment uint64) View {
+	return r.latest(func(s *state) bool { return s.moment <= moment })
+}
+
+// latest is the newest state that fits, else the oldest that is kept.
+func (r *Region) latest(fits func(*state) bool) View {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if at.IsZero() || !r.current.at.After(at) {
+	if fits(r.current) {
 		return View{r, r.current}
 	}
 	for _, s := range slices.Backward(r.history) {
-		if !s.at.After(at) {
+		if fits(s) {
 			return View{r, s}
 		}
 	}

@@ -135,6 +135,7 @@ func (t *table[V]) remove(gone func(string, V) bool) {
 // state is everything that reads see. It is immutable once it is current: change works on one that shares its tables.
 type state struct {
 	at          time.Time
+	moment      uint64
 	vpcs        table[VPC]
 	subnets     table[Subnet]
 	acls        table[ACL]
@@ -145,6 +146,10 @@ type state struct {
 	tasks       table[Task]              // by ARN
 	providers   table[CapacityProvider]  // by name
 	quotas      table[int]               // by code, those that differ from the default
+
+	schedules      table[Schedule]      // by group/name
+	scheduleGroups table[ScheduleGroup] // by name, the default one not included
+	invocations    table[Invocation]
 }
 
 func (s *state) next() *state {
@@ -152,5 +157,6 @@ func (s *state) next() *state {
 		at: s.at, vpcs: s.vpcs.share(), subnets: s.subnets.share(), acls: s.acls.share(), endpoints: s.endpoints.share(), clusters: s.clusters.share(),
 		instances: s.instances.share(), definitions: s.definitions.share(), tasks: s.tasks.share(),
 		providers: s.providers.share(), quotas: s.quotas.share(),
+		schedules: s.schedules.share(), scheduleGroups: s.scheduleGroups.share(), invocations: s.invocations.share(),
 	}
 }

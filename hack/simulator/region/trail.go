@@ -42,7 +42,7 @@ func (r *Region) NewEventID() string {
 func (r *Region) Record(e Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.shownAt = r.o.Clock.Now().Add(r.scaled(trailDelay))
+	e.shownAt = e.Time.Add(r.scaled(trailDelay))
 	r.events = append(r.events, e)
 }
 

@@ -21,7 +21,7 @@ func TestAWSCLI(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the AWS CLI takes about a second a call")
 	}
-	s, g := start(t)
+	s, g := start(t, withScheduler)
 	run := func(args ...string) (string, error) {
 		cmd := exec.CommandContext(t.Context(), "aws", args...)
 		// What the machine is configured with stays out.
@@ -73,5 +73,11 @@ func TestAWSCLI(t *testing.T) {
 	g.Expect(failed.Failures[0].Reason).To(Equal("AGENT"))
 	g.Expect(fails("ecs", "list-services", "--cluster", "demo")).To(ContainSubstring("(UnknownOperationException)"))
 	g.Expect(fails("ecs", "list-tasks", "--cluster", "nope")).To(ContainSubstring("(ClusterNotFoundException)"))
+	ok("scheduler", "create-schedule", "--name", "one", "--group-name", switchGroup, "--schedule-expression", "at(2100-01-02T03:04:05)",
+		"--flexible-time-window", "Mode=OFF", "--action-after-completion", "DELETE", "--target",
+		`{"Arn":"arn:aws:scheduler:::aws-sdk:ec2:deleteNetworkAclEntry","RoleArn":"`+switchRole+`","Input":"{}"}`)
+	g.Expect(ok("scheduler", "list-schedules", "--group-name", switchGroup, "--query", "Schedules[].Name", "--output", "text")).To(Equal("one"))
+	g.Expect(fails("scheduler", "get-schedule", "--name", "one")).To(ContainSubstring("(ResourceNotFoundException)"))
+	ok("scheduler", "delete-schedule", "--name", "one", "--group-name", switchGroup)
 	ok("cloudtrail", "lookup-events", "--lookup-attributes", "AttributeKey=EventName,AttributeValue=RunTask")
 }

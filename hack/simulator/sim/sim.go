@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
@@ -35,7 +36,8 @@ type Call = call.Call
 type Options struct {
 	// World is what there is at the start; nil: world.Default().
 	World *world.World
-	// Scale divides all times of agents, of their network and of ECS and CloudTrail; 0: 1.
+	// Scale divides all times of agents, of their network and of ECS and CloudTrail; 0: 1. It leaves alone when schedules
+	// run: at(…) is a time of Clock.
 	Scale float64
 	// Latency is how long every AWS call takes.
 	Latency time.Duration
@@ -48,6 +50,9 @@ type Options struct {
 	CallerVPC string
 	// ResolverVPC makes the DNS server at DNSAddr answer as the resolver of a VPC; see SetResolverVPC.
 	ResolverVPC string
+	// Clock is AWS's: the time of the Region, of stale reads, of throttling and of schedules; nil: real time. It may stand
+	// still while calls are made, and should not go back. Latency, DNS and agents stay in real time.
+	Clock clock.PassiveClock
 	// NoAgents starts no agents: agentConnected is true for all instances at the start and changes by
 	// Region().SetAgentConnected alone.
 	NoAgents bool
@@ -65,6 +70,7 @@ type Simulator struct {
 	zone   *zone
 	dns    *dns.Server
 	http   *http.Server
+	api    *wire.Server
 	url    string
 
 	ctx     context.Context // the life of what the simulator runs
@@ -86,7 +92,7 @@ type Simulator struct {
 // WaitForAgents.
 func Start(ctx context.Context, o Options) (*Simulator, error) {
 	s := &Simulator{
-		o: o, world: o.World, faults: faults.New(time.Now), calls: &call.Log{}, agents: map[string]*agents.Agent{}, off: map[string]bool{},
+		o: o, world: o.World, calls: &call.Log{}, agents: map[string]*agents.Agent{}, off: map[string]bool{},
 		served: map[netip.Addr]agents.Kind{}, resolvers: map[string]string{},
 	}
 	if s.world == nil {
@@ -95,8 +101,12 @@ func Start(ctx context.Context, o Options) (*Simulator, error) {
 	if s.o.Scale == 0 {
 		s.o.Scale = 1
 	}
+	if s.o.Clock == nil {
+		s.o.Clock = clock.RealClock{}
+	}
+	s.faults = faults.New(s.o.Clock.Now, region.Moment)
 	var err error
-	if s.region, err = s.world.Build(region.Options{Scale: s.o.Scale}, o.NoAgents); err != nil {
+	if s.region, err = s.world.Build(region.Options{Scale: s.o.Scale, Clock: s.o.Clock}, o.NoAgents); err != nil {
 		return nil, fmt.Errorf("invalid world: %w", err)
 	}
 	if err := errors.Join(s.region.SetCallerVPC(o.CallerVPC), s.SetResolverVPC(o.ResolverVPC)); err != nil {
@@ -141,18 +151,21 @@ func (s *Simulator) startAPI(ctx context.Context) error {
 	for _, k := range s.world.Keys() {
 		identities = append(identities, operation.Identity{AccessKey: k.ID, ARN: k.ARN, Account: k.Account, Allow: k.Allow, Deny: k.Deny})
 	}
-	api := wire.NewServer(wire.Options{
+	s.api = wire.NewServer(wire.Options{
 		Context: ctx, Region: s.region, Identities: identities, Faults: s.faults, Log: s.calls, Latency: s.o.Latency, Logger: s.o.Log,
 		NewRegion: func(account, name string) *region.Region {
-			return region.New(region.Options{Account: account, Name: name, Scale: s.o.Scale})
+			return region.New(region.Options{Account: account, Name: name, Scale: s.o.Scale, Clock: s.o.Clock, Roles: s.region.Roles()})
 		},
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/", api)
-	mux.Handle(wire.AdminPath, api.Admin())
+	mux.Handle("/", s.api)
+	mux.Handle(wire.AdminPath, s.api.Admin())
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	s.url = "http://" + listener.Addr().String()
 	s.wg.Go(func() { _ = s.http.Serve(listener) })
+	if _, inRealTime := s.o.Clock.(clock.RealClock); inRealTime {
+		s.wg.Go(s.api.WatchSchedules)
+	}
 	context.AfterFunc(ctx, func() { _ = s.http.Close() })
 	return nil
 }
@@ -183,14 +196,31 @@ func (s *Simulator) ConfigFor(accessKey string) aws.Config {
 // World is what there was at the start.
 func (s *Simulator) World() *world.World { return s.world }
 
-// Region is the state, for assertions and for edits behind the back of what is tested.
-func (s *Simulator) Region() *region.Region { return s.region }
+// RunSchedules carries out the schedules that are due by now, each as of its own time. API calls and the methods Region,
+// Roles, Faults and Calls begin with it, so that nobody sees a time whose schedules have not run; with an injected Clock
+// nothing else does. Who keeps what these methods return across a step of the clock calls it.
+func (s *Simulator) RunSchedules() { s.api.RunSchedules() }
 
-// Faults are the faults in force.
-func (s *Simulator) Faults() *faults.Set { return s.faults }
+// Region is the state, for assertions and for edits behind the back of what is tested, after RunSchedules.
+func (s *Simulator) Region() *region.Region {
+	s.RunSchedules()
+	return s.region
+}
 
-// Calls are the calls so far, in the order of their arrival.
-func (s *Simulator) Calls() []Call { return s.calls.All() }
+// Roles are the IAM roles that schedules run under, after RunSchedules: what is changed holds for what is still to come.
+func (s *Simulator) Roles() *region.Roles { return s.Region().Roles() }
+
+// Faults are the faults in force, after RunSchedules: those to come meet what is added.
+func (s *Simulator) Faults() *faults.Set {
+	s.RunSchedules()
+	return s.faults
+}
+
+// Calls are the calls so far, in the order of their arrival, after RunSchedules.
+func (s *Simulator) Calls() []Call {
+	s.RunSchedules()
+	return s.calls.All()
+}
 
 // DNS is the DNS server, to make hosts fail.
 func (s *Simulator) DNS() *dns.Server { return s.dns }

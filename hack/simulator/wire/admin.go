@@ -22,7 +22,10 @@ const AdminPath = "/_simulator/"
 func (s *Server) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+AdminPath+"faults", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.o.Faults.List()) })
-	mux.HandleFunc("GET "+AdminPath+"calls", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.o.Log.All()) })
+	mux.HandleFunc("GET "+AdminPath+"calls", func(w http.ResponseWriter, _ *http.Request) {
+		s.RunSchedules()
+		reply(w, s.o.Log.All())
+	})
 	mux.HandleFunc("POST "+AdminPath+"faults", func(w http.ResponseWriter, r *http.Request) {
 		var f faults.Fault
 		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))

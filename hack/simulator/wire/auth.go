@@ -40,8 +40,14 @@ func readScope(r *http.Request) (s scope, ok bool, err *region.Error) {
 	return scope{parts[0], parts[2], parts[3]}, true, nil
 }
 
-// permitted decides by the identity's patterns: deny wins, what nothing allows is denied.
-func permitted(id operation.Identity, c call.Call) bool {
+// permitted decides whether a call may have its effect.
+func permitted(req *operation.Request, e operation.Effect) bool {
+	tag := req.Identity.RequireTag
+	return allowed(req.Identity, req.Call) && (tag == "" || !lacking(req.Region, e, tag))
+}
+
+// allowed decides by the identity's patterns: deny wins, what nothing allows is denied.
+func allowed(id operation.Identity, c call.Call) bool {
 	return !matchesAny(id.Deny, c.Name()) && matchesAny(id.Allow, c.Name())
 }
 

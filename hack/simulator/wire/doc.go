@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package wire serves a simulated account over HTTP as AWS does, so that the AWS CLI and every AWS SDK work on it through
-// AWS_ENDPOINT_URL. It tells services apart by the credential scope of the signature, the X-Amz-Target header and the
-// Version parameter, and puts each call through the same steps: credentials, throttling, parameters, permission, dry
+// AWS_ENDPOINT_URL. It tells services apart by the credential scope of the signature, the X-Amz-Target header, the
+// Version parameter and the path, and puts each call through the same steps: credentials, throttling, parameters, permission, dry
 // run, effect, answer, CloudTrail. Faults act between them.
 //
 // A dry run ends once the permission is judged. Whether AWS looks for the resources before that is not documented; here
@@ -12,4 +12,6 @@
 // for an action that doesn't exist.
 //
 // Signatures aren't verified: the access key id in them says who calls.
+//
+// Schedules are carried out here as well: their calls go through the same steps, under their role and at their time.
 package wire

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/ec2"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/ecs"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/scheduler"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/servicequotas"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/sts"
 )
@@ -54,6 +56,7 @@ type Server struct {
 	services   map[string]operation.Service
 	identities map[string]operation.Identity
 
+	runner  runner
 	mu      sync.Mutex
 	regions map[[2]string]*region.Region
 }
@@ -64,7 +67,7 @@ func NewServer(o Options) *Server {
 		o: o, services: map[string]operation.Service{}, identities: map[string]operation.Identity{},
 		regions: map[[2]string]*region.Region{{o.Region.Account(), o.Region.Name()}: o.Region},
 	}
-	for _, service := range []operation.Service{ec2.Service(), ecs.Service(), cloudtrail.Service(), servicequotas.Service(), sts.Service()} {
+	for _, service := range []operation.Service{ec2.Service(), ecs.Service(), cloudtrail.Service(), servicequotas.Service(), sts.Service(), scheduler.Service()} {
 		s.services[service.Name] = service
 	}
 	for _, id := range o.Identities {
@@ -103,6 +106,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	s.RunSchedules()
 	sc, signed, refusal := readScope(r)
 	t, invalid := readTarget(r, body, sc.service)
 	x := &exchange{w: w, t: t, logged: -1, req: &operation.Request{
@@ -127,6 +131,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(x, invalid)
 		return
 	}
+	x.req.Call.Identity = id.ARN
 	x.req.Identity, x.req.Region = id, s.regionOf(id.Account, sc.region)
 	x.service = s.services[t.service]
 	op, ok := x.service.Operations[t.action]
@@ -144,16 +149,13 @@ func (s *Server) handle(r *http.Request, x *exchange) {
 	s.o.Faults.RunBefore(x.req.Call)
 	prepared, invalid := x.op.Prepare(x.req)
 	x.plan = s.o.Faults.Plan(x.req.Call, func(key string) bool { return lacking(x.req.Region, prepared, key) })
-	x.req.ReadAt = x.plan.ReadAt
+	x.req.ReadAt, x.req.Frozen = x.plan.ReadAt, x.plan.Frozen
 	// A caller that gives up while its request is under way doesn't keep it from being acted on.
 	if !sleep(s.o.Context, max(s.o.Latency, minLatency)+x.plan.Latency) {
 		return
 	}
-	answer, err := s.run(x, prepared, invalid)
-	var failure *region.Error
-	if err != nil && !errors.As(err, &failure) {
-		failure = region.Errorf("InternalError", "%v", err)
-	}
+	s.RunSchedules() // a hook may have moved the clock
+	answer, failure := s.run(x, prepared, invalid)
 	s.record(x, answer, failure)
 	after := x.req.Call
 	if failure != nil {
@@ -177,8 +179,17 @@ func (s *Server) handle(r *http.Request, x *exchange) {
 	}
 }
 
-// run goes from the throttle to the effect.
-func (s *Server) run(x *exchange, prepared operation.Effect, invalid error) (any, error) {
+// run is act with the error as AWS has it.
+func (s *Server) run(x *exchange, prepared operation.Effect, invalid error) (any, *region.Error) {
+	answer, err := s.act(x, prepared, invalid)
+	if failure, ok := errors.AsType[*region.Error](err); ok || err == nil {
+		return answer, failure
+	}
+	return nil, region.Errorf("InternalError", "%v", err)
+}
+
+// act goes from the throttle to the effect.
+func (s *Server) act(x *exchange, prepared operation.Effect, invalid error) (any, error) {
 	d := x.t.dialect
 	if x.plan.Throttled {
 		return nil, d.throttled()
@@ -186,13 +197,16 @@ func (s *Server) run(x *exchange, prepared operation.Effect, invalid error) (any
 	if x.effect = prepared; invalid != nil {
 		return nil, invalid
 	}
-	if !x.op.Open && (x.plan.Denied || !permitted(x.req.Identity, x.req.Call)) {
+	if !x.op.Open && (x.plan.Denied || !permitted(x.req, prepared)) {
 		return nil, d.denied(x.req.Call, x.req.Identity.ARN, x.effect.Resource)
 	}
 	for _, action := range x.effect.Also {
 		c := x.req.Call
 		c.Action = action
-		if s.o.Faults.Denies(c) || !permitted(x.req.Identity, c) {
+		if service, name, ok := strings.Cut(action, ":"); ok {
+			c.Service, c.Action = service, name
+		}
+		if s.o.Faults.Denies(c) || !allowed(x.req.Identity, c) {
 			return nil, d.denied(c, x.req.Identity.ARN, x.effect.Creates)
 		}
 	}

@@ -44,6 +44,9 @@ func readTarget(r *http.Request, body []byte, scope string) (target, *region.Err
 		}
 		return t, nil
 	}
+	if scope == "scheduler" {
+		return readREST(r, body)
+	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		form = url.Values{}

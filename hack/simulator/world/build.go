@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -20,7 +21,13 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 	o.Account, o.Name = w.Account, w.Region
 	o.ACSEndpoint, o.TCSEndpoint, o.ServiceConnectEndpoint = w.Endpoints.ACS, w.Endpoints.TCS, w.Endpoints.ServiceConnect
 	r := region.New(o)
+	for _, role := range w.Roles {
+		r.Roles().Put(region.Role{ARN: role.ARN, Trust: slices.Clone(role.Trust), Allow: slices.Clone(role.Allow), RequireTag: role.RequireTag})
+	}
 	var errs []error
+	for _, name := range w.ScheduleGroups {
+		errs = append(errs, r.CreateScheduleGroup("", "", name, nil))
+	}
 	for code, value := range map[string]int{
 		region.QuotaEntries: w.Quotas.RulesPerNetworkACL, region.QuotaACLs: w.Quotas.NetworkACLsPerVPC,
 	} {

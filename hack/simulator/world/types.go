@@ -10,6 +10,10 @@ type World struct {
 	Region string `json:"region"`
 	// AccessKeys are the credentials that may call; none: one that may do everything, DefaultAccessKey.
 	AccessKeys []AccessKey `json:"accessKeys,omitempty"`
+	// Roles are the IAM roles that schedules can run under.
+	Roles []Role `json:"roles,omitempty"`
+	// ScheduleGroups are the groups of EventBridge Scheduler beside the one named default.
+	ScheduleGroups []string `json:"scheduleGroups,omitempty"`
 	// Hosts are the names that DNS knows, with the control plane's address behind them.
 	Hosts []Host `json:"hosts,omitempty"`
 	// DNSTTL is how long an answer of DNS may be kept, e.g. 60s; unset: 60s. Real time, whatever the scale.
@@ -50,6 +54,18 @@ type AccessKey struct {
 	// Allow and Deny are patterns for service:Action; unset Allow: *. Deny wins.
 	Allow []string `json:"allow,omitempty"`
 	Deny  []string `json:"deny,omitempty"`
+}
+
+// Role is an IAM role.
+type Role struct {
+	// ARN is arn:aws:iam::ACCOUNT:role/NAME.
+	ARN string `json:"arn"`
+	// Trust are the services that may assume it, e.g. scheduler.amazonaws.com.
+	Trust []string `json:"trust,omitempty"`
+	// Allow are patterns for service:Action; unset: nothing.
+	Allow []string `json:"allow,omitempty"`
+	// RequireTag is the key of a tag that EC2 resources have to carry for what is allowed; unset: none.
+	RequireTag string `json:"requireTag,omitempty"`
 }
 
 // Host is a DNS name.

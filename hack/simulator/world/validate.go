@@ -21,6 +21,8 @@ var (
 	regionPattern   = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 	clusterPattern  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,254}$`)
 	instancePattern = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	rolePattern     = regexp.MustCompile(`^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$`)
+	groupPattern    = regexp.MustCompile(`^[0-9a-zA-Z-_.]{1,64}$`)
 	managedPattern  = regexp.MustCompile(`^mi-[0-9a-f]{17}$`)
 	ec2IDPattern    = regexp.MustCompile(`^i-([0-9a-f]{8}|[0-9a-f]{17})$`)
 )
@@ -87,6 +89,7 @@ func (w *World) Validate() error {
 		c.add("region", "%q is no Region; write one like ap-northeast-1", w.Region)
 	}
 	w.checkKeys(c)
+	w.checkRoles(c)
 	w.checkHosts(c)
 	w.checkNetwork(c)
 	w.checkECS(c)
@@ -104,11 +107,33 @@ func (w *World) checkKeys(c *checker) {
 			c.add(at+".account", "%q is no account id; write 12 digits in quotes", k.Account)
 		}
 		c.unique(at+".id", "access key", k.ID)
-		for _, p := range slices.Concat(k.Allow, k.Deny) {
-			if _, err := path.Match(p, ""); err != nil || p != "*" && !strings.Contains(p, ":") {
-				c.add(at, "%q is no pattern for actions; write one like ec2:Describe* or *", p)
-			}
+		c.actions(at, slices.Concat(k.Allow, k.Deny))
+	}
+}
+
+func (c *checker) actions(at string, patterns []string) {
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil || p != "*" && !strings.Contains(p, ":") {
+			c.add(at, "%q is no pattern for actions; write one like ec2:Describe* or *", p)
 		}
+	}
+}
+
+func (w *World) checkRoles(c *checker) {
+	for i, r := range w.Roles {
+		at := fmt.Sprintf("roles[%d]", i)
+		if !rolePattern.MatchString(r.ARN) {
+			c.add(at+".arn", "%q is no ARN of a role; write one like arn:aws:iam::%s:role/name", r.ARN, w.Account)
+		}
+		c.unique(at+".arn", "role", r.ARN)
+		c.actions(at, r.Allow)
+	}
+	for i, name := range w.ScheduleGroups {
+		at := fmt.Sprintf("scheduleGroups[%d]", i)
+		if !groupPattern.MatchString(name) || name == region.DefaultScheduleGroup {
+			c.add(at, "%q; write 1 to 64 letters, digits and -_., but not the group default, which is there anyway", name)
+		}
+		c.unique(at, "schedule group", name)
 	}
 }
 

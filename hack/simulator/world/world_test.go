@@ -79,6 +79,9 @@ func TestMistakes(t *testing.T) {
 		"bad session":            {change("session: TCS", "session: SSM"), []string{`hosts[1].session: "SSM"; write ACS or TCS`}},
 		"bad TTL":                {string(DefaultYAML()) + "dnsTTL: soon\n", []string{`dnsTTL: "soon" is no duration`}},
 		"bad pattern":            {string(DefaultYAML()) + "accessKeys:\n- {id: AKIA1, secret: x, allow: [DescribeVpcs]}\n", []string{`accessKeys[0]: "DescribeVpcs" is no pattern`}},
+		"bad role":               {string(DefaultYAML()) + "roles:\n- {arn: switch}\n", []string{`roles[0].arn: "switch" is no ARN of a role; write one like arn:aws:iam::123456789012:role/name`}},
+		"bad role's pattern":     {string(DefaultYAML()) + "roles:\n- {arn: 'arn:aws:iam::123456789012:role/switch', allow: [all]}\n", []string{`roles[0]: "all" is no pattern`}},
+		"bad group":              {string(DefaultYAML()) + "scheduleGroups: [a, a b, default, a]\n", []string{`scheduleGroups[1]: "a b"`, `scheduleGroups[2]: "default"`, `scheduleGroups[3]: schedule group "a" is at scheduleGroups[0] already`}},
 		"all at once": {strings.ReplaceAll(change("10.0.3.0/24", "10.0.3.0"), "10.0.0.0/16", "10.0.0.0"),
 			[]string{"vpcs[0].cidr", "subnets[2].cidr"}},
 	} {

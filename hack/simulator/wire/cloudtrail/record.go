@@ -3,6 +3,7 @@
 package cloudtrail
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"net/http"
@@ -54,7 +55,7 @@ func Event(r Record) (region.Event, error) {
 	c, id := r.Request.Call, r.Request.Identity
 	out := record{
 		Version: "1.11", Identity: identity(id), Time: c.Time.UTC().Format(time.RFC3339), Source: r.Source, Name: c.Action, Region: c.Region,
-		IP: "127.0.0.1", UserAgent: c.UserAgent, Parameters: r.Effect.Trail, RequestID: c.RequestID, EventID: r.Request.Region.NewEventID(),
+		IP: cmp.Or(id.InvokedBy, "127.0.0.1"), UserAgent: c.UserAgent, Parameters: r.Effect.Trail, RequestID: c.RequestID, EventID: r.Request.Region.NewEventID(),
 		ReadOnly: c.ReadOnly, Type: "AwsApiCall", Management: true, Recipient: r.Request.Region.Account(), Category: "Management",
 	}
 	if r.Err != nil {
@@ -80,6 +81,14 @@ func identity(id operation.Identity) map[string]any {
 	case strings.Contains(id.ARN, ":assumed-role/"):
 		out["type"] = "AssumedRole"
 		delete(out, "userName")
+	}
+	if id.InvokedBy != "" {
+		out["invokedBy"] = id.InvokedBy
+	}
+	if id.Role != "" {
+		out["sessionContext"] = map[string]any{"sessionIssuer": map[string]any{
+			"type": "Role", "arn": id.Role, "accountId": id.Account, "userName": id.Role[strings.LastIndexByte(id.Role, '/')+1:],
+		}}
 	}
 	return out
 }

@@ -152,7 +152,7 @@ func deleteEntry(req *operation.Request) (operation.Effect, error) {
 	return operation.Effect{
 		Resource: aclARN(req, id), Subjects: []string{id}, Resources: aclResource(id),
 		Trail: map[string]any{"networkAclId": id, "ruleNumber": number, "egress": egress},
-		Run:   func() (any, error) { return succeed(req.Region.DeleteNetworkACLEntry(id, number, egress)) },
+		Run:   func() (any, error) { return succeed(req.Region.DeleteNetworkACLEntryAt(req.At, id, number, egress)) },
 	}, region.CheckRuleNumber(number)
 }
 

@@ -57,6 +57,7 @@ func filters(form url.Values, known values) ([]filter, error) {
 
 // wildcard is a value in which * stands for any characters and ? for one; a backslash takes their meaning away.
 func wildcard(value string) *regexp.Regexp {
+	value = strings.ToValidUTF8(value, "\uFFFD") // what no tag holds, and no pattern may
 	var b strings.Builder
 	b.WriteString("(?s)^")
 	for i := 0; i < len(value); i++ {

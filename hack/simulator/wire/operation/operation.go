@@ -36,7 +36,8 @@ type Effect struct {
 	// Subjects are the ids of the EC2 resources that the permission is about and whose tags it may depend on.
 	Subjects []string
 	// Also are further actions that the caller needs permission for, on Creates: who tags what it creates has to be
-	// allowed CreateTags too. AWS judges that by ec2:CreateAction, as what is yet to be made has no tags.
+	// allowed CreateTags too. AWS judges that by ec2:CreateAction, as what is yet to be made has no tags. An action of
+	// another service is written with it: iam:PassRole.
 	Also    []string
 	Creates string
 	// Trail are the requestParameters in CloudTrail.
@@ -54,18 +55,31 @@ type Request struct {
 	Region   *region.Region
 	// ReadAt is the time whose state reads see; zero: now.
 	ReadAt time.Time
-	// Form are the parameters of a query protocol, Body the document of a JSON one.
+	// Frozen is the moment whose state reads see, in place of ReadAt; nil: none.
+	Frozen *uint64
+	// At is when the effect takes place, for calls that AWS makes by itself; zero: now.
+	At time.Time
+	// Form are the parameters of a query protocol, or those in the path and query of a REST one, Body the document of a JSON one.
 	Form url.Values
 	Body []byte
 }
 
 // View is the state that reads see.
-func (r *Request) View() region.View { return r.Region.View(r.ReadAt) }
+func (r *Request) View() region.View {
+	if r.Frozen != nil {
+		return r.Region.ViewOf(*r.Frozen)
+	}
+	return r.Region.View(r.ReadAt)
+}
 
 // Identity is who calls.
 type Identity struct {
 	AccessKey, ARN, Account string
 	Allow, Deny             []string
+	// RequireTag makes what is allowed hold for EC2 resources with this tag alone; empty: for all.
+	RequireTag string
+	// Role is the ARN of the role whose session this is, InvokedBy the service of AWS that acts in it; empty for users.
+	Role, InvokedBy string
 }
 
 // UserName is the last part of the ARN.
