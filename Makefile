@@ -12,9 +12,12 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMG ?= agentdisconnect:dev
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
+CRD := agentdisconnects.chaos.agentdisconnect.dev
 # What `make test` runs, and flags for the product's own programs.
 PKG ?= ./...
 ARGS ?=
+# How long `make fuzz` gives each target.
+FUZZTIME ?= 30s
 
 # Built from hack/tools. The build cache makes a second clone's tools a matter of linking.
 TOOLS := $(CURDIR)/bin/tools
@@ -25,6 +28,8 @@ GOTESTSUM := $(TOOLS)/gotestsum
 GOVULNCHECK := $(TOOLS)/govulncheck
 KUSTOMIZE := $(TOOLS)/kustomize
 GINKGO := $(TOOLS)/ginkgo
+# Built from hack/tools/promtool: its dependencies are many, and would move those of the others.
+PROMTOOL := $(TOOLS)/promtool
 
 # Prints the folder with etcd, kube-apiserver and kubectl, having made it first where there is none.
 ENVTEST := go -C hack/envtest run .
@@ -60,6 +65,10 @@ docs: $(CRD_REF_DOCS) ## Write docs/api.md from the API types
 	@$(CRD_REF_DOCS) --log-level=WARN --config=hack/docs/config.yaml --renderer=markdown --templates-dir=hack/docs/templates \
 		--source-path=api --output-path=docs/api.md
 
+.PHONY: alerts
+alerts: $(PROMTOOL) ## Write the PrometheusRule from config/prometheus/rules.yaml, and try each alert
+	@hack/alerts.sh
+
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code and sort its imports
 	@$(GOLANGCI_LINT) fmt
@@ -76,13 +85,34 @@ lint: $(GOLANGCI_LINT) ## Lint all modules (ARGS=--fix mends what it can)
 test: $(GOTESTSUM) ## Run all tests, with the race detector and in random order (PKG=./controllers/... for some)
 	@$(WITH_ENVTEST) $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --raw-command -- hack/test.sh $(PKG)
 
+.PHONY: fuzz
+fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controllers/nacl for some)
+	@targets=$$(go test -list '^Fuzz' $(PKG)) || { echo "$$targets" >&2; exit 1; }; failed=; \
+	for at in $$(echo "$$targets" | awk '/^Fuzz/ { n[++k] = $$1 } /^ok/ { for (i = 1; i <= k; i++) print $$2 "=" n[i]; k = 0 }'); do \
+		echo "$$at"; \
+		go test -run '^$$' -fuzz "^$${at#*=}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s -parallel 1 "$${at%%=*}" || failed="$$failed $$at"; \
+	done; \
+	[ -z "$$failed" ] || { echo "Failed:$$failed; what failed is in testdata/fuzz of the package" >&2; exit 1; }
+
+.PHONY: chaos
+chaos: ## Break the manager at every point of its work, and print what came of it (ARGS="--sample 200" for some; see docs/chaos.md)
+	@$(WITH_ENVTEST) go run ./hack/chaos $(ARGS)
+
+.PHONY: soak
+soak: ## Play random histories (SEED=1 to begin with that one, DURATION=1h for how long)
+	@$(WITH_ENVTEST) go run ./hack/chaos soak $(if $(SEED),--seed=$(SEED)) $(if $(DURATION),--duration=$(DURATION)) $(ARGS)
+
 .PHONY: verify
-verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) ## Check that what is checked in is generated, linted, tidy and committed
+verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) $(PROMTOOL) ## Check that what is checked in is generated, linted, tidy and committed
 	@hack/verify.sh
 
 .PHONY: build
-build: ## Build the manager into bin/
+build: plugin ## Build the manager and the kubectl plugin into bin/
 	@go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/manager ./cmd/manager
+
+.PHONY: plugin
+plugin: ## Build the kubectl plugin into bin/; on the PATH it is `kubectl agentdisconnect`
+	@go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-agentdisconnect ./cmd/kubectl-agentdisconnect
 
 .PHONY: run
 run: ## Run the manager on the cluster of the current kubeconfig context (ARGS for its flags)
@@ -100,8 +130,10 @@ install: ## Install the CRD
 
 .PHONY: uninstall
 uninstall: ## Remove the CRD, once every object is gone
-	@left=$$($(KUBECTL) get agentdisconnects -A -o name 2>/dev/null); if [ -n "$$left" ]; then \
-		echo "Delete these first, so that the manager restores what they changed in AWS:"; echo "$$left"; exit 1; fi
+	@crd=$$($(KUBECTL) get crd $(CRD) --ignore-not-found -o name) || exit 1; [ -n "$$crd" ] || exit 0; \
+		left=$$($(KUBECTL) get $(CRD) -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}') || exit 1; \
+		if [ -n "$$left" ]; then \
+		echo "Delete these first, so that the manager restores what they changed in AWS (docs/uninstall.md):"; echo "$$left"; exit 1; fi
 	$(KUBECTL) delete --ignore-not-found -f config/crd/bases
 
 .PHONY: deploy
@@ -111,6 +143,7 @@ deploy: deployment ## Deploy the manager and the CRD, with IMG as the image
 .PHONY: undeploy
 undeploy: uninstall deployment ## Remove the manager and the CRD, once every object is gone
 	$(KUBECTL) delete --ignore-not-found -k bin/deploy
+	@echo "Nobody watches AWS from here on. See in each Region that nothing is left: kubectl agentdisconnect sweep (docs/sweep.md)"
 
 # An overlay under bin/, so that setting the image leaves the tree clean.
 .PHONY: deployment
@@ -125,7 +158,7 @@ envtest: ## Make etcd, kube-apiserver and kubectl available, and print where the
 	@$(ENVTEST)
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) ## Build the development tools into bin/tools
+tools: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) $(PROMTOOL) ## Build the development tools into bin/tools
 
 .PHONY: clean
 clean: ## Remove bin/; what `make envtest` made stays in the user's cache folder
@@ -148,3 +181,8 @@ kustomize_PACKAGE := sigs.k8s.io/kustomize/kustomize/v5
 $(TOOLS)/%: hack/tools/go.mod hack/tools/go.sum hack/tools/golangci-lint/main.go
 	@echo "Building $* (hack/tools)$(if $(filter golangci-lint,$*),; the first time takes 2 to 4 minutes)" >&2
 	@go -C hack/tools build -buildvcs=false -o $@ $($*_PACKAGE)
+
+# Service discovery is left out: the rule tests need none of it, and it is most of what there is to build.
+$(PROMTOOL): hack/tools/promtool/go.mod hack/tools/promtool/go.sum
+	@echo "Building promtool (hack/tools/promtool); the first time takes 2 to 4 minutes" >&2
+	@go -C hack/tools/promtool build -buildvcs=false -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/promtool

@@ -89,7 +89,14 @@ var bounds = map[string]struct {
 	}},
 	"networkACL.baseline":  {160, func(n int) fields { return networkACL(fields{"baseline": numbered(n, "entry %d")}) }},
 	"networkACL.carryOver": {160, func(n int) fields { return networkACL(fields{"carryOver": numbered(n, "entry %d")}) }},
-	"rules":                {v1alpha1.MaxRules, func(n int) fields { return fields{"rules": many(n, ledgerLine)} }},
+	"networkACL.deadManSwitch.ruleNumbers": {v1alpha1.MaxRules, func(n int) fields {
+		var numbers []any
+		for i := range n {
+			numbers = append(numbers, int64(i+1))
+		}
+		return networkACL(fields{"deadManSwitch": fields{"state": "Armed", "ruleNumbers": numbers}})
+	}},
+	"rules": {v1alpha1.MaxRules, func(n int) fields { return fields{"rules": many(n, ledgerLine)} }},
 	"agents.containerInstances": {v1alpha1.MaxContainerInstances, func(n int) fields {
 		return fields{"agents": fields{"containerInstances": many(n, containerInstance)}}
 	}},

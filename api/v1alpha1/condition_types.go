@@ -103,6 +103,8 @@ const (
 	ReasonTooManyRuns = "TooManyRuns"
 	// ReasonNotYet: the run waits for spec.startAfter.
 	ReasonNotYet = "NotYet"
+	// ReasonNoDeadManSwitch: EventBridge Scheduler can't be had for the switch that the manager is configured with.
+	ReasonNoDeadManSwitch = "NoDeadManSwitch"
 	// ReasonTagsFull: the network ACL has no room for the ownership tags.
 	ReasonTagsFull = "TagsFull"
 	// ReasonCloneEdited: the clone serves the subnet with a stranger's edit in it, which giving the original back would undo.

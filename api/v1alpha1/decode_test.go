@@ -43,6 +43,9 @@ var withTime = map[string]func(text string) fields{
 	"networkACL.lastAttemptTime": func(text string) fields {
 		return fields{"networkACL": fields{"mode": "Clone", "modeReason": "Requested", "lastAttemptTime": text}}
 	},
+	"networkACL.deadManSwitch.time": func(text string) fields {
+		return fields{"networkACL": fields{"mode": "Clone", "modeReason": "Requested", "deadManSwitch": fields{"state": "Armed", "time": text}}}
+	},
 	"startedWith.startAfter": func(text string) fields {
 		return fields{"startedWith": fields{"otherClusters": "Refuse", "onDrift": "Reapply", "startAfter": text}}
 	},

@@ -43,6 +43,7 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 		NetworkACL: &v1alpha1.NetworkACL{
 			ID: acl, Mode: v1alpha1.NetworkACLModeClone, ModeReason: v1alpha1.NetworkACLModeShared, OriginalID: acl,
 			State: v1alpha1.CloneAssociating, Attempt: 1, LastAttemptTime: &now,
+			DeadManSwitch: &v1alpha1.DeadManSwitch{State: v1alpha1.SwitchArming, ScheduleGroup: strings.Repeat("g", 64), Time: &now},
 		},
 		StartedWith: &v1alpha1.StartedWith{
 			Sessions: []v1alpha1.Session{v1alpha1.SessionACS, v1alpha1.SessionTCS}, NetworkACLMode: v1alpha1.NetworkACLModeInPlace,
@@ -53,6 +54,9 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 	}
 	for i := range 160 {
 		s.NetworkACL.Baseline = append(s.NetworkACL.Baseline, fmt.Sprintf("%s%03d", strings.Repeat("e", 125), i))
+	}
+	for i := range int32(v1alpha1.MaxRules) {
+		s.NetworkACL.DeadManSwitch.RuleNumbers = append(s.NetworkACL.DeadManSwitch.RuleNumbers, 32766-i)
 	}
 	s.NetworkACL.CarryOver = s.NetworkACL.Baseline
 	for i := range 10 {

@@ -37,6 +37,49 @@ const (
 	CloneAdopted CloneState = "Adopted"
 )
 
+// DeadManSwitchState says whether the rules of a run go when nobody is left to remove them.
+// +kubebuilder:validation:Enum=Arming;Armed;NotConfigured;NotInPlace
+type DeadManSwitchState string
+
+const (
+	// SwitchArming is written before EventBridge Scheduler is asked for the schedules: they may or may not be there.
+	SwitchArming DeadManSwitchState = "Arming"
+	// SwitchArmed says that every rule of the run has a schedule that deletes it.
+	SwitchArmed DeadManSwitchState = "Armed"
+	// SwitchNotConfigured says that the manager has no role and no schedule group for it.
+	SwitchNotConfigured DeadManSwitchState = "NotConfigured"
+	// SwitchNotInPlace says that there is none for rules in place: once they are gone, the number of one may be a
+	// stranger's.
+	SwitchNotInPlace DeadManSwitchState = "NotInPlace"
+)
+
+// DeadManSwitch are the schedules that delete the rules of a run should nobody be left to do it.
+type DeadManSwitch struct {
+	// state is how far the switch is: Arming, Armed, or why there is none, NotConfigured or NotInPlace.
+	// +required
+	State DeadManSwitchState `json:"state,omitempty"`
+
+	// scheduleGroup is the group of EventBridge Scheduler that the schedules are in. Unset: there are none.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	ScheduleGroup string `json:"scheduleGroup,omitempty"`
+
+	// time is when the schedules fire: a while after the run's expirationTime. Unset: there are none.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	Time *metav1.Time `json:"time,omitempty"`
+
+	// ruleNumbers are the numbers of the clone's rules for which schedules may be there, written before they are asked for.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=80
+	// +kubebuilder:validation:items:Minimum=1
+	// +kubebuilder:validation:items:Maximum=32766
+	RuleNumbers []int32 `json:"ruleNumbers,omitempty"`
+}
+
 // NetworkACL is the network ACL that carries the rules of a run.
 type NetworkACL struct {
 	// id is the id of the network ACL that carries the rules: of the clone in mode Clone. Unset: AWS has not given the
@@ -84,6 +127,11 @@ type NetworkACL struct {
 	// +kubebuilder:validation:MaxItems=160
 	// +kubebuilder:validation:items:MaxLength=128
 	Baseline []string `json:"baseline,omitempty"`
+
+	// deadManSwitch is what removes the rules when the manager is gone for good. Unset: the run's switch was removed again,
+	// or the run began under an earlier version.
+	// +optional
+	DeadManSwitch *DeadManSwitch `json:"deadManSwitch,omitempty"`
 
 	// carryOver is the baseline to be, written before changes of the original are made to the clone. Unset: no such change
 	// is under way.

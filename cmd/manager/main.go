@@ -44,6 +44,7 @@ type settings struct {
 	metricsAddress, probeAddress string
 	secureMetrics, leaderElect   bool
 	printVersion                 bool
+	leaseNamespace               string
 	gracePeriod                  time.Duration
 	namespaces                   []string
 	options                      agentdisconnect.Options
@@ -77,6 +78,7 @@ func parse(args []string) (*settings, error) {
 	f.BoolVar(&s.secureMetrics, "metrics-secure", true, "serve metrics over HTTPS, to those whom the API server authorizes")
 	f.StringVar(&s.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
 	f.BoolVar(&s.leaderElect, "leader-elect", false, "work only while leader; needed with more than one replica")
+	f.StringVar(&s.leaseNamespace, "leader-election-namespace", "", "namespace of the leader's lease; empty is the manager's own, which only a pod has")
 	f.DurationVar(&s.gracePeriod, "graceful-shutdown-timeout", 20*time.Second, "how long passes that are under way may take to end after a stop is asked for")
 	f.BoolVar(&s.printVersion, "version", false, "print the version and exit")
 
@@ -88,6 +90,17 @@ func parse(args []string) (*settings, error) {
 	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the account's quota of rules per network ACL and direction (L-2AEEBF1A), at most 40")
 	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last")
 	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0 is any number")
+	f.StringVar(&o.DeadManRoleARN, "deadman-role-arn", "", "role with which EventBridge Scheduler deletes the rules of clones when nobody else does; empty, as the group: there is no such switch")
+	f.StringVar(&o.DeadManScheduleGroup, "deadman-schedule-group", "", "group of EventBridge Scheduler for the switch's schedules; it must be there")
+	f.DurationVar(&o.SweepInterval, "sweep-interval", o.SweepInterval, "how often AWS is searched for what runs left behind")
+	f.Func("sweep-regions", "Regions, separated by commas, that are searched for it beside the manager's own and those of objects", func(value string) error {
+		for region := range strings.SplitSeq(value, ",") {
+			if region = strings.TrimSpace(region); region != "" {
+				o.SweepRegions = append(o.SweepRegions, region)
+			}
+		}
+		return nil
+	})
 	f.Func("watch-namespaces", "namespaces, separated by commas, whose objects are run; empty is all", func(value string) (err error) {
 		s.namespaces, err = namespaces(value)
 		return err
@@ -176,6 +189,7 @@ func run(ctx context.Context, s *settings) error {
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme, Cache: cache.Options{DefaultNamespaces: watched}, Metrics: metrics, HealthProbeBindAddress: s.probeAddress,
 		LeaderElection: s.leaderElect, LeaderElectionID: "agentdisconnect.chaos.agentdisconnect.dev",
+		LeaderElectionNamespace: s.leaseNamespace,
 		// Passes end before the lease is let go, so another manager never works beside this one.
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &s.gracePeriod,
@@ -189,6 +203,9 @@ func run(ctx context.Context, s *settings) error {
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), sessions, clock.RealClock{}, s.options)
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
+	}
+	if err := mgr.Add(reconciler.NewSweeper()); err != nil {
+		return fmt.Errorf("setting up the sweeper: %w", err)
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return err

@@ -33,17 +33,22 @@ func TestEachFlagSetsItsOption(t *testing.T) {
 		"--graceful-shutdown-timeout=3s", "--consent-tag-key=team/allow", "--dns-server=10.0.0.2:53", "--agent-poll-interval=4s",
 		"--network-acl-poll-interval=5s", "--lookup-interval=6s", "--network-acl-entry-quota=40", "--max-duration=30m",
 		"--max-active-runs=2", "--watch-namespaces=team-a, team-b,", "--max-concurrent-reconciles=8",
+		"--sweep-interval=7m", "--sweep-regions=us-east-1, eu-west-1,", "--deadman-schedule-group=switch",
+		"--deadman-role-arn=arn:aws:iam::123456789012:role/switch", "--leader-election-namespace=chaos",
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.options).To(Equal(agentdisconnect.Options{
 		ConsentTagKey: "team/allow", DNSServer: "10.0.0.2:53", AgentPollInterval: 4 * time.Second, ACLPollInterval: 5 * time.Second,
 		LookupInterval: 6 * time.Second, EntryQuota: 40, MaxDuration: 30 * time.Minute, MaxActiveRuns: 2, MaxConcurrentReconciles: 8,
+		SweepInterval: 7 * time.Minute, SweepRegions: []string{"us-east-1", "eu-west-1"},
+		DeadManRoleARN: "arn:aws:iam::123456789012:role/switch", DeadManScheduleGroup: "switch",
 	}))
 	g.Expect(s.namespaces).To(Equal([]string{"team-a", "team-b"}))
 	g.Expect([]string{s.metricsAddress, s.probeAddress}).To(Equal([]string{"0", ":1"}))
 	g.Expect(s.secureMetrics).To(BeFalse())
 	g.Expect(s.leaderElect).To(BeTrue())
 	g.Expect(s.gracePeriod).To(Equal(3 * time.Second))
+	g.Expect(s.leaseNamespace).To(Equal("chaos"))
 }
 
 func TestWhatCannotBeIsRefusedByName(t *testing.T) {
@@ -58,6 +63,7 @@ func TestWhatCannotBeIsRefusedByName(t *testing.T) {
 		"a namespace that can't be":      {"--watch-namespaces=team-a,Team_B", `"Team_B" is no name of a namespace`},
 		"a pattern of namespaces":        {"--watch-namespaces=team-*", `"team-*" is no name of a namespace`},
 		"a list that names no namespace": {"--watch-namespaces=,", "names no namespace"},
+		"no Region":                      {"--sweep-regions=Tokyo", `--sweep-regions names "Tokyo": it must be names of Regions`},
 		"an interval of nothing":         {"--lookup-interval=0", "--lookup-interval is 0s"},
 	} {
 		t.Run(name, func(t *testing.T) {

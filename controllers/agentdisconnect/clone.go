@@ -180,7 +180,7 @@ func (r *Reconciler) associate(ctx context.Context, s *scope, association, aclID
 	defer cancel()
 	outcome, err := nacl.Refused, error(nil)
 	if !over && ctx.Err() == nil {
-		outcome, err = nacl.Associate(bounded, s.clients.EC2, association, aclID)
+		outcome, err = nacl.Associate(s.onRead(bounded), s.clients.EC2, association, aclID)
 	}
 	if aws.HasCode(err, aws.CodeACLNotFound) {
 		err = nil // deleted meanwhile: the next read shows it

@@ -157,7 +157,10 @@ func (r *Reconciler) dropLines(ctx context.Context, s *scope) (bool, error) {
 
 // leave takes the run's denies off a clone that stays, and says why it does.
 func (r *Reconciler) leave(ctx context.Context, s *scope, why *problem) error {
-	_, err := r.undoLines(ctx, s, s.seen.acl.Entries)
+	done, err := r.undoLines(ctx, s, s.seen.acl.Entries)
+	if done {
+		err = r.disarm(ctx, s) // whoever edits the clone may use the numbers
+	}
 	return errors.Join(err, why)
 }
 
@@ -201,11 +204,14 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 	if done, err := r.undoLines(ctx, s, s.seen.acl.Entries); err != nil || !done {
 		return false, err
 	}
+	if err := r.disarm(ctx, s); err != nil {
+		return false, err
+	}
 	id := s.status().NetworkACL.ID
 	if _, err := nacl.WriteTags(ctx, s.clients.EC2, id, map[string]string{nacl.TagAdopted: s.adoptedTag()}); err != nil {
 		return false, err
 	}
-	if err := r.disown(ctx, s, nacl.TagClone, nacl.TagOriginal, nacl.TagSubnet); err != nil {
+	if err := r.disown(ctx, s, nacl.TagClone, nacl.TagOriginal, nacl.TagSubnet, nacl.TagCopies); err != nil {
 		return false, err
 	}
 	return true, r.noClone(ctx, s, v1alpha1.CloneAdopted)

@@ -35,7 +35,15 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 	if err != nil || !ok {
 		return true, err
 	}
+	if err := r.disarmStale(ctx, s); err != nil {
+		return true, err
+	}
 	sound, _ := s.ledger()
+	if !created {
+		if err := r.armLeft(ctx, s, sound); err != nil {
+			return true, err
+		}
+	}
 	create, replace, remove := nacl.CopySteps(copies, sound, entries)
 	trouble := together(
 		func() error {
@@ -114,7 +122,7 @@ type copyStep struct {
 // writeCopies changes copied entries of the clone, one step after the other, the entries of a step side by side. What AWS
 // answers is found out by the next read.
 func (r *Reconciler) writeCopies(ctx context.Context, s *scope, steps ...copyStep) error {
-	id := s.status().NetworkACL.ID
+	id, ctx := s.status().NetworkACL.ID, s.onRead(ctx)
 	for _, step := range steps {
 		var calls []func() error
 		for _, entry := range step.entries {
@@ -142,6 +150,7 @@ func (s *scope) complete() bool {
 	copies, err := s.baseline()
 	sound, unsound := s.ledger()
 	alive := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleDeleting })
-	return err == nil && unsound == nil && nacl.Complete(copies, sound, acl.Entries) &&
+	armable := deadManSwitch(s.status())
+	return err == nil && unsound == nil && (armable == nil || armable.State == v1alpha1.SwitchArmed) && nacl.Complete(copies, sound, acl.Entries) &&
 		len(atWork(alive, acl.Entries)) == len(alive) && len(s.seen.open(s.obj)) == 0
 }

@@ -65,6 +65,7 @@ func New(c client.Client, reader client.Reader, recorder events.EventRecorder, s
 
 // SetupWithManager makes the reconciler part of a manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	rulesPastEnd.watch(mgr.GetCache(), r.clock)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("agentdisconnect").
 		For(&v1alpha1.AgentDisconnect{}, builder.WithPredicates(
@@ -80,14 +81,15 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile is one pass over one object.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	obj := &v1alpha1.AgentDisconnect{}
+	obj, asked := &v1alpha1.AgentDisconnect{}, r.clock.Now()
 	if err := r.reader.Get(ctx, request.NamespacedName, obj); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.forget(request.NamespacedName)
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	s := r.newScope(obj)
+	s := r.newScope(obj, asked)
+	ctx = aws.RestingOn(ctx, s.proof.confirm)
 	if s.status().StartTime == nil {
 		r.holders.finish(obj.UID)
 	}
@@ -99,6 +101,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	if fatal, ok := errors.AsType[*storeError](trouble); ok {
 		return r.again(ctx, fatal)
 	}
+	s.countFailure(trouble)
 	err := r.report(ctx, s, explain(trouble))
 	if err == nil {
 		err = r.release(ctx, s)
@@ -147,10 +150,14 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 	}
 }
 
-func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect) *scope {
+// newScope is what a pass knows at its beginning: the object, as the API server had it when it was asked or later.
+func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *scope {
 	now := r.clock.Now()
 	mode, _ := ModeAt(obj, now)
-	return &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj)}
+	s := &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj)}
+	s.proof = &proof{reader: r.reader, clock: r.clock, name: client.ObjectKeyFromObject(obj)}
+	s.proof.renew(obj, asked)
+	return s
 }
 
 // release lets go of an object of which nothing is left in AWS: one that is finished, or being deleted. It is the last
@@ -188,7 +195,7 @@ func (r *Reconciler) next(s *scope) reconcile.Result {
 // again ends a pass that the API server did not let finish. Whatever it had not written is found out anew.
 func (r *Reconciler) again(ctx context.Context, err error) (reconcile.Result, error) {
 	switch {
-	case apierrors.IsConflict(err):
+	case apierrors.IsConflict(err), errors.Is(err, errChanged):
 		log.FromContext(ctx).V(1).Info("Object was written during the pass, starting over")
 		return reconcile.Result{RequeueAfter: conflictDelay}, nil
 	case apierrors.IsNotFound(err), errors.Is(err, errReplaced):

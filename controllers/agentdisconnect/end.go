@@ -40,6 +40,9 @@ func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	if done, err := undo(ctx, s); err != nil || !done {
 		return err
 	}
+	if err := r.disarm(ctx, s); err != nil {
+		return err
+	}
 	return r.restored(ctx, s)
 }
 

@@ -120,7 +120,7 @@ func parseAddresses(texts []string) []netip.Addr {
 	for _, text := range texts {
 		// What doesn't parse was written by hand: it is no address that AWS gave.
 		if address, err := netip.ParseAddr(text); err == nil {
-			addresses = append(addresses, address)
+			addresses = append(addresses, address.Unmap())
 		}
 	}
 	return addresses

@@ -34,6 +34,7 @@ func (r *Reconciler) create(ctx context.Context, s *scope, lines []v1alpha1.Rule
 	}
 	earlier := slices.Clone(s.status().Rules)
 	s.status().Rules = upsert(s.status().Rules, attempt(lines, r.clock.Now()))
+	s.toArm(lines)
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
@@ -41,12 +42,12 @@ func (r *Reconciler) create(ctx context.Context, s *scope, lines []v1alpha1.Rule
 }
 
 // install has AWS create the entries of lines that the ledger names, side by side, and records what it answers. The tags on
-// the network ACL name them first. earlier are the lines that were in the ledger before: of those, an attempt may have
+// the network ACL and the dead man's switch name them first. earlier are the lines that were in the ledger before: of those, an attempt may have
 // taken effect already.
 func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rule, earlier ...v1alpha1.Rule) error {
 	bounded, cancel, _ := r.within(ctx, s)
 	defer cancel()
-	if err := r.ownAgain(bounded, s); err != nil {
+	if err := together(func() error { return r.ownAgain(bounded, s) }, func() error { return r.arm(bounded, s, lines) }); err != nil {
 		// AWS was never asked for the new ones.
 		return errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 			for _, line := range lines {
@@ -110,7 +111,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 		return err
 	}
 	outcomes := make([]nacl.Outcome, len(lines))
-	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
+	trouble := r.each(s.onRead(ctx), s, lines, func(ctx context.Context, i int) (err error) {
 		outcomes[i], err = nacl.Delete(ctx, s.clients.EC2, lines[i])
 		return err
 	}, func(i int) { outcomes[i] = nacl.Refused })

@@ -4,6 +4,7 @@ package agentdisconnect
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -65,8 +66,9 @@ func (r *Reconciler) suspend(ctx context.Context, s *scope) error {
 		r.holders.withdraw(s.obj.UID)
 		return nil
 	}
-	if err := r.moveExpiration(ctx, s); err != nil {
-		return err
+	trouble := r.moveExpiration(ctx, s)
+	if _, fatal := errors.AsType[*storeError](trouble); fatal {
+		return trouble
 	}
 	if s.mode != ModeSuspended {
 		return r.advance(ctx, s)
@@ -78,7 +80,7 @@ func (r *Reconciler) suspend(ctx context.Context, s *scope) error {
 	if err == nil && s.status().Abort == nil && lifted(s.status()) {
 		_, err = r.watchAgents(ctx, s, s.status().StartTime.Time)
 	}
-	return r.endIfAborted(ctx, s, err)
+	return r.endIfAborted(ctx, s, errors.Join(trouble, err))
 }
 
 // lift takes the rules away from the subnet. A clone is kept, for resuming.

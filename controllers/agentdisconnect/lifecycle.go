@@ -173,7 +173,7 @@ func recoveryDeadline(status *v1alpha1.AgentDisconnectStatus) time.Time {
 func Restored(status *v1alpha1.AgentDisconnectStatus) bool {
 	begun := status.StartTime != nil || status.Abort != nil || status.NetworkACL != nil
 	clone := status.NetworkACL != nil && cloneLeft(status.NetworkACL)
-	return len(status.Rules) == 0 && !clone && (!begun || status.RestoredTime != nil)
+	return len(status.Rules) == 0 && !clone && !armed(status) && (!begun || status.RestoredTime != nil)
 }
 
 // cloneLeft says whether a clone may be there that is to be undone.

@@ -40,6 +40,8 @@ type memory struct {
 	network, target, changed, stripped suspicion
 	// permitted says that AWS would allow all that the run writes.
 	permitted answer[bool]
+	// switchable says that the schedule group of the dead man's switch is there.
+	switchable answer[bool]
 	// others are the other clusters with container instances in the subnet.
 	others answer[otherClusters]
 	// endpoints are the VPC's interface endpoints of ECS.

@@ -34,6 +34,11 @@ var (
 		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
 	})
 
+	restoreFailures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "agentdisconnect_restore_failures_total",
+		Help: "Passes of a clean-up that ended with an error: AWS refused or did not answer, or a person must act.",
+	})
+
 	awsCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "agentdisconnect_aws_calls_total",
 		Help: "Calls to AWS, every attempt counted, by IAM action and error code (empty: none).",
@@ -41,7 +46,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(runs, expiryLateness, restoreDuration, awsCalls)
+	metrics.Registry.MustRegister(runs, expiryLateness, restoreDuration, restoreFailures, rulesPastEnd, awsCalls)
 }
 
 // CountCalls has every attempt of a client's calls counted.
@@ -62,4 +67,15 @@ func CountCalls(stack *middleware.Stack) error {
 // observeRestored measures how long an end took.
 func observeRestored(ended, restored time.Time) {
 	restoreDuration.Observe(max(restored.Sub(ended), 0).Seconds())
+}
+
+// countFailure counts a pass that something kept from cleaning up. Waiting for reads that lag is no error.
+func (s *scope) countFailure(trouble error) {
+	if trouble == nil || Restored(s.status()) {
+		return
+	}
+	switch mode, _ := ModeAt(s.obj, s.now); mode {
+	case ModeDeleting, ModeAborted, ModeExpired:
+		restoreFailures.Inc()
+	}
 }

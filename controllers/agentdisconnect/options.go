@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -32,6 +33,13 @@ type Options struct {
 	MaxDuration time.Duration
 	// MaxActiveRuns is how many runs may be on at once in the whole cluster. 0: any number.
 	MaxActiveRuns int
+	// DeadManRoleARN is the role with which EventBridge Scheduler deletes the rules of clones, and DeadManScheduleGroup the
+	// group for its schedules. Empty, both of them: there is no dead man's switch.
+	DeadManRoleARN, DeadManScheduleGroup string
+	// SweepInterval is how often AWS is searched for what runs left behind.
+	SweepInterval time.Duration
+	// SweepRegions are the Regions that are searched, beside the manager's own and those of objects.
+	SweepRegions []string
 	// MaxConcurrentReconciles is how many objects are worked on at once.
 	MaxConcurrentReconciles int
 }
@@ -45,6 +53,7 @@ func Defaults() Options {
 		LookupInterval:          5 * time.Second,
 		EntryQuota:              20,
 		MaxDuration:             longestDuration,
+		SweepInterval:           10 * time.Minute,
 		MaxConcurrentReconciles: 64,
 	}
 }
@@ -73,6 +82,15 @@ func (o Options) Validate() error {
 	if o.MaxActiveRuns < 0 {
 		errs = append(errs, fmt.Errorf("--max-active-runs is %d: it must be 0, for any number, or more", o.MaxActiveRuns))
 	}
+	if o.SweepInterval < shortestInterval || o.SweepInterval > longestSweep {
+		errs = append(errs, fmt.Errorf("--sweep-interval is %s: it must be from %s to %s", o.SweepInterval, shortestInterval, longestSweep))
+	}
+	for _, region := range o.SweepRegions {
+		if !regionName.MatchString(region) {
+			errs = append(errs, fmt.Errorf("--sweep-regions names %q: it must be names of Regions, such as ap-northeast-1, separated by commas", region))
+		}
+	}
+	errs = append(errs, o.validateSwitch())
 	if o.MaxConcurrentReconciles < 1 {
 		errs = append(errs, fmt.Errorf("--max-concurrent-reconciles is %d: it must be at least 1", o.MaxConcurrentReconciles))
 	}
@@ -84,6 +102,28 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
+var (
+	roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+$`)
+	// regionName is as spec.region.
+	regionName    = regexp.MustCompile(`^[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}$`)
+	scheduleGroup = regexp.MustCompile(`^[0-9a-zA-Z._-]{1,64}$`)
+)
+
+// validateSwitch checks what the dead man's switch takes: a role and a group, or neither.
+func (o Options) validateSwitch() error {
+	switch {
+	case o.DeadManRoleARN == "" && o.DeadManScheduleGroup == "":
+		return nil
+	case o.DeadManRoleARN == "" || o.DeadManScheduleGroup == "":
+		return errors.New("--deadman-role-arn and --deadman-schedule-group go together: set both, or neither")
+	case !roleARN.MatchString(o.DeadManRoleARN):
+		return fmt.Errorf("--deadman-role-arn is %q: it must be the ARN of a role, such as arn:aws:iam::123456789012:role/agentdisconnect-deadman", o.DeadManRoleARN)
+	case !scheduleGroup.MatchString(o.DeadManScheduleGroup):
+		return fmt.Errorf("--deadman-schedule-group is %q: it must be the name of a schedule group, of letters, digits, and - _ . alone", o.DeadManScheduleGroup)
+	}
+	return nil
+}
+
 const (
 	// shortestDuration and longestDuration are what the API allows for spec.duration.
 	shortestDuration, longestDuration = time.Minute, 12 * time.Hour
@@ -91,6 +131,8 @@ const (
 	shortestInterval = 10 * time.Millisecond
 	// longestInterval is still several looks in the shortest run.
 	longestInterval = time.Minute
+	// longestSweep is such that what a run left is gone the same day.
+	longestSweep = 12 * time.Hour
 	// readBackInterval is how soon a network ACL is read again that does not show what it should: reads lag for seconds.
 	readBackInterval = 2 * time.Second
 	// readyTimeout bounds what a pass spends on getting a run ready: about 10 round trips, and lookups.

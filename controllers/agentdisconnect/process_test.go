@@ -51,6 +51,7 @@ func (w *world) boot(configure ...func(*process)) *process {
 	cfg := w.sim.Config()
 	cfg.Region = cmp.Or(p.region, cfg.Region)
 	sessions := aws.NewSessions(cfg, "agentdisconnect", "test", agentdisconnect.CountCalls, p.guard, withoutRetries)
+	sessions.Clock = w.clock
 	kubernetes := p.client()
 	w.reconciler = agentdisconnect.New(kubernetes, kubernetes, w.events, sessions, w.clock, w.options)
 	return p

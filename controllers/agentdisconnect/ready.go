@@ -88,6 +88,12 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 			})
 			return err
 		},
+		func() error {
+			if mode == v1alpha1.NetworkACLModeClone {
+				return r.checkSwitch(ctx, s)
+			}
+			return nil
+		},
 		func() (err error) {
 			if mode == v1alpha1.NetworkACLModeClone {
 				t.cloneRoom, err = s.seen.cloneRoom.get(s.now, t.acl.VPCID, func() (int, error) { return r.roomForClone(ctx, s, t.acl.VPCID) })

@@ -45,7 +45,13 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 	r.noteTags(s)
 	switch r.judge(s, sound) {
 	case asItShould:
-		err := r.carryOver(ctx, s)
+		err := r.disarmStale(ctx, s)
+		if err == nil {
+			err = r.armLeft(ctx, s, sound)
+		}
+		if err == nil {
+			err = r.carryOver(ctx, s)
+		}
 		if err == nil && s.status().Abort == nil && s.seen.acl != nil {
 			err = r.fill(ctx, s, sound, false)
 		}
@@ -267,7 +273,7 @@ func atWork(lines []v1alpha1.Rule, observed []nacl.Entry) []v1alpha1.Rule {
 
 // denied says whether the network ACL that the subnet has, as last read, denies every destination of the run.
 func (m *memory) denied(obj *v1alpha1.AgentDisconnect) bool {
-	return m.acl != nil && m.onSubnet(obj) && len(m.open(obj)) == 0
+	return m.acl != nil && m.onSubnet(obj) && len(desired(obj)) > 0 && len(m.open(obj)) == 0
 }
 
 // onSubnet says whether the network ACL that carries the rules is the subnet's, as last read.

@@ -36,8 +36,11 @@ type scope struct {
 	seen *memory
 	// clients reach the Region of the run.
 	clients *aws.Clients
-	// aclRead says that the network ACL was read in this pass.
-	aclRead bool
+	// proof is that the object is still as it is here.
+	proof *proof
+	// aclRead says that the network ACL was read in this pass, the last time at aclReadAt.
+	aclRead   bool
+	aclReadAt time.Time
 	// wake is when something is due again; zero: nothing is.
 	wake time.Time
 }
@@ -62,15 +65,18 @@ func (r *Reconciler) persist(ctx context.Context, s *scope) error {
 	if equality.Semantic.DeepEqual(s.obj.Status, s.stored.Status) {
 		return nil
 	}
+	asked := r.clock.Now()
 	if err := r.client.Status().Patch(ctx, s.obj, patch, fieldOwner); err != nil {
 		return stored(err)
 	}
 	s.stored = s.obj.DeepCopy()
+	s.proof.renew(s.stored, asked)
 	return nil
 }
 
 // record writes what became known of entries after AWS was called. Unlike persist it does not give up when the object
-// was written in between: nobody but the controller writes the ledger, and what AWS answered stays true.
+// was written in between: what AWS answered stays true. But where the ledger was written too, another manager took over
+// while this one was paused: then the answer is about what that one has changed since, and reads decide.
 func (r *Reconciler) record(ctx context.Context, s *scope, change func(*v1alpha1.AgentDisconnectStatus)) error {
 	// Neither the run's end nor a stop of the manager may lose the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
@@ -81,19 +87,28 @@ func (r *Reconciler) record(ctx context.Context, s *scope, change func(*v1alpha1
 		return err
 	}
 	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		latest := &v1alpha1.AgentDisconnect{}
+		latest, asked := &v1alpha1.AgentDisconnect{}, r.clock.Now()
 		if err := r.reader.Get(ctx, client.ObjectKeyFromObject(s.obj), latest); err != nil {
 			return err
 		}
 		if latest.UID != s.obj.UID {
 			return errReplaced
 		}
+		if !sameLedger(&latest.Status, &s.stored.Status) {
+			return errChanged
+		}
 		s.obj, s.stored = latest, latest.DeepCopy()
+		s.proof.renew(latest, asked)
 		s.mode, _ = ModeAt(s.obj, r.clock.Now())
 		change(s.status())
 		return r.persist(ctx, s)
 	})
 	return stored(err)
+}
+
+// sameLedger says whether two statuses of an object have the same ledger.
+func sameLedger(a, b *v1alpha1.AgentDisconnectStatus) bool {
+	return equality.Semantic.DeepEqual(a.Rules, b.Rules) && equality.Semantic.DeepEqual(a.NetworkACL, b.NetworkACL)
 }
 
 // errReplaced says that the object was deleted and another made under its name.
@@ -106,12 +121,14 @@ func (r *Reconciler) setFinalizer(ctx context.Context, s *scope, change func(cli
 	if !change(changed, v1alpha1.Finalizer) {
 		return nil
 	}
+	asked := r.clock.Now()
 	if err := r.client.Patch(ctx, changed, client.MergeFromWithOptions(s.stored, client.MergeFromWithOptimisticLock{}), fieldOwner); err != nil {
 		return stored(err)
 	}
 	changed.Status.DeepCopyInto(&s.stored.Status)
 	s.stored.ObjectMeta = *changed.ObjectMeta.DeepCopy()
 	s.obj.ObjectMeta = *changed.ObjectMeta.DeepCopy()
+	s.proof.renew(s.stored, asked)
 	return nil
 }
 

@@ -154,10 +154,11 @@ func (r *Reconciler) open(s *scope, t *target, how setup, counted []v1alpha1.Con
 		status.NetworkACL = &v1alpha1.NetworkACL{
 			Mode: how.mode, ModeReason: how.reason, OriginalID: t.acl.ID,
 			State: v1alpha1.CloneCreating, Attempt: 1, Baseline: nacl.FormatCopies(how.copies),
+			DeadManSwitch: r.newSwitch(how.mode, expiration(status)),
 		}
 		return // its lines follow when the clone has an id
 	}
-	status.NetworkACL = &v1alpha1.NetworkACL{ID: t.acl.ID, Mode: how.mode, ModeReason: how.reason}
+	status.NetworkACL = &v1alpha1.NetworkACL{ID: t.acl.ID, Mode: how.mode, ModeReason: how.reason, DeadManSwitch: r.newSwitch(how.mode, expiration(status))}
 	status.Rules = attempt(how.rules, now)
 }
 

@@ -113,6 +113,9 @@ func (f facts) succeeded() verdict {
 // left says what of the run is left to undo.
 func (f facts) left() string {
 	status := &f.obj.Status
+	if acl := status.NetworkACL; acl != nil && !cloneLeft(acl) && len(status.Rules) == 0 && armed(status) {
+		return fmt.Sprintf("the rules are gone; the schedules of the dead man's switch are left to delete from group %s", acl.DeadManSwitch.ScheduleGroup)
+	}
 	if acl := status.NetworkACL; acl != nil && cloneLeft(acl) {
 		return fmt.Sprintf("clone %s of network ACL %s is left to undo", aclID(status), acl.OriginalID)
 	}
@@ -245,6 +248,8 @@ func (f facts) rulesInstalled() verdict {
 		return verdict{no, "Cloning", fmt.Sprintf("clone %s of network ACL %s does not serve the subnet yet", aclID(status), status.NetworkACL.OriginalID)}
 	case !f.aclRead:
 		return verdict{unknown, "NotRead", "the network ACL has not been read yet"}
+	case len(desired(f.obj)) == 0:
+		return verdict{no, "Incomplete", "no address to deny is known: status.endpoints was edited"}
 	case len(f.open) > 0:
 		return verdict{no, "Incomplete", fmt.Sprintf("network ACL %s does not deny %s yet", aclID(status), list(f.open))}
 	default:

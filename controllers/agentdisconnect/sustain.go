@@ -20,13 +20,14 @@ import (
 // sustain keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is due, and repairs what
 // is missing or ends the run.
 func (r *Reconciler) sustain(ctx context.Context, s *scope) error {
-	if err := r.moveExpiration(ctx, s); err != nil {
-		return err
+	trouble := r.moveExpiration(ctx, s)
+	if _, fatal := errors.AsType[*storeError](trouble); fatal {
+		return trouble
 	}
 	if s.mode != ModeActive {
 		return r.end(ctx, s)
 	}
-	trouble := r.keep(ctx, s)
+	trouble = errors.Join(trouble, r.keep(ctx, s))
 	if !r.clock.Now().Before(expiration(s.status())) {
 		return r.endIfOver(ctx, s) // whatever the run's end cut off is no trouble
 	}
@@ -73,21 +74,6 @@ func (r *Reconciler) endIfOver(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return r.end(ctx, s)
-}
-
-// moveExpiration follows a change of spec.duration, unless it makes the run longer than the manager allows.
-func (r *Reconciler) moveExpiration(ctx context.Context, s *scope) error {
-	status := s.status()
-	expires := stamp(status.StartTime.Add(s.obj.Spec.Duration.Duration))
-	if status.ExpirationTime.Equal(expires) || expires.After(expiration(status)) && s.obj.Spec.Duration.Duration > r.options.MaxDuration {
-		return nil
-	}
-	status.ExpirationTime = expires
-	if err := r.persist(ctx, s); err != nil {
-		return err
-	}
-	s.mode, _ = ModeAt(s.obj, s.now)
-	return nil
 }
 
 // enter gets the clients of the run's Region, and makes sure that they are of the run's account: that something isn't
@@ -255,6 +241,7 @@ func (r *Reconciler) readACL(ctx context.Context, s *scope) error {
 		s.clients.ForgetAccount() // not found, or not in the account that the run works in
 	}
 	s.seen.acl, s.seen.original, s.seen.aclRead, s.aclRead = acl, original, s.now, true
+	s.aclReadAt = r.clock.Now()
 	return nil
 }
 

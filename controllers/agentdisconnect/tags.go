@@ -7,6 +7,9 @@ import (
 	"maps"
 	"slices"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
@@ -15,7 +18,7 @@ import (
 func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) nacl.Ownership {
 	return nacl.Ownership{
 		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
-		Expires: expiration(s.status()), Rules: rules,
+		Started: ptr.Deref(s.status().StartTime, metav1.Time{}).Time, Expires: expiration(s.status()), Rules: rules,
 	}
 }
 
@@ -25,6 +28,9 @@ func (r *Reconciler) cloneTags(s *scope, rules []v1alpha1.Rule) map[string]strin
 	maps.Copy(tags, map[string]string{
 		nacl.TagClone: string(s.obj.UID), nacl.TagOriginal: s.status().NetworkACL.OriginalID, nacl.TagSubnet: s.obj.Spec.SubnetID,
 	})
+	if copies, err := s.baseline(); err == nil {
+		tags[nacl.TagCopies] = nacl.HashOf(nacl.InClone(copies))
+	}
 	return tags
 }
 
@@ -62,7 +68,11 @@ func (r *Reconciler) tagged(s *scope, tags map[string]string) bool {
 	if len(sound) == 0 && !s.cloned() {
 		return true
 	}
-	return nacl.Covered(tags, r.ownership(s, sound)) && (!s.cloned() || tags[nacl.TagClone] == string(s.obj.UID))
+	if !nacl.Covered(tags, r.ownership(s, sound)) || s.cloned() && tags[nacl.TagClone] != string(s.obj.UID) {
+		return false
+	}
+	copies, err := s.baseline()
+	return !s.cloned() || err != nil || tags[nacl.TagCopies] == nacl.HashOf(nacl.InClone(copies))
 }
 
 // noteTags compares the tags with a read of the network ACL: what two reads in a row lack, someone took away.

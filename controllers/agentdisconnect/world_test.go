@@ -53,6 +53,11 @@ type world struct {
 }
 
 func newWorld(ctx context.Context, change ...func(*sim.Options)) *world {
+	return newWorldAt(ctx, clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), change...)
+}
+
+// newWorldAt is newWorld with a clock that the Region may go by too.
+func newWorldAt(ctx context.Context, clock *clocktesting.FakeClock, change ...func(*sim.Options)) *world {
 	options := sim.Options{NoAgents: true}
 	for _, c := range change {
 		c(&options)
@@ -64,7 +69,7 @@ func newWorld(ctx context.Context, change ...func(*sim.Options)) *world {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
 	Expect(kube.Create(ctx, namespace)).To(Succeed())
 	w := &world{
-		sim: simulator, clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), namespace: namespace.Name,
+		sim: simulator, clock: clock, namespace: namespace.Name,
 		options: agentdisconnect.Defaults(),
 	}
 	w.options.DNSServer, w.options.ClusterID = simulator.DNSAddr(), "6f1d2c3b-4a59-4687-9b1c-0d2e3f4a5b6c"
@@ -80,6 +85,7 @@ func (w *world) restart() { w.restartAs(w.sim.World().Keys()[0].ID) }
 func (w *world) restartAs(accessKey string) {
 	w.events = events.NewFakeRecorder(1000)
 	sessions := aws.NewSessions(w.sim.ConfigFor(accessKey), "agentdisconnect", "test", agentdisconnect.CountCalls)
+	sessions.Clock = w.clock
 	w.reconciler = agentdisconnect.New(kube, kube, w.events, sessions, w.clock, w.options)
 }
 

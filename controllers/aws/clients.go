@@ -15,11 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/sync/singleflight"
+	"k8s.io/utils/clock"
 )
 
 const (
@@ -58,6 +60,15 @@ type ECS interface {
 	DiscoverPollEndpoint(context.Context, *ecs.DiscoverPollEndpointInput, ...func(*ecs.Options)) (*ecs.DiscoverPollEndpointOutput, error)
 }
 
+// Scheduler is what the controller calls of Amazon EventBridge Scheduler.
+type Scheduler interface {
+	CreateSchedule(context.Context, *scheduler.CreateScheduleInput, ...func(*scheduler.Options)) (*scheduler.CreateScheduleOutput, error)
+	UpdateSchedule(context.Context, *scheduler.UpdateScheduleInput, ...func(*scheduler.Options)) (*scheduler.UpdateScheduleOutput, error)
+	DeleteSchedule(context.Context, *scheduler.DeleteScheduleInput, ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error)
+	GetSchedule(context.Context, *scheduler.GetScheduleInput, ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error)
+	ListSchedules(context.Context, *scheduler.ListSchedulesInput, ...func(*scheduler.Options)) (*scheduler.ListSchedulesOutput, error)
+}
+
 // ServiceQuotas is what the controller calls of Service Quotas.
 type ServiceQuotas interface {
 	GetServiceQuota(context.Context, *servicequotas.GetServiceQuotaInput, ...func(*servicequotas.Options)) (*servicequotas.GetServiceQuotaOutput, error)
@@ -72,6 +83,7 @@ type STS interface {
 type Clients struct {
 	EC2           EC2
 	ECS           ECS
+	Scheduler     Scheduler
 	ServiceQuotas ServiceQuotas
 	// Region is the Region's name, such as ap-northeast-1.
 	Region string
@@ -87,6 +99,9 @@ type Clients struct {
 
 // Sessions gives out clients, one set a Region, made when first asked for.
 type Sessions struct {
+	// Clock tells how long ago a call began; it may be replaced before the first one.
+	Clock clock.PassiveClock
+
 	base awssdk.Config
 
 	mu      sync.Mutex
@@ -105,8 +120,9 @@ func Load(ctx context.Context) (awssdk.Config, error) {
 // NewSessions makes sessions of a configuration. name and version are what the product calls itself in the user agent of
 // every call; apiOptions are added to every client (metrics).
 func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*middleware.Stack) error) *Sessions {
+	s := &Sessions{Clock: clock.RealClock{}, regions: map[string]*Clients{}}
 	cfg = cfg.Copy()
-	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), awsmiddleware.AddUserAgentKeyValue(name, version), boundAttempts)
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), awsmiddleware.AddUserAgentKeyValue(name, version), s.boundAttempts, s.refuseLate)
 	cfg.APIOptions = append(cfg.APIOptions, apiOptions...)
 	cfg.Retryer = func() awssdk.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
@@ -114,7 +130,8 @@ func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*mi
 			o.MaxBackoff = readMaxBackoff
 		})
 	}
-	return &Sessions{base: cfg, regions: map[string]*Clients{}}
+	s.base = cfg
+	return s
 }
 
 // DefaultRegion is the Region of the manager's own configuration, empty where it names none.
@@ -130,7 +147,8 @@ func (s *Sessions) In(region string) *Clients {
 	cfg := s.base.Copy()
 	cfg.Region = region
 	c := &Clients{
-		EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), ServiceQuotas: servicequotas.NewFromConfig(cfg), Region: region,
+		EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), Scheduler: scheduler.NewFromConfig(cfg),
+		ServiceQuotas: servicequotas.NewFromConfig(cfg), Region: region,
 		sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
 	}
 	s.regions[region] = c
@@ -185,18 +203,4 @@ func (c *Clients) askAccount(now time.Time) (string, error) {
 	defer c.mu.Unlock()
 	c.account, c.accountT = awssdk.ToString(out.Account), now
 	return c.account, nil
-}
-
-// Once turns the SDK's retries off for one EC2 call. Every call that changes something takes it: a repeat that follows
-// a lost answer would hide whether the first attempt took effect.
-func Once(o *ec2.Options) { o.Retryer = awssdk.NopRetryer{} }
-
-// boundAttempts gives every attempt of a call its own time-out, below the SDK's retries.
-func boundAttempts(stack *middleware.Stack) error {
-	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("AttemptTimeout",
-		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
-			ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-			defer cancel()
-			return next.HandleFinalize(ctx, in)
-		}), middleware.After)
 }

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
@@ -43,7 +45,7 @@ func (e *CredentialsError) Error() string { return fmt.Sprintf("no AWS credentia
 // Unwrap gives the cause.
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
-// Codes of EC2 and ECS that the controller tells apart.
+// Codes of EC2, ECS and EventBridge Scheduler that the controller tells apart.
 const (
 	CodeEntryAlreadyExists = "NetworkAclEntryAlreadyExists"
 	CodeEntryLimitExceeded = "NetworkAclEntryLimitExceeded"
@@ -59,6 +61,9 @@ const (
 	CodeClusterNotFound = "ClusterNotFoundException"
 	CodeDryRun          = "DryRunOperation"
 	CodeTokenReused     = "IdempotentParameterMismatch"
+	// CodeScheduleExists and CodeScheduleNotFound are EventBridge Scheduler's; the latter is of a schedule or of its group.
+	CodeScheduleExists   = "ConflictException"
+	CodeScheduleNotFound = "ResourceNotFoundException"
 )
 
 var (
@@ -69,9 +74,10 @@ var (
 		"IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
 		"InvalidAccessKeyId", "InvalidSecurityToken", "Blocked", "PendingVerification")
 	notFoundCodes = set(CodeEntryNotFound, CodeACLNotFound, CodeAssociationUnknown, CodeTaggedNotFound,
-		CodeSubnetNotFound, CodeClusterNotFound, "InvalidVpcID.NotFound", "InvalidNetworkInterfaceID.NotFound", "NoSuchResourceException")
-	// unansweredCodes are faults of the service: they don't say whether the call took effect.
-	unansweredCodes = set("InternalError", "InternalFailure", "InternalServerError", "ServerException",
+		CodeSubnetNotFound, CodeClusterNotFound, CodeScheduleNotFound, "InvalidVpcID.NotFound", "InvalidNetworkInterfaceID.NotFound", "NoSuchResourceException")
+	// unansweredCodes are faults of the service: they don't say whether the call took effect. UnknownError is the SDK's own, for
+	// an error without a code, as whatever stands between the manager and AWS answers.
+	unansweredCodes = set("UnknownError", "InternalError", "InternalFailure", "InternalServerError", "InternalServerException", "ServerException",
 		"ServiceUnavailable", "Unavailable", "RequestTimeout", "RequestTimeoutException")
 )
 
@@ -167,10 +173,30 @@ func Message(err error) string {
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		text = "no answer in time"
 	}
+	text = strings.Map(printable, strings.ToValidUTF8(text, "\uFFFD"))
 	for _, v := range volatile {
 		text = v.pattern.ReplaceAllString(text, v.with)
 	}
+	if id := requestID(err); id != "" { // in words that no pattern knows
+		text = strings.ReplaceAll(text, id, "(request id)")
+	}
 	return Truncate(strings.TrimSpace(text), maxMessage)
+}
+
+// requestID is that of the answer, empty where there was none.
+func requestID(err error) string {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		return strings.TrimSpace(answer.ServiceRequestID())
+	}
+	return ""
+}
+
+// printable gives a space for what a terminal would act on, and for what the API server stores in another form.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return ' '
 }
 
 // Truncate cuts a text to at most n bytes, between characters, and marks the cut where there is room for the mark.

@@ -130,3 +130,60 @@ func TestWhatThePoliciesAllow(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatTheSwitchsPoliciesAllow(t *testing.T) {
+	inRegion := facts{"ec2:Region": {"REGION"}, "aws:RequestedRegion": {"REGION"}}
+	acl := inRegion.with("ec2:Vpc", arnVPC)
+	clone := acl.with("aws:ResourceTag/agentdisconnect.dev/clone", "uid")
+	toScheduler := facts{"iam:PassedToService": {"scheduler.amazonaws.com"}}
+	const (
+		schedules = "arn:aws:scheduler:REGION:ACCOUNT_ID:schedule/"
+		roles     = "arn:aws:iam::ACCOUNT_ID:role/"
+	)
+	manage := []string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule", "scheduler:GetSchedule"}
+	entries := []string{"ec2:DeleteNetworkAclEntry"}
+
+	for name, tc := range map[string]struct {
+		policy   string
+		actions  []string
+		resource string
+		of       facts
+		allowed  bool
+	}{
+		"a schedule of the group":        {deadmanPolicy, manage, schedules + "SCHEDULE_GROUP/agd.uid.80", inRegion, true},
+		"a schedule of another group":    {deadmanPolicy, manage, schedules + "default/agd.uid.80", inRegion, false},
+		"a schedule of a longer name":    {deadmanPolicy, manage, schedules + "SCHEDULE_GROUP-2/agd.uid.80", inRegion, false},
+		"listing, as it is judged":       {deadmanPolicy, []string{"scheduler:ListSchedules"}, schedules + "*/*", inRegion, true},
+		"listing in another Region":      {deadmanPolicy, []string{"scheduler:ListSchedules"}, schedules + "*/*", facts{"aws:RequestedRegion": {"another"}}, false},
+		"handing over the role":          {deadmanPolicy, []string{"iam:PassRole"}, roles + "DEADMAN_ROLE", toScheduler, true},
+		"handing it to another service":  {deadmanPolicy, []string{"iam:PassRole"}, roles + "DEADMAN_ROLE", facts{"iam:PassedToService": {"ec2.amazonaws.com"}}, false},
+		"handing it to nobody named":     {deadmanPolicy, []string{"iam:PassRole"}, roles + "DEADMAN_ROLE", nil, false},
+		"handing over an admin's role":   {deadmanPolicy, []string{"iam:PassRole"}, roles + "admin", toScheduler, false},
+		"the switch, on a clone":         {deadmanRole, entries, arnACL, clone, true},
+		"the switch, elsewhere":          {deadmanRole, entries, arnACL, clone.with("ec2:Vpc", arnOtherVPC), false},
+		"the switch, on no clone":        {deadmanRole, entries, arnACL, acl, false},
+		"sweeping entries":               {sweepPolicy, entries, arnACL, acl, true},
+		"sweeping entries elsewhere":     {sweepPolicy, entries, arnACL, acl.with("ec2:Vpc", arnOtherVPC), false},
+		"sweeping a clone":               {sweepPolicy, []string{"ec2:DeleteNetworkAcl"}, arnACL, clone, true},
+		"sweeping a stranger's ACL":      {sweepPolicy, []string{"ec2:DeleteNetworkAcl"}, arnACL, acl, false},
+		"sweeping, the subnet's way":     {sweepPolicy, []string{"ec2:ReplaceNetworkAclAssociation"}, arnSubnet, acl, true},
+		"sweeping, back to the original": {sweepPolicy, []string{"ec2:ReplaceNetworkAclAssociation"}, arnACL, acl, true},
+		"marking a clone as adopted":     {sweepPolicy, []string{"ec2:CreateTags"}, arnACL, clone.with("aws:TagKeys", "agentdisconnect.dev/adopted"), true},
+		"marking a stranger's ACL":       {sweepPolicy, []string{"ec2:CreateTags"}, arnACL, acl.with("aws:TagKeys", "agentdisconnect.dev/adopted"), false},
+		"claiming something by a tag":    {sweepPolicy, []string{"ec2:CreateTags"}, arnACL, clone.with("aws:TagKeys", "agentdisconnect.dev/clone"), false},
+		"removing our tags":              {sweepPolicy, []string{"ec2:DeleteTags"}, arnACL, inRegion.with("aws:TagKeys", "agentdisconnect.dev/uid"), true},
+		"removing a stranger's tag":      {sweepPolicy, []string{"ec2:DeleteTags"}, arnACL, inRegion.with("aws:TagKeys", "Name"), false},
+		"removing all tags, naming none": {sweepPolicy, []string{"ec2:DeleteTags"}, arnACL, inRegion, false},
+		"sweeping schedules":             {sweepPolicy, []string{"scheduler:GetSchedule", "scheduler:DeleteSchedule"}, schedules + "SCHEDULE_GROUP/agd.uid.80", inRegion, true},
+		"sweeping others' schedules":     {sweepPolicy, []string{"scheduler:GetSchedule", "scheduler:DeleteSchedule"}, schedules + "default/nightly", inRegion, false},
+		"arming, by who sweeps":          {sweepPolicy, []string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule"}, schedules + "SCHEDULE_GROUP/agd.uid.80", inRegion, false},
+		"denying, by who sweeps":         {sweepPolicy, []string{"ec2:CreateNetworkAclEntry", "ec2:ReplaceNetworkAclEntry", "ec2:CreateNetworkAcl"}, arnACL, clone, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			for _, action := range tc.actions {
+				g.Expect(policy(g, tc.policy).allows(action, tc.resource, tc.of)).To(Equal(tc.allowed), action)
+			}
+		})
+	}
+}

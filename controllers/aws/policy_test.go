@@ -70,37 +70,54 @@ func actions(service string, client reflect.Type) []string {
 	return all
 }
 
-// policies are those that a role can be given, one or the other.
+// policies are those that the manager's role can be given, one or the other.
 var policies = []string{"policy.json", "policy-clone.json"}
 
-func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
-	for _, name := range policies {
-		g := NewWithT(t)
-		granted := map[string]bool{}
-		for _, s := range policy(g, name).Statement {
-			for _, action := range s.Action {
-				granted[action] = true
-			}
-		}
-		// sts:GetCallerIdentity is not among them: AWS answers it to everyone who has credentials.
-		called := slices.Concat(actions("ec2", reflect.TypeFor[aws.EC2]()), actions("ecs", reflect.TypeFor[aws.ECS]()),
-			actions("servicequotas", reflect.TypeFor[aws.ServiceQuotas]()))
-		g.Expect(slices.Collect(maps.Keys(granted))).To(ConsistOf(called), name)
-		g.Expect(actions("sts", reflect.TypeFor[aws.STS]())).To(ConsistOf("sts:GetCallerIdentity"))
+const (
+	// deadmanPolicy is what the manager's role is given beside them for the dead man's switch.
+	deadmanPolicy = "policy-deadman.json"
+	// deadmanRole is what the role may do that EventBridge Scheduler takes on.
+	deadmanRole = "role-deadman.json"
+	// sweepPolicy is for whoever runs kubectl agentdisconnect sweep.
+	sweepPolicy = "policy-sweep.json"
+)
 
-		g.Expect(granted).NotTo(HaveKey(ContainSubstring("*")))
-		// With it the role could act as a container instance's agent.
-		g.Expect(granted).NotTo(HaveKey(WithTransform(strings.ToLower, Equal("ecs:poll"))))
+// granted are the actions that a policy has.
+func granted(g *WithT, name string) []string {
+	all := map[string]bool{}
+	for _, s := range policy(g, name).Statement {
+		for _, action := range s.Action {
+			g.Expect(action).NotTo(ContainSubstring("*"))
+			// With it the role could act as a container instance's agent.
+			g.Expect(strings.ToLower(action)).NotTo(Equal("ecs:poll"))
+			all[action] = true
+		}
 	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
+	g := NewWithT(t)
+	// sts:GetCallerIdentity is not among them: AWS answers it to everyone who has credentials.
+	called := slices.Concat(actions("ec2", reflect.TypeFor[aws.EC2]()), actions("ecs", reflect.TypeFor[aws.ECS]()),
+		actions("servicequotas", reflect.TypeFor[aws.ServiceQuotas]()))
+	for _, name := range policies {
+		g.Expect(granted(g, name)).To(ConsistOf(called), name)
+	}
+	g.Expect(actions("sts", reflect.TypeFor[aws.STS]())).To(ConsistOf("sts:GetCallerIdentity"))
+
+	// iam:PassRole is no call: CreateSchedule and UpdateSchedule take it, of the role that they name.
+	g.Expect(granted(g, deadmanPolicy)).To(ConsistOf(append(actions("scheduler", reflect.TypeFor[aws.Scheduler]()), "iam:PassRole")))
+	g.Expect(granted(g, deadmanRole)).To(ConsistOf("ec2:DeleteNetworkAclEntry"))
 }
 
 func TestPolicyIsBounded(t *testing.T) {
 	// These take no resource but all of them.
 	unbounded := []string{
 		"ec2:DescribeNetworkAcls", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints", "ec2:DescribeNetworkInterfaces",
-		"ecs:DiscoverPollEndpoint", "ecs:ListClusters",
+		"ecs:DiscoverPollEndpoint", "ecs:ListClusters", "scheduler:ListSchedules",
 	}
-	for _, name := range policies {
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, sweepPolicy) {
 		g := NewWithT(t)
 		for _, s := range policy(g, name).Statement {
 			for _, action := range s.Action {
@@ -109,7 +126,14 @@ func TestPolicyIsBounded(t *testing.T) {
 					g.Expect(s.Condition).To(HaveKeyWithValue("StringEquals", HaveKeyWithValue("aws:RequestedRegion", "REGION")), action)
 					continue
 				}
-				g.Expect(s.Resource).To(HaveEach(MatchRegexp(`^arn:aws:(ec2|ecs|servicequotas):REGION:ACCOUNT_ID:[a-z-]+/(\*|ECS_CLUSTER|VPC_ID)$`)), action)
+				bound := `^arn:aws:(ec2|ecs|servicequotas):REGION:ACCOUNT_ID:[a-z-]+/(\*|ECS_CLUSTER|VPC_ID)$`
+				switch service, _, _ := strings.Cut(action, ":"); service {
+				case "scheduler": // it knows no permission for single schedules
+					bound = `^arn:aws:scheduler:REGION:ACCOUNT_ID:schedule/SCHEDULE_GROUP/\*$`
+				case "iam":
+					bound = `^arn:aws:iam::ACCOUNT_ID:role/DEADMAN_ROLE$`
+				}
+				g.Expect(s.Resource).To(HaveEach(MatchRegexp(bound)), action)
 			}
 		}
 	}
@@ -128,11 +152,24 @@ func TestPolicyForClonesGrantsNoMore(t *testing.T) {
 	}
 }
 
+// Whoever sweeps by hand may do nothing that the manager may not.
+func TestPolicyForSweepingGrantsNoMore(t *testing.T) {
+	g := NewWithT(t)
+	wider := slices.Concat(policy(g, "policy.json").Statement, policy(g, deadmanPolicy).Statement)
+	for _, s := range policy(g, sweepPolicy).Statement {
+		for _, action := range s.Action {
+			g.Expect(slices.ContainsFunc(wider, func(wide statement) bool {
+				return slices.Contains(wide.Action, action) && slices.Equal(wide.Resource, s.Resource) && within(s.Condition, wide.Condition)
+			})).To(BeTrue(), "%s of %s", action, s.Sid)
+		}
+	}
+}
+
 // within says whether a statement has all conditions that a wider one has.
 func within(narrow, wide map[string]map[string]string) bool {
 	for operator, keys := range wide {
 		for key, value := range keys {
-			if narrow[operator][key] != value {
+			if have, bound := narrow[operator][key]; !bound || !like(value, have) {
 				return false
 			}
 		}
@@ -143,7 +180,7 @@ func within(narrow, wide map[string]map[string]string) bool {
 func TestPolicyIsExplained(t *testing.T) {
 	g := NewWithT(t)
 	readme := string(iamFile(g, "README.md"))
-	for _, name := range policies {
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, sweepPolicy) {
 		seen := map[string]bool{}
 		for _, s := range policy(g, name).Statement {
 			g.Expect(seen).NotTo(HaveKey(s.Sid))
@@ -179,4 +216,18 @@ func TestTrustPoliciesNameTheManagerAlone(t *testing.T) {
 	g.Expect(irsa[0].Condition["StringEquals"]).To(And(
 		HaveKeyWithValue(provider+":sub", "system:serviceaccount:"+namespace+":"+account),
 		HaveKeyWithValue(provider+":aud", "sts.amazonaws.com")))
+}
+
+// A schedule of somebody else's, in this account or another, can't make the scheduler use the role.
+func TestTheSwitchsRoleIsForItsSchedulesAlone(t *testing.T) {
+	g := NewWithT(t)
+	trust := policy(g, "trust-deadman.json").Statement
+	g.Expect(trust).To(HaveLen(1))
+	g.Expect(trust[0].Principal).To(Equal(map[string]string{"Service": "scheduler.amazonaws.com"}))
+	g.Expect(trust[0].Action).To(ConsistOf("sts:AssumeRole"))
+	g.Expect(trust[0].Condition).To(Equal(map[string]map[string]string{"StringEquals": {
+		"aws:SourceAccount": "ACCOUNT_ID",
+		// The scheduler names the group, never the schedule.
+		"aws:SourceArn": "arn:aws:scheduler:REGION:ACCOUNT_ID:schedule-group/SCHEDULE_GROUP",
+	}}))
 }

@@ -84,8 +84,8 @@ func tasks(statistics []ecstypes.KeyValuePair, launchType string) int {
 	for _, statistic := range statistics {
 		name := awssdk.ToString(statistic.Name)
 		if strings.EqualFold(name, "running"+launchType+"TasksCount") || strings.EqualFold(name, "pending"+launchType+"TasksCount") {
-			if n, err := strconv.Atoi(awssdk.ToString(statistic.Value)); err == nil && n > 0 {
-				sum += n
+			if n, err := strconv.ParseUint(awssdk.ToString(statistic.Value), 10, 31); err == nil {
+				sum += int(n)
 			}
 		}
 	}

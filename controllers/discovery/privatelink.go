@@ -176,7 +176,7 @@ func readInterface(found *ec2types.NetworkInterface) Interface {
 	read := Interface{ID: awssdk.ToString(found.NetworkInterfaceId), SubnetID: awssdk.ToString(found.SubnetId)}
 	for _, text := range texts {
 		if address, err := netip.ParseAddr(text); err == nil { // unset where it has none of the family
-			read.Addresses = append(read.Addresses, address.Unmap())
+			read.Addresses = append(read.Addresses, address.Unmap().WithZone(""))
 		}
 	}
 	slices.SortFunc(read.Addresses, netip.Addr.Compare)

@@ -17,10 +17,11 @@ import (
 // Claim is what the tags of a network ACL say of one run.
 type Claim struct {
 	UID string
-	// Owner is the run's object, as namespace/name. Empty: the tag that names it was removed.
+	// Owner is the run's object, as namespace/name. Empty: the tag that names it was removed, or written by another hand.
 	Owner     string
 	ClusterID string
-	Expires   time.Time
+	// Started and Expires are when the run began and when it ends.
+	Started, Expires time.Time
 	// Rules are in the order of the tags: by number.
 	Rules []ClaimedRule
 }
@@ -37,9 +38,10 @@ func (r ClaimedRule) String() string { return fmt.Sprintf("%d:%s", r.Number, r.H
 // Covers says whether the claim has the entry of a line of the ledger.
 func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(EntryOf(line)) }
 
-// Owns says whether the claim is to this entry: number and hash match the whole of it.
+// Owns says whether the claim is to this entry: number and hash match the whole of it. Whoever may tag a network ACL can
+// write a claim to any entry; none but those of the shape that runs make are theirs.
 func (c Claim) Owns(e Entry) bool {
-	return slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
+	return e.Equal(Deny(e.Number, e.CIDR)) && slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
 }
 
 // Covered says whether the tags of a network ACL already say what the run needs them to. Rules beyond that do no harm:
@@ -52,7 +54,7 @@ func Covered(tags map[string]string, o Ownership) bool {
 	want := claimed(o.Rules)
 	missing := func(r ClaimedRule) bool { return !slices.Contains(claim.Rules, r) }
 	return claim.Owner == o.Tags()[ownerKey(o.UID)] && claim.ClusterID == tagWord(o.ClusterID, maxClusterID) &&
-		claim.Expires.Equal(o.Expires.Truncate(time.Second)) && !slices.ContainsFunc(want, missing)
+		claim.Started.Equal(o.Started.Truncate(time.Second)) && claim.Expires.Equal(o.Expires.Truncate(time.Second)) && !slices.ContainsFunc(want, missing)
 }
 
 var (
@@ -91,17 +93,21 @@ func ParseClaims(tags map[string]string) (claims []Claim, malformed []string) {
 func parseClaim(tags map[string]string, uid string) (claim Claim, wrong string) {
 	base := partKey(uid, 1)
 	words := strings.Split(tags[base], " ")
-	if len(words) < 4 || words[0] != tagVersion {
+	if len(words) < 5 || words[0] != tagVersion {
 		return Claim{}, base
 	}
-	expires, err := time.Parse(time.RFC3339, words[1])
-	counted := countedHash.FindStringSubmatch(words[3])
-	if err != nil || expires.UTC().Format(time.RFC3339) != words[1] || counted == nil || words[2] == "" {
+	started, begins := parseTime(words[1])
+	expires, ends := parseTime(words[2])
+	counted := countedHash.FindStringSubmatch(words[4])
+	if !begins || !ends || counted == nil || words[3] != tagWord(words[3], maxClusterID) {
 		return Claim{}, base
 	}
-	claim = Claim{UID: uid, Owner: tags[ownerKey(uid)], ClusterID: words[2], Expires: expires.UTC()}
+	claim = Claim{UID: uid, ClusterID: words[3], Started: started, Expires: expires}
+	if owner := tags[ownerKey(uid)]; owner == tagWord(owner, maxTagValue) { // people read it, on terminals too
+		claim.Owner = owner
+	}
 	count, _ := strconv.Atoi(counted[1]) // at most five digits
-	if claim.Rules, wrong = parseRules(tags, uid, words[4:], count); wrong != "" {
+	if claim.Rules, wrong = parseRules(tags, uid, words[5:], count); wrong != "" {
 		return Claim{}, wrong
 	}
 	if hashOf(listOf(claim.Rules)) != counted[2] {
@@ -110,7 +116,8 @@ func parseClaim(tags map[string]string, uid string) (claim Claim, wrong string) 
 	return claim, ""
 }
 
-// parseRules reads rules until there are as many as there should be. Parts beyond that are of an earlier, longer list.
+// parseRules reads rules until there are as many as there should be, sorted, each once. Parts beyond that are of an earlier,
+// longer list.
 func parseRules(tags map[string]string, uid string, words []string, count int) (rules []ClaimedRule, wrong string) {
 	for part := 1; ; part++ {
 		key := partKey(uid, part)
@@ -122,8 +129,11 @@ func parseRules(tags map[string]string, uid string, words []string, count int) (
 			if match == nil {
 				return nil, key
 			}
-			number, _ := strconv.ParseInt(match[1], 10, 32)
-			rules = append(rules, ClaimedRule{Number: int32(number), Hash: match[2]})
+			rule := ClaimedRule{Number: integer(match[1]), Hash: match[2]}
+			if !inRange(rule.Number, FirstNumber, LastNumber) || len(rules) > 0 && rules[len(rules)-1].compare(rule) >= 0 {
+				return nil, key
+			}
+			rules = append(rules, rule)
 		}
 		switch {
 		case len(rules) > count:
@@ -134,4 +144,10 @@ func parseRules(tags map[string]string, uid string, words []string, count int) (
 			return nil, partKey(uid, 1) // no ledger is as long as this
 		}
 	}
+}
+
+// parseTime reads a time that is written exactly as tags have it.
+func parseTime(word string) (at time.Time, ok bool) {
+	at, err := time.Parse(time.RFC3339, word)
+	return at.UTC(), err == nil && at.UTC().Format(time.RFC3339) == word
 }

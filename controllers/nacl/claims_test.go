@@ -86,12 +86,14 @@ func TestParseClaimsNeverGuesses(t *testing.T) {
 	for name, value := range map[string]string{
 		"nothing":               "",
 		"another version":       strings.Replace(good, "v1", "v2", 1),
-		"no time":               strings.Replace(good, "2026-01-02T03:04:05Z", "soon", 1),
-		"a time with an offset": strings.Replace(good, "05Z", "05+00:00", 1),
-		"a time with fractions": strings.Replace(good, "05Z", "05.5Z", 1),
+		"no start":              strings.Replace(good, "2026-01-02T02:54:05Z", "once", 1),
+		"no end":                strings.Replace(good, "2026-01-02T03:04:05Z", "soon", 1),
+		"one time alone":        strings.Replace(good, "2026-01-02T02:54:05Z ", "", 1),
+		"a time with an offset": strings.Replace(good, "03:04:05Z", "03:04:05+00:00", 1),
+		"a time with fractions": strings.Replace(good, "03:04:05Z", "03:04:05.5Z", 1),
 		"no cluster":            strings.Replace(good, clusterUID, "", 1),
 		"a rule more":           good + " 81:aaaaaa",
-		"a rule less":           strings.Join(words[:4], " "),
+		"a rule less":           strings.Join(words[:5], " "),
 		"another count":         strings.Replace(good, " 1:", " 2:", 1),
 		"another rule":          strings.Replace(good, " 80:", " 81:", 1),
 		"a zero in front":       strings.Replace(good, " 80:", " 080:", 1),
@@ -110,7 +112,7 @@ func FuzzParseClaims(f *testing.F) {
 	whole := ownership(manyRules(30)...).Tags()
 	f.Add(baseKey, whole[baseKey], baseKey+"/2", whole[baseKey+"/2"])
 	f.Add(baseKey, whole[baseKey], baseKey+"/owner", "a/b")
-	f.Add(baseKey, "v1 2026-01-02T03:04:05Z _ 0:47DEQp", baseKey+"/2", "")
+	f.Add(baseKey, "v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z _ 0:47DEQp", baseKey+"/2", "")
 	f.Add("agentdisconnect.dev/clone", "", baseKey+"/", "\x00")
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string) {
 		g := NewWithT(t)

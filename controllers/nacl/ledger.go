@@ -28,12 +28,18 @@ func Sound(line v1alpha1.Rule, aclID string, ranges []string) error {
 		return fmt.Errorf("line %d is of network ACL %s, and the run is on %q", line.RuleNumber, line.NetworkACLID, aclID)
 	case line.RuleNumber < FirstNumber || line.RuleNumber > LastNumber:
 		return fmt.Errorf("line %d has a number outside %d to %d", line.RuleNumber, FirstNumber, LastNumber)
-	case err != nil || cidr != cidr.Masked():
+	case err != nil || cidr != cidr.Masked() || cidr.Addr().Is4In6() || cidr.String() != line.CIDR:
 		return fmt.Errorf("line %d has %q for a range", line.RuleNumber, line.CIDR)
-	case !cidr.IsSingleIP() && !slices.Contains(ranges, line.CIDR):
+	case !cidr.IsSingleIP() && !slices.ContainsFunc(ranges, func(text string) bool { return isRange(text, cidr) }):
 		return fmt.Errorf("line %d denies %s, which is neither one address nor a range of the run", line.RuleNumber, line.CIDR)
 	}
 	return nil
+}
+
+// isRange says whether a text of the spec is the range: IPv6 can be written in several ways, of which the ledger has one.
+func isRange(text string, cidr netip.Prefix) bool {
+	prefix, err := netip.ParsePrefix(text)
+	return err == nil && prefix == cidr
 }
 
 // EntryOf is the entry that a sound line stands for.

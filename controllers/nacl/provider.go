@@ -5,6 +5,7 @@ package nacl
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -133,15 +134,7 @@ func fromSDK(in types.NetworkAcl) (*ACL, error) {
 		}
 		acl.Entries = append(acl.Entries, entry)
 	}
-	slices.SortFunc(acl.Entries, func(a, b Entry) int {
-		if a.Egress != b.Egress {
-			if a.Egress {
-				return -1
-			}
-			return 1
-		}
-		return int(a.Number - b.Number)
-	})
+	slices.SortFunc(acl.Entries, func(a, b Entry) int { return a.place().compare(b.place()) })
 	for _, association := range in.Associations {
 		subnetID := awssdk.ToString(association.SubnetId)
 		acl.SubnetIDs = append(acl.SubnetIDs, subnetID)
@@ -154,14 +147,21 @@ func fromSDK(in types.NetworkAcl) (*ACL, error) {
 	return acl, nil
 }
 
+// entryFromSDK refuses an entry of which a part is missing or unknown: to take it for a deny would be to claim what AWS
+// didn't say.
 func entryFromSDK(in types.NetworkAclEntry) (Entry, error) {
+	action := in.RuleAction
+	if awssdk.ToInt32(in.RuleNumber) < FirstNumber || in.Egress == nil || awssdk.ToString(in.Protocol) == "" ||
+		action != types.RuleActionAllow && action != types.RuleActionDeny {
+		return Entry{}, errors.New("AWS reports it in a way that this version doesn't know")
+	}
 	cidr, err := netip.ParsePrefix(awssdk.ToString(cmp.Or(in.CidrBlock, in.Ipv6CidrBlock)))
 	if err != nil {
 		return Entry{}, err
 	}
 	entry := Entry{
 		Number: awssdk.ToInt32(in.RuleNumber), Egress: awssdk.ToBool(in.Egress),
-		Allow: in.RuleAction == types.RuleActionAllow, Protocol: awssdk.ToString(in.Protocol), CIDR: cidr,
+		Allow: action == types.RuleActionAllow, Protocol: awssdk.ToString(in.Protocol), CIDR: cidr.Masked(),
 	}
 	if in.PortRange != nil {
 		entry.PortRange = &PortRange{From: awssdk.ToInt32(in.PortRange.From), To: awssdk.ToInt32(in.PortRange.To)}

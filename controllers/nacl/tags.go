@@ -28,6 +28,8 @@ const (
 	TagOriginal = TagDomain + "original"
 	// TagSubnet says which subnet a clone is for.
 	TagSubnet = TagDomain + "subnet"
+	// TagCopies has a hash of what a clone was given beside its denies: other contents are someone's edit.
+	TagCopies = TagDomain + "copies"
 )
 
 const (
@@ -52,6 +54,8 @@ type Ownership struct {
 	Owner string
 	// ClusterID tells the Kubernetes cluster that the object is in from others.
 	ClusterID string
+	// Started is when the run began, in whole seconds.
+	Started time.Time
 	// Expires is when the run ends, in whole seconds.
 	Expires time.Time
 	// Rules are the lines of the ledger whose entries the network ACL has or is to have.
@@ -60,14 +64,14 @@ type Ownership struct {
 
 // Tags gives the tags to write, the same whatever the order of the rules. The value of agentdisconnect.dev/<uid> is
 //
-//	v1 2026-01-02T03:04:05Z <cluster> <rules>:<hash> <number>:<hash> <number>:<hash> …
+//	v1 <started> <expires> <cluster> <rules>:<hash> <number>:<hash> <number>:<hash> …
 //
-// continued in agentdisconnect.dev/<uid>/2 and so on. The first hash is of the list that follows, so that a part of
+// continued in agentdisconnect.dev/<uid>/2 and so on; times are as 2026-01-02T03:04:05Z. The first hash is of the list that follows, so that a part of
 // another write shows; the others are of a rule's whole entry each. The owner is in agentdisconnect.dev/<uid>/owner.
 func (o Ownership) Tags() map[string]string {
 	rules := claimed(o.Rules)
 	words := []string{
-		tagVersion, o.Expires.UTC().Format(time.RFC3339), tagWord(o.ClusterID, maxClusterID),
+		tagVersion, o.Started.UTC().Format(time.RFC3339), o.Expires.UTC().Format(time.RFC3339), tagWord(o.ClusterID, maxClusterID),
 		fmt.Sprintf("%d:%s", len(rules), hashOf(listOf(rules))),
 	}
 	for _, r := range rules {
@@ -158,6 +162,19 @@ func claimed(rules []v1alpha1.Rule) []ClaimedRule {
 
 func (r ClaimedRule) compare(o ClaimedRule) int {
 	return cmp.Or(cmp.Compare(r.Number, o.Number), cmp.Compare(r.Hash, o.Hash))
+}
+
+// HashOf is a hash of entries, the same in any order, as the tag TagCopies has it. Defaults don't count.
+func HashOf(entries []Entry) string {
+	var lines []string
+	for _, e := range entries {
+		if !e.isDefault() {
+			lines = append(lines, e.line())
+		}
+	}
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 func listOf(rules []ClaimedRule) string {

@@ -24,8 +24,11 @@ const (
 	baseKey    = "agentdisconnect.dev/" + uid
 )
 
+// began is when the run of ownership did.
+var began = now.Add(-10 * time.Minute)
+
 func ownership(rules ...v1alpha1.Rule) nacl.Ownership {
-	return nacl.Ownership{UID: uid, Owner: "team-a/outage", ClusterID: clusterUID, Expires: now, Rules: rules}
+	return nacl.Ownership{UID: uid, Owner: "team-a/outage", ClusterID: clusterUID, Started: began, Expires: now, Rules: rules}
 }
 
 func TestTagsOfOneRule(t *testing.T) {
@@ -33,7 +36,7 @@ func TestTagsOfOneRule(t *testing.T) {
 	tags := ownership(rule(80, "52.119.223.69/32", creating)).Tags()
 	g.Expect(tags).To(HaveLen(2))
 	g.Expect(tags).To(HaveKeyWithValue(baseKey+"/owner", "team-a/outage"))
-	g.Expect(tags[baseKey]).To(MatchRegexp(`^v1 2026-01-02T03:04:05Z ` + clusterUID + ` 1:[\w-]{6} 80:[\w-]{6}$`))
+	g.Expect(tags[baseKey]).To(MatchRegexp(`^v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z ` + clusterUID + ` 1:[\w-]{6} 80:[\w-]{6}$`))
 
 	claims, malformed := nacl.ParseClaims(tags)
 	g.Expect(malformed).To(BeEmpty())
@@ -110,6 +113,7 @@ func ownershipGen() *rapid.Generator[nacl.Ownership] {
 			UID:       rapid.SampledFrom([]string{uid, otherUID}).Draw(t, "uid"),
 			Owner:     rapid.StringMatching(`[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}`).Draw(t, "owner"),
 			ClusterID: rapid.OneOf(rapid.StringMatching(`[0-9a-f-]{1,36}`), rapid.String()).Draw(t, "cluster"),
+			Started:   began.Add(-time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "earlier"))),
 			Expires:   now.Add(time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "later"))),
 			Rules:     rapid.SliceOfNDistinct(ruleGen(), 0, v1alpha1.MaxRules, func(r v1alpha1.Rule) int32 { return r.RuleNumber }).Draw(t, "rules"),
 		}
@@ -138,6 +142,7 @@ func TestTagsRoundTrip(t *testing.T) {
 		g.Expect(claim.UID).To(Equal(o.UID))
 		g.Expect(strings.HasPrefix(o.Owner, claim.Owner)).To(BeTrue())
 		g.Expect(claim.Owner).To(HaveLen(min(len(o.Owner), 256)))
+		g.Expect(claim.Started).To(Equal(o.Started.Truncate(time.Second)))
 		g.Expect(claim.Expires).To(Equal(o.Expires.Truncate(time.Second)))
 		g.Expect(claim.Rules).To(HaveLen(len(o.Rules)))
 		for _, r := range o.Rules {
@@ -166,6 +171,7 @@ func TestCovered(t *testing.T) {
 		"the same number, another range": {func(o *nacl.Ownership) { o.Rules[0].CIDR = "10.0.0.9/32" }, false},
 		"another number":                 {func(o *nacl.Ownership) { o.Rules[0].RuleNumber = 81 }, false},
 		"later":                          {func(o *nacl.Ownership) { o.Expires = now.Add(time.Second) }, false},
+		"begun later":                    {func(o *nacl.Ownership) { o.Started = began.Add(time.Second) }, false},
 		"another cluster":                {func(o *nacl.Ownership) { o.ClusterID = otherUID }, false},
 		"another owner":                  {func(o *nacl.Ownership) { o.Owner = "team-b/outage" }, false},
 		"another run":                    {func(o *nacl.Ownership) { o.UID = otherUID }, false},

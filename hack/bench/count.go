@@ -57,9 +57,11 @@ func countCalls(ctx context.Context, kube client.Client, p place) (*counted, err
 	options := agentdisconnect.Defaults()
 	options.DNSServer = s.DNSAddr()
 	clock := clocktesting.NewFakeClock(time.Now())
+	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "bench")
+	sessions.Clock = clock
 	c := &counter{
 		sim: s, kube: kube, clock: clock, key: client.ObjectKeyFromObject(obj), due: clock.Now(),
-		reconciler: agentdisconnect.New(kube, kube, &events.FakeRecorder{}, aws.NewSessions(s.Config(), "agentdisconnect", "bench"), clock, options),
+		reconciler: agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, options),
 	}
 	m := &counted{}
 	if m.installing, err = c.until(ctx, installed); err != nil {

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+)
+
+func TestApplyGivesAllBackAndTouchesNothingElse(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.clone(leftClone)
+	w.schedules(leftClone, cloneID)
+	w.schedules(leftArmed, "acl-0feedfeedfeedfeed")
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), w.said())
+	w.expectOnlyOursGone()
+	w.Expect(w.sim.Region().Schedules()).To(BeEmpty())
+	for _, want := range []string{
+		"Rules of staging/demo on " + aclID + ": delete outbound entries 80, 81, 90, then remove the run's tags.",
+		"Clone " + cloneID + " of team-a/cloned: give " + sharedSubnet + " its network ACL " + sharedACL + " back, then delete the clone, and delete 3 schedules.",
+		"Schedules of team-b/armed: delete 3 schedules.",
+		"Warning: the run of team-a/cloned is on for another 12m.", "kubectl --namespace team-a delete agentdisconnect cloned",
+		"  Deleted rule 80 (52.119.223.69/32) of network ACL " + aclID + ".\n",
+		"  Gave subnet " + sharedSubnet + " network ACL " + sharedACL + " back.\n",
+		"  Nothing of it is left.\n", "\nDone: nothing is left of what was to be undone.\n",
+	} {
+		w.Expect(w.out.String()).To(ContainSubstring(want))
+	}
+	w.Expect(w.out.String()).NotTo(ContainSubstring("the run of staging/demo is on"))
+
+	writes := w.writes()
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), "again")
+	w.Expect(w.out.String()).To(ContainSubstring("Nothing of ours is here"))
+	w.Expect(w.writes()).To(Equal(writes), "a second run has nothing to do")
+}
+
+func TestTheAnswerDecides(t *testing.T) {
+	for answer, yes := range map[string]bool{
+		"y\n": true, "Y\n": true, "yes\n": true, "YES \n": true, "y": true,
+		"n\n": false, "\n": false, "": false, "yep\n": false, "no\ny\n": false,
+	} {
+		t.Run(strings.ReplaceAll(answer, "\n", "↵"), func(t *testing.T) {
+			w := newWorld(t)
+			w.inPlace(leftInPlace)
+			before := w.acls()
+			w.answer(answer)
+			code := w.run("sweep", "--apply")
+			w.Expect(w.out.String()).To(ContainSubstring("Undo these 1 in account 123456789012, ap-northeast-1? [y/N] "))
+			if yes {
+				w.Expect(code).To(Equal(exitDone), w.said())
+				w.expectOnlyOursGone()
+				return
+			}
+			w.Expect(code).To(Equal(exitLeft), w.said())
+			w.Expect(w.out.String()).To(HaveSuffix("Nothing was changed.\n"))
+			w.Expect(w.acls()).To(Equal(before))
+			w.Expect(w.writes()).To(BeEmpty())
+		})
+	}
+}
+
+func TestCtrlCAtTheQuestionIsANo(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	before := w.acls()
+	ctx, interrupt := context.WithCancel(t.Context())
+	silent, someone := io.Pipe() // at the terminal, who only presses Ctrl-C
+	t.Cleanup(func() { _ = someone.Close() })
+	w.program.in, w.program.terminal = readerFunc(func(p []byte) (int, error) {
+		interrupt()
+		return silent.Read(p)
+	}), true
+	w.Expect(w.program.run(ctx, []string{"sweep", "--apply"})).To(Equal(exitLeft), w.said())
+	w.Expect(w.out.String()).To(HaveSuffix("Nothing was changed.\n"))
+	w.Expect(w.acls()).To(Equal(before))
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestWithoutATerminalSomeoneHasToSayYes(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	before := w.acls()
+	w.program.in = strings.NewReader("y\n")
+	w.Expect(w.run("sweep", "--apply")).To(Equal(exitUsage))
+	w.Expect(w.errOut.String()).To(ContainSubstring("give --yes"))
+	w.Expect(w.acls()).To(Equal(before))
+	w.Expect(w.writes()).To(BeEmpty())
+}
+
+func TestOfSeveralClustersOneHasToBeChosen(t *testing.T) {
+	w := newWorld(t)
+	theirs := leftClone
+	theirs.cluster = another
+	w.inPlace(leftInPlace)
+	withTheirs := func() map[string][]string { // what is there without ours
+		w.clone(theirs)
+		return w.acls()
+	}
+	both := withTheirs()
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitUsage))
+	w.Expect(w.errOut.String()).To(SatisfyAll(ContainSubstring("--cluster-id"), ContainSubstring("--all-clusters"), ContainSubstring(thisOne), ContainSubstring(another)))
+	w.Expect(w.acls()).To(Equal(both))
+	w.Expect(w.writes()).To(BeEmpty())
+
+	w.Expect(w.run("sweep", "--apply", "--yes", "--cluster-id", thisOne)).To(Equal(exitDone), w.said())
+	w.Expect(w.acls()[aclID]).To(Equal(w.before[aclID]))
+	w.Expect(w.acls()[cloneID]).To(Equal(both[cloneID]), "the other cluster's")
+	w.Expect(w.acls()[sharedACL]).To(Equal(both[sharedACL]), "the other cluster's")
+
+	w.inPlace(leftInPlace)
+	w.Expect(w.run("sweep", "--apply", "--yes", "--all-clusters")).To(Equal(exitDone), w.said())
+	w.expectOnlyOursGone()
+}
+
+func TestOnlyWhatIsOver(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.clone(leftClone)
+	clone := w.acls()[cloneID]
+	w.Expect(w.run("sweep", "--apply", "--yes", "--expired")).To(Equal(exitDone), w.said())
+	w.Expect(w.out.String()).NotTo(ContainSubstring("Warning"))
+	w.Expect(w.acls()[aclID]).To(Equal(w.before[aclID]))
+	w.Expect(w.acls()[cloneID]).To(Equal(clone), "its run is on")
+}
+
+func TestWhatAPersonMustLookAtIsLeft(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.adopted()
+	w.unreadable()
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitLeft), w.said())
+	w.Expect(w.acls()[aclID]).To(Equal(w.before[aclID]))
+	w.Expect(w.acls()).To(SatisfyAll(HaveKey(adoptedID), HaveKey(unreadableID)))
+	w.Expect(w.out.String()).To(ContainSubstring("\nLeft, 1 of 3."))
+	w.Expect(w.out.String()).To(HaveSuffix("  Unreadable tags of " + unreadableID + ": The tag agentdisconnect.dev/c4b3a291-0f1e-4d2c-8b3a-495867768594 can't be read: compare the rules of " +
+		unreadableID + " with the page \"Undoing a run by hand\", and remove what is left of the run.\n"))
+}
+
+func TestAnAdoptedNetworkACLAloneIsNothingToUndo(t *testing.T) {
+	w := newWorld(t)
+	w.adopted()
+	w.Expect(w.run("sweep", "--apply")).To(Equal(exitDone), "no question, since there is nothing to ask about: %s", w.said())
+	w.Expect(w.acls()).To(HaveKey(adoptedID))
+	w.Expect(w.writes()).To(BeEmpty())
+}
+
+func TestApplyInJSONPrintsOneDocumentWithTheResults(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.unreadable()
+	w.answer("y\n")
+	w.Expect(w.run("sweep", "--apply", "-o", "json")).To(Equal(exitLeft), w.said())
+	doc := w.document()
+	w.Expect(doc.Found).To(HaveLen(2))
+	w.Expect(doc.Found[0].Kind).To(Equal(sweep.KindRules))
+	w.Expect(doc.Found[0].Result.Done).To(BeTrue())
+	w.Expect(doc.Found[0].Result.Did).To(ContainElement("deleted rule 80 (52.119.223.69/32) of network ACL " + aclID))
+	w.Expect(doc.Found[1].Kind).To(Equal(sweep.KindUnreadable))
+	w.Expect(doc.Found[1].Result.Done).To(BeFalse())
+	w.Expect(doc.Found[1].Result.Left).To(ContainSubstring("can't be read"))
+	w.Expect(w.errOut.String()).To(ContainSubstring("Undo these 1 in account"), "what a person is asked is on standard error")
+}
+
+func TestADeniedPermissionIsNamedAndTheRestGoesOn(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.clone(leftClone)
+	allow := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Denied: true})
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitLeft), w.said())
+	w.Expect(w.out.String()).To(MatchRegexp(`Left: AWS denies ec2:DeleteNetworkAclEntry: .*config/iam/policy-sweep\.json`))
+	w.Expect(w.acls()).NotTo(HaveKey(cloneID), "what needs another permission is undone")
+	allow()
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), w.said())
+	w.expectOnlyOursGone()
+}
+
+func TestAnInterruptedSweepEndsItsCallAndGoesOnNextTime(t *testing.T) {
+	for _, action := range []string{"ec2:DeleteNetworkAclEntry", "ec2:ReplaceNetworkAclAssociation", "ec2:DeleteNetworkAcl", "ec2:DeleteTags", "scheduler:DeleteSchedule"} {
+		t.Run(action, func(t *testing.T) {
+			w := newWorld(t)
+			w.inPlace(leftInPlace)
+			w.clone(leftClone)
+			w.schedules(leftClone, cloneID)
+			ctx, interrupt := context.WithCancel(t.Context())
+			remove := w.sim.Faults().Before(action, func(call.Call) { interrupt() })
+			code := w.program.run(ctx, []string{"sweep", "--apply", "--yes"})
+			remove()
+			w.Expect(code).To(BeElementOf(exitDone, exitLeft), w.said())
+			writes := w.writes()
+			w.Expect(action).To(HaveSuffix(":"+writes[len(writes)-1]), "the call under way was answered, and none was begun after it")
+			w.Expect(w.out.String()).To(ContainSubstring(map[string]string{
+				"ec2:DeleteNetworkAclEntry": "Deleted rule 80 ", "ec2:ReplaceNetworkAclAssociation": "Gave subnet ",
+				"ec2:DeleteNetworkAcl": "Deleted clone ", "ec2:DeleteTags": "Removed the tags ",
+				"scheduler:DeleteSchedule": "Deleted schedule ",
+			}[action]), "what was done is said")
+			if code == exitLeft {
+				w.Expect(w.out.String()).To(ContainSubstring("Interrupted"))
+			}
+			w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), w.said())
+			w.expectOnlyOursGone()
+			w.Expect(w.sim.Region().Schedules()).To(BeEmpty())
+		})
+	}
+}
+
+func TestWhereOnlyTimeIsLackingItWaitsAndTriesAgain(t *testing.T) {
+	w := newWorld(t)
+	on := leftInPlace
+	on.over = -time.Hour // so that an entry that reads lack may yet show up
+	w.addTags(aclID, on.tags())
+	w.Expect(w.run("sweep", "--apply", "--yes", "--wait", "0")).To(Equal(exitLeft), w.said())
+	w.Expect(w.acls()[aclID]).NotTo(Equal(w.before[aclID]), "the tags stay for now")
+
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), w.said())
+	w.Expect(w.out.String()).To(ContainSubstring("Trying again in 5m, since reads of AWS lag."))
+	w.expectOnlyOursGone()
+}

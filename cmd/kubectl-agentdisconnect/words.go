@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+)
+
+// title is a finding's name in a sentence.
+func title(f sweep.Found) string {
+	owner := cmp.Or(f.Owner, "an unknown object")
+	switch f.Kind {
+	case sweep.KindRules:
+		return "Rules of " + owner + " on " + f.NetworkACLID
+	case sweep.KindClone:
+		return "Clone " + f.NetworkACLID + " of " + owner
+	case sweep.KindSchedules:
+		return "Schedules of " + owner
+	case sweep.KindAdopted:
+		return "Adopted network ACL " + f.NetworkACLID
+	default:
+		return "Unreadable tags of " + f.NetworkACLID
+	}
+}
+
+// intention says what undoing a finding means.
+func intention(f sweep.Found) string {
+	switch f.Kind {
+	case sweep.KindRules:
+		return entries(f.Present) + "remove the run's tags."
+	case sweep.KindClone:
+		return returning(f) + schedules(f.Schedules) + "."
+	case sweep.KindSchedules:
+		return "delete " + plural(len(f.Schedules), "schedule") + "."
+	case sweep.KindAdopted:
+		return "nothing. It stays as the network ACL of " + strings.Join(f.SubnetIDs, ", ") + ", since the original was deleted."
+	default:
+		return "nothing, as long as a person has not looked at it (above)."
+	}
+}
+
+// entries says which are deleted, and goes on to what follows.
+func entries(present []nacl.Entry) string {
+	if len(present) == 0 {
+		return "its entries are gone; "
+	}
+	var numbers []string
+	for _, e := range present {
+		numbers = append(numbers, strconv.Itoa(int(e.Number)))
+	}
+	return "delete " + map[bool]string{true: "outbound entry ", false: "outbound entries "}[len(numbers) == 1] + strings.Join(numbers, ", ") + ", then "
+}
+
+// returning says what becomes of a clone.
+func returning(f sweep.Found) string {
+	switch {
+	case f.Problem != "":
+		return "remove of the run what can be told for certain (above)"
+	case len(f.SubnetIDs) == 0:
+		return "delete it; it serves no subnet"
+	default:
+		return "give " + strings.Join(f.SubnetIDs, ", ") + " its network ACL " + f.OriginalID + " back, then delete the clone"
+	}
+}
+
+func schedules(list []sweep.Schedule) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return ", and delete " + plural(len(list), "schedule")
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// sentence makes one of a text that begins in small letters.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, ")") {
+		text += "."
+	}
+	return text
+}

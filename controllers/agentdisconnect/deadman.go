@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
+)
+
+// newSwitch is what the status says of the dead man's switch when a run begins. In place there is none: once a rule is gone,
+// its number may be a stranger's, whose entry a schedule would delete.
+func (r *Reconciler) newSwitch(mode v1alpha1.NetworkACLMode, expires time.Time) *v1alpha1.DeadManSwitch {
+	switch {
+	case mode != v1alpha1.NetworkACLModeClone:
+		return &v1alpha1.DeadManSwitch{State: v1alpha1.SwitchNotInPlace}
+	case r.options.DeadManScheduleGroup == "":
+		return &v1alpha1.DeadManSwitch{State: v1alpha1.SwitchNotConfigured}
+	}
+	return &v1alpha1.DeadManSwitch{
+		State: v1alpha1.SwitchArming, ScheduleGroup: r.options.DeadManScheduleGroup, Time: stamp(deadman.Time(expires)),
+	}
+}
+
+// deadManSwitch is the run's switch; nil: it has none.
+func deadManSwitch(status *v1alpha1.AgentDisconnectStatus) *v1alpha1.DeadManSwitch {
+	if acl := status.NetworkACL; acl != nil && acl.DeadManSwitch != nil && acl.DeadManSwitch.ScheduleGroup != "" {
+		return acl.DeadManSwitch
+	}
+	return nil
+}
+
+// armed says whether a run may have schedules.
+func armed(status *v1alpha1.AgentDisconnectStatus) bool {
+	s := deadManSwitch(status)
+	return s != nil && len(s.RuleNumbers) > 0
+}
+
+// checkSwitch makes sure that the schedule group is there, before a run begins.
+func (r *Reconciler) checkSwitch(ctx context.Context, s *scope) error {
+	group := r.options.DeadManScheduleGroup
+	if group == "" {
+		return nil
+	}
+	_, err := s.seen.switchable.get(s.now, group, func() (bool, error) { return true, deadman.Check(ctx, s.clients.Scheduler, group) })
+	return noGroup(err, group)
+}
+
+// noGroup says what to do about a schedule group that isn't there.
+func noGroup(err error, group string) error {
+	if !aws.HasCode(err, aws.CodeScheduleNotFound) {
+		return err
+	}
+	return refuse(v1alpha1.ReasonNoDeadManSwitch, "EventBridge Scheduler has no schedule group %s in this account and Region: create it (aws scheduler create-schedule-group --name %s), or correct the manager's --deadman-schedule-group", group, group)
+}
+
+// toArm has the next write of the status say that there may be schedules for lines.
+func (s *scope) toArm(lines []v1alpha1.Rule) {
+	armable := deadManSwitch(s.status())
+	if armable == nil {
+		return
+	}
+	numbers := slices.Clone(armable.RuleNumbers)
+	for _, line := range lines {
+		numbers = append(numbers, line.RuleNumber)
+	}
+	slices.Sort(numbers)
+	armable.RuleNumbers, armable.State = slices.Compact(numbers), v1alpha1.SwitchArming
+}
+
+// arm has EventBridge Scheduler delete the entries of lines, should nobody else. It comes before the entries.
+func (r *Reconciler) arm(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
+	armable := deadManSwitch(s.status())
+	if armable == nil {
+		return nil
+	}
+	var numbers []int32
+	for _, line := range lines {
+		numbers = append(numbers, line.RuleNumber)
+	}
+	if err := r.askForSchedules(ctx, s, numbers, deadman.Time(expiration(s.status()))); err != nil {
+		return err
+	}
+	unarmed := func(l v1alpha1.Rule) bool {
+		return l.State == v1alpha1.RuleCreating && !slices.Contains(numbers, l.RuleNumber)
+	}
+	if !slices.ContainsFunc(s.status().Rules, unarmed) {
+		armable.State = v1alpha1.SwitchArmed
+	}
+	return nil
+}
+
+// askForSchedules asks for the schedules of rule numbers, side by side.
+func (r *Reconciler) askForSchedules(ctx context.Context, s *scope, numbers []int32, at time.Time) error {
+	group := deadManSwitch(s.status()).ScheduleGroup
+	if r.options.DeadManRoleARN == "" {
+		return refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager was started without one since: give it --deadman-role-arn and --deadman-schedule-group again")
+	}
+	of := deadman.Switch{
+		Group: group, RoleARN: r.options.DeadManRoleARN, Partition: partition(s.status().Target.ClusterARN),
+		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
+		NetworkACLID: s.status().NetworkACL.ID, Time: at,
+	}
+	return noGroup(sideBySide(numbers, func(number int32) error { return deadman.Arm(ctx, s.clients.Scheduler, of, number) }), group)
+}
+
+// armLeft arms what an earlier pass was kept from arming, or from writing down.
+func (r *Reconciler) armLeft(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
+	armable := deadManSwitch(s.status())
+	if armable == nil || armable.State != v1alpha1.SwitchArming || len(lines) == 0 {
+		return nil
+	}
+	s.toArm(lines)
+	if err := r.persist(ctx, s); err != nil {
+		return err
+	}
+	return r.arm(ctx, s, lines)
+}
+
+// reschedule moves the schedules to after another end of the run.
+func (r *Reconciler) reschedule(ctx context.Context, s *scope, expires time.Time) error {
+	armable, at := deadManSwitch(s.status()), deadman.Time(expires)
+	if armable == nil || armable.Time != nil && armable.Time.Time.Equal(at) {
+		return nil
+	}
+	if err := r.askForSchedules(ctx, s, armable.RuleNumbers, at); err != nil {
+		return err
+	}
+	deadManSwitch(s.status()).Time = stamp(at)
+	return nil
+}
+
+// disarm deletes the run's schedules, once its rules are known to be gone.
+func (r *Reconciler) disarm(ctx context.Context, s *scope) error {
+	if deadManSwitch(s.status()) == nil {
+		return nil
+	}
+	if err := r.unschedule(ctx, s, deadManSwitch(s.status()).RuleNumbers); err != nil {
+		return err
+	}
+	s.status().NetworkACL.DeadManSwitch = nil
+	return nil
+}
+
+// disarmStale deletes the schedules for numbers that no line of the ledger has any more: a copy may get such a number.
+func (r *Reconciler) disarmStale(ctx context.Context, s *scope) error {
+	armable := deadManSwitch(s.status())
+	if armable == nil {
+		return nil
+	}
+	return r.unschedule(ctx, s, slices.DeleteFunc(slices.Clone(armable.RuleNumbers), func(number int32) bool {
+		return slices.ContainsFunc(s.status().Rules, func(l v1alpha1.Rule) bool { return l.RuleNumber == number })
+	}))
+}
+
+// unschedule deletes schedules, and writes down that they are gone.
+func (r *Reconciler) unschedule(ctx context.Context, s *scope, numbers []int32) error {
+	if len(numbers) == 0 {
+		return nil
+	}
+	group := deadManSwitch(s.status()).ScheduleGroup
+	if err := sideBySide(numbers, func(number int32) error {
+		return deadman.Disarm(context.WithoutCancel(ctx), s.clients.Scheduler, group, string(s.obj.UID), number)
+	}); err != nil {
+		return err
+	}
+	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		left := deadManSwitch(status)
+		if left == nil {
+			return // someone edited the status
+		}
+		left.RuleNumbers = slices.DeleteFunc(slices.Clone(left.RuleNumbers), func(number int32) bool { return slices.Contains(numbers, number) })
+	})
+}
+
+// moveExpiration follows a change of spec.duration, unless it makes the run longer than the manager allows. A run ends no
+// later than its switch and its tags say: they come first where it gets longer, and last where it gets shorter. What AWS
+// says against it leaves a run its time, and is no reason not to look after it.
+func (r *Reconciler) moveExpiration(ctx context.Context, s *scope) (trouble error) {
+	status, before := s.status(), s.status().ExpirationTime
+	expires := stamp(status.StartTime.Add(s.obj.Spec.Duration.Duration))
+	grows := expires.After(expiration(status))
+	if grows && s.obj.Spec.Duration.Duration > r.options.MaxDuration {
+		expires = before
+	}
+	if grows && !before.Equal(expires) {
+		if trouble = r.prolong(ctx, s, before, expires); trouble != nil {
+			return trouble
+		}
+	}
+	if !before.Equal(expires) {
+		status.ExpirationTime = expires
+		if err := r.persist(ctx, s); err != nil {
+			return err
+		}
+		s.mode, _ = ModeAt(s.obj, s.now)
+	}
+	if s.mode != ModeActive && s.mode != ModeSuspended {
+		return nil // it is over: its end takes all that away
+	}
+	return r.shorten(ctx, s)
+}
+
+// prolong has switch and tags say a later end.
+func (r *Reconciler) prolong(ctx context.Context, s *scope, before, expires *metav1.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	if err := r.enter(ctx, s); err != nil {
+		return err
+	}
+	if err := r.reschedule(ctx, s, expires.Time); err != nil {
+		return err
+	}
+	s.status().ExpirationTime = expires
+	err := r.ownIfPlaced(ctx, s)
+	s.status().ExpirationTime = before
+	return err
+}
+
+// shorten has tags and switch say an earlier end, if they don't.
+func (r *Reconciler) shorten(ctx context.Context, s *scope) error {
+	armable, expires := deadManSwitch(s.status()), expiration(s.status())
+	moved := s.first.ExpirationTime != nil && expires.Before(s.first.ExpirationTime.Time)
+	due := armable != nil && armable.Time != nil && !armable.Time.Time.Equal(deadman.Time(expires))
+	if !moved && !due {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	if err := r.enter(ctx, s); err != nil {
+		return err
+	}
+	return errors.Join(r.ownIfPlaced(ctx, s), r.reschedule(ctx, s, expires))
+}
+
+// ownIfPlaced is own where there is a network ACL to tag.
+func (r *Reconciler) ownIfPlaced(ctx context.Context, s *scope) error {
+	if s.status().NetworkACL.ID == "" {
+		return nil
+	}
+	return r.own(ctx, s)
+}
+
+// partition is that of an ARN.
+func partition(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) > 1 && parts[1] != "" {
+		return parts[1]
+	}
+	return "aws"
+}
+
+// sideBySide makes a call for each number at the same time, and joins the errors.
+func sideBySide(numbers []int32, call func(int32) error) error {
+	calls := make([]func() error, 0, len(numbers))
+	for _, number := range numbers {
+		calls = append(calls, func() error { return call(number) })
+	}
+	return together(calls...)
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// pastEnd says by how long the rules of the most overdue run outlast its end; 0: none do.
+func pastEnd(objects []v1alpha1.AgentDisconnect, now time.Time) time.Duration {
+	var longest time.Duration
+	for i := range objects {
+		if end, left := endOf(&objects[i]); left {
+			longest = max(longest, now.Sub(end))
+		}
+	}
+	return longest
+}
+
+// endOf is when the rules of a run should have gone: the earliest of its expiration, its abort and its object's deletion.
+// left is false where nothing of the run is left.
+func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
+	status := &obj.Status
+	if Restored(status) {
+		return time.Time{}, false
+	}
+	if end = expiration(status); end.IsZero() {
+		end = obj.CreationTimestamp.Time // someone edited the status, and it was not earlier
+	}
+	if status.Abort != nil {
+		end = earliest(end, status.Abort.Time.Time)
+	}
+	for _, t := range []*metav1.Time{status.CompletionTime, obj.DeletionTimestamp} {
+		if t != nil {
+			end = earliest(end, t.Time)
+		}
+	}
+	return end, true
+}
+
+// collectTimeout bounds the wait for the cache at a scrape: a replica that has just started fills it then.
+const collectTimeout = 5 * time.Second
+
+// pastEndCollector is the gauge of pastEnd, worked out when metrics are collected: it grows even where no pass comes to its
+// end. It looks at what the manager has in its cache, also in a replica that isn't leader.
+type pastEndCollector struct {
+	desc   *prometheus.Desc
+	source atomic.Pointer[cachedObjects]
+}
+
+type cachedObjects struct {
+	cache client.Reader
+	clock clock.PassiveClock
+}
+
+var rulesPastEnd = &pastEndCollector{desc: prometheus.NewDesc("agentdisconnect_rules_past_end_seconds",
+	"By how long the rules of the most overdue run outlast its end (expiration, abort or deletion). 0: none do.", nil, nil)}
+
+// watch has the gauge tell of the objects that a manager has in its cache.
+func (c *pastEndCollector) watch(cache client.Reader, clk clock.PassiveClock) {
+	c.source.Store(&cachedObjects{cache: cache, clock: clk})
+}
+
+// Describe implements prometheus.Collector.
+func (c *pastEndCollector) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+
+// Collect implements prometheus.Collector. Where the cache can't be read there is no sample: 0 would be a claim, and an
+// error would take all other metrics with it.
+func (c *pastEndCollector) Collect(samples chan<- prometheus.Metric) {
+	source := c.source.Load()
+	if source == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	var all v1alpha1.AgentDisconnectList
+	if err := source.cache.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil { // nothing is written to them
+		return
+	}
+	late := pastEnd(all.Items, source.clock.Now())
+	samples <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, late.Seconds())
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+)
+
+// proofFor is how long the API server's word that the object is as the pass knows it is taken without asking again. With
+// the time that a request may take to be sent (aws.CallTimeout), it is less than the 15 seconds of the leader's lease.
+const proofFor = 4 * time.Second
+
+// errChanged says that the object is no longer as the pass knows it.
+var errChanged = errors.New("the object was written or deleted during the pass")
+
+// proof is what every write to AWS in a pass rests on: that the object is as the pass knows it. A process that was stopped
+// in mid-pass finds out by it whether another manager went on with the object meanwhile.
+type proof struct {
+	reader client.Reader
+	clock  clock.PassiveClock
+	name   types.NamespacedName
+
+	mu      sync.Mutex
+	uid     types.UID
+	version string
+	// at is when the API server last said so; it was asked no earlier.
+	at time.Time
+}
+
+// renew notes that at the time at, or after it, the API server had the object as it is here.
+func (p *proof) renew(obj *v1alpha1.AgentDisconnect, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.uid, p.version, p.at = obj.UID, obj.ResourceVersion, at
+}
+
+// confirm says when the object was last known to be as the pass knows it, and asks the API server where that is a while ago.
+func (p *proof) confirm(ctx context.Context) (time.Time, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.clock.Now()
+	if aws.Elapsed(p.at, now) <= proofFor {
+		return p.at, nil
+	}
+	latest := &v1alpha1.AgentDisconnect{}
+	if err := p.reader.Get(ctx, p.name, latest); err != nil {
+		return time.Time{}, err
+	}
+	if latest.UID != p.uid || latest.ResourceVersion != p.version {
+		return time.Time{}, errChanged
+	}
+	p.at = now
+	return now, nil
+}
+
+// onRead has the writes of a context rest on the network ACL as this pass read it, beside the object.
+func (s *scope) onRead(ctx context.Context) context.Context {
+	if !s.aclRead {
+		return ctx
+	}
+	read := s.aclReadAt
+	return aws.RestingOn(ctx, func(context.Context) (time.Time, error) { return read, nil })
+}

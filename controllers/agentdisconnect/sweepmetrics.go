@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+)
+
+var (
+	sweepFound = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "agentdisconnect_sweep_found",
+		Help: "What the last sweep found in AWS that no run of this cluster looks after, by kind and by whose it is: own, other (Kubernetes clusters) or unknown.",
+	}, []string{"kind", "cluster"})
+
+	sweepUndone = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "agentdisconnect_sweep_undone_total",
+		Help: "Findings of sweeps that were undone, by kind.",
+	}, []string{"kind"})
+
+	sweepFailures = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "agentdisconnect_sweep_failures_total",
+		Help: "Sweeps that something kept from all of their work.",
+	})
+
+	sweepLastSuccess = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "agentdisconnect_sweep_last_success_timestamp_seconds",
+		Help: "When the last sweep without a failure ended, in seconds since 1970; 0: none has.",
+	})
+)
+
+func init() {
+	for _, kind := range sweep.Kinds() {
+		sweepUndone.WithLabelValues(string(kind)) // so that an alert sees the first one
+	}
+	metrics.Registry.MustRegister(sweepFound, sweepUndone, sweepFailures, sweepLastSuccess)
+}
+
+// sweepCounts count findings by kind and cluster.
+type sweepCounts map[[2]string]float64
+
+const (
+	clusterOwn     = "own"
+	clusterOther   = "other"
+	clusterUnknown = "unknown"
+)
+
+func newSweepCounts() sweepCounts {
+	c := sweepCounts{}
+	for _, kind := range sweep.Kinds() {
+		for _, cluster := range []string{clusterOwn, clusterOther, clusterUnknown} {
+			c[[2]string{string(kind), cluster}] = 0
+		}
+	}
+	return c
+}
+
+func (c sweepCounts) add(f sweep.Found, own string) {
+	cluster := clusterOther
+	switch f.ClusterID {
+	case own:
+		cluster = clusterOwn
+	case "":
+		cluster = clusterUnknown
+	}
+	c[[2]string{string(f.Kind), cluster}]++
+}
+
+func (c sweepCounts) publish() {
+	for labels, n := range c {
+		sweepFound.WithLabelValues(labels[:]...).Set(n)
+	}
+}
+
+// observeSweep notes how a sweep went.
+func observeSweep(now time.Time, err error) {
+	if err != nil {
+		sweepFailures.Inc()
+		return
+	}
+	sweepLastSuccess.Set(float64(now.Unix()))
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sweep
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// soon is how long reads lag that lag as usual.
+const soon = 5 * time.Second
+
+// clone undoes a network ACL that a run made.
+func (a *attempt) clone(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) error {
+	originals, err := nacl.ReadAll(ctx, a.clients.EC2, originalsOf([]*nacl.ACL{acl})...)
+	if err != nil {
+		return err
+	}
+	original := originals[acl.Tags[nacl.TagOriginal]]
+	fate, problem := judge(acl, claim, original)
+	switch fate {
+	case fateDelete:
+		return a.discard(ctx, acl.ID)
+	case fateReturn:
+		return a.giveBack(ctx, acl, original)
+	case fateAdopt:
+		return a.adopt(ctx, acl, claim, problem)
+	case fateEdited, fateInUse:
+		return a.lower(ctx, acl, claim, problem)
+	default:
+		a.leave(problem)
+		return nil
+	}
+}
+
+// giveBack moves the subnet from the clone to the original, and deletes the clone.
+func (a *attempt) giveBack(ctx context.Context, clone, original *nacl.ACL) error {
+	subnet := clone.Tags[nacl.TagSubnet]
+	outcome, err := nacl.Associate(ctx, a.clients.EC2, clone.Associations[subnet], original.ID)
+	switch {
+	case err != nil:
+		return err
+	case outcome == nacl.Stale:
+		a.wait(a.clock.Now().Add(soon), "subnet %s was moved from clone %s just now: sweep again", subnet, clone.ID)
+		return nil
+	}
+	a.did("gave subnet %s network ACL %s back", subnet, original.ID)
+	again, claim, err := a.read(ctx)
+	if err != nil || claim == nil {
+		return err
+	}
+	switch {
+	case len(without(again.SubnetIDs, subnet)) > 0:
+		return a.lower(ctx, again, *claim, inUse(again))
+	case !accountedFor(again, *claim, original):
+		a.leave(fmt.Sprintf("someone edited clone %s just now: sweep again", clone.ID))
+		return nil
+	}
+	return a.discard(ctx, clone.ID)
+}
+
+// discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone for certain.
+func (a *attempt) discard(ctx context.Context, id string) error {
+	outcome, err := nacl.DeleteACL(ctx, a.clients.EC2, id)
+	switch {
+	case err != nil:
+		return err
+	case outcome == nacl.InUse:
+		a.wait(a.clock.Now().Add(soon), "AWS does not delete clone %s yet, since a subnet is on it: sweep again", id)
+		return nil
+	}
+	a.did("deleted clone %s", id)
+	if a.lift {
+		a.result.Done = true
+		return nil
+	}
+	all, unseen := a.schedules(ctx) // one about what is gone deletes nothing, and then itself
+	if unseen != nil {
+		all = a.f.armed // those that were there when it was found
+	}
+	err = a.unschedule(ctx, all, func(armed) bool { return true })
+	a.result.Done = err == nil
+	return err
+}
+
+// lower takes the denies off a clone that stays.
+func (a *attempt) lower(ctx context.Context, acl *nacl.ACL, claim nacl.Claim, why string) error {
+	_, err := a.denies(ctx, acl, claim)
+	if err == nil {
+		err = a.unscheduleGone(ctx, claim)
+	}
+	a.leave(why)
+	return err
+}
+
+// adopt leaves the clone to the subnets whose original is gone, without anything of the run.
+func (a *attempt) adopt(ctx context.Context, acl *nacl.ACL, claim nacl.Claim, why string) error {
+	// The original was there when the run began: by then all reads show it, unless it was made just before.
+	if sure := claim.Started.Add(nacl.AmbiguousFor); a.clock.Now().Before(sure) {
+		a.wait(sure, "reads lack network ACL %s, which clone %s is a copy of: sweep again at %s", acl.Tags[nacl.TagOriginal], acl.ID, sure.Format(time.RFC3339))
+		return nil
+	}
+	settled, err := a.denies(ctx, acl, claim)
+	if err == nil {
+		err = a.unscheduleGone(ctx, claim)
+	}
+	switch {
+	case err != nil:
+		return err
+	case !settled || a.lift:
+		a.leave(why)
+		return nil
+	}
+	acl, again, err := a.read(ctx)
+	if err != nil || again == nil {
+		return err
+	}
+	if settled, err = a.denies(ctx, acl, *again); err != nil || !settled {
+		return err
+	}
+	adopted := map[string]string{nacl.TagAdopted: claim.Started.UTC().Format(time.RFC3339)}
+	if _, err := nacl.WriteTags(ctx, a.clients.EC2, acl.ID, adopted); err != nil {
+		return err
+	}
+	keys := slices.Concat(nacl.TagKeys(a.f.UID), []string{nacl.TagClone, nacl.TagOriginal, nacl.TagSubnet, nacl.TagCopies})
+	if err := a.untag(ctx, acl.ID, keys); err != nil {
+		return err
+	}
+	a.leave(why)
+	a.result.Done = true
+	return nil
+}
+
+// unscheduleGone deletes the schedules for rules of a clone that are gone for certain: whoever edits the clone may use the
+// numbers.
+func (a *attempt) unscheduleGone(ctx context.Context, claim nacl.Claim) error {
+	if a.lift {
+		return nil
+	}
+	all, unseen := a.schedules(ctx)
+	err := a.unschedule(ctx, all, func(s armed) bool {
+		return !slices.ContainsFunc(claim.Rules, func(r nacl.ClaimedRule) bool { return r.Number == s.number && !a.goneFor(r, claim, a.clock.Now()) })
+	})
+	if unseen != nil {
+		a.leave(fmt.Sprintf("schedules of the dead man's switch were not looked at (%s): if the run had one, delete those named agd.%s.*", aws.Message(unseen), a.f.UID))
+	}
+	return err
+}

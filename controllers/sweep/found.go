@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sweep
+
+import (
+	"cmp"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// Margin is how long past a run's end its traces count as left behind. Nothing is created after the end, and a clean-up
+// takes seconds; the rest is for clocks that differ and reads that lag.
+const Margin = 5 * time.Minute
+
+// Kind says what was found.
+type Kind string
+
+// The kinds.
+const (
+	// KindRules are entries and tags of a run in place.
+	KindRules Kind = "rules"
+	// KindClone is a network ACL that a run made.
+	KindClone Kind = "clone"
+	// KindSchedules are schedules of the dead man's switch whose clone wasn't found.
+	KindSchedules Kind = "schedules"
+	// KindAdopted is a clone that stays as its subnet's network ACL. It is listed, never undone.
+	KindAdopted Kind = "adopted"
+	// KindUnreadable are tags of ours that can't be read, or contradict each other. They are listed, never acted on.
+	KindUnreadable Kind = "unreadable"
+)
+
+// Kinds are all kinds.
+func Kinds() []Kind { return []Kind{KindRules, KindClone, KindSchedules, KindAdopted, KindUnreadable} }
+
+// Schedule is a schedule of the dead man's switch.
+type Schedule struct{ Group, Name string }
+
+// Found is what one run left in one place.
+type Found struct {
+	Kind Kind
+	// AccountID has 12 digits, Region is such as ap-northeast-1.
+	AccountID, Region string
+	// NetworkACLID is the network ACL with the tags; of schedules, the one that they are about.
+	NetworkACLID string
+	// OriginalID is what a clone says that it is a copy of.
+	OriginalID string
+	// SubnetIDs are the subnets that have the network ACL now.
+	SubnetIDs []string
+	// UID is that of the run's object, Owner the object as namespace/name, ClusterID the UID of the namespace kube-system in
+	// its Kubernetes cluster. Empty, each of them: the tags don't say.
+	UID, Owner, ClusterID string
+	// Started and Expires are when the run began and when it ends; zero: the tags don't say.
+	Started, Expires time.Time
+	// Rules are what the tags claim.
+	Rules []nacl.ClaimedRule
+	// Present are those of them that stand there now, whole.
+	Present []nacl.Entry
+	// Schedules are those about the network ACL.
+	Schedules []Schedule
+	// Problem says what keeps it from being undone wholly, and what to do; empty: nothing does.
+	Problem string
+
+	armed []armed
+}
+
+// PastEnd says whether the run should have been over for a while.
+func (f Found) PastEnd(now time.Time) bool {
+	return !f.Expires.IsZero() && !now.Before(f.Expires.Add(Margin))
+}
+
+func (f Found) compare(o Found) int {
+	return cmp.Or(cmp.Compare(f.UID, o.UID), cmp.Compare(f.NetworkACLID, o.NetworkACLID), cmp.Compare(f.Kind, o.Kind))
+}
+
+// is says whether a claim is the one that was found.
+func (f Found) is(c nacl.Claim) bool {
+	return c.UID == f.UID && c.Started.Equal(f.Started) && c.Expires.Equal(f.Expires)
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sweep
+
+import (
+	"sync"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// forgetAfter is how long what was seen of a finding is kept that doesn't turn up again: longer than any interval between two
+// sweeps.
+const forgetAfter = 48 * time.Hour
+
+// memory is what an Undoer saw, a finding each.
+type memory struct {
+	mu  sync.Mutex
+	all map[spot]*evidence
+}
+
+// spot tells findings apart. Another run of the same object is another one.
+type spot struct {
+	kind                            Kind
+	accountID, region, aclID, owner string
+	started                         time.Time
+}
+
+func spotOf(f Found) spot {
+	return spot{f.Kind, f.AccountID, f.Region, f.NetworkACLID, f.UID, f.Started.UTC()}
+}
+
+// evidence is what was seen of one finding.
+type evidence struct {
+	// mu is held by the attempt that is under way.
+	mu sync.Mutex
+	// gone says when AWS acknowledged that a rule's entry was deleted, lacking since when reads have lacked those of others.
+	gone, lacking map[nacl.ClaimedRule]time.Time
+	// missing is since when reads lack the whole network ACL; zero: they don't.
+	missing time.Time
+
+	touched time.Time // guarded by memory.mu
+}
+
+// of gives what was seen of a finding, and drops what is too old.
+func (m *memory) of(f Found, now time.Time) *evidence {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.all == nil {
+		m.all = map[spot]*evidence{}
+	}
+	for at, e := range m.all {
+		if now.Sub(e.touched) > forgetAfter {
+			delete(m.all, at)
+		}
+	}
+	e := m.all[spotOf(f)]
+	if e == nil {
+		e = &evidence{gone: map[nacl.ClaimedRule]time.Time{}, lacking: map[nacl.ClaimedRule]time.Time{}}
+		m.all[spotOf(f)] = e
+	}
+	e.touched = now
+	return e
+}
+
+func (m *memory) forget(f Found) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.all, spotOf(f))
+}
+
+// acknowledge notes that AWS deleted a rule's entry.
+func (e *evidence) acknowledge(rule nacl.ClaimedRule, now time.Time) {
+	e.gone[rule] = now
+	delete(e.lacking, rule)
+}
+
+// forget notes that a rule's entry stood, and that nobody knows whether it still does.
+func (e *evidence) forget(rule nacl.ClaimedRule) {
+	delete(e.gone, rule)
+	delete(e.lacking, rule)
+}
+
+// deletedJustNow says until when a read that shows a rule's entry may only lag behind its deletion: by now something else
+// may stand there. The zero time: it doesn't lag.
+func (e *evidence) deletedJustNow(rule nacl.ClaimedRule, now time.Time) time.Time {
+	at, gone := e.gone[rule]
+	if until := at.Add(nacl.SettleFor); gone && now.Before(until) && !now.Before(at) {
+		return until
+	}
+	return time.Time{}
+}
+
+// lackingUntil notes that a read lacks a rule's entry, and says from when on that shows that there is none.
+func (e *evidence) lackingUntil(rule nacl.ClaimedRule, claim nacl.Claim, now time.Time) time.Time {
+	if _, gone := e.gone[rule]; gone {
+		return now
+	}
+	since, again := e.lacking[rule]
+	if !again || now.Before(since) { // a clock that was set back proves nothing
+		since = now
+		e.lacking[rule] = now
+	}
+	return earlier(since.Add(nacl.AmbiguousFor), claim.Expires.Add(Margin))
+}
+
+// goneFor says whether a rule's entry is gone for certain.
+func (e *evidence) goneFor(rule nacl.ClaimedRule, claim nacl.Claim, now time.Time) bool {
+	_, gone := e.gone[rule]
+	_, lacking := e.lacking[rule]
+	return gone || lacking && !now.Before(e.lackingUntil(rule, claim, now))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sweep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// Result is what became of a finding.
+type Result struct {
+	// Done says that nothing of it is left that is to go.
+	Done bool
+	// Did has a sentence for each thing that was done: "deleted rule 80 of network ACL acl-…".
+	Did []string
+	// Left says what stays and why, and what to do or when to run again; empty where nothing stays.
+	Left string
+	// Again is when another try gets further, where nothing but time is lacking; zero: it takes a person, or no more.
+	Again time.Time
+}
+
+// Undoer undoes what was found. It remembers what it saw gone, so that undoing again gets further. Its methods may be called
+// from several goroutines.
+type Undoer struct {
+	clock  clock.PassiveClock
+	memory memory
+}
+
+// NewUndoer makes an undoer that remembers nothing yet.
+func NewUndoer(clk clock.PassiveClock) *Undoer { return &Undoer{clock: clk} }
+
+// Undo takes away what was found, as far as it gets: it may be repeated, and stopped anywhere. What isn't as it was found is
+// left. The Result says what was done also beside an error, which is AWS's, or says that the credentials are another account's.
+func (u *Undoer) Undo(ctx context.Context, clients *aws.Clients, f Found) (Result, error) {
+	return u.undo(ctx, clients, f, false)
+}
+
+// Lift takes away what of a finding acts on traffic, and leaves the rest to the object's own clean-up, which needs it: tags of
+// rules in place, and schedules. A clone goes as a whole.
+func (u *Undoer) Lift(ctx context.Context, clients *aws.Clients, f Found) (Result, error) {
+	return u.undo(ctx, clients, f, true)
+}
+
+// attempt is one call of Undo or Lift.
+type attempt struct {
+	*evidence
+	f       Found
+	clients *aws.Clients
+	clock   clock.PassiveClock
+	// lift says that tags and schedules stay.
+	lift bool
+	// readAt is when the network ACL was last read: what is written rests on it.
+	readAt time.Time
+	result Result
+}
+
+func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift bool) (Result, error) {
+	switch f.Kind {
+	case KindAdopted:
+		return Result{Left: fmt.Sprintf("network ACL %s stays as that of its subnets", f.NetworkACLID)}, nil
+	case KindUnreadable:
+		return Result{Left: f.Problem}, nil
+	}
+	if clients.Region != f.Region {
+		return Result{}, fmt.Errorf("what was found is in Region %s, and the clients are of Region %s", f.Region, clients.Region)
+	}
+	switch account, err := whose(ctx, clients); {
+	case err != nil:
+		return Result{}, err
+	case account != f.AccountID:
+		return Result{}, fmt.Errorf("what was found is in account %s, and the credentials are of account %s: use those that it was found with", f.AccountID, account)
+	}
+	a := &attempt{evidence: u.memory.of(f, u.clock.Now()), f: f, clients: clients, clock: u.clock, lift: lift}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	err := a.run(ctx)
+	if err != nil {
+		a.result.Done = false
+	}
+	if a.result.Done {
+		u.memory.forget(f)
+	}
+	return a.result, err
+}
+
+func (a *attempt) run(ctx context.Context) error {
+	a.readAt = a.clock.Now()
+	ctx = aws.RestingOn(ctx, func(context.Context) (time.Time, error) { return a.readAt, nil })
+	if a.f.Kind == KindSchedules {
+		return a.strandedSchedules(ctx)
+	}
+	acl, claim, err := a.read(ctx)
+	if err != nil || claim == nil {
+		return err
+	}
+	if a.f.Kind == KindClone {
+		return a.clone(ctx, acl, *claim)
+	}
+	return a.inPlace(ctx, acl, *claim)
+}
+
+// read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
+func (a *attempt) read(ctx context.Context) (*nacl.ACL, *nacl.Claim, error) {
+	acl, err := nacl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
+	a.readAt = a.clock.Now()
+	if err != nil {
+		return nil, nil, err
+	}
+	if acl == nil {
+		return nil, nil, a.vanished(ctx)
+	}
+	claims, malformed := nacl.ParseClaims(acl.Tags)
+	i := slices.IndexFunc(claims, func(c nacl.Claim) bool { return c.UID == a.f.UID })
+	cloned := acl.Tags[nacl.TagClone] == a.f.UID
+	switch {
+	case i < 0 && !cloned && !slices.Contains(unreadable(malformed), a.f.UID):
+		a.result.Done = true // someone else was faster
+		return acl, nil, nil
+	case i < 0, !a.f.is(claims[i]), cloned != (a.f.Kind == KindClone):
+		a.wait(a.clock.Now(), "the tags of network ACL %s are not as they were when they were found: search again", acl.ID)
+		return acl, nil, nil
+	}
+	return acl, &claims[i], nil
+}
+
+// vanished ends an attempt on a network ACL that AWS doesn't know.
+func (a *attempt) vanished(ctx context.Context) error {
+	if a.f.Kind == KindClone {
+		return a.strandedSchedules(ctx)
+	}
+	a.result.Done = true
+	return nil
+}
+
+// inPlace undoes entries and tags of a run on a network ACL that isn't its own.
+func (a *attempt) inPlace(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) error {
+	settled, err := a.denies(ctx, acl, claim)
+	switch why := stripped(acl, a.f.UID); {
+	case err != nil || !settled:
+		return err
+	case a.lift:
+		a.result.Done = true
+		return nil
+	case why != "":
+		a.leave(why)
+		return nil
+	}
+	// Whatever was written since the read above would be forgotten with the tags.
+	acl, again, err := a.read(ctx)
+	if err != nil || again == nil {
+		return err
+	}
+	if settled, err = a.denies(ctx, acl, *again); err != nil || !settled {
+		return err
+	}
+	if err := a.untag(ctx, acl.ID, nacl.TagKeys(a.f.UID)); err != nil {
+		return err
+	}
+	a.result.Done = true
+	return nil
+}
+
+// denies deletes the claimed entries that stand, and says whether none is left for certain.
+func (a *attempt) denies(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) (settled bool, err error) {
+	var errs []error
+	var due time.Time
+	for _, rule := range claim.Rules {
+		if shared(acl, claim, rule) {
+			continue
+		}
+		now, until := a.clock.Now(), time.Time{}
+		if entry, there := nacl.At(acl.Entries, rule.Number); !there || !claimOf(claim, rule).Owns(entry) {
+			until = a.lackingUntil(rule, claim, now)
+		} else if until = a.deletedJustNow(rule, now); until.IsZero() {
+			errs = append(errs, a.delete(ctx, acl.ID, rule, entry))
+		}
+		if now.Before(until) {
+			due = later(due, until)
+		}
+	}
+	if !due.IsZero() {
+		a.wait(due, "network ACL %s keeps the tags of run %s for now: reads may not yet show all that was done to its rules. Sweep again at %s, or, from within another process, at %s",
+			acl.ID, a.f.UID, due.Format(time.RFC3339), claim.Expires.Add(Margin).Format(time.RFC3339))
+	}
+	return due.IsZero() && errors.Join(errs...) == nil, errors.Join(errs...)
+}
+
+// delete deletes the entry of a rule, which a read just showed.
+func (a *attempt) delete(ctx context.Context, aclID string, rule nacl.ClaimedRule, entry nacl.Entry) error {
+	if _, err := nacl.DeleteEntry(ctx, a.clients.EC2, aclID, entry); err != nil {
+		a.forget(rule)
+		return err
+	}
+	a.acknowledge(rule, a.clock.Now())
+	a.did("deleted rule %d (%s) of network ACL %s", rule.Number, entry.CIDR, aclID)
+	return nil
+}
+
+// shared says whether a later run claims the very same entry: then it is that one's.
+func shared(acl *nacl.ACL, claim nacl.Claim, rule nacl.ClaimedRule) bool {
+	claims, _ := nacl.ParseClaims(acl.Tags)
+	return slices.ContainsFunc(claims, func(c nacl.Claim) bool {
+		after := c.Started.After(claim.Started) || c.Started.Equal(claim.Started) && c.UID > claim.UID
+		return after && slices.Contains(c.Rules, rule)
+	})
+}
+
+// claimOf is a claim to one rule alone.
+func claimOf(claim nacl.Claim, rule nacl.ClaimedRule) nacl.Claim {
+	claim.Rules = []nacl.ClaimedRule{rule}
+	return claim
+}
+
+func (a *attempt) untag(ctx context.Context, aclID string, keys []string) error {
+	if _, err := nacl.RemoveTags(ctx, a.clients.EC2, aclID, keys); err != nil {
+		return err
+	}
+	a.did("removed the tags of run %s from network ACL %s", a.f.UID, aclID)
+	return nil
+}
+
+func (a *attempt) did(format string, args ...any) {
+	a.result.Did = append(a.result.Did, fmt.Sprintf(format, args...))
+}
+
+// leave notes what stays.
+func (a *attempt) leave(why string) {
+	if why == "" || a.result.Left == why {
+		return
+	}
+	if a.result.Left != "" {
+		why = a.result.Left + "; " + why
+	}
+	a.result.Left = why
+}
+
+// wait notes what stays for now, and when it need no longer.
+func (a *attempt) wait(until time.Time, format string, args ...any) {
+	a.leave(fmt.Sprintf(format, args...))
+	a.result.Again = later(a.result.Again, until)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
