@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// What a pass happens to know, a bit each.
+const (
+	isDeleted = 1 << iota
+	hasRead
+	hasDenies // in the network ACL as read
+	onSubnet
+	hasWait
+	hasTrouble
+	sawEndpoints
+)
+
+// edited is a pass over an object whose status and spec are any JSON that decodes.
+func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *problem, err error) {
+	obj := &v1alpha1.AgentDisconnect{}
+	if err := errors.Join(json.Unmarshal(status, &obj.Status), json.Unmarshal(spec, &obj.Spec)); err != nil {
+		return nil, nil, err
+	}
+	obj.Name, obj.Namespace, obj.UID, obj.Generation = "outage", "team-a", types.UID("7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"), 3
+	obj.CreationTimestamp = *at(-60)
+	if bits&isDeleted != 0 {
+		obj.DeletionTimestamp = at(0)
+	}
+	s = &scope{obj: obj, first: *obj.Status.DeepCopy(), now: testStart.Add(time.Duration(seconds%1e6) * time.Second), seen: newMemory()}
+	s.mode, _ = ModeAt(obj, s.now)
+	if bits&hasRead != 0 {
+		s.seen.aclRead = s.now
+		s.seen.acl = &nacl.ACL{ID: testACL, Entries: []nacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}
+		if bits&onSubnet != 0 {
+			s.seen.acl.SubnetIDs = []string{obj.Spec.SubnetID}
+		}
+		if bits&hasDenies != 0 {
+			for i, destination := range desired(obj) {
+				s.seen.acl.Entries = append(s.seen.acl.Entries, nacl.Deny(int32(1+i%99), destination.CIDR))
+			}
+		}
+	}
+	switch {
+	case bits&hasTrouble != 0:
+		trouble = aPerson
+	case bits&hasWait != 0:
+		trouble = theWeight
+	}
+	if bits&sawEndpoints != 0 {
+		s.seen.endpoints.at = s.now
+	}
+	return s, trouble, nil
+}
+
+// Whatever someone writes into a status, the rules that it names come before all else, and no condition claims what was
+// not seen.
+func FuzzEditedStatus(f *testing.F) {
+	spec := []byte(`{"cluster":"demo","subnetID":"subnet-0a1b2c3d","duration":"10m"}`)
+	for _, h := range [][]happened{
+		{}, {started, read}, {started, agents(false, false)}, {started, cloning(v1alpha1.CloneCreating)}, {started, cloning(v1alpha1.CloneServing)},
+		{started, restored}, {started, restored, backAgain, completed(13)}, {started, completed(13)}, {started, aborted(v1alpha1.AbortSubnetLeft)},
+		{neverBegun}, {neverBegun, started}, {looked()}, {started, cloning(v1alpha1.CloneAdopted), restored, completed(12)},
+	} {
+		fact := facing(ModeActive, h...)
+		status, err := json.Marshal(fact.obj.Status)
+		NewWithT(f).Expect(err).NotTo(HaveOccurred())
+		for _, bits := range []uint8{0, hasRead | onSubnet, hasRead | hasDenies | onSubnet | sawEndpoints, hasTrouble, isDeleted | hasWait} {
+			f.Add(status, spec, int64(300), bits)
+		}
+		f.Add(status, []byte(`{"mode":"Plan","runID":"two","duration":"1h","suspend":true,"startAfter":"2026-01-02T04:00:00Z"}`), int64(3600), uint8(0))
+	}
+	f.Add([]byte(`{"rules":[{"networkACLID":"acl-1","ruleNumber":32767,"cidr":"0.0.0.0/0","state":"Installed"}],"completionTime":"2026-01-02T03:04:05Z","restoredTime":"2026-01-02T03:04:05Z"}`), spec, int64(0), uint8(0))
+	f.Add([]byte(`{"startTime":"2026-01-02T03:04:05Z","agents":{"total":3,"containerInstances":[{"arn":"","gone":true}]},"networkACL":{"mode":"Clone","state":"Serving","baseline":["x"]}}`), spec, int64(0), uint8(hasRead))
+	f.Add([]byte(`{"startTime":"2026-01-02T03:04:05Z","expirationTime":"2999-12-31T23:59:59Z","agents":{"total":2147483647,"disconnected":2147483647,"uncounted":-1},"endpoints":[{"hostname":"a","session":"ACS","addresses":["x","::ffff:192.0.2.1","fe80::1%eth0"]}]}`), spec, int64(0), uint8(hasRead|hasDenies|onSubnet))
+	f.Fuzz(func(t *testing.T, status, spec []byte, seconds int64, bits uint8) {
+		s, trouble, err := edited(status, spec, seconds, bits)
+		if err != nil || len(status) > 8192 || s.status().Abort != nil && !oneWord.MatchString(s.status().Abort.Reason) {
+			return // the API server takes no such object
+		}
+		g := NewWithT(t)
+		expectMode(g, s)
+		expectLedger(g, s)
+		before := s.obj.DeepCopy()
+		s.setConditions(trouble)
+		if s.mode != ModeFinished || before.Status.Plan != nil {
+			expectConditions(g, s)
+		}
+		after := s.obj.DeepCopy()
+		s.setConditions(trouble)
+		g.Expect(equality.Semantic.DeepEqual(s.obj, after)).To(BeTrue(), "or every pass would write the status again")
+		before.Status.Conditions, before.Status.ObservedGeneration = after.Status.Conditions, after.Status.ObservedGeneration
+		before.Status.Plan = after.Status.Plan
+		g.Expect(equality.Semantic.DeepEqual(before, after)).To(BeTrue(), "conditions are all that is computed")
+	})
+}
+
+var oneWord = regexp.MustCompile(`^[A-Z][A-Za-z]*$`)
+
+func expectMode(g Gomega, s *scope) {
+	status := s.status()
+	_, change := ModeAt(s.obj, s.now)
+	begun := s.mode == ModeActive || s.mode == ModeSuspended && status.StartTime != nil
+	if len(status.Rules) > 0 {
+		g.Expect(Restored(status)).To(BeFalse())
+		g.Expect(begun || slices.Contains([]Mode{ModeDeleting, ModeAborted, ModeExpired}, s.mode)).To(BeTrue(), "%s, and there are rules", s.mode)
+	}
+	if s.mode == ModeFinished {
+		g.Expect(status.CompletionTime).NotTo(BeNil())
+		g.Expect(Restored(status)).To(BeTrue())
+	}
+	if begun {
+		g.Expect(s.now).To(BeTemporally("<", expiration(status)))
+		g.Expect(change).To(BeTemporally("==", expiration(status)), "the end is never slept through")
+	}
+}
+
+// expectLedger: what is acted on is of our shape, and of the network ACL that the run is on.
+func expectLedger(g Gomega, s *scope) {
+	sound, err := s.ledger()
+	g.Expect(err == nil).To(Equal(len(sound) == len(s.status().Rules)))
+	if err != nil {
+		found := explain(err)
+		g.Expect(found.reason).To(Equal(v1alpha1.ReasonLedgerInvalid))
+		g.Expect(found.stalled).To(BeTrue())
+	}
+	for _, line := range sound {
+		e := nacl.EntryOf(line)
+		g.Expect(e.Egress && !e.Allow && e.Protocol == nacl.AllProtocols && e.CIDR.IsValid()).To(BeTrue())
+		g.Expect(e.Number).To(And(BeNumerically(">=", nacl.FirstNumber), BeNumerically("<=", nacl.LastNumber)))
+		g.Expect(line.NetworkACLID).To(Equal(idOf(s.status().NetworkACL)))
+		g.Expect(e.CIDR.IsSingleIP() || len(ranges(s.obj)) > 0).To(BeTrue())
+	}
+	if s.status().NetworkACL != nil {
+		_, _ = s.baseline()
+		o := (&Reconciler{options: Options{ClusterID: "c"}}).ownership(s, sound)
+		if len(sound) <= v1alpha1.MaxRules {
+			g.Expect(nacl.Covered(o.Tags(), o)).To(BeTrue())
+		}
+	}
+}
+
+func idOf(acl *v1alpha1.NetworkACL) string {
+	if acl == nil {
+		return ""
+	}
+	return acl.ID
+}
+
+var reasonForm = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
+
+func expectConditions(g Gomega, s *scope) {
+	status := s.status()
+	for _, conditionType := range []string{
+		v1alpha1.ConditionSucceeded, v1alpha1.ConditionEndpointsDiscovered, v1alpha1.ConditionRulesInstalled, v1alpha1.ConditionAgentsDisconnected,
+	} {
+		c := meta.FindStatusCondition(status.Conditions, conditionType)
+		g.Expect(c).NotTo(BeNil(), "a defined value in every state")
+		g.Expect(reasonForm.MatchString(c.Reason)).To(BeTrue(), c.Reason)
+		g.Expect(len(c.Message)).To(BeNumerically("<=", 32768))
+	}
+	if succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded); succeeded.Status != unknown {
+		g.Expect(Restored(status)).To(BeTrue(), "%s, and not all is gone", succeeded.Reason)
+	}
+	if meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionRulesInstalled) {
+		g.Expect(s.seen.aclRead.IsZero()).To(BeFalse(), "nothing was read")
+		g.Expect(s.mode).To(Equal(ModeActive))
+		g.Expect(s.seen.acl.SubnetIDs).To(ContainElement(s.obj.Spec.SubnetID))
+		for _, destination := range desired(s.obj) {
+			_, denied := nacl.Denied(s.seen.acl.Entries, destination.CIDR)
+			g.Expect(denied).To(BeTrue(), "%v", destination)
+		}
+	}
+	if meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReconciling) {
+		g.Expect(meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled)).To(BeNil())
+	}
+}
