@@ -132,10 +132,15 @@ func (r *Reconciler) admitQuotas(s *scope, t *target) error {
 	return nil
 }
 
-// foreignClaim makes a run wait for one of another Kubernetes cluster that uses the network ACL.
+// foreignClaim makes a run wait for one of another Kubernetes cluster that uses the network ACL, or for one of its own that its
+// status has lost.
 func (r *Reconciler) foreignClaim(s *scope, acl *nacl.ACL) error {
 	claims, _ := nacl.ParseClaims(acl.Tags)
 	for _, claim := range claims {
+		if claim.UID == string(s.obj.UID) && claim.ClusterID == r.options.ClusterID {
+			return wait(v1alpha1.ReasonHolder, "network ACL %s still has what an earlier run of this object made, of which the status knows nothing: this run begins when that is swept, some minutes after %s. To have it sooner: kubectl agentdisconnect sweep --uid %s --apply",
+				acl.ID, claim.Expires.UTC().Format(time.RFC3339), claim.UID)
+		}
 		if claim.ClusterID != r.options.ClusterID && s.now.Before(claim.Expires) {
 			return wait(v1alpha1.ReasonHolder, "%s of another Kubernetes cluster (%s) holds network ACL %s until %s: this run begins when that one is over",
 				claim.Owner, claim.ClusterID, acl.ID, claim.Expires.UTC().Format(time.RFC3339))

@@ -87,13 +87,6 @@ func (a *audit) violation(format string, args ...any) {
 }
 
 // place is where an entry stands: its network ACL, direction and number.
-// disclaim has a rule count as a stranger's, since someone took its line out of the ledger.
-func (a *audit) disclaim(aclID string, number int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.made, fmt.Sprintf("%s egress=true %d", aclID, number))
-}
-
 func place(c call.Call) string {
 	return c.Param("NetworkAclId") + " egress=" + c.Param("Egress") + " " + c.Param("RuleNumber")
 }

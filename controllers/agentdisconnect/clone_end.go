@@ -157,11 +157,9 @@ func (r *Reconciler) dropLines(ctx context.Context, s *scope) (bool, error) {
 
 // leave takes the run's denies off a clone that stays, and says why it does.
 func (r *Reconciler) leave(ctx context.Context, s *scope, why *problem) error {
-	done, err := r.undoLines(ctx, s, s.seen.acl.Entries)
-	if done {
-		err = r.disarm(ctx, s) // whoever edits the clone may use the numbers
-	}
-	return errors.Join(err, why)
+	_, err := r.undoLines(ctx, s, s.seen.acl.Entries)
+	// Whoever edits the clone may use the numbers of rules that are gone.
+	return errors.Join(err, r.disarmStale(ctx, s), why)
 }
 
 func (s *scope) cloneInUse() *problem {

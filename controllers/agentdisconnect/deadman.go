@@ -50,7 +50,7 @@ func (r *Reconciler) checkSwitch(ctx context.Context, s *scope) error {
 	if group == "" {
 		return nil
 	}
-	_, err := s.seen.switchable.get(s.now, group, func() (bool, error) { return true, deadman.Check(ctx, s.clients.Scheduler, group) })
+	_, err := s.seen.switchable.get(s.now, group, func() (bool, error) { return true, deadman.Check(ctx, s.clients.Scheduler, group, string(s.obj.UID)) })
 	return noGroup(err, group)
 }
 
@@ -86,7 +86,7 @@ func (r *Reconciler) arm(ctx context.Context, s *scope, lines []v1alpha1.Rule) e
 	for _, line := range lines {
 		numbers = append(numbers, line.RuleNumber)
 	}
-	if err := r.askForSchedules(ctx, s, numbers, deadman.Time(expiration(s.status()))); err != nil {
+	if err := r.askForSchedules(ctx, s, numbers, fires(s.status())); err != nil {
 		return err
 	}
 	unarmed := func(l v1alpha1.Rule) bool {
@@ -125,17 +125,34 @@ func (r *Reconciler) armLeft(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	return r.arm(ctx, s, lines)
 }
 
-// reschedule moves the schedules to after another end of the run.
+// reschedule moves the schedules to after another end of the run. The time is written down before they are asked for: until
+// all are known to have it, they are asked for again.
 func (r *Reconciler) reschedule(ctx context.Context, s *scope, expires time.Time) error {
 	armable, at := deadManSwitch(s.status()), deadman.Time(expires)
-	if armable == nil || armable.Time != nil && armable.Time.Time.Equal(at) {
+	if armable == nil || armable.State == v1alpha1.SwitchArmed && fires(s.status()).Equal(at) {
 		return nil
 	}
-	if err := r.askForSchedules(ctx, s, armable.RuleNumbers, at); err != nil {
+	armable.State, armable.Time = v1alpha1.SwitchArming, stamp(at)
+	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
-	deadManSwitch(s.status()).Time = stamp(at)
+	numbers := armable.RuleNumbers
+	if err := r.askForSchedules(ctx, s, numbers, at); err != nil {
+		return err
+	}
+	unarmed := func(l v1alpha1.Rule) bool { return !slices.Contains(numbers, l.RuleNumber) }
+	if !slices.ContainsFunc(s.status().Rules, unarmed) {
+		deadManSwitch(s.status()).State = v1alpha1.SwitchArmed
+	}
 	return nil
+}
+
+// fires is when the schedules of a run are to fire: what is being moved to counts, so that none fires before it.
+func fires(status *v1alpha1.AgentDisconnectStatus) time.Time {
+	if s := deadManSwitch(status); s != nil && s.Time != nil {
+		return s.Time.Time
+	}
+	return deadman.Time(expiration(status)) // someone edited the status
 }
 
 // disarm deletes the run's schedules, once its rules are known to be gone.
@@ -229,7 +246,7 @@ func (r *Reconciler) prolong(ctx context.Context, s *scope, before, expires *met
 func (r *Reconciler) shorten(ctx context.Context, s *scope) error {
 	armable, expires := deadManSwitch(s.status()), expiration(s.status())
 	moved := s.first.ExpirationTime != nil && expires.Before(s.first.ExpirationTime.Time)
-	due := armable != nil && armable.Time != nil && !armable.Time.Time.Equal(deadman.Time(expires))
+	due := armable != nil && !fires(s.status()).Equal(deadman.Time(expires))
 	if !moved && !due {
 		return nil
 	}

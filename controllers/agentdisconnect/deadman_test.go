@@ -89,7 +89,10 @@ var _ = Describe("The dead man's switch", func() {
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateCompleted))
 		Expect(w.schedules()).To(BeEmpty())
 		Expect(w.get(ctx, obj).Status.NetworkACL.DeadManSwitch).To(BeNil())
-		Expect(w.position("ec2:DeleteNetworkAcl")).To(BeNumerically("<", w.position("scheduler:DeleteSchedule")), "the rules go first")
+		deleted := func(c sim.Call) bool {
+			return c.Name() == "scheduler:DeleteSchedule" && c.Param("Name") != deadman.Name(string(obj.UID), 0) // which only asks
+		}
+		Expect(w.position("ec2:DeleteNetworkAcl")).To(BeNumerically("<", slices.IndexFunc(w.sim.Calls(), deleted)), "the rules go first")
 		w.expectRestored()
 	})
 
@@ -256,5 +259,45 @@ var _ = Describe("The dead man's switch", func() {
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonCloneEdited))
 		Expect(w.denies(clone)).To(BeEmpty())
 		Expect(w.schedules()).To(BeEmpty(), "a number of the clone may be the stranger's now")
+	})
+
+	It("never fires on a run that is being prolonged, whatever keeps that from being done", func(ctx context.Context) {
+		w := switchWorld(ctx)
+		obj := w.blocking(ctx, cloning, within(30*time.Minute))
+		remove := w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateTags", Error: "InternalError"})
+		w.edit(ctx, obj, within(time.Hour))
+		host := w.sim.World().Hosts[0]
+		w.sim.SetHost(agents.ACS, host.Name, netip.MustParseAddr(host.Addresses[0]), netip.MustParseAddr("52.119.223.70"))
+		w.run(ctx, time.Minute, obj)
+		remove()
+		w.run(ctx, time.Minute, obj)
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.ExpirationTime.Sub(seen.Status.StartTime.Time)).To(Equal(time.Hour))
+		Expect(seen.Status.Rules).To(HaveLen(7))
+		Expect(w.schedules()).To(Equal(armedFor(seen)))
+	})
+
+	It("keeps a run from starting that could not take it away again", func(ctx context.Context) {
+		w := switchWorld(ctx)
+		remove := w.sim.Faults().Add(faults.Fault{Action: "scheduler:DeleteSchedule", Denied: true})
+		obj := w.create(ctx, cloning)
+		w.run(ctx, time.Minute, obj)
+		Expect(w.get(ctx, obj).Status.StartTime).To(BeNil())
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Message).To(ContainSubstring("scheduler:DeleteSchedule"))
+		remove()
+		w.run(ctx, 2*time.Minute, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
+	})
+
+	It("lets go of the numbers of rules that are gone, though a line of the ledger can't be undone", func(ctx context.Context) {
+		w := switchWorld(ctx)
+		obj := w.blocking(ctx, cloning, within(time.Hour))
+		clone := w.get(ctx, obj).Status.NetworkACL.ID
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules[5].CIDR = "10.0.0.0/8" })
+		Expect(w.sim.Region().CreateNetworkACLEntry(clone, onlyWeb(120, true))).To(Succeed())
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		w.run(ctx, time.Minute, obj)
+		Expect(w.denies(clone)).To(HaveLen(1))
+		Expect(w.schedules()).To(HaveLen(1), "that of the rule that stands")
 	})
 })

@@ -58,10 +58,27 @@ func (r *Reconciler) undoInPlace(ctx context.Context, s *scope) (bool, error) {
 // undoEntries deletes the run's entries, and says whether none is left.
 func (r *Reconciler) undoEntries(ctx context.Context, s *scope) (bool, error) {
 	observed, err := r.entriesToUndo(ctx, s)
+	if err == nil {
+		err = r.reclaim(ctx, s, observed)
+	}
 	if err != nil {
 		return false, err
 	}
 	return r.undoLines(ctx, s, observed)
+}
+
+// reclaim puts into the ledger what the run's tags on the network ACL claim, what stands there, and what the ledger lacks: that
+// was lost with a status that was restored from a backup, or edited. With the tags, the last trace of it would go.
+func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []nacl.Entry) error {
+	if s.cloned() || s.seen.acl == nil {
+		return nil // a clone goes as a whole
+	}
+	lost := nacl.Unledgered(s.seen.acl.Tags, string(s.obj.UID), s.status().NetworkACL.ID, s.status().Rules, observed)
+	if len(lost) == 0 {
+		return nil
+	}
+	s.status().Rules = upsert(s.status().Rules, lost)
+	return r.persist(ctx, s)
 }
 
 // undoLines takes the lines of the ledger to their end, given a read, and says whether none is left.

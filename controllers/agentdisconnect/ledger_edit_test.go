@@ -128,3 +128,34 @@ var _ = Describe("A ledger that someone edited", func() {
 		}),
 	)
 })
+
+var _ = Describe("A status that lost what the tags on the network ACL still have", func() {
+	It("has the entries taken up again by the run's end, where lines of the ledger are missing", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.blocking(ctx)
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = status.Rules[:2] })
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		w.run(ctx, time.Minute, obj)
+		Expect(w.gone(ctx, obj)).To(BeTrue())
+		w.expectRestored()
+	})
+
+	It("keeps the run from beginning again, where all of it is, until the sweeper took them away", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.blocking(ctx)
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) {
+			*status = v1alpha1.AgentDisconnectStatus{ObservedGeneration: status.ObservedGeneration}
+		})
+		w.restart()
+		w.run(ctx, time.Minute, obj)
+		Expect(w.get(ctx, obj).Status.StartTime).To(BeNil())
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("still has what an earlier run of this object made"))
+		Expect(w.denies(aclID)).To(HaveLen(6))
+
+		w.clock.Step(15 * time.Minute)
+		Expect(w.reconciler.NewSweeper().Sweep(ctx)).To(Succeed())
+		w.expectRestored()
+		w.run(ctx, time.Minute, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
+	})
+})

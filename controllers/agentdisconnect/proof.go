@@ -16,8 +16,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 )
 
-// proofFor is how long the API server's word that the object is as the pass knows it is taken without asking again. With
-// the time that a request may take to be sent (aws.CallTimeout), it is less than the 15 seconds of the leader's lease.
+// proofFor is how long the API server's word that the object is as the pass knows it is taken without asking again. No request
+// is sent on one older than aws.CallTimeout, which is less than the 15 seconds of the leader's lease.
 const proofFor = 4 * time.Second
 
 // errChanged says that the object is no longer as the pass knows it.

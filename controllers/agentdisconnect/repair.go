@@ -45,25 +45,29 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 	r.noteTags(s)
 	switch r.judge(s, sound) {
 	case asItShould:
-		err := r.disarmStale(ctx, s)
-		if err == nil {
-			err = r.armLeft(ctx, s, sound)
-		}
-		if err == nil {
-			err = r.carryOver(ctx, s)
-		}
-		if err == nil && s.status().Abort == nil && s.seen.acl != nil {
-			err = r.fill(ctx, s, sound, false)
-		}
-		if err == nil && s.seen.tags != nil && s.mode == ModeActive && s.status().Abort == nil {
-			err = r.fits(s, r.own(ctx, s)) // someone stripped the tags, or the run's end moved
-		}
-		return err
+		return r.maintain(ctx, s, sound)
 	case drifted:
 		return r.fill(ctx, s, sound, true)
 	default:
 		return nil
 	}
+}
+
+// maintain does what is due on a network ACL that is as it should be: it follows the original, adds rules, and has tags and
+// switch say so. A copy must not get the number of a schedule, nor an entry be made without one; the rest goes on.
+func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
+	stale, unarmed := r.disarmStale(ctx, s), r.armLeft(ctx, s, sound)
+	var err error
+	if stale == nil {
+		err = r.carryOver(ctx, s)
+	}
+	if err == nil && unarmed == nil && s.status().Abort == nil && s.seen.acl != nil {
+		err = r.fill(ctx, s, sound, false)
+	}
+	if err == nil && s.seen.tags != nil && s.mode == ModeActive && s.status().Abort == nil {
+		err = r.fits(s, r.own(ctx, s)) // someone stripped the tags, or the run's end moved
+	}
+	return errors.Join(err, stale, unarmed)
 }
 
 // judgement is what reads of the network ACL come to.

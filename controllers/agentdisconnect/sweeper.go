@@ -102,9 +102,7 @@ func (s *Sweeper) noteRegions(ctx context.Context) error {
 	owners, err := s.owners(ctx)
 	for _, obj := range owners.objects {
 		if target := obj.Status.Target; target != nil && target.Region != "" {
-			s.regions[target.Region] = true
-		} else if region, err := s.r.region(&obj.Spec); err == nil {
-			s.regions[region] = true
+			s.regions[target.Region] = true // it is in the status before anything is written to AWS
 		}
 	}
 	return err
@@ -188,11 +186,15 @@ func (s *Sweeper) judge(ctx context.Context, found []sweep.Found, all owners, co
 		if what == dutyNone {
 			continue
 		}
-		counts.add(f, s.r.options.ClusterID)
 		if what == dutyCount {
+			counts.add(f, s.r.options.ClusterID)
 			continue
 		}
-		if err := s.undo(ctx, f, what); err != nil {
+		done, err := s.undo(ctx, f, what)
+		if !done {
+			counts.add(f, s.r.options.ClusterID)
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("undoing %s of run %s on network ACL %s in Region %s: %w", f.Kind, f.UID, f.NetworkACLID, f.Region, err))
 		}
 	}
@@ -202,8 +204,8 @@ func (s *Sweeper) judge(ctx context.Context, found []sweep.Found, all owners, co
 	return errors.Join(errs...)
 }
 
-// undo does what is due about a finding, and logs what that was.
-func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what duty) error {
+// undo does what is due about a finding, logs what that was, and says whether nothing is left to do.
+func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what duty) (done bool, err error) {
 	act := s.undoer.Undo
 	if what == dutyLift {
 		act = s.undoer.Lift
@@ -216,5 +218,5 @@ func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what duty) error {
 	if result.Done && len(result.Did) > 0 {
 		sweepUndone.WithLabelValues(string(f.Kind)).Inc()
 	}
-	return err
+	return result.Done, err
 }

@@ -58,7 +58,7 @@ func RestingOn(ctx context.Context, confirm Confirm) context.Context {
 type confirmKey struct{}
 
 // refuseLate looks at the time once more right before a request is sent, after it was signed, and again when its body goes
-// out: a connection may have to be made first. Reads do no harm, and are repeated by the SDK.
+// out, if it has one: a connection may have to be made first. Reads do no harm, and are repeated by the SDK.
 func (s *Sessions) refuseLate(stack *middleware.Stack) error {
 	begin := middleware.InitializeMiddlewareFunc("CallBegins",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {

@@ -24,8 +24,9 @@ const (
 	// Prefix begins the names of all schedules.
 	Prefix = "agd."
 
-	// retryAge and retryAttempts are the most that EventBridge Scheduler grants: nobody else is left to try.
-	retryAge      = 24 * time.Hour
+	// retryAge is how long EventBridge Scheduler tries: through an outage of EC2 that is not a disaster, but not until
+	// somebody to whom the clone was left may have given the number to an entry of theirs. retryAttempts is the most it grants.
+	retryAge      = time.Hour
 	retryAttempts = 185
 	// lastNumber is the largest number that an entry can have.
 	lastNumber = 32766
@@ -125,13 +126,17 @@ func Delete(ctx context.Context, client aws.Scheduler, group, name string) error
 	return err
 }
 
-// Check asks AWS whether the schedule group is there: ResourceNotFoundException says that it isn't. There are no dry runs
-// to ask for more.
-func Check(ctx context.Context, client aws.Scheduler, group string) error {
+// Check asks AWS whether the schedule group is there, ResourceNotFoundException says that it isn't, and whether the schedules
+// of a run may be deleted again. There are no dry runs: the deletion is of a schedule that never is.
+func Check(ctx context.Context, client aws.Scheduler, group, uid string) error {
 	_, err := client.ListSchedules(ctx, &scheduler.ListSchedulesInput{
 		GroupName: awssdk.String(group), NamePrefix: awssdk.String(Prefix), MaxResults: awssdk.Int32(1),
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	const never = 0 // no entry has that number
+	return Disarm(ctx, client, group, uid, never)
 }
 
 // schedule is the request for one schedule: at its time, once, and then it deletes itself.

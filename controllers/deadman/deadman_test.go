@@ -79,8 +79,8 @@ func TestDisarmingWhatIsNotThereIsNoError(t *testing.T) {
 func TestCheckTellsAGroupThatIsNotThere(t *testing.T) {
 	g := NewWithT(t)
 	_, client := world(t)
-	g.Expect(deadman.Check(t.Context(), client, group)).To(Succeed())
-	g.Expect(deadman.Check(t.Context(), client, "elsewhere")).To(Satisfy(func(err error) bool { return aws.HasCode(err, aws.CodeScheduleNotFound) }))
+	g.Expect(deadman.Check(t.Context(), client, group, uid)).To(Succeed())
+	g.Expect(deadman.Check(t.Context(), client, "elsewhere", uid)).To(Satisfy(func(err error) bool { return aws.HasCode(err, aws.CodeScheduleNotFound) }))
 }
 
 func TestNamesAndDescriptionsAreReadAsTheyWereWritten(t *testing.T) {

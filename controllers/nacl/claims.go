@@ -5,6 +5,7 @@ package nacl
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,7 +42,32 @@ func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(EntryOf(line)) }
 // Owns says whether the claim is to this entry: number and hash match the whole of it. Whoever may tag a network ACL can
 // write a claim to any entry; none but those of the shape that runs make are theirs.
 func (c Claim) Owns(e Entry) bool {
-	return e.Equal(Deny(e.Number, e.CIDR)) && slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
+	return e.CIDR.Bits() >= widest(e.CIDR) && e.Equal(Deny(e.Number, e.CIDR)) && slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
+}
+
+// Unledgered gives the entries of a network ACL that its tags claim for a run and that the run's ledger lacks, as lines of it:
+// Installed, for they stand there.
+func Unledgered(tags map[string]string, uid, aclID string, ledger []v1alpha1.Rule, observed []Entry) []v1alpha1.Rule {
+	claim, wrong := parseClaim(tags, uid)
+	if wrong != "" {
+		return nil
+	}
+	numbers := numbersOf(ledger)
+	var lost []v1alpha1.Rule
+	for _, e := range observed {
+		if claim.Owns(e) && !numbers[e.Number] {
+			lost = append(lost, v1alpha1.Rule{NetworkACLID: aclID, RuleNumber: e.Number, CIDR: e.CIDR.String(), State: v1alpha1.RuleInstalled})
+		}
+	}
+	return lost
+}
+
+// widest is the length of the widest prefix that a run may deny, as the API bounds the ranges of the spec.
+func widest(cidr netip.Prefix) int {
+	if FamilyOf(cidr) == IPv4 {
+		return 16
+	}
+	return 48
 }
 
 // Covered says whether the tags of a network ACL already say what the run needs them to. Rules beyond that do no harm:

@@ -239,4 +239,9 @@ func TestForgedClaimsOwnNothingThatNoRunMakes(t *testing.T) {
 	g.Expect(claims).To(HaveLen(1), "that it is of an allow can't be seen in the tag")
 	g.Expect(claims[0].Owns(allowOut(100, "0.0.0.0/0"))).To(BeFalse())
 	g.Expect(claims[0].Owner).To(BeEmpty(), "not what we write")
+
+	list = "80:" + hashed("egress 80 deny -1 10.0.0.0/8")
+	value = fmt.Sprintf("v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z %s 1:%s %s", clusterUID, hashed(list), list)
+	claims, _ = nacl.ParseClaims(map[string]string{baseKey: value})
+	g.Expect(claims[0].Owns(nacl.Deny(80, netip.MustParsePrefix("10.0.0.0/8")))).To(BeFalse(), "wider than any run may deny")
 }

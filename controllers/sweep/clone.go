@@ -4,6 +4,7 @@ package sweep
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -84,7 +85,10 @@ func (a *attempt) discard(ctx context.Context, id string) error {
 		all = a.f.armed // those that were there when it was found
 	}
 	err = a.unschedule(ctx, all, func(armed) bool { return true })
-	a.result.Done = err == nil
+	if a.result.Done = err == nil; unseen != nil && len(all) == 0 {
+		a.result.Done = false
+		a.leaveUnseen(unseen)
+	}
 	return err
 }
 
@@ -146,8 +150,16 @@ func (a *attempt) unscheduleGone(ctx context.Context, claim nacl.Claim) error {
 	err := a.unschedule(ctx, all, func(s armed) bool {
 		return !slices.ContainsFunc(claim.Rules, func(r nacl.ClaimedRule) bool { return r.Number == s.number && !a.goneFor(r, claim, a.clock.Now()) })
 	})
+	if unseen != nil && aws.Classify(unseen) != aws.Denied {
+		return errors.Join(err, unseen) // it passes
+	}
 	if unseen != nil {
-		a.leave(fmt.Sprintf("schedules of the dead man's switch were not looked at (%s): if the run had one, delete those named agd.%s.*", aws.Message(unseen), a.f.UID))
+		a.leaveUnseen(unseen)
 	}
 	return err
+}
+
+// leaveUnseen says that there may be schedules which nobody could look at.
+func (a *attempt) leaveUnseen(why error) {
+	a.leave(fmt.Sprintf("schedules of the dead man's switch were not looked at (%s): if the run had one, delete those named agd.%s.*", aws.Message(why), a.f.UID))
 }

@@ -314,7 +314,9 @@ func TestWithoutTheScheduler(t *testing.T) {
 		w.Expect(err).NotTo(HaveOccurred(), name)
 		w.Expect(survey.SchedulesUnseen).To(HaveOccurred(), name)
 		w.Expect(survey.Found).To(HaveLen(1))
-		w.Expect(w.undo(survey.Found[0]).Done).To(BeTrue(), name)
+		result := w.undo(survey.Found[0])
+		w.Expect(result.Done).To(BeFalse(), name)
+		w.Expect(result.Left).To(ContainSubstring("delete those named agd."+uid+".*"), name)
 		w.sim.Faults().Clear()
 
 		f := w.one()

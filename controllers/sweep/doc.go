@@ -24,8 +24,8 @@
 // the very same entry of one network ACL, it is the later one's.
 //
 // Tags go last: when each claimed entry was deleted with an acknowledgement, or reads have lacked it for nacl.AmbiguousFor,
-// or the run is past its end by Margin. So what a process that stood still sends when it wakes (no later than
-// aws.CallTimeout after its call began, and never after the run's end) meets a tag by which the next sweep finds it.
+// or the run is past its end by Margin. So what a process that stood still sends after all when it wakes (see
+// aws.RestingOn, and never after the run's end) meets a tag by which the next sweep finds it.
 //
 // # Repeating
 //
