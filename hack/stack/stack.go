@@ -15,14 +15,11 @@ import (
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
@@ -39,6 +36,8 @@ type Options struct {
 	Simulator sim.Options
 	// ManagerArgs are further flags of the manager; they win over the ones that the stack gives.
 	ManagerArgs []string
+	// NoManager starts none, for those who start them by StartManager or AddManager.
+	NoManager bool
 	// Progress, when set, is told of each part that is up, one call at a time.
 	Progress func(part, detail string)
 }
@@ -60,13 +59,17 @@ type Stack struct {
 	ManagerLog string
 
 	o         Options
+	root      string // the module's folder
 	control   *envtest.Environment
 	binary    string
-	manager   *process
+	manager   *Manager // the one that StartManager started
 	keepFiles bool
+
+	mu       sync.Mutex
+	managers []*Manager // all that were started, the ended ones too
 }
 
-// Start starts everything and returns when the manager is ready. The agents of the Region may still be connecting, see
+// Start starts everything and returns when the manager, if one is asked for, is ready. The agents of the Region may still be connecting, see
 // sim.Simulator.WaitForAgents. What was started lives until Close, also when ctx ends. KUBEBUILDER_ASSETS names the folder
 // with etcd and kube-apiserver.
 func Start(ctx context.Context, o Options) (*Stack, error) {
@@ -102,8 +105,8 @@ func (s *Stack) start(ctx context.Context) error {
 			s.o.Progress(part, fmt.Sprintf(format, args...))
 		}
 	}
-	root, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
-	if err != nil {
+	var err error
+	if s.root, err = output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module); err != nil {
 		return err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -116,18 +119,21 @@ func (s *Stack) start(ctx context.Context) error {
 		return err
 	})
 	group.Go(func() error {
-		err := s.startControlPlane(root)
+		err := s.startControlPlane()
 		if err == nil {
 			report("Control plane", "%s, with the CRD installed", s.RESTConfig.Host)
 		}
 		return err
 	})
 	group.Go(func() error {
-		_, err := output(groupCtx, "go", "build", "-C", root, "-o", s.binary, "./cmd/manager")
+		_, err := output(groupCtx, "go", "build", "-C", s.root, "-o", s.binary, "./cmd/manager")
 		return err
 	})
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if s.o.NoManager {
+		return nil
 	}
 	if err := s.StartManager(ctx); err != nil {
 		return err
@@ -136,33 +142,12 @@ func (s *Stack) start(ctx context.Context) error {
 	return nil
 }
 
-func (s *Stack) startControlPlane(root string) error {
-	s.control = &envtest.Environment{
-		// Never the user's cluster, which USE_EXISTING_CLUSTER in the environment would mean.
-		UseExistingCluster: new(false),
-		CRDDirectoryPaths:  []string{filepath.Join(root, "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
-		ControlPlaneStartTimeout: startTimeout, ControlPlaneStopTimeout: stopTimeout,
-	}
-	var err error
-	if s.RESTConfig, err = s.control.Start(); err != nil {
-		return err
-	}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		return err
-	}
-	if s.Client, err = client.NewWithWatch(s.RESTConfig, client.Options{Scheme: scheme}); err != nil {
-		return err
-	}
-	return os.WriteFile(s.Kubeconfig, s.control.KubeConfig, 0o600)
-}
-
 // KeepFiles makes Close leave Dir, for someone to look at the manager's log.
 func (s *Stack) KeepFiles() { s.keepFiles = true }
 
-// Close stops everything: the manager, then the Region, then the control plane.
+// Close stops everything: the managers, then the Region, then the control plane.
 func (s *Stack) Close() error {
-	err := s.StopManager()
+	err := s.stopManagers()
 	if s.Sim != nil {
 		s.Sim.Close()
 	}

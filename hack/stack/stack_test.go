@@ -8,6 +8,11 @@ import (
 	"syscall"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
@@ -52,6 +57,55 @@ func TestNoticesAManagerThatEnds(t *testing.T) {
 		t.Error("a manager with a bad flag started")
 	}
 	t.Log(err)
+}
+
+func TestLosesManagersAndTheControlPlaneAndGoesOn(t *testing.T) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
+	}
+	s, err := stack.Start(t.Context(), stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	first, err := s.AddManager(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Kill(); err != nil || runs(first.PID()) || first.Err() == nil {
+		t.Errorf("manager %d was killed (%v) and ended as %v", first.PID(), err, first.Err())
+	}
+	second, err := s.AddManager(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.Log == first.Log {
+		t.Errorf("two managers have the log %s", first.Log)
+	}
+
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "survivor"}}
+	if err := s.Client.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.StopAPIServer(), s.StopEtcd()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Client.Get(t.Context(), client.ObjectKeyFromObject(namespace), namespace); !utilnet.IsConnectionRefused(err) {
+		t.Errorf("an API server that was stopped answered with %v", err)
+	}
+	if err := errors.Join(s.StartEtcd(), s.StartAPIServer()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Client.Get(t.Context(), client.ObjectKeyFromObject(namespace), namespace); err != nil {
+		t.Errorf("after a restart: %v", err)
+	}
+
+	if err := second.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil || runs(second.PID()) {
+		t.Errorf("closing with a paused manager: %v", err)
+	}
 }
 
 func runs(pid int) bool { return syscall.Kill(pid, 0) == nil }

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
+)
+
+// finish has all trouble end and a manager run until all is over, and holds the world against what is promised then.
+func (p *play) finish(deleted bool) {
+	p.note("the trouble ends")
+	p.calmDown()
+	if deleted {
+		for _, obj := range p.objects() {
+			_ = p.world.Delete(p.ctx, obj.Name)
+		}
+	}
+	p.pass(p.untilOver())
+	if p.failed() {
+		return
+	}
+	if p.giveWay() {
+		p.note("strangers and people take back what needs them")
+		p.pass(p.untilOver())
+	}
+	if !p.failed() {
+		p.judge()
+	}
+}
+
+// untilOver is how long the last run may take to its end, with all that comes after it, and two sweeps.
+func (p *play) untilOver() time.Duration {
+	now, last := p.now(), p.now()
+	for _, obj := range p.objects() {
+		spec, status := &obj.Spec, &obj.Status
+		switch {
+		case !obj.DeletionTimestamp.IsZero() || status.CompletionTime != nil && spec.RunID == status.RunID:
+		case status.StartTime != nil && status.CompletionTime == nil:
+			last = latest(last, status.StartTime.Add(spec.Duration.Duration))
+		case spec.StartDeadline != nil:
+			last = latest(last, spec.StartDeadline.Add(spec.Duration.Duration))
+		default:
+			last = latest(last, now.Add(agentdisconnect.StartWindow+spec.Duration.Duration))
+		}
+	}
+	return last.Sub(now) + agentdisconnect.RecoveryTimeout + nacl.AmbiguousFor + 2*p.options.SweepInterval + 2*time.Minute + p.wrong
+}
+
+// giveWay takes back what strangers did to clones, which holds their end up, and says whether there was anything. Whoever
+// took tags of a run away that it needs, or damaged its ledger, puts back what was there: the object says what.
+func (p *play) giveWay() (gave bool) {
+	for _, edit := range slices.Backward(p.edits) {
+		if found, there := p.region.NetworkACL(edit.aclID); there && len(found.Associations) > 0 {
+			gave = true
+			p.takeBack(edit)
+		}
+	}
+	for _, d := range slices.Backward(p.damages) {
+		if obj, there := p.object(d.object); there && p.damaged[string(obj.UID)] {
+			gave = true
+			p.damageSaid(obj)
+			p.repair(d)
+		}
+	}
+	for subnet, home := range p.strays {
+		if !p.model.Has(home) {
+			home = ACLs[shared] // it was deleted since
+		}
+		if on, _ := p.region.SubnetACL(subnet); !p.model.Has(on.ID) && p.region.MoveSubnet(subnet, home) == nil {
+			gave = true
+			p.model.Move(subnet, home)
+		}
+	}
+	for _, tag := range p.stripped {
+		found, there := p.region.NetworkACL(tag.aclID)
+		if _, has := found.Tags[tag.key]; there && !has && p.watch.isClone(tag.aclID) && !p.model.Has(tag.aclID) {
+			gave = true
+			_ = p.region.CreateTags([]string{tag.aclID}, map[string]string{tag.key: tag.value})
+		}
+	}
+	return gave
+}
+
+// judge holds the world against what is promised when all is over.
+func (p *play) judge() {
+	view := p.region.View(time.Time{})
+	for _, difference := range p.model.Differences(view, Nobody) {
+		p.violated("leak", "%s", difference)
+	}
+	for _, tag := range ProductTags(view) {
+		p.violated("leak", "the tag %s is left", tag)
+	}
+	for _, schedule := range p.region.Schedules() {
+		if strings.HasPrefix(schedule.Name, deadman.Prefix) {
+			p.violated("leak", "the schedule %s is left", schedule.Name)
+		}
+	}
+	for _, obj := range p.objects() {
+		if why := p.unfinished(&obj); why != "" {
+			p.violated("unfinished", "%s: %s", why, rig.Describe(&obj))
+		}
+	}
+	p.asked()
+}
+
+// unfinished says what is wrong with an object that is neither over nor gone; empty: nothing, it says what it waits for.
+func (p *play) unfinished(obj *v1alpha1.AgentDisconnect) string {
+	if rig.Over(obj) {
+		return ""
+	}
+	succeeded := said(obj, v1alpha1.ConditionSucceeded)
+	switch {
+	case !obj.DeletionTimestamp.IsZero():
+		return "the object is stuck"
+	case obj.Status.StartTime != nil && obj.Status.CompletionTime == nil:
+		return "the run is not over"
+	case succeeded.Status == metav1.ConditionUnknown && succeeded.Message != "":
+		return ""
+	}
+	return "the object does not say what it waits for"
+}
+
+// damageSaid: an object whose ledger is damaged says so, until someone puts it right.
+func (p *play) damageSaid(obj *v1alpha1.AgentDisconnect) {
+	damaged := slices.ContainsFunc(obj.Status.Rules, func(line v1alpha1.Rule) bool { return line.CIDR == damagedCIDR })
+	if stalled := said(obj, v1alpha1.ConditionStalled); damaged && (stalled.Reason != v1alpha1.ReasonLedgerInvalid || stalled.Message == "") {
+		p.violated("unfinished", "the ledger was damaged, and the object does not say so: %s", rig.Describe(obj))
+	}
+}
+
+// said is a condition of an object, the zero one where it has none.
+func said(obj *v1alpha1.AgentDisconnect, conditionType string) metav1.Condition {
+	if found := meta.FindStatusCondition(obj.Status.Conditions, conditionType); found != nil {
+		return *found
+	}
+	return metav1.Condition{}
+}

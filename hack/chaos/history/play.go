@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+)
+
+// glance is how often the promises are looked at while time goes by, and stare how often where hours do.
+const (
+	glance = 10 * time.Second
+	stare  = time.Minute
+)
+
+// play is one history that happens.
+type play struct {
+	ctx     context.Context
+	world   *rig.World
+	plane   *rig.Plane
+	sim     *sim.Simulator
+	region  *region.Region
+	options agentdisconnect.Options
+	model   *Strangers
+	watch   *watch
+	began   time.Time
+	op      int
+
+	// What people did.
+	manifests map[string]v1alpha1.AgentDisconnectSpec
+	// forced and damaged are the runs, by UID, whose finalizer someone took away, and whose ledger someone damaged.
+	forced, damaged map[string]bool
+	damages         []damage
+
+	// What strangers did to what is the product's, which someone takes back in the end.
+	edits    []cloneEdit
+	stripped []strippedTag
+	strays   map[string]string // the network ACLs that subnets had before someone put them on a clone
+	// meddledAt is when strangers last changed something about a network ACL, replacedAt when they last put an entry in the
+	// place of a rule.
+	meddledAt  map[string]time.Time
+	replacedAt time.Time
+
+	down      map[string]bool // subnets whose agents are stopped
+	instances int             // how many container instances were added
+	hosts     [2][]netip.Addr
+
+	// What instants were looked at.
+	overdue map[string]time.Duration // for how long rules of a run act after its end, trouble not counted
+	expires map[string]time.Time     // when a run's end was last known to be
+	fires   map[string]time.Time     // when the dead man's switch of a run fires, which is armed
+	looked  time.Time
+	told    map[string]string // what the log says of each object
+	wasCalm bool
+
+	// wrong is by how much the clock of a manager was wrong at most.
+	wrong time.Duration
+	// troubled is until when something stands in the manager's way, staleUntil until when reads lag.
+	troubled, staleUntil time.Time
+
+	mu         sync.Mutex // of what follows, which taps and hooks use too
+	armed      []*armed
+	slept      map[int]bool // which managers, by their lives, froze
+	kubeFaults []*kubeFault
+	steps      int
+	violations []Violation
+	log        []string
+	err        error
+}
+
+// newPlay makes the world: the simulator's default one, in which the third subnet has its owner's consent and an agent too.
+func newPlay(ctx context.Context, plane *rig.Plane, armed bool) (*play, error) {
+	p := &play{
+		ctx: ctx, plane: plane, manifests: map[string]v1alpha1.AgentDisconnectSpec{}, forced: map[string]bool{}, damaged: map[string]bool{},
+		strays: map[string]string{}, meddledAt: map[string]time.Time{}, down: map[string]bool{}, overdue: map[string]time.Duration{},
+		expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true,
+	}
+	var err error
+	if p.world, err = plane.NewWorld(ctx, rig.Options{Tap: p.tap, Manager: paced, DeadMan: armed}); err != nil {
+		return nil, err
+	}
+	p.sim, p.region, p.options = p.world.Sim, p.world.Sim.Region(), p.world.Options
+	p.began, p.looked = p.now(), p.now()
+	for i, host := range p.sim.World().Hosts {
+		for _, address := range host.Addresses {
+			p.hosts[i] = append(p.hosts[i], netip.MustParseAddr(address))
+		}
+	}
+	_, err = p.region.AddContainerInstance(cluster, "", region.ContainerInstance{
+		SubnetID: Subnets[plain], PrivateIP: netip.MustParseAddr("10.0.3.11"), AgentConnected: true,
+	})
+	err = errors.Join(err, p.region.CreateTags([]string{Subnets[plain]}, map[string]string{consentKey: "true"}))
+	p.region.ForgetHistory()
+	p.model = Found(p.region.View(time.Time{}))
+	p.watch = newWatch(p.sim, p.violated)
+	for _, action := range []string{"ec2:*NetworkAclEntry", "ec2:ReplaceNetworkAclAssociation"} {
+		p.sim.Faults().After(action, func(call.Call) { p.mirror() })
+	}
+	return p, err
+}
+
+// paced is how often the manager looks: as often as in production, or nearly so.
+func paced(o *agentdisconnect.Options) {
+	o.AgentPollInterval, o.ACLPollInterval, o.LookupInterval = 30*time.Second, 30*time.Second, 30*time.Second
+}
+
+// close ends the world.
+func (p *play) close() {
+	p.sim.Faults().Clear()
+	if err := p.world.Close(context.WithoutCancel(p.ctx)); err != nil {
+		p.broken("closing the world: %w", err)
+	}
+}
+
+func (p *play) now() time.Time { return p.world.Clock.Now() }
+
+// pass lets time go by, and looks at the promises again and again.
+func (p *play) pass(d time.Duration) {
+	for end := p.now().Add(d); p.now().Before(end) && !p.failed(); {
+		left, step := end.Sub(p.now()), glance
+		if left > 20*time.Minute || p.calmFor() > 10*time.Minute {
+			step = stare
+		}
+		if err := p.world.Run(p.ctx, min(step, left)); err != nil {
+			p.broken("the world stands still: %w", err)
+		}
+		p.mirror()
+		p.instant()
+	}
+}
+
+// trouble notes that something stands in the manager's way until then.
+func (p *play) trouble(until time.Time) { p.troubled = latest(p.troubled, latest(until, p.now())) }
+
+// calm says whether nothing stands in the manager's way.
+func (p *play) calm() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.now().Before(p.troubled)
+}
+
+func (p *play) calmFor() time.Duration { return p.now().Sub(p.troubled) }
+
+// stale says whether reads may show what was before the last write of a stranger.
+func (p *play) stale() bool { return p.now().Before(p.staleUntil) }
+
+// after has something done at a time of the world.
+func (p *play) after(at time.Time, do func()) { p.world.At(max(at.Sub(p.now()), 0), do) }
+
+// calmDown ends all trouble.
+func (p *play) calmDown() {
+	p.mu.Lock()
+	p.armed, p.kubeFaults = nil, nil
+	p.mu.Unlock()
+	p.sim.Faults().Clear()
+	p.world.Thaw()
+	if p.world.Skew != 0 {
+		p.world.Skew = 0
+		p.world.Kill()
+	}
+	p.world.Boot(0)
+	clear(p.down)
+	p.troubled, p.staleUntil = p.now(), time.Time{}
+	p.mirror()
+}
+
+// asked notes what the rig's own audit found: what was asked of AWS that should not have been.
+func (p *play) asked() {
+	wrong, err := p.world.Wrong(p.ctx)
+	if err != nil {
+		p.broken("looking back: %w", err)
+	}
+	for _, strange := range wrong.Strange {
+		p.violated("strange", "%s", strange)
+	}
+}

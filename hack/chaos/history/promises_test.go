@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package history
+
+import (
+	"testing"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+)
+
+// A play in which the manager does what it should not, or is not there and nobody said so, shows that each promise is
+// looked at.
+func newTestPlay(t *testing.T, armed bool) (*play, *ec2.Client) {
+	g := NewWithT(t)
+	p, err := newPlay(t.Context(), plane, armed)
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(p.close)
+	return p, ec2.NewFromConfig(p.sim.Config())
+}
+
+func (p *play) broke(promise string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, v := range p.violations {
+		if v.Promise == promise {
+			return true
+		}
+	}
+	return false
+}
+
+// blocking takes a run of the first object to where its rules act.
+func (p *play) blocking(g *WithT, mode string) {
+	p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(10 * time.Minute), Mode: mode})
+	p.pass(2 * time.Minute)
+	g.Expect(p.violations).To(BeEmpty())
+	g.Expect(p.acting()).NotTo(BeEmpty())
+}
+
+// vanish ends the manager, and nobody says that something stands in its way.
+func (p *play) vanish() {
+	p.world.Kill()
+	p.world.Boot(24 * time.Hour)
+}
+
+func TestTheWatchSeesADeletionOfAForeignEntry(t *testing.T) {
+	g := NewWithT(t)
+	p, client := newTestPlay(t, false)
+	_, err := client.DeleteNetworkAclEntry(t.Context(), &ec2.DeleteNetworkAclEntryInput{
+		NetworkAclId: awssdk.String(ACLs[dedicated]), RuleNumber: awssdk.Int32(100), Egress: awssdk.Bool(true),
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(p.broke("foreign")).To(BeTrue())
+}
+
+func TestTheWatchSeesAnEntryThatNoTagClaims(t *testing.T) {
+	g := NewWithT(t)
+	p, client := newTestPlay(t, false)
+	_, err := client.CreateNetworkAclEntry(t.Context(), &ec2.CreateNetworkAclEntryInput{
+		NetworkAclId: awssdk.String(ACLs[dedicated]), RuleNumber: awssdk.Int32(80), Egress: awssdk.Bool(true),
+		RuleAction: ec2types.RuleActionDeny, Protocol: awssdk.String("-1"), CidrBlock: awssdk.String("52.119.223.69/32"),
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(p.broke("unclaimed")).To(BeTrue())
+	p.judge()
+	g.Expect(p.broke("leak")).To(BeTrue())
+}
+
+func TestTheWatchSeesASubnetThatIsMoved(t *testing.T) {
+	g := NewWithT(t)
+	p, client := newTestPlay(t, false)
+	home, _ := p.region.SubnetACL(Subnets[dedicated])
+	_, err := client.ReplaceNetworkAclAssociation(t.Context(), &ec2.ReplaceNetworkAclAssociationInput{
+		AssociationId: awssdk.String(home.Associations[0].ID), NetworkAclId: awssdk.String(ACLs[shared]),
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(p.broke("foreign")).To(BeTrue())
+}
+
+func TestRulesThatOutlastTheirRunAreSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.blocking(g, "")
+	p.vanish()
+	p.pass(15 * time.Minute)
+	g.Expect(p.broke("in time")).To(BeTrue())
+}
+
+func TestAStatusThatIsNotTrueAnyMoreIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.blocking(g, "")
+	p.vanish()
+	p.do(Op{Do: RemoveRule, ACL: dedicated})
+	p.pass(noticedWithin + time.Minute)
+	g.Expect(p.broke("honest")).To(BeTrue())
+}
+
+func TestASwitchThatDoesNotFireIsSeen(t *testing.T) {
+	for _, works := range []bool{true, false} {
+		g := NewWithT(t)
+		p, _ := newTestPlay(t, true)
+		p.blocking(g, "Clone")
+		if !works {
+			role, _ := p.region.Roles().Get(p.options.DeadManRoleARN)
+			role.Allow = nil
+			p.region.Roles().Put(role)
+		}
+		p.do(Op{Do: Off, For: Span(24 * time.Hour)})
+		p.pass(time.Hour)
+		g.Expect(p.broke("switch")).To(Equal(!works))
+		g.Expect(p.broke("in time")).To(BeFalse(), "something stands in the manager's way")
+	}
+}
+
+func TestRulesThatActOnAnotherSubnetAreSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.blocking(g, "")
+	p.vanish()
+	p.do(Op{Do: MoveSubnet, Subnet: plain, ACL: dedicated})
+	p.pass(noticedWithin + time.Minute)
+	g.Expect(p.broke("target")).To(BeTrue())
+}
+
+func TestAnObjectThatIsNotOverIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.blocking(g, "")
+	p.judge()
+	g.Expect(p.broke("unfinished")).To(BeTrue())
+	g.Expect(p.broke("leak")).To(BeTrue())
+}
+
+func TestWhatIsNotUsedIsNoViolation(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.do(Op{Do: AddEntry, ACL: dedicated, Entry: &Entry{Number: 50, CIDR: region.AllowAll(1, true).CIDR}})
+	p.do(Op{Do: Pass, For: Span(time.Minute)})
+	p.judge()
+	g.Expect(p.violations).To(BeEmpty())
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// keeping has a stage with a manager that is started again whenever it ends, for one test.
+func keeping(t *testing.T, g *WithT) (*stage, *keeper) {
+	t.Helper()
+	st, err := newStage(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = st.Close() })
+	k, err := st.keep(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = k.close() })
+	return st, k
+}
+
+// One outage meets two runs: one on a clone, which is being taken back, and one in place, whose time is over before the API
+// server is back. Without it nothing can be written down, so nothing is done: what was begun is ended when it is there again.
+func TestRunsEndAsSoonAsTheAPIServerIsBack(t *testing.T) {
+	g := live(t)
+	ctx := t.Context()
+	st, k := keeping(t, g)
+	expiring, err := st.begin(ctx, inPlace, time.Minute)
+	g.Expect(err).NotTo(HaveOccurred())
+	deleted, err := st.begin(ctx, clone, time.Hour)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(st.untilStatus(ctx, expiring, "all rules", installed)).To(Succeed())
+	g.Expect(st.untilStatus(ctx, deleted, "all rules", installed)).To(Succeed())
+
+	down := make(chan error, 1)
+	remove := at(st.Sim.Faults(), point{"ec2:ReplaceNetworkAclAssociation", 0, true}, func() {
+		down <- errors.Join(st.StopAPIServer(), st.StopEtcd())
+	})
+	defer remove()
+	g.Expect(st.end(ctx, deleted)).To(Succeed())
+	select {
+	case err := <-down:
+		g.Expect(err).NotTo(HaveOccurred())
+	case <-time.After(patience):
+		t.Fatal("the subnet was never moved back")
+	}
+	if time.Now().After(expiring.Status.ExpirationTime.Time) {
+		t.Fatal("the machine is too slow for this test: the run was over before the outage began")
+	}
+	g.Expect(until(ctx, "the run's time to be over", func(context.Context) (bool, string) {
+		left := time.Until(expiring.Status.ExpirationTime.Time)
+		return left <= -time.Second, fmt.Sprint(left, " is left")
+	})).To(Succeed())
+	g.Expect(st.unharmed()).NotTo(Succeed(), "all is restored already: the outage began too late")
+
+	g.Expect(st.StartEtcd()).To(Succeed())
+	back := time.Now()
+	g.Expect(st.StartAPIServer()).To(Succeed())
+	g.Expect(st.untilGone(ctx, deleted)).To(Succeed())
+	g.Expect(st.untilRestored(ctx)).To(Succeed())
+	t.Logf("the Region was as before %.1f s after the API server began to start, with %d managers in all", time.Since(back).Seconds(), k.count())
+	g.Expect(st.untilStatus(ctx, expiring, "the run to be over", func(obj *v1alpha1.AgentDisconnect) bool {
+		return obj.Status.CompletionTime != nil && len(obj.Finalizers) == 0
+	})).To(Succeed())
+	g.Expect(meta.FindStatusCondition(expiring.Status.Conditions, v1alpha1.ConditionRulesInstalled).Status).To(BeEquivalentTo("False"))
+	g.Expect(st.unharmed()).To(Succeed())
+}

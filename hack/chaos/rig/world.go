@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rig
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
+)
+
+// ClusterID is what all worlds' managers call their Kubernetes cluster.
+const ClusterID = "6f1d2c3b-4a59-4687-9b1c-0d2e3f4a5b6c"
+
+// Options say what a world has. The zero value is the simulator's default world.
+type Options struct {
+	// World is what there is in the Region at the start; nil: the simulator's default world.
+	World *simworld.World
+	// Manager changes the options of all managers of the world; nil: as few calls as the options allow.
+	Manager func(*agentdisconnect.Options)
+	// DeadMan gives the managers a dead man's switch: a role, and a group for its schedules.
+	DeadMan bool
+	// Tap sees each step of all managers; nil: all pass.
+	Tap Tap
+}
+
+// World is one namespace, Region, clock and manager. Its methods are for one goroutine, but for what a Tap may call: At,
+// Hamper, KubeDown, Stranger, Meddle, and the reading of Clock.
+type World struct {
+	// Sim is the Region. Edit it by Stranger or Meddle.
+	Sim *sim.Simulator
+	// Clock is the time of everyone in the world. Run sets it forward.
+	Clock *clocktesting.FakeClock
+	// Namespace has the world's objects.
+	Namespace string
+	// Options are those of managers that boot from now on.
+	Options agentdisconnect.Options
+	// Skew is by how much the clocks of managers that boot from now on are ahead of everyone else's.
+	Skew time.Duration
+	// Adjust, if set, changes what the Region is expected to be in the end.
+	Adjust func(expected Snapshot)
+	// MayAdopt says that a clone may stay as its subnet's network ACL, since its original was deleted.
+	MayAdopt bool
+
+	plane     *Plane
+	region    *region.Region
+	faults    *faults.Set
+	config    awssdk.Config
+	tap       Tap
+	tapping   sync.Mutex // one step at a time is told
+	untouched *region.Region
+	audit     *audit
+	following sync.Mutex
+	stopped   map[string]bool // agents that are off, by ARN
+
+	mu       sync.Mutex
+	counts   map[string]int // of the steps' names
+	marks    int
+	records  []*Record
+	runs     []*run
+	timers   []timer
+	downTill time.Time // the API server is gone until then
+	hampered time.Time
+	goneAt   time.Time // the real time of the write after which nothing of the product was left
+	strange  []string  // what the driver itself found wrong
+
+	// What follows belongs to the goroutine that drives.
+	current *manager
+	frozen  []*held
+	lives   int
+	bootAt  time.Time // when another manager takes over; zero: one is there
+	sweepAt time.Time
+	due     map[string]*turn
+}
+
+// NewWorld makes a world, and boots its manager at the first Run.
+func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
+	w := &World{
+		Clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), Options: fewCalls(),
+		plane: p, tap: o.Tap, counts: map[string]int{}, stopped: map[string]bool{}, due: map[string]*turn{},
+	}
+	w.bootAt = w.Clock.Now()
+	var err error
+	if w.Sim, err = sim.Start(context.WithoutCancel(ctx), sim.Options{NoAgents: true, World: o.World, Clock: w.Clock}); err != nil {
+		return nil, err
+	}
+	// Taken once: asking the simulator for them carries out schedules, which calls back into the world.
+	w.region, w.faults, w.config = w.Sim.Region(), w.Sim.Faults(), w.Sim.Config()
+	if w.untouched, err = w.Sim.World().Build(region.Options{Clock: w.Clock}, true); err != nil {
+		w.Sim.Close()
+		return nil, err
+	}
+	if o.DeadMan {
+		if err := w.arm(); err != nil {
+			w.Sim.Close()
+			return nil, err
+		}
+	}
+	w.audit = newAudit(w)
+	w.followWrites()
+	w.Options.DNSServer, w.Options.ClusterID = w.Sim.DNSAddr(), ClusterID
+	if o.Manager != nil {
+		o.Manager(&w.Options)
+	}
+	if w.Namespace, err = p.namespace(ctx); err != nil {
+		w.Sim.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// What a dead man's switch needs.
+const (
+	switchRole  = "arn:aws:iam::123456789012:role/agentdisconnect-deadman"
+	switchGroup = "agentdisconnect"
+)
+
+// arm makes the role and the group of the dead man's switch.
+func (w *World) arm() error {
+	w.Options.DeadManRoleARN, w.Options.DeadManScheduleGroup = switchRole, switchGroup
+	w.region.Roles().Put(region.Role{
+		ARN: switchRole, Trust: []string{region.SchedulerPrincipal}, Allow: []string{"ec2:DeleteNetworkAclEntry"}, RequireTag: nacl.TagClone,
+	})
+	return errors.Join(w.region.CreateScheduleGroup("", "", switchGroup, nil), w.untouched.CreateScheduleGroup("", "", switchGroup, nil))
+}
+
+// skewed is the clock of a machine whose time is wrong.
+type skewed struct {
+	*clocktesting.FakeClock
+	by time.Duration
+}
+
+// Now implements clock.PassiveClock.
+func (s skewed) Now() time.Time { return s.FakeClock.Now().Add(s.by) }
+
+// Since implements clock.PassiveClock.
+func (s skewed) Since(t time.Time) time.Duration { return s.Now().Sub(t) }
+
+// fewCalls are options with which a run makes as few calls as it can: every interval is the longest that there is.
+func fewCalls() agentdisconnect.Options {
+	o := agentdisconnect.Defaults()
+	o.AgentPollInterval, o.ACLPollInterval, o.LookupInterval = time.Minute, time.Minute, time.Minute
+	return o
+}
+
+// Close ends the world, frozen managers included, and takes its objects off the API server.
+func (w *World) Close(ctx context.Context) error {
+	for _, f := range w.frozen {
+		f.manager.kill()
+		f.manager.wake()
+		<-f.done
+	}
+	w.Sim.Close()
+	var all v1alpha1.AgentDisconnectList
+	errs := []error{w.plane.Client.List(ctx, &all, client.InNamespace(w.Namespace))}
+	for i := range all.Items {
+		obj := &all.Items[i]
+		if len(obj.Finalizers) > 0 {
+			obj.Finalizers = nil
+			errs = append(errs, w.plane.Client.Update(ctx, obj))
+		}
+		errs = append(errs, client.IgnoreNotFound(w.plane.Client.Delete(ctx, obj)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	w.plane.giveBack(w.Namespace)
+	return nil
+}
+
+// KubeDown takes the API server from managers for a time; users, who would only wait, still reach it.
+func (w *World) KubeDown(d time.Duration) {
+	w.mu.Lock()
+	w.downTill = w.Clock.Now().Add(d)
+	w.mu.Unlock()
+	w.Hamper(d)
+}
+
+func (w *World) unreachable() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Clock.Now().Before(w.downTill)
+}
+
+// Hamper says that something keeps the manager from its work for a time from now on: an end that falls into it comes late,
+// and Wrong forgives that.
+func (w *World) Hamper(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if till := w.Clock.Now().Add(d); till.After(w.hampered) {
+		w.hampered = till
+	}
+}
+
+// known says whether an id of a network ACL or an association is the same in each run: it was there at the start.
+func (w *World) known(id string) bool {
+	for _, a := range w.Sim.World().NetworkACLs {
+		if a.ID == id {
+			return true
+		}
+	}
+	for _, s := range w.Sim.World().Subnets {
+		if s.AssociationID == id {
+			return true
+		}
+	}
+	return strings.HasPrefix(id, "*")
+}
