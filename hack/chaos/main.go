@@ -24,14 +24,16 @@ const (
 
 // settings are the flags.
 type settings struct {
-	only          *regexp.Regexp
-	point         string
-	sample        int
-	seed          int64
-	workers       int
-	results       string
-	fresh, shared bool
-	list          bool
+	only    *regexp.Regexp
+	point   string
+	sample  int
+	seed    int64
+	workers int
+	// histories and kills are how many random histories are played, and how many managers are killed a scenario.
+	histories, kills int
+	results          string
+	fresh, shared    bool
+	list             bool
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -61,6 +63,8 @@ func parse(args []string) (*settings, error) {
 	flags.IntVar(&set.sample, "sample", 0, "how many points to draw, spread over scenarios and kinds; 0: all")
 	flags.Int64Var(&set.seed, "seed", 1, "what the sample is drawn with")
 	flags.IntVar(&set.workers, "workers", 2, "how many points to try side by side")
+	flags.IntVar(&set.histories, "histories", 50, "how many random histories to play, beside all points; see soak for more")
+	flags.IntVar(&set.kills, "kills", 14, "how many points of each scenario to end a real manager's process at, beside all points")
 	flags.StringVar(&set.results, "results", "bin/chaos/results.jsonl", "file of what was tried, which is not tried again")
 	flags.BoolVar(&set.fresh, "fresh", false, "forget what was tried")
 	flags.BoolVar(&set.shared, "shared", false, "in every scenario, also try the points before anything sets it apart from a run that nothing happens to")
@@ -72,7 +76,7 @@ func parse(args []string) (*settings, error) {
 	if set.only, err = regexp.Compile("^(?:" + *only + ")"); err != nil {
 		return nil, fmt.Errorf("--only is no regular expression: %w", err)
 	}
-	if flags.NArg() > 0 || set.workers < 1 || set.sample < 0 {
+	if flags.NArg() > 0 || set.workers < 1 || set.sample < 0 || set.histories < 0 || set.kills < 0 {
 		return nil, errors.New("chaos needs at least 1 worker, and no arguments but soak, see --help")
 	}
 	return set, nil
@@ -113,6 +117,12 @@ func chaos(ctx context.Context, set *settings) (err error) {
 		return nil
 	}
 	trouble := c.try(ctx)
+	if trouble == nil && set.whole() {
+		trouble = c.histories(ctx)
+	}
+	if trouble == nil && set.whole() {
+		trouble = c.kills(ctx)
+	}
 	failed := c.print(os.Stdout)
 	if trouble == nil && failed {
 		trouble = errFailed

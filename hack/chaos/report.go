@@ -96,7 +96,12 @@ func printFailure(out io.Writer, r points.Result) {
 
 // repeat is the command that tries one point again.
 func repeat(r points.Result) string {
-	if r.Kind == plain {
+	switch r.Kind {
+	case "history":
+		return "make soak ARGS='--count 1 --seed " + strings.TrimPrefix(r.Point, "seed ") + "'"
+	case "sigkill":
+		return "make chaos ARGS='--sample 1 --histories 0 --fresh', with the same --seed and --kills"
+	case plain:
 		return fmt.Sprintf(`make chaos ARGS="--only '%s/' --sample 1 --fresh"`, r.Scenario)
 	}
 	return fmt.Sprintf(`make chaos ARGS="--only '%s/%s' --point '%s'"`, r.Scenario, r.Kind, r.Point)
