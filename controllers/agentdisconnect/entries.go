@@ -87,7 +87,19 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 			// Anything else stays Creating: an attempt whose answer was lost may have made it.
 		}
 	})
+	if err == nil && len(s.status().Rules) < len(upsert(earlier, lines)) {
+		err = r.claimLess(ctx, s)
+	}
 	return errors.Join(trouble, err)
+}
+
+// claimLess has the tags say no more of lines that AWS refused: what stands in their place is a stranger's.
+func (r *Reconciler) claimLess(ctx context.Context, s *scope) error {
+	s.seen.tags = nil
+	if len(s.status().Rules) == 0 && !s.cloned() {
+		return r.disown(ctx, s)
+	}
+	return r.own(ctx, s)
 }
 
 // destroy has AWS delete the entries of lines that were seen to be ours, side by side, and drops the lines that are known

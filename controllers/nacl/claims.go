@@ -70,17 +70,15 @@ func widest(cidr netip.Prefix) int {
 	return 48
 }
 
-// Covered says whether the tags of a network ACL already say what the run needs them to. Rules beyond that do no harm:
-// they go with the next write.
+// Covered says whether the tags of a network ACL say what the run needs them to, and no more: an entry that they claim counts
+// as the run's when its ledger is lost.
 func Covered(tags map[string]string, o Ownership) bool {
 	claim, wrong := parseClaim(tags, o.UID)
 	if wrong != "" {
 		return false
 	}
-	want := claimed(o.Rules)
-	missing := func(r ClaimedRule) bool { return !slices.Contains(claim.Rules, r) }
 	return claim.Owner == o.Tags()[ownerKey(o.UID)] && claim.ClusterID == tagWord(o.ClusterID, maxClusterID) &&
-		claim.Started.Equal(o.Started.Truncate(time.Second)) && claim.Expires.Equal(o.Expires.Truncate(time.Second)) && !slices.ContainsFunc(want, missing)
+		claim.Started.Equal(o.Started.Truncate(time.Second)) && claim.Expires.Equal(o.Expires.Truncate(time.Second)) && slices.Equal(claim.Rules, claimed(o.Rules))
 }
 
 var (
