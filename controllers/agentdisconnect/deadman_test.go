@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -119,9 +120,12 @@ var _ = Describe("The dead man's switch", func() {
 	It("moves first where a run gets longer, and last where it gets shorter", func(ctx context.Context) {
 		w := switchWorld(ctx)
 		obj := w.blocking(ctx, cloning, within(time.Hour))
+		var mu sync.Mutex // calls are made side by side
 		var order []string
 		note := func(action string) {
 			w.sim.Faults().After(action, func(c call.Call) {
+				mu.Lock()
+				defer mu.Unlock()
 				order = append(order, fmt.Sprintf("%s until %s", c.Action, w.get(ctx, obj).Status.ExpirationTime.Sub(obj.CreationTimestamp.Time).Round(time.Hour)))
 			})
 		}

@@ -36,7 +36,7 @@ func (w *walk) acts() []act {
 			{"suspend: true lifts the rules", "the subnet on its own network ACL, and the same expiration time", brief, w.suspend},
 			{"Without suspend, they are back", "the subnet on the same clone again", brief, w.resume},
 			{"Delete the object: it ends at once", "the same network ACLs, entries, associations and tags, and no object", brief, w.deleteRun},
-			{"Apply the finished manifest of act 1 again", "the same object, and no call to AWS", 2 * time.Minute, w.applyAgain},
+			{"Apply the finished manifest of act 1 again", "the same object, and no call to AWS but the reads of the manager's first sweep", 2 * time.Minute, w.applyAgain},
 			{"The agents of the other subnets never blinked", "agents that were connected all the time, by ECS and by their own logs", brief, w.neverBlinked},
 		}},
 	}
