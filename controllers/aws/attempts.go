@@ -22,6 +22,13 @@ import (
 // a lost answer would hide whether the first attempt took effect.
 func Once(o *ec2.Options) { o.Retryer = awssdk.NopRetryer{} }
 
+// Write makes one call that changes something, within CallTimeout.
+func Write(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
+	defer cancel()
+	return call(ctx)
+}
+
 // boundAttempts gives every attempt of a call its own time-out, below the SDK's retries. An answer that is taken in later
 // than that, by a process that was paused, doesn't count: what it says may be long past.
 func (s *Sessions) boundAttempts(stack *middleware.Stack) error {

@@ -92,14 +92,14 @@ func ParseDescription(text string) (clusterID, owner string, ok bool) {
 // be repeated. The error is nil once AWS acknowledged it; after any other the schedule may or may not be there.
 func Arm(ctx context.Context, client aws.Scheduler, s Switch, number int32) error {
 	create := s.schedule(number)
-	err := once(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.CreateSchedule(ctx, create, noRetries)
 		return err
 	})
 	if !aws.HasCode(err, aws.CodeScheduleExists) {
 		return err
 	}
-	return once(ctx, func(ctx context.Context) error {
+	return aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.UpdateSchedule(ctx, &scheduler.UpdateScheduleInput{
 			Name: create.Name, GroupName: create.GroupName, Description: create.Description, State: create.State,
 			ScheduleExpression: create.ScheduleExpression, ScheduleExpressionTimezone: create.ScheduleExpressionTimezone,
@@ -116,7 +116,7 @@ func Disarm(ctx context.Context, client aws.Scheduler, group, uid string, number
 
 // Delete deletes a schedule by its name. One that isn't there, or whose group isn't, is no error.
 func Delete(ctx context.Context, client aws.Scheduler, group, name string) error {
-	err := once(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{GroupName: awssdk.String(group), Name: awssdk.String(name)}, noRetries)
 		return err
 	})
@@ -160,13 +160,6 @@ func (s Switch) schedule(number int32) *scheduler.CreateScheduleInput {
 			},
 		},
 	}
-}
-
-// once makes one call that changes something, within CallTimeout.
-func once(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, aws.CallTimeout)
-	defer cancel()
-	return call(ctx)
 }
 
 // noRetries turns the SDK's repeating off, as for every call that changes something.

@@ -19,7 +19,7 @@ import (
 func CreateClone(ctx context.Context, client aws.EC2, vpcID, token string, tags map[string]string) (id string, known Outcome, err error) {
 	in := cloneInput(vpcID, tags)
 	in.ClientToken = awssdk.String(token)
-	err = write(ctx, func(ctx context.Context) error {
+	err = aws.Write(ctx, func(ctx context.Context) error {
 		out, err := client.CreateNetworkAcl(ctx, in, aws.Once)
 		if err == nil && out.NetworkAcl != nil {
 			id = awssdk.ToString(out.NetworkAcl.NetworkAclId)
@@ -42,7 +42,7 @@ func cloneInput(vpcID string, tags map[string]string) *ec2.CreateNetworkAclInput
 // the same call made again is Stale. The error is nil where the outcome is Done or Stale (InvalidAssociationID.NotFound).
 // After Unknown, and after Stale, the subnet's association has to be read afresh.
 func Associate(ctx context.Context, client aws.EC2, associationID, aclID string) (Outcome, error) {
-	err := write(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.ReplaceNetworkAclAssociation(ctx, associateInput(associationID, aclID), aws.Once)
 		return err
 	})
@@ -61,7 +61,7 @@ func associateInput(associationID, aclID string) *ec2.ReplaceNetworkAclAssociati
 // DeleteACL asks AWS once to delete a network ACL. The error is nil where the outcome is Done, also for an ACL that isn't
 // there, or InUse (DependencyViolation): AWS deletes none that a subnet has. A VPC's default ACL is Refused.
 func DeleteACL(ctx context.Context, client aws.EC2, id string) (Outcome, error) {
-	err := write(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.DeleteNetworkAcl(ctx, &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(id)}, aws.Once)
 		return err
 	})

@@ -32,13 +32,6 @@ const (
 	InUse
 )
 
-// write makes one call that changes something, within CallTimeout.
-func write(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, aws.CallTimeout)
-	defer cancel()
-	return call(ctx)
-}
-
 // outcome is that of a call which no code of its own says more about.
 func outcome(err error) (Outcome, error) {
 	switch {
@@ -63,7 +56,7 @@ func CreateEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (Ou
 }
 
 func create(ctx context.Context, client aws.EC2, in *ec2.CreateNetworkAclEntryInput) (Outcome, error) {
-	err := write(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.CreateNetworkAclEntry(ctx, in, aws.Once)
 		return err
 	})
@@ -77,7 +70,7 @@ func create(ctx context.Context, client aws.EC2, in *ec2.CreateNetworkAclEntryIn
 // where the outcome is Done. Where there is no such entry (InvalidNetworkAclEntry.NotFound) it is Refused. Only for clones
 // of ours: on any other network ACL nothing is ever replaced.
 func ReplaceEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (Outcome, error) {
-	err := write(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.ReplaceNetworkAclEntry(ctx, replaceInput(aclID, e), aws.Once)
 		return err
 	})
@@ -97,7 +90,7 @@ func DeleteEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (Ou
 }
 
 func remove(ctx context.Context, client aws.EC2, in *ec2.DeleteNetworkAclEntryInput) (Outcome, error) {
-	err := write(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.DeleteNetworkAclEntry(ctx, in, aws.Once)
 		return err
 	})

@@ -61,7 +61,7 @@ func ask(ctx context.Context, calls ...dryRun) error {
 	refusals := make([]error, len(calls))
 	var asked sync.WaitGroup
 	for i, call := range calls {
-		asked.Go(func() { refusals[i] = permitted(write(ctx, call.call), call.alsoYes) })
+		asked.Go(func() { refusals[i] = permitted(aws.Write(ctx, call.call), call.alsoYes) })
 	}
 	asked.Wait()
 	return errors.Join(refusals...)

@@ -21,7 +21,7 @@ func WriteTags(ctx context.Context, client aws.EC2, aclID string, tags map[strin
 	if len(tags) == 0 {
 		return Done, nil
 	}
-	err := write(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{aclID}, Tags: tagsToSDK(tags)}, aws.Once)
 		return err
 	})
@@ -34,7 +34,7 @@ func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string
 	if len(keys) == 0 {
 		return Done, nil // to AWS, no tag named means all of them
 	}
-	err := write(ctx, func(ctx context.Context) error {
+	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.DeleteTags(ctx, untagInput(aclID, keys), aws.Once)
 		return err
 	})
