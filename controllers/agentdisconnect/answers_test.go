@@ -13,7 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -186,7 +185,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 		Expect(seen.Status.Rules).To(HaveLen(1), "only the line without an answer is left")
 		attempted := line(seen, 80).LastAttemptTime.Time
 
-		w.run(ctx, attempted.Add(nacl.AmbiguousFor).Sub(w.clock.Now())-time.Millisecond, obj)
+		w.run(ctx, attempted.Add(5*time.Minute).Sub(w.clock.Now())-time.Millisecond, obj)
 		seen = w.get(ctx, obj)
 		Expect(line(seen, 80)).NotTo(BeNil(), "the line was given up too soon")
 		Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))

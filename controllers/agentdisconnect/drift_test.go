@@ -66,7 +66,7 @@ var _ = Describe("Someone changes the network ACL during a run", func() {
 		attempted := line(w.get(ctx, obj), 80).LastAttemptTime.Time
 		w.strip(80)
 
-		w.run(ctx, attempted.Add(nacl.SettleFor).Sub(w.clock.Now())-time.Millisecond, obj)
+		w.run(ctx, attempted.Add(2*time.Minute).Sub(w.clock.Now())-time.Millisecond, obj)
 		Expect(w.numbers("ec2:CreateNetworkAclEntry")).To(HaveLen(6))
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionRulesInstalled).Status).To(Equal(metav1.ConditionFalse))
 

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 )
 
 // connect has ECS say of one agent that it is connected or not.
@@ -65,7 +64,7 @@ var _ = Describe("The verdict", func() {
 		w.setAgents(false)
 		restored := w.expired(ctx, obj).Status.RestoredTime.Time
 		w.connect(0, true)
-		w.run(ctx, restored.Add(agentdisconnect.RecoveryTimeout).Sub(w.clock.Now())-time.Second, obj)
+		w.run(ctx, restored.Add(10*time.Minute).Sub(w.clock.Now())-time.Second, obj)
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateRecovering))
 		w.run(ctx, time.Second, obj)
 		seen := w.get(ctx, obj)

@@ -21,9 +21,11 @@ import (
 type Class int
 
 const (
+	// NoError: there is no error, so the call took effect.
+	NoError Class = iota
 	// Unanswered: no answer, or one that doesn't say whether the call took effect. The call may be repeated, and a write
 	// must be taken as possibly done.
-	Unanswered Class = iota
+	Unanswered
 	// Throttled: AWS refused the call for its rate; it had no effect.
 	Throttled
 	// Denied: the identity lacks a permission; no effect.
@@ -89,8 +91,11 @@ func set(codes ...string) map[string]bool {
 	return m
 }
 
-// Classify tells which class a non-nil error of a call falls into.
+// Classify tells which class the error of a call falls into.
 func Classify(err error) Class {
+	if err == nil {
+		return NoError
+	}
 	if _, ok := errors.AsType[*CredentialsError](err); ok {
 		return NoCredentials
 	}

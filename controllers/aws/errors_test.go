@@ -116,6 +116,7 @@ func TestClassifyOfAnswersThatAreNone(t *testing.T) {
 		})
 	}
 	g := NewWithT(t)
+	g.Expect(aws.Classify(nil)).To(Equal(aws.NoError))
 	g.Expect(aws.Classify(errors.New("anything"))).To(Equal(aws.Unanswered))
 	g.Expect(aws.Classify(context.DeadlineExceeded)).To(Equal(aws.Unanswered))
 	g.Expect(aws.Classify(&aws.CredentialsError{Err: errors.New("no role")})).To(Equal(aws.NoCredentials))

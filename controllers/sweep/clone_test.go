@@ -209,7 +209,7 @@ func TestACloneThatSomeoneEdited(t *testing.T) {
 		left := slices.DeleteFunc(describe(stays.Entries), func(line string) bool {
 			return line == region.DescribeEntry(deny(80)) || line == region.DescribeEntry(deny(81))
 		})
-		w.clock.SetTime(ends.Add(sweep.Margin))
+		w.clock.SetTime(ends.Add(5 * time.Minute))
 		f := w.one()
 		w.Expect(f.Problem).To(ContainSubstring("someone edited clone "+id), name)
 		result := w.undo(f)
@@ -321,7 +321,7 @@ func TestWithoutTheScheduler(t *testing.T) {
 
 		f := w.one()
 		w.Expect(f.Kind).To(Equal(sweep.KindSchedules), name)
-		w.clock.SetTime(ends.Add(sweep.Margin))
+		w.clock.SetTime(ends.Add(5 * time.Minute))
 		w.Expect(w.undo(f).Done).To(BeTrue(), name)
 		w.Expect(w.snapshot()).To(Equal(before), name)
 	}

@@ -71,7 +71,7 @@ func TestWhateverIsForeignStays(t *testing.T) {
 		tags := rapid.MapOf(rapid.StringMatching(`[A-Za-z][A-Za-z0-9/:.]{0,20}`), rapid.StringMatching(`[a-z ]{0,9}`)).Draw(t, "tags")
 		g.Expect(w.region().SetTags(made.ID, merged(tags, ownership(numbers...).Tags()))).To(Succeed())
 		late := rapid.Bool().Draw(t, "past the end")
-		w.clock.SetTime(map[bool]time.Time{false: began.Add(time.Minute), true: ends.Add(sweep.Margin)}[late])
+		w.clock.SetTime(map[bool]time.Time{false: began.Add(time.Minute), true: ends.Add(5 * time.Minute)}[late])
 
 		undone := func() sweep.Result {
 			found, err := sweep.Find(w.ctx, w.clients)
@@ -123,7 +123,7 @@ func TestARuleThatShowsLate(t *testing.T) {
 	w.Expect(f.Present).To(HaveLen(1))
 	result := w.undo(f)
 	w.Expect(result.Done).To(BeFalse())
-	w.Expect(result.Again).To(Equal(w.clock.Now().Add(nacl.AmbiguousFor)))
+	w.Expect(result.Again).To(Equal(w.clock.Now().Add(5 * time.Minute)))
 
 	w.add(ownACL, deny(81))
 	w.clock.SetTime(result.Again)
@@ -143,7 +143,7 @@ func TestAnotherProcessBeginsAnew(t *testing.T) {
 	w.clock.Step(4 * time.Minute)
 	w.Expect(w.undo(w.one()).Done).To(BeFalse(), "this process has looked for 4 minutes")
 	w.restart()
-	w.clock.SetTime(ends.Add(sweep.Margin))
+	w.clock.SetTime(ends.Add(5 * time.Minute))
 	w.Expect(w.undo(w.one()).Done).To(BeTrue(), "nothing is made after the end")
 	w.Expect(w.snapshot()).To(Equal(before))
 }
@@ -268,7 +268,7 @@ func cutOffEverywhere(t *testing.T, prepare func(*world)) {
 			w := newWorld(t)
 			before := w.snapshot()
 			prepare(w)
-			w.clock.SetTime(ends.Add(sweep.Margin))
+			w.clock.SetTime(ends.Add(5 * time.Minute))
 			calls := len(w.sim.Calls())
 			fault.Action, fault.Skip, fault.Times = "*", n, 1
 			w.sim.Faults().Add(fault)

@@ -5,6 +5,7 @@ package sweep_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -81,7 +82,7 @@ func TestSchedulesOfAGroupThatMayNotBeRead(t *testing.T) {
 	w.Expect(survey.Unseen(group)).To(Succeed())
 	w.Expect(survey.Unseen("theirs")).To(MatchError(ContainSubstring("schedules of group theirs can't be read")))
 	w.Expect(survey.Found).To(ConsistOf(HaveField("UID", uid)))
-	w.clock.SetTime(ends.Add(sweep.Margin))
+	w.clock.SetTime(ends.Add(5 * time.Minute))
 	w.Expect(w.undo(survey.Found[0]).Done).To(BeTrue())
 	left := w.region().Schedules()
 	w.Expect(left).To(ConsistOf(HaveField("Group", "theirs")))
@@ -98,7 +99,7 @@ func TestManySchedules(t *testing.T) {
 	w.Expect(w.region().CreateScheduleGroup("", "", "other", nil)).To(Succeed())
 	f := w.one()
 	w.Expect(f.Schedules).To(HaveLen(120), "all pages")
-	w.clock.SetTime(ends.Add(sweep.Margin))
+	w.clock.SetTime(ends.Add(5 * time.Minute))
 	w.Expect(w.undo(f).Done).To(BeTrue())
 	w.Expect(w.snapshot()).To(Equal(before))
 }
