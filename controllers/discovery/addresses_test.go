@@ -158,6 +158,20 @@ func TestLookupsOfManyHostsAllComeBack(t *testing.T) {
 	}
 }
 
+// Without a server the system's own resolver is asked, as a manager does that has no --dns-server.
+func TestLookupAsksTheSystemsResolverByDefault(t *testing.T) {
+	g := NewWithT(t)
+	_, server := resolver(t, dns.Options{Zone: &zone{hosts: map[string][]netip.Addr{"a.example": addresses("52.119.223.69")}}})
+	system := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = system })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, server.Addr())
+	}}
+	answer := discovery.NewResolver("").Lookup(t.Context(), []string{"a.example"}, false)["a.example"]
+	g.Expect(answer.Err).NotTo(HaveOccurred())
+	g.Expect(answer.Addresses).To(Equal(addresses("52.119.223.69")))
+}
+
 // silence is a DNS server that says nothing.
 func silence(t *testing.T) string {
 	t.Helper()

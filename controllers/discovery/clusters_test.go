@@ -129,10 +129,21 @@ func TestOtherClustersGivesThoseWithInstancesInTheSubnet(t *testing.T) {
 	s.Faults().Add(faults.Fault{Action: "ecs:DescribeClusters", Frozen: true})
 	g.Expect(s.Region().RemoveContainerInstance(gone)).To(Succeed())
 	g.Expect(others(clusterARN, otherID)).To(BeEmpty(), "deregistered since the cluster was described")
+}
 
-	s.Faults().Add(faults.Fault{Action: "ecs:ListClusters", Denied: true})
-	_, _, err = discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, otherID)
-	g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
+// "No other clusters" is what lets a run begin, so no failure may read like that.
+func TestOtherClustersSaysNothingWhereACallFails(t *testing.T) {
+	for _, action := range []string{"ecs:ListClusters", "ecs:DescribeClusters", "ecs:ListContainerInstances"} {
+		t.Run(action, func(t *testing.T) {
+			g := NewWithT(t)
+			s, clients := simulate(t)
+			s.Faults().Add(faults.Fault{Action: action, Denied: true})
+			found, complete, err := discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, otherID)
+			g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
+			g.Expect(found).To(BeEmpty())
+			g.Expect(complete).To(BeFalse())
+		})
+	}
 }
 
 func TestOtherClustersAsksNotAboutClustersWithoutInstances(t *testing.T) {

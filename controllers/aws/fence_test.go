@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aws_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+)
+
+// pauses is an HTTP client in front of the Region, where the process stands still before a request is sent or after it was
+// answered.
+type pauses struct {
+	next          awssdk.HTTPClient
+	clock         *stopped
+	before, after time.Duration
+}
+
+// Do implements aws.HTTPClient.
+func (p *pauses) Do(r *http.Request) (*http.Response, error) {
+	p.clock.now = p.clock.now.Add(p.before)
+	answer, err := p.next.Do(r)
+	p.clock.now = p.clock.now.Add(p.after)
+	return answer, err
+}
+
+// paused are clients whose process stands still for these times, and its clock.
+func paused(s *sim.Simulator, before, after time.Duration) (*aws.Clients, *stopped) {
+	clock := &stopped{now: time.Now()}
+	cfg := s.Config()
+	cfg.HTTPClient = &pauses{next: cfg.HTTPClient, clock: clock, before: before, after: after}
+	sessions := aws.NewSessions(cfg, "agentdisconnect", "test")
+	sessions.Clock = clock
+	return sessions.In(region), clock
+}
+
+var errEdited = errors.New("the object was edited")
+
+func TestAWriteIsSentOnlyWhileWhatItRestsOnHolds(t *testing.T) {
+	type rest struct {
+		age time.Duration
+		err error
+	}
+	for name, tc := range map[string]struct {
+		rests []rest
+		sent  bool
+	}{
+		"on nothing":                         {nil, true},
+		"on what was just seen":              {[]rest{{}}, true},
+		"on what was seen in time":           {[]rest{{age: tenSeconds}}, true},
+		"on what was seen too long ago":      {[]rest{{age: tenSeconds + 1}}, false},
+		"on what no longer holds":            {[]rest{{err: errEdited}}, false},
+		"on two things that hold":            {[]rest{{}, {age: time.Second}}, true},
+		"on two things, the first of age":    {[]rest{{age: time.Minute}, {}}, false},
+		"on two things, the second of age":   {[]rest{{}, {age: time.Minute}}, false},
+		"on two things, the first is over":   {[]rest{{err: errEdited}, {}}, false},
+		"on two things, the second is over":  {[]rest{{}, {err: errEdited}}, false},
+		"on two things, and neither of them": {[]rest{{age: time.Minute}, {err: errEdited}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := simulate(t)
+			clients, clock := paused(s, 0, 0)
+			ctx, asked := t.Context(), 0
+			for _, on := range tc.rests {
+				ctx = aws.RestingOn(ctx, func(context.Context) (time.Time, error) {
+					asked++
+					return clock.now.Add(-on.age), on.err
+				})
+			}
+
+			_, read := clients.AccountID(ctx, clock.now)
+			g.Expect(read).NotTo(HaveOccurred())
+			g.Expect(asked).To(BeZero(), "a read rests on nothing")
+
+			err := deny(ctx, clients)
+			g.Expect(denies(g, s)).To(Equal(tc.sent), "%v", err)
+			if tc.sent {
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(asked).To(Equal(len(tc.rests)))
+				return
+			}
+			g.Expect(err).To(MatchError(aws.ErrLate))
+			g.Expect(callsOf(s, "ec2:CreateNetworkAclEntry")).To(BeZero())
+		})
+	}
+}
+
+func TestTheErrorOfWhatAWriteRestsOnIsTold(t *testing.T) {
+	g := NewWithT(t)
+	clients, _ := paused(simulate(t), 0, 0)
+	ctx := aws.RestingOn(t.Context(), func(context.Context) (time.Time, error) { return time.Time{}, errEdited })
+	g.Expect(deny(ctx, clients)).To(MatchError(errEdited))
+}
+
+// What a context rests on is its own: another one that was made of the same parent is not held to it.
+func TestContextsOfOneParentRestOnTheirOwn(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients, clock := paused(s, 0, 0)
+	holds := func(context.Context) (time.Time, error) { return clock.now, nil }
+	over := func(context.Context) (time.Time, error) { return clock.now, errEdited }
+	parent := t.Context()
+	for range 3 { // so that the list has room for another one
+		parent = aws.RestingOn(parent, holds)
+	}
+	one := aws.RestingOn(parent, holds)
+	aws.RestingOn(parent, over)
+	g.Expect(deny(one, clients)).To(Succeed())
+}
+
+// A connection may have to be made between the last look and the sending.
+func TestTheBodyOfALateWriteIsNotSent(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pause time.Duration
+		sent  bool
+	}{
+		"at the last moment": {tenSeconds, true},
+		"a moment later":     {tenSeconds + 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := simulate(t)
+			clients, _ := paused(s, tc.pause, 0)
+			err := deny(t.Context(), clients)
+			g.Expect(denies(g, s)).To(Equal(tc.sent), "%v", err)
+			if tc.sent {
+				g.Expect(err).NotTo(HaveOccurred())
+			} else {
+				g.Expect(err).To(MatchError(aws.ErrLate))
+				g.Expect(aws.Classify(err)).To(Equal(aws.Unanswered))
+			}
+		})
+	}
+}
+
+// DeleteSchedule has no body, so the look before it is sent is the only one.
+func TestAWriteWithoutABodyIsNotSentLate(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients := pausing(s, time.Now(), by(tenSeconds+1))
+	_, err := clients.Scheduler.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: awssdk.String("agd.x.80")})
+	g.Expect(err).To(MatchError(aws.ErrLate))
+	g.Expect(s.Calls()).To(BeEmpty())
+}
+
+// A process that was paused takes up an answer of long ago: what it says may not hold any more.
+func TestAnAnswerThatIsTakenInLateIsNone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pause time.Duration
+		taken bool
+	}{
+		"at the last moment": {tenSeconds, true},
+		"a moment later":     {tenSeconds + 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			s := simulate(t)
+			clients, _ := paused(s, 0, tc.pause)
+			err := deny(t.Context(), clients)
+			g.Expect(denies(g, s)).To(BeTrue(), "it was sent in time")
+			if tc.taken {
+				g.Expect(err).NotTo(HaveOccurred())
+			} else {
+				g.Expect(err).To(HaveOccurred())
+				g.Expect(aws.Classify(err)).To(Equal(aws.Unanswered), "%v", err)
+			}
+		})
+	}
+}

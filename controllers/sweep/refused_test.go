@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sweep_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+)
+
+// refused undoes a finding, which AWS keeps from being done.
+func (w *world) refused(f sweep.Found) sweep.Result {
+	result, err := w.undoer.Undo(w.ctx, w.clients, f)
+	w.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
+	w.Expect(result.Done).To(BeFalse())
+	return result
+}
+
+// What AWS refused is there still: it is not told as done, and the tags that name it stay.
+func TestARefusedDeletionIsNotTakenForDone(t *testing.T) {
+	w := newWorld(t)
+	before := w.snapshot()
+	w.inPlace(80, 81)
+	made := w.snapshot()
+	f := w.one()
+	permit := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Denied: true})
+	for range 2 {
+		w.Expect(w.refused(f).Did).To(BeEmpty())
+		w.Expect(w.snapshot()).To(Equal(made))
+	}
+
+	// Nor is it once everything else of the run is gone for certain.
+	w.clock.SetTime(ends.Add(time.Hour))
+	w.Expect(w.refused(f).Did).To(BeEmpty())
+	w.Expect(w.snapshot()).To(Equal(made))
+
+	permit()
+	w.Expect(w.undo(f).Done).To(BeTrue())
+	w.Expect(w.snapshot()).To(Equal(before))
+}
+
+func TestARefusedRemovalOfTagsIsNotTakenForDone(t *testing.T) {
+	w := newWorld(t)
+	before := w.snapshot()
+	w.inPlace(80)
+	f := w.one()
+	permit := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteTags", Denied: true})
+	w.Expect(w.refused(f).Did).To(HaveLen(1), "the rule")
+	w.Expect(w.refused(f).Did).To(BeEmpty())
+	now, _ := w.region().NetworkACL(ownACL)
+	w.Expect(now.Tags).NotTo(BeEmpty())
+	permit()
+	w.Expect(w.undo(f).Did).To(Equal([]string{"removed the tags of run " + uid + " from network ACL " + ownACL}))
+	w.Expect(w.snapshot()).To(Equal(before))
+}
+
+// A clone that stays because of an edit keeps the denies that AWS refuses to delete, and with them their schedules.
+func TestARefusedDeletionOnACloneThatStays(t *testing.T) {
+	w := newWorld(t)
+	id := w.serve(w.clone(0, 80))
+	w.arm(id, 80)
+	w.add(id, foreign(150, true))
+	edited := w.snapshot()
+	f := w.one()
+	permit := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Denied: true})
+	w.refused(f)
+	w.Expect(w.snapshot()).To(Equal(edited), "the schedule is what is left to end the rule")
+	permit()
+	w.undo(f)
+	w.Expect(w.region().Schedules()).To(BeEmpty())
+}
+
+func TestARefusedDeletionOfAScheduleIsNotTakenForDone(t *testing.T) {
+	w := newWorld(t)
+	before := w.snapshot()
+	id := w.serve(w.clone(0, 80, 81))
+	w.arm(id, 80, 81)
+	f := w.one()
+	permit := w.sim.Faults().Add(faults.Fault{Action: "scheduler:DeleteSchedule", Denied: true})
+	w.Expect(w.refused(f).Did).To(HaveLen(2), "the subnet and the clone")
+	w.Expect(w.region().Schedules()).To(HaveLen(2))
+	permit()
+	w.clock.SetTime(ends.Add(time.Hour))
+	w.Expect(w.undo(w.one()).Done).To(BeTrue())
+	w.Expect(w.snapshot()).To(Equal(before))
+}
+
+// A deletion whose answer is lost leaves open what stands: an earlier one, which AWS acknowledged, says nothing of it.
+func TestALostAnswerAfterAnAcknowledgedDeletion(t *testing.T) {
+	w := newWorld(t)
+	before := w.snapshot()
+	w.inPlace(80, 81)
+	f := w.one()
+	keep := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteTags", Denied: true})
+	w.refused(f)
+
+	w.clock.Step(nacl.SettleFor) // a process that stood still makes its entry now
+	w.add(ownACL, deny(80))
+	lost := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Lost: true})
+	_, err := w.undoer.Undo(w.ctx, w.clients, f)
+	w.Expect(aws.Classify(err)).To(Equal(aws.Unanswered), "%v", err)
+	lost()
+	keep()
+	result := w.undo(f)
+	w.Expect(result.Done).To(BeFalse(), "one read doesn't show that it is gone")
+	w.clock.SetTime(result.Again)
+	w.Expect(w.undo(f).Done).To(BeTrue())
+	w.Expect(w.snapshot()).To(Equal(before))
+}
+
+// What is deleted rests on the read that showed it: a process that is slow reads again first.
+func TestWhatWasReadTooLongAgoIsNotActedOn(t *testing.T) {
+	w := newWorld(t)
+	before := w.snapshot()
+	w.inPlace(80, 81, 82)
+	slow := w.sim.Faults().After("ec2:DeleteNetworkAclEntry", func(call.Call) { w.clock.Step(6 * time.Second) })
+	result, err := w.undoer.Undo(w.ctx, w.clients, w.one())
+	w.Expect(err).To(MatchError(aws.ErrLate))
+	w.Expect(result.Did).To(HaveLen(2), "the third would be sent 12 seconds after the read")
+	now, _ := w.region().NetworkACL(ownACL)
+	w.Expect(describe(now.Entries)).To(ContainElement(region.DescribeEntry(deny(82))))
+	slow()
+	w.Expect(w.undo(w.one()).Done).To(BeTrue())
+	w.Expect(w.snapshot()).To(Equal(before))
+}
+
+// Between the move of the subnet and the deletion of the clone, somebody may still edit the clone.
+func TestACloneThatIsEditedWhileItsSubnetGoesBackStays(t *testing.T) {
+	w := newWorld(t)
+	id := w.serve(w.clone(0, 80))
+	w.sim.Faults().After("ec2:ReplaceNetworkAclAssociation", func(call.Call) { w.add(id, foreign(150, true)) })
+	result := w.undo(w.one())
+	w.Expect(result.Done).To(BeFalse())
+	w.Expect(result.Left).To(ContainSubstring("edited clone " + id + " just now"))
+	w.Expect(w.aclOf(subnet)).To(Equal(defaultACL))
+	now, there := w.region().NetworkACL(id)
+	w.Expect(there).To(BeTrue(), "it has a rule that is nobody's but its author's")
+	w.Expect(describe(now.Entries)).To(ContainElement(region.DescribeEntry(foreign(150, true))))
+	w.Expect(w.writes()).NotTo(ContainElement("ec2:DeleteNetworkAcl"))
+}
+
+// A run has another clone after it lost one: the schedules of the one say nothing of the other.
+func TestTheSchedulesOfAnotherCloneOfTheRunStay(t *testing.T) {
+	w := newWorld(t)
+	id, other := w.serve(w.clone(0, 80)), w.clone(0, 81)
+	w.arm(id, 80)
+	w.arm(other, 81)
+	found := w.find()
+	w.Expect(found).To(HaveLen(2))
+	for _, f := range found {
+		if f.NetworkACLID == id {
+			w.Expect(w.undo(f).Done).To(BeTrue())
+		}
+	}
+	w.Expect(w.region().Schedules()).To(HaveExactElements(HaveField("Name", deadman.Name(uid, 81))))
+	w.Expect(w.undo(w.one()).Done).To(BeTrue())
+	w.Expect(w.region().Schedules()).To(BeEmpty())
+}
