@@ -82,8 +82,9 @@ lint: $(GOLANGCI_LINT) ## Lint all modules (ARGS=--fix mends what it can)
 	@cd hack/tools && $(GOLANGCI_LINT) run $(ARGS)
 
 .PHONY: test
-test: $(GOTESTSUM) ## Run all tests, with the race detector and in random order (PKG=./controllers/... for some)
-	@$(WITH_ENVTEST) $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --raw-command -- hack/test.sh $(PKG)
+test: $(GOTESTSUM) $(GINKGO) ## Run all tests, with the race detector and in random order (PKG=./controllers/... for some)
+	@mkdir -p bin; $(WITH_ENVTEST) $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --jsonfile bin/tests.json --raw-command -- hack/test.sh $(PKG); \
+		status=$$?; echo "The slowest:"; $(GOTESTSUM) tool slowest --num 10 --jsonfile bin/tests.json; exit $$status
 
 .PHONY: fuzz
 fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controllers/nacl for some)

@@ -2,16 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs the tests of the packages given, in random order, and prints them as the JSON events that gotestsum reads.
-# Ginkgo suites are run on their own: what shuffles their specs is a flag that other test binaries don't know.
+# Ginkgo suites run their specs in one process a processor, each with a control plane of its own, so that no spec sees
+# what another one does. The ginkgo command does that, and go test runs the plain tests beside the suites.
 set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+ginkgo=$PWD/bin/tools/ginkgo
+# By convention the function that runs a package's specs.
+entry='^TestSpecs$'
+# These bound a test that hangs. No test is to depend on how fast the machine is.
+limit=3h
 
 # With -e a package that can't be loaded is in the list too, and go test says what is wrong with it.
-ginkgo=github.com/onsi/ginkgo/v2
 # shellcheck disable=SC2016 # a template, not a variable
-suites=$(go list -e -f '{{$p := .ImportPath}}{{range .TestImports}}{{.}} {{$p}}
-{{end}}{{range .XTestImports}}{{.}} {{$p}}
-{{end}}' "$@" | awk -v ginkgo="$ginkgo" '$1 == ginkgo { print $2 }' | sort -u)
-others=$(go list -e "$@" | grep -vxF "${suites:-none}")
+suites=$(go list -e -f '{{$dir := .Dir}}{{range .TestImports}}{{.}} {{$dir}}
+{{end}}{{range .XTestImports}}{{.}} {{$dir}}
+{{end}}' "$@" | awk '$1 == "github.com/onsi/ginkgo/v2" { print $2 }' | sort -u)
 
 # The race detector needs cgo, which Go turns off where there is no C compiler.
 race=-race
@@ -20,10 +26,26 @@ if [ "$(go env CGO_ENABLED)" != 1 ]; then
   echo "no C compiler: the tests run without the race detector" >&2
 fi
 
+report=$(mktemp -d)
+trap 'rm -rf "$report"' EXIT
 failed=0
+
+# Some tests start the manager. It is built as the Dockerfile builds it, before any test waits for it.
+CGO_ENABLED=0 go build -trimpath -o "$report/manager" ./cmd/manager || failed=1
+
 # shellcheck disable=SC2086 # lists of packages, and a flag that may be empty
 {
-  [ -z "$others" ] || go test -json $race -shuffle=on -timeout 15m $others || failed=1
-  [ -z "$suites" ] || go test -json $race -timeout 30m $suites -ginkgo.randomize-all -ginkgo.no-color || failed=1
+  go test -json $race -shuffle=on -timeout $limit -skip "$entry" "$@" || failed=1
+  if [ -n "$suites" ]; then
+    "$ginkgo" run -p $race --randomize-all --keep-going --no-color --timeout=$limit \
+      --output-dir="$report" --gojson-report=specs.json $suites -- -test.run="$entry" >"$report/log" 2>&1
+    status=$?
+    cat "$report/specs.json"
+    # What failed is in the events. Where nothing is, the suite never came so far.
+    if [ "$status" -ne 0 ]; then
+      failed=1
+      grep -q '"Action":"fail"' "$report/specs.json" || cat "$report/log" >&2
+    fi
+  fi
 }
 exit "$failed"

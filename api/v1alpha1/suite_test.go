@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -35,7 +36,9 @@ var (
 	kube       client.Client
 )
 
-func TestAPI(t *testing.T) {
+func TestSpecs(t *testing.T) {
+	// It bounds what would never come. No spec depends on how fast the machine is.
+	SetDefaultEventuallyTimeout(5 * time.Minute)
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "AgentDisconnect API")
 }

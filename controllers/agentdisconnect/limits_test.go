@@ -227,7 +227,7 @@ var _ = Describe("A manager with --max-active-runs", func() {
 	})
 
 	It("never lets more be on at any time, in a manager with its queue and its clock", func(ctx context.Context) {
-		const most, patience = 3, 30 * time.Second
+		const most = 3
 		w := newWorld(ctx)
 		objects := w.apart(ctx, 8)
 		over := make(chan struct{})
@@ -245,13 +245,13 @@ var _ = Describe("A manager with --max-active-runs", func() {
 			}
 		})
 		w.manage(ctx, withMost(most))
-		Eventually(func() int { return len(w.on(ctx, objects...)) }, patience).Should(Equal(most))
+		Eventually(func() int { return len(w.on(ctx, objects...)) }).Should(Equal(most))
 		first := w.on(ctx, objects...)
 		for _, obj := range first {
 			Expect(kube.Delete(ctx, obj)).To(Succeed())
 		}
 		rest := slices.DeleteFunc(slices.Clone(objects), func(obj *v1alpha1.AgentDisconnect) bool { return slices.Contains(first, obj) })
-		Eventually(func() int { return len(w.on(ctx, rest...)) }, patience).Should(Equal(most), "others take the places")
+		Eventually(func() int { return len(w.on(ctx, rest...)) }).Should(Equal(most), "others take the places")
 	})
 })
 
@@ -266,7 +266,7 @@ var _ = Describe("A manager with --watch-namespaces", func() {
 		obj := w.create(ctx)
 
 		w.manage(ctx, func(o *agentdisconnect.Options) { o.ClusterID = w.options.ClusterID }) // of w.namespace alone
-		Eventually(func() string { return condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message }, 30*time.Second).
+		Eventually(func() string { return condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message }).
 			Should(HavePrefix(first.Namespace + "/" + first.Name + " holds network ACL " + aclID))
 		Expect(w.get(ctx, untouched).Status.Conditions).To(BeEmpty())
 		version := w.get(ctx, first).ResourceVersion

@@ -69,7 +69,6 @@ func (w *world) manageAs(ctx context.Context, cfg *rest.Config, change ...func(*
 var _ = Describe("The manager, with real agents and real time", func() {
 	// A minute of agents and of ECS passes in 0.3 seconds.
 	fast := func(o *sim.Options) { o.NoAgents, o.Scale = false, 200 }
-	const patience = 30 * time.Second
 
 	connected := func(w *world) (n int) {
 		for _, arn := range w.agents() {
@@ -87,14 +86,14 @@ var _ = Describe("The manager, with real agents and real time", func() {
 		waiting, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		Expect(w.sim.WaitForAgents(waiting)).To(Succeed())
-		return w, w.create(ctx, within(2*time.Minute))
+		return w, w.create(ctx, within(4*time.Minute))
 	}
 
 	It("cuts the agents off, sees their sessions end, and has them back after the deletion", func(ctx context.Context) {
 		w, obj := start(ctx)
 		w.manage(ctx)
-		Eventually(status(ctx, w, obj, v1alpha1.ConditionRulesInstalled), patience).Should(Equal(metav1.ConditionTrue))
-		Eventually(status(ctx, w, obj, v1alpha1.ConditionAgentsDisconnected), patience).Should(Equal(metav1.ConditionTrue))
+		Eventually(status(ctx, w, obj, v1alpha1.ConditionRulesInstalled)).Should(Equal(metav1.ConditionTrue))
+		Eventually(status(ctx, w, obj, v1alpha1.ConditionAgentsDisconnected)).Should(Equal(metav1.ConditionTrue))
 		Expect(connected(w)).To(BeZero())
 
 		Eventually(func() []string {
@@ -107,38 +106,38 @@ var _ = Describe("The manager, with real agents and real time", func() {
 				reasons = append(reasons, event.Type+" "+event.Reason)
 			}
 			return reasons
-		}, patience).Should(ContainElements("Normal Discovering", "Warning ShortDuration", "Normal Blocking", "Normal AgentsDisconnected"))
+		}).Should(ContainElements("Normal Discovering", "Warning ShortDuration", "Normal Blocking", "Normal AgentsDisconnected"))
 
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
-		Eventually(func() bool { return w.gone(ctx, obj) }, patience).Should(BeTrue())
+		Eventually(func() bool { return w.gone(ctx, obj) }).Should(BeTrue())
 		w.expectRestored()
-		Eventually(func() int { return connected(w) }, patience).Should(Equal(2))
+		Eventually(func() int { return connected(w) }).Should(Equal(2))
 	})
 
 	It("is stopped during a run, and the next one takes the run over and ends it", func(ctx context.Context) {
 		w, obj := start(ctx)
 		stop := w.manage(ctx)
-		Eventually(status(ctx, w, obj, v1alpha1.ConditionRulesInstalled), patience).Should(Equal(metav1.ConditionTrue))
+		Eventually(status(ctx, w, obj, v1alpha1.ConditionRulesInstalled)).Should(Equal(metav1.ConditionTrue))
 		stop()
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
 		Expect(w.denies(aclID)).To(HaveLen(6))
 		w.manage(ctx)
-		Eventually(func() bool { return w.gone(ctx, obj) }, patience).Should(BeTrue())
+		Eventually(func() bool { return w.gone(ctx, obj) }).Should(BeTrue())
 		w.expectRestored()
 	})
 
 	It("ends a run as soon as its duration is cut short, and waits for the agents", func(ctx context.Context) {
 		w, obj := start(ctx)
 		w.manage(ctx)
-		Eventually(status(ctx, w, obj, v1alpha1.ConditionAgentsDisconnected), patience).Should(Equal(metav1.ConditionTrue))
+		Eventually(status(ctx, w, obj, v1alpha1.ConditionAgentsDisconnected)).Should(Equal(metav1.ConditionTrue))
 		started := w.get(ctx, obj).Status.StartTime.Time
 		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) {
 			status.StartTime = &metav1.Time{Time: started.Add(-time.Minute)}
 		})
 		Expect(kube.Patch(ctx, w.get(ctx, obj), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"duration":"1m"}}`)))).To(Succeed())
-		Eventually(status(ctx, w, obj, v1alpha1.ConditionSucceeded), patience).Should(Equal(metav1.ConditionTrue), func() string { return describe(w.get(ctx, obj)) })
+		Eventually(status(ctx, w, obj, v1alpha1.ConditionSucceeded)).Should(Equal(metav1.ConditionTrue), func() string { return describe(w.get(ctx, obj)) })
 		w.expectRestored()
 		Expect(connected(w)).To(Equal(2))
-		Eventually(func() []string { return w.get(ctx, obj).Finalizers }, patience).Should(BeEmpty())
+		Eventually(func() []string { return w.get(ctx, obj).Finalizers }).Should(BeEmpty())
 	})
 })

@@ -49,7 +49,6 @@ func metric(name string, labels map[string]string) float64 {
 }
 
 var _ = Describe("Metrics", func() {
-	const patience = 30 * time.Second
 	failures := func() float64 { return metric("agentdisconnect_restore_failures_total", nil) }
 	late := func() float64 { return metric("agentdisconnect_rules_past_end_seconds", nil) }
 	leader := func() float64 { return metric("leader_election_master_status", map[string]string{"name": leaseName}) }
@@ -100,18 +99,18 @@ var _ = Describe("Metrics", func() {
 		}
 		Expect(kube.Create(ctx, lease)).To(Succeed())
 		w.standBy(ctx)
-		Eventually(late, patience).Should(BeZero())
-		Eventually(leader, patience).Should(BeZero())
+		Eventually(late).Should(BeZero())
+		Eventually(leader).Should(BeZero())
 
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
-		Eventually(late, patience).Should(BeNumerically(">", 1))
+		Eventually(late).Should(BeNumerically(">", 1))
 		Expect(w.denies(aclID)).NotTo(BeEmpty())
 		Expect(leader()).To(BeZero())
 
 		lease.Spec.HolderIdentity = new("")
 		Expect(kube.Update(ctx, lease)).To(Succeed())
-		Eventually(func() bool { return w.gone(ctx, obj) }, patience).Should(BeTrue())
-		Eventually(late, patience).Should(BeZero())
+		Eventually(func() bool { return w.gone(ctx, obj) }).Should(BeTrue())
+		Eventually(late).Should(BeZero())
 		Expect(leader()).To(Equal(1.))
 		w.expectRestored()
 	})

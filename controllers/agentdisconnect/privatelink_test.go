@@ -160,7 +160,6 @@ var _ = Describe("PrivateLink", func() {
 				})
 			}
 		})
-		const patience = 30 * time.Second
 		waiting, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		Expect(w.sim.WaitForAgents(waiting)).To(Succeed())
@@ -171,10 +170,10 @@ var _ = Describe("PrivateLink", func() {
 		w.manage(ctx)
 		Eventually(func() metav1.ConditionStatus {
 			return condition(w.get(ctx, obj), v1alpha1.ConditionAgentsDisconnected).Status
-		}, patience).
+		}).
 			Should(Equal(metav1.ConditionTrue), func() string { return describe(w.get(ctx, obj)) })
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
-		Eventually(func() bool { return w.gone(ctx, obj) }, patience).Should(BeTrue())
+		Eventually(func() bool { return w.gone(ctx, obj) }).Should(BeTrue())
 		w.expectRestored()
 		waiting, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()

@@ -40,15 +40,15 @@ var _ = Describe("The manager's role", func() {
 
 		w := newWorld(ctx)
 		w.follow()
-		obj := w.create(ctx, keptFor(1), within(time.Minute))
+		obj := w.create(ctx, keptFor(1), within(time.Hour))
 		w.manageAs(ctx, user.Config())
-		Eventually(func() string { return w.state(ctx, obj) }, 30*time.Second).Should(Equal(v1alpha1.StateBlocking))
+		Eventually(func() string { return w.state(ctx, obj) }).Should(Equal(v1alpha1.StateBlocking))
 		started := w.get(ctx, obj).Status.StartTime.Time
 		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) {
-			status.StartTime = &metav1.Time{Time: started.Add(-time.Hour)}
-			status.ExpirationTime = &metav1.Time{Time: started}
+			status.StartTime = &metav1.Time{Time: started.Add(-2 * time.Hour)}
+			status.ExpirationTime = &metav1.Time{Time: started.Add(-time.Hour)}
 		})
-		Eventually(func() bool { return w.gone(ctx, obj) }, 30*time.Second).Should(BeTrue())
+		Eventually(func() bool { return w.gone(ctx, obj) }).Should(BeTrue())
 		w.expectRestored()
 	})
 })

@@ -6,6 +6,7 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -29,7 +30,11 @@ var (
 	kube       client.Client
 )
 
-func TestController(t *testing.T) {
+// patience bounds what would never come. No spec depends on how fast the machine is.
+const patience = 5 * time.Minute
+
+func TestSpecs(t *testing.T) {
+	SetDefaultEventuallyTimeout(patience)
 	RegisterFailHandler(Fail)
 	RunSpecs(t, "AgentDisconnect controller")
 }

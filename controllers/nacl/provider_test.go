@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -81,13 +82,14 @@ var trouble = map[string]struct {
 	"a parameter that AWS refuses":  {faults.Fault{Error: "InvalidParameterValue"}, nacl.Refused, aws.Rejected, false},
 }
 
-// patience is long enough for every answer of the simulator but the one that never comes.
-func patience(t *testing.T, f faults.Fault) context.Context {
+// untilEffect is a caller's context. Where the answer never comes, the caller gives up once the call took effect.
+func untilEffect(t *testing.T, s *sim.Simulator, f faults.Fault) context.Context {
 	if f.LatencyAfter == 0 {
 		return t.Context()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
+	s.Faults().After(f.Action, func(call.Call) { cancel() })
 	return ctx
 }
 
@@ -127,7 +129,7 @@ func TestCreateInTrouble(t *testing.T) {
 			s, client := simulate(t)
 			tc.fault.Action = createAction
 			s.Faults().Add(tc.fault)
-			outcome, err := nacl.Create(patience(t, tc.fault), client, lineOf(80, "52.119.223.69/32"))
+			outcome, err := nacl.Create(untilEffect(t, s, tc.fault), client, lineOf(80, "52.119.223.69/32"))
 			g.Expect(err).To(HaveOccurred())
 			g.Expect(outcome).To(Equal(tc.want), "%v", err)
 			g.Expect(aws.Classify(err)).To(Equal(tc.class), "%v", err)
@@ -171,7 +173,7 @@ func TestDeleteInTrouble(t *testing.T) {
 			g.Expect(err).NotTo(HaveOccurred())
 			tc.fault.Action = deleteAction
 			s.Faults().Add(tc.fault)
-			outcome, err := nacl.Delete(patience(t, tc.fault), client, line)
+			outcome, err := nacl.Delete(untilEffect(t, s, tc.fault), client, line)
 			g.Expect(err).To(HaveOccurred())
 			g.Expect(outcome).To(Equal(tc.want), "%v", err)
 			g.Expect(aws.Classify(err)).To(Equal(tc.class), "%v", err)

@@ -94,7 +94,7 @@ func TestWritesInTrouble(t *testing.T) {
 				before := acls(s)
 				tc.fault.Action = w.action
 				s.Faults().Add(tc.fault)
-				outcome, err := w.call(patience(t, tc.fault), client, s, cloneID)
+				outcome, err := w.call(untilEffect(t, s, tc.fault), client, s, cloneID)
 				g.Expect(err).To(HaveOccurred())
 				g.Expect(outcome).To(Equal(tc.want), "%v", err)
 				g.Expect(aws.Classify(err)).To(Equal(tc.class), "%v", err)

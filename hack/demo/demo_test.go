@@ -191,7 +191,7 @@ func TestEndingIsSeenWhenItComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.deny(t, 80)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	w.ending.watch(ctx, w)
 	await(ctx, t, func() bool { left, _, _, _ := w.ending.now(); return left == 1 })

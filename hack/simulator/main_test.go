@@ -19,6 +19,14 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
+// patience bounds what would never come. No test depends on how fast the machine is.
+const patience = 5 * time.Minute
+
+func TestMain(m *testing.M) {
+	SetDefaultEventuallyTimeout(patience)
+	m.Run()
+}
+
 // execute runs the program with arguments.
 func execute(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
@@ -40,7 +48,7 @@ func TestProgram(t *testing.T) {
 	var err error
 	var wg sync.WaitGroup
 	wg.Go(func() { err = cmd.ExecuteContext(ctx) })
-	g.Eventually(out, 20*time.Second).Should(gbytes.Say("# All agents are connected."))
+	g.Eventually(out).Should(gbytes.Say("# All agents are connected."))
 	text := string(out.Contents())
 	for line := range strings.SplitSeq(text, "\n") {
 		g.Expect(line).To(Or(BeEmpty(), HavePrefix("#"), HavePrefix("export ")), "a shell can read all of it")

@@ -126,7 +126,8 @@ func (s *Stack) start(ctx context.Context) error {
 		return err
 	})
 	group.Go(func() error {
-		_, err := output(groupCtx, "go", "build", "-C", s.root, "-o", s.binary, "./cmd/manager")
+		// As the Dockerfile does, so that what runs here is what ships, and is compiled once for both.
+		_, err := output(groupCtx, "env", "CGO_ENABLED=0", "go", "build", "-C", s.root, "-trimpath", "-o", s.binary, "./cmd/manager")
 		return err
 	})
 	if err := group.Wait(); err != nil {

@@ -19,6 +19,14 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/fabric"
 )
 
+// patience bounds what would never come. No test depends on how fast the machine is.
+const patience = 5 * time.Minute
+
+func TestMain(m *testing.M) {
+	SetDefaultEventuallyTimeout(patience)
+	m.Run()
+}
+
 // zone is the Region's DNS.
 type zone struct{}
 
@@ -29,7 +37,6 @@ func (zone) Lookup(host string) []netip.Addr { return hosts[host] }
 func TestOutboundDropOverRealSockets(t *testing.T) {
 	g := NewWithT(t)
 	const scale = 200
-	const patience = time.Minute
 	before := gleak.Goroutines()
 
 	resolver, err := dns.Start(t.Context(), dns.Options{Zone: zone{}})
@@ -72,13 +79,13 @@ func TestOutboundDropOverRealSockets(t *testing.T) {
 			return true
 		}
 	}
-	g.Eventually(all(true), patience).Should(BeTrue())
+	g.Eventually(all(true)).Should(BeTrue())
 
 	start := time.Now()
 	r.deny(egress)
-	g.Eventually(all(false), patience).Should(BeTrue())
+	g.Eventually(all(false)).Should(BeTrue())
 	for i, a := range agents {
-		g.Eventually(func() bool { return contains(a.Log(), "Error connecting to TCS") }, patience).Should(BeTrue())
+		g.Eventually(func() bool { return contains(a.Log(), "Error connecting to TCS") }).Should(BeTrue())
 		var words []string
 		for _, l := range a.Log() {
 			if l.Time.After(start) {
@@ -91,16 +98,16 @@ func TestOutboundDropOverRealSockets(t *testing.T) {
 	}
 
 	r.deny(nil)
-	g.Eventually(all(true), patience).Should(BeTrue())
+	g.Eventually(all(true)).Should(BeTrue())
 
 	for _, a := range agents {
 		a.Stop()
 	}
-	g.Eventually(all(false), patience).Should(BeTrue())
+	g.Eventually(all(false)).Should(BeTrue())
 	g.Expect(control.Close()).To(Succeed())
 	g.Expect(f.Close()).To(Succeed())
 	g.Expect(resolver.Close()).To(Succeed())
-	g.Eventually(gleak.Goroutines, patience).ShouldNot(gleak.HaveLeaked(before))
+	g.Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(before))
 }
 
 func TestServerRefusesWhatIsNoAgent(t *testing.T) {

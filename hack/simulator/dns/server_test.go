@@ -17,6 +17,14 @@ import (
 	testclock "k8s.io/utils/clock/testing"
 )
 
+// patience bounds what would never come. No test depends on how fast the machine is.
+const patience = 5 * time.Minute
+
+func TestMain(m *testing.M) {
+	SetDefaultEventuallyTimeout(patience)
+	m.Run()
+}
+
 const acs = "ecs-a-4.ap-northeast-1.amazonaws.com"
 
 // zone is a Zone that never changes.
@@ -208,6 +216,6 @@ func TestStartAndEnd(t *testing.T) {
 	g.Expect(err).To(MatchError(ContainSubstring("in use")))
 
 	cancel()
-	g.Eventually(gleak.Goroutines, 30*time.Second).ShouldNot(gleak.HaveLeaked(before))
+	g.Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(before))
 	g.Expect(s.Close()).To(Succeed(), "it ended with its context already")
 }

@@ -5,7 +5,6 @@ package sim
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
@@ -181,5 +180,5 @@ func TestExternalAgentsConnect(t *testing.T) {
 			o.World.NetworkACLs[i].Entries = nil
 		}
 	})
-	g.Eventually(func() []string { return connected(s) }).WithTimeout(20 * time.Second).Should(Equal([]string{instances + "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"}))
+	g.Eventually(func() []string { return connected(s) }).Should(Equal([]string{instances + "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf"}))
 }

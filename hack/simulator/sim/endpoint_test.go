@@ -48,7 +48,7 @@ func TestDescribeVPCEndpoints(t *testing.T) {
 	g.Expect(e.IpAddressType).To(Equal(types.IpAddressTypeDualstack))
 	g.Expect(e.DnsEntries).To(HaveLen(4), "the Region's, each zone's and the private name")
 	g.Expect(*e.DnsEntries[3].DnsName).To(Equal("ecs-a.ap-northeast-1.amazonaws.com"))
-	g.Expect(*e.CreationTimestamp).To(BeTemporally("~", time.Now(), time.Minute))
+	g.Expect(*e.CreationTimestamp).To(BeTemporally("~", time.Now(), time.Hour))
 
 	for name, tc := range map[string]struct{ value, want string }{
 		"service-name":        {"com.amazonaws.*.ecs-telemetry", telemetry.ID},

@@ -189,7 +189,7 @@ func TestDualStackAgents(t *testing.T) {
 	g.Expect(create(s, ingress)).To(Succeed())
 	s.Agent(dedicated1).Restart(t.Context())
 	i, _ := s.Region().ContainerInstance(dedicated1)
-	g.Eventually(func() bool { return s.Agent(dedicated1).Connected(agents.ACS) }, 20*time.Second).Should(BeTrue())
+	g.Eventually(func() bool { return s.Agent(dedicated1).Connected(agents.ACS) }).Should(BeTrue())
 	g.Expect(i.IPv6.String()).To(HavePrefix("2406:da14:1:1101:"))
 
 	for n, a := range addresses {
@@ -199,9 +199,9 @@ func TestDualStackAgents(t *testing.T) {
 	for n, a := range []string{"2406:da14:ff::a1/128", "2406:da14:ff::a2/128", "2406:da14:ff::b1/128"} {
 		g.Expect(create(s, denyIPv6(int32(90+n), a))).To(Succeed())
 	}
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).Should(ConsistOf(elsewhere, otherARN))
+	g.Eventually(func() []string { return connected(s) }).Should(ConsistOf(elsewhere, otherARN))
 	g.Expect(s.Region().DeleteNetworkACLEntry(dedicatedACL, 90, true)).To(Succeed())
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).Should(ConsistOf(dedicated1, dedicated2, elsewhere, otherARN))
+	g.Eventually(func() []string { return connected(s) }).Should(ConsistOf(dedicated1, dedicated2, elsewhere, otherARN))
 }
 
 // DNS gives AAAA answers that rotate as A answers do.

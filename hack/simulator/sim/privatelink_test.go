@@ -116,9 +116,9 @@ func TestDenyingInterfacesOfAnotherSubnet(t *testing.T) {
 	for n, a := range addressesOf(s, region.ServiceAgent, region.ServiceTelemetry) {
 		g.Expect(create(s, deny(int32(80+n), a))).To(Succeed())
 	}
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).Should(ConsistOf(elsewhere, otherARN))
+	g.Eventually(func() []string { return connected(s) }).Should(ConsistOf(elsewhere, otherARN))
 	g.Expect(s.Region().SetEntries(dedicatedACL, region.AllowAll(100, true), region.AllowAll(100, false))).To(Succeed())
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).Should(HaveLen(4))
+	g.Eventually(func() []string { return connected(s) }).Should(HaveLen(4))
 }
 
 // An interface within the subnet is reached without passing any network ACL.
@@ -126,9 +126,9 @@ func TestInterfaceInTheSubnetCannotBeDenied(t *testing.T) {
 	s, g := withAgents(t, withEndpoints(dedicated))
 	g.Expect(s.Region().SetEntries(dedicatedACL)).To(Succeed()) // nothing passes
 	s.Agent(dedicated1).Restart(t.Context())
-	g.Eventually(func() bool { return s.Agent(dedicated1).Connected(agents.ACS) }, 20*time.Second).Should(BeTrue())
+	g.Eventually(func() bool { return s.Agent(dedicated1).Connected(agents.ACS) }).Should(BeTrue())
 	// Agents of other subnets go through the ACL of the interface's subnet.
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).Should(ConsistOf(dedicated1, dedicated2))
+	g.Eventually(func() []string { return connected(s) }).Should(ConsistOf(dedicated1, dedicated2))
 }
 
 // The answer is cached: an endpoint that is new changes nothing for an agent that runs, only for those that start.
@@ -141,17 +141,17 @@ func TestEndpointAddedLater(t *testing.T) {
 	s.ControlPlane().Disconnect(agents.ACS, dedicated1, 1000)
 	arn, err := s.Region().AddContainerInstance("demo", "", region.ContainerInstance{SubnetID: shared1, PrivateIP: netip.MustParseAddr("10.0.2.99")})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).Should(HaveLen(5))
+	g.Eventually(func() []string { return connected(s) }).Should(HaveLen(5))
 	g.Expect(s.Agent(arn).Log()).To(private)
 	g.Expect(s.Agent(dedicated1).Log()).NotTo(private)
 	s.Agent(dedicated1).Restart(t.Context())
-	g.Eventually(func() []agents.Line { return s.Agent(dedicated1).Log() }, 20*time.Second).Should(private)
+	g.Eventually(func() []agents.Line { return s.Agent(dedicated1).Log() }).Should(private)
 
 	// Without its endpoints nothing answers any more.
 	for _, e := range s.Region().VPCEndpoints() {
 		g.Expect(s.Region().RemoveVPCEndpoint(e.ID)).To(Succeed())
 	}
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).ShouldNot(ContainElements(arn))
+	g.Eventually(func() []string { return connected(s) }).ShouldNot(ContainElements(arn))
 }
 
 // With IPv6 in both subnets an interface has an address of each family, and each needs its own rule.
@@ -172,7 +172,7 @@ func TestDualStackInterface(t *testing.T) {
 		n++
 	}
 	g.Expect(n).To(BeEquivalentTo(84))
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).Should(ConsistOf(elsewhere, otherARN))
+	g.Eventually(func() []string { return connected(s) }).Should(ConsistOf(elsewhere, otherARN))
 	g.Expect(s.Region().DeleteNetworkACLEntry(dedicatedACL, 80, true)).To(Succeed()) // one family is enough
-	g.Eventually(func() []string { return connected(s) }, 20*time.Second).Should(HaveLen(4))
+	g.Eventually(func() []string { return connected(s) }).Should(HaveLen(4))
 }

@@ -375,7 +375,7 @@ func TestScheduleInRealTime(t *testing.T) {
 	g.Eventually(func() int {
 		a, _ := held.NetworkACL(dedicatedACL)
 		return len(a.Entries)
-	}, 30*time.Second).Should(Equal(4))
+	}).Should(Equal(4))
 	g.Eventually(held.Schedules).Should(BeEmpty())
-	g.Expect(attempts(s)[0].Time).To(BeTemporally("~", at, time.Second))
+	g.Expect(attempts(s)[0].Time).To(BeTemporally(">=", at))
 }
