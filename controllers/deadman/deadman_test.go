@@ -140,12 +140,16 @@ func TestCheckTellsWhatTheRoleLacks(t *testing.T) {
 	for _, action := range []string{"scheduler:ListSchedules", "scheduler:DeleteSchedule"} {
 		g := NewWithT(t)
 		s, client := world(t)
-		g.Expect(deadman.Arm(t.Context(), client, newSwitch(time.Now().Add(time.Hour)), 80)).To(Succeed())
+		for _, number := range []int32{1, 80, 32766} {
+			g.Expect(deadman.Arm(t.Context(), client, newSwitch(time.Now().Add(time.Hour)), number)).To(Succeed())
+		}
+		g.Expect(deadman.Check(t.Context(), client, group, uid)).To(Succeed())
+		g.Expect(s.Region().Schedules()).To(HaveLen(3), "a check deletes nothing")
+
 		s.Faults().Add(faults.Fault{Action: action, Denied: true})
 		err := deadman.Check(t.Context(), client, group, uid)
 		g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
 		g.Expect(aws.Action(err)).To(Equal(action))
-		g.Expect(s.Region().Schedules()).To(HaveLen(1), "a check deletes nothing")
 	}
 }
 
