@@ -17,16 +17,16 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
-	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
 const (
 	switchGroup = "experiments"
-	switchRole  = "arn:aws:iam::123456789012:role/agentdisconnect-deadman"
+	switchRole  = "arn:aws:iam::123456789012:role/" + switchRoleName
 )
 
 // switchWorld is a world whose manager has a dead man's switch, and whose Region goes by the same clock.
@@ -36,9 +36,9 @@ func switchWorld(ctx context.Context) *world {
 	w.options.LookupInterval = w.options.AgentPollInterval
 	w.options.DeadManRoleARN, w.options.DeadManScheduleGroup = switchRole, switchGroup
 	Expect(w.sim.Region().CreateScheduleGroup("", "", switchGroup, nil)).To(Succeed())
-	w.sim.Region().Roles().Put(region.Role{
-		ARN: switchRole, Trust: []string{"scheduler.amazonaws.com"}, Allow: []string{"ec2:DeleteNetworkAclEntry"}, RequireTag: nacl.TagClone,
-	})
+	role, err := policies.SwitchRole(w.sim.World(), shippedFor)
+	Expect(err).NotTo(HaveOccurred())
+	w.sim.Region().Roles().Put(role)
 	w.boot()
 	w.mirror()
 	return w

@@ -8,9 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
-	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
 )
@@ -33,8 +32,9 @@ var managerArgs = []string{
 
 // The dead man's switch of runs on a clone. Its schedules are hours away: none of them fires here.
 const (
-	switchGroup = "experiments"
-	switchRole  = "arn:aws:iam::123456789012:role/agentdisconnect-deadman"
+	switchGroup    = "experiments"
+	switchRoleName = "agentdisconnect-deadman"
+	switchRole     = "arn:aws:iam::123456789012:role/" + switchRoleName
 )
 
 // stage is the stack in which runs are broken, and the Region as it was before them.
@@ -59,10 +59,12 @@ func newStage(ctx context.Context) (*stage, error) {
 
 // addSwitch gives the Region what the manager's flags name: a group, and a role that may delete entries of clones.
 func (st *stage) addSwitch() error {
+	role, err := policies.SwitchRole(st.Sim.World(), policies.Values{DeadmanRole: switchRoleName})
+	if err != nil {
+		return err
+	}
 	r := st.Sim.Region()
-	r.Roles().Put(region.Role{
-		ARN: switchRole, Trust: []string{"scheduler.amazonaws.com"}, Allow: []string{"ec2:DeleteNetworkAclEntry"}, RequireTag: nacl.TagClone,
-	})
+	r.Roles().Put(role)
 	return r.CreateScheduleGroup("", "", switchGroup, nil)
 }
 

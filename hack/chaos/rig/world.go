@@ -15,7 +15,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -124,16 +124,19 @@ func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 
 // What a dead man's switch needs.
 const (
-	switchRole  = "arn:aws:iam::123456789012:role/agentdisconnect-deadman"
-	switchGroup = "agentdisconnect"
+	switchRoleName = "agentdisconnect-deadman"
+	switchRole     = "arn:aws:iam::123456789012:role/" + switchRoleName
+	switchGroup    = "agentdisconnect"
 )
 
 // arm makes the role and the group of the dead man's switch.
 func (w *World) arm() error {
 	w.Options.DeadManRoleARN, w.Options.DeadManScheduleGroup = switchRole, switchGroup
-	w.region.Roles().Put(region.Role{
-		ARN: switchRole, Trust: []string{region.SchedulerPrincipal}, Allow: []string{"ec2:DeleteNetworkAclEntry"}, RequireTag: nacl.TagClone,
-	})
+	role, err := policies.SwitchRole(w.Sim.World(), policies.Values{DeadmanRole: switchRoleName})
+	if err != nil {
+		return err
+	}
+	w.region.Roles().Put(role)
 	return errors.Join(w.region.CreateScheduleGroup("", "", switchGroup, nil), w.untouched.CreateScheduleGroup("", "", switchGroup, nil))
 }
 

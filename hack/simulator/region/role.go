@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/iam"
 )
 
 // SchedulerPrincipal is EventBridge Scheduler in the trust policy of a role.
@@ -20,8 +22,8 @@ type Role struct {
 	Trust []string
 	// Allow are patterns for service:Action; empty: the role may do nothing.
 	Allow []string
-	// RequireTag makes what is allowed hold for EC2 resources that carry a tag with this key alone; empty: for all.
-	RequireTag string
+	// Policies bound what Allow lets through: it needs what they allow too. None: no bound.
+	Policies []*iam.Policy
 }
 
 // Name is the last part of the ARN.

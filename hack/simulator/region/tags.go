@@ -143,6 +143,15 @@ func (r *Region) SetTags(resource string, tags map[string]string) error {
 	})
 }
 
+// TagsOf are the tags of a resource. One that doesn't exist has none.
+func (v View) TagsOf(resource string) map[string]string {
+	tags, _, err := v.s.tagged(resource)
+	if err != nil {
+		return nil
+	}
+	return maps.Clone(tags)
+}
+
 // HasTag reports whether a resource has a tag with a key. One that doesn't exist has none.
 func (v View) HasTag(resource, key string) bool {
 	tags, _, err := v.s.tagged(resource)

@@ -17,6 +17,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/iam"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -251,7 +252,10 @@ func TestScheduleWhoseAnswerIsLost(t *testing.T) {
 func TestScheduleRoleWithTagCondition(t *testing.T) {
 	s, g, fake := startAtNoon(t, withScheduler)
 	role, _ := s.Roles().Get(switchRole)
-	role.RequireTag = cloneTag
+	policy, err := iam.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:DeleteNetworkAclEntry","Resource":"` +
+		arnACLs + `","Condition":{"Null":{"aws:ResourceTag/` + cloneTag + `":"false"}}}}`))
+	g.Expect(err).NotTo(HaveOccurred())
+	role.Policies = []*iam.Policy{policy}
 	s.Roles().Put(role)
 	g.Expect(create(s, deny(80, "52.119.223.69/32"))).To(Succeed())
 	g.Expect(arm(s, deletion("one", 80, noon.Add(time.Hour)))).To(Succeed())

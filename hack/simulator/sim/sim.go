@@ -41,6 +41,9 @@ type Options struct {
 	Scale float64
 	// Latency is how long every AWS call takes.
 	Latency time.Duration
+	// DenyAbsent has policies judge calls for network ACLs that don't exist, which are in no VPC and have no tags: a policy with
+	// conditions on those denies them. Else such a call is answered as not found. Which of the two AWS does isn't documented.
+	DenyAbsent bool
 	// Listen and DNSListen are addresses on this machine; empty: 127.0.0.1 and any free port.
 	Listen, DNSListen string
 	// DNSHoldTTL makes DNS hold answers for their TTL, as a caching resolver does.
@@ -149,10 +152,10 @@ func (s *Simulator) startAPI(ctx context.Context) error {
 	}
 	var identities []operation.Identity
 	for _, k := range s.world.Keys() {
-		identities = append(identities, operation.Identity{AccessKey: k.ID, ARN: k.ARN, Account: k.Account, Allow: k.Allow, Deny: k.Deny})
+		identities = append(identities, operation.Identity{AccessKey: k.ID, ARN: k.ARN, Account: k.Account, Allow: k.Allow, Deny: k.Deny, Policies: k.ParsedPolicies()})
 	}
 	s.api = wire.NewServer(wire.Options{
-		Context: ctx, Region: s.region, Identities: identities, Faults: s.faults, Log: s.calls, Latency: s.o.Latency, Logger: s.o.Log,
+		Context: ctx, Region: s.region, Identities: identities, Faults: s.faults, Log: s.calls, DenyAbsent: s.o.DenyAbsent, Latency: s.o.Latency, Logger: s.o.Log,
 		NewRegion: func(account, name string) *region.Region {
 			return region.New(region.Options{Account: account, Name: name, Scale: s.o.Scale, Clock: s.o.Clock, Roles: s.region.Roles()})
 		},

@@ -3,11 +3,13 @@
 package wire
 
 import (
+	"cmp"
 	"net/http"
 	"path"
 	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/iam"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
 )
@@ -40,10 +42,56 @@ func readScope(r *http.Request) (s scope, ok bool, err *region.Error) {
 	return scope{parts[0], parts[2], parts[3]}, true, nil
 }
 
-// permitted decides whether a call may have its effect.
-func permitted(req *operation.Request, e operation.Effect) bool {
-	tag := req.Identity.RequireTag
-	return allowed(req.Identity, req.Call) && (tag == "" || !lacking(req.Region, e, tag))
+// authorize decides whether a call may have its effect: by the identity's patterns, by faults, and by its policies.
+func (s *Server) authorize(x *exchange) *region.Error {
+	d, c, id := x.t.dialect, x.req.Call, x.req.Identity
+	if x.plan.Denied || !allowed(id, c) {
+		return d.denied(c, id.ARN, x.effect.Resource)
+	}
+	for _, action := range x.effect.Also {
+		also := named(c, action)
+		if s.o.Faults.Denies(also) || !allowed(id, also) {
+			return d.denied(also, id.ARN, x.effect.Creates)
+		}
+	}
+	if len(id.Policies) == 0 {
+		return nil
+	}
+	for _, r := range x.asks() {
+		r.Keys = r.Keys.With("aws:RequestedRegion", x.req.Region.Name())
+		if r.Absent && !s.o.DenyAbsent {
+			continue // the operation says that it isn't there
+		}
+		if iam.Decide(id.Policies, r) != iam.Allow {
+			return d.denied(named(c, r.Action), id.ARN, r.Resource)
+		}
+	}
+	return nil
+}
+
+// asks are what IAM is asked for the call.
+func (x *exchange) asks() []iam.Request {
+	if x.service.Asks != nil {
+		return x.service.Asks(x.req, x.effect)
+	}
+	all := []iam.Request{{Action: x.req.Call.Name(), Resource: cmp.Or(x.effect.Resource, "*")}}
+	for _, action := range x.effect.Also {
+		r := iam.Request{Action: named(x.req.Call, action).Name(), Resource: x.effect.Creates}
+		if x.effect.PassedTo != "" {
+			r.Keys = iam.Keys{}.With("iam:PassedToService", x.effect.PassedTo)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// named is a call as one of another action, which is written with its service where that is another too.
+func named(c call.Call, action string) call.Call {
+	c.Action = action
+	if service, name, ok := strings.Cut(action, ":"); ok {
+		c.Service, c.Action = service, name
+	}
+	return c
 }
 
 // allowed decides by the identity's patterns: deny wins, what nothing allows is denied.

@@ -164,7 +164,7 @@ func session(r *region.Region, role region.Role, n region.Schedule) operation.Id
 	sum := sha256.Sum256([]byte(n.ARN))
 	return operation.Identity{
 		ARN:     fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", region.Partition(r.Name()), r.Account(), role.Name(), hex.EncodeToString(sum[:16])),
-		Account: r.Account(), Allow: role.Allow, RequireTag: role.RequireTag, Role: role.ARN, InvokedBy: region.SchedulerPrincipal,
+		Account: r.Account(), Allow: role.Allow, Policies: role.Policies, Role: role.ARN, InvokedBy: region.SchedulerPrincipal,
 	}
 }
 

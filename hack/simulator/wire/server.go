@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,6 +42,8 @@ type Options struct {
 	Identities []operation.Identity
 	Faults     *faults.Set
 	Log        *call.Log
+	// DenyAbsent has IAM judge network ACLs that don't exist; else they are answered as not found.
+	DenyAbsent bool
 	// Latency is added to every call.
 	Latency time.Duration
 	// NewRegion makes an empty Region.
@@ -190,24 +191,15 @@ func (s *Server) run(x *exchange, prepared operation.Effect, invalid error) (any
 
 // act goes from the throttle to the effect.
 func (s *Server) act(x *exchange, prepared operation.Effect, invalid error) (any, error) {
-	d := x.t.dialect
 	if x.plan.Throttled {
-		return nil, d.throttled()
+		return nil, x.t.dialect.throttled()
 	}
 	if x.effect = prepared; invalid != nil {
 		return nil, invalid
 	}
-	if !x.op.Open && (x.plan.Denied || !permitted(x.req, prepared)) {
-		return nil, d.denied(x.req.Call, x.req.Identity.ARN, x.effect.Resource)
-	}
-	for _, action := range x.effect.Also {
-		c := x.req.Call
-		c.Action = action
-		if service, name, ok := strings.Cut(action, ":"); ok {
-			c.Service, c.Action = service, name
-		}
-		if s.o.Faults.Denies(c) || !allowed(x.req.Identity, c) {
-			return nil, d.denied(c, x.req.Identity.ARN, x.effect.Creates)
+	if !x.op.Open {
+		if refusal := s.authorize(x); refusal != nil {
+			return nil, refusal
 		}
 	}
 	if x.plan.Before != nil {

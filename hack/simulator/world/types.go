@@ -2,6 +2,8 @@
 
 package world
 
+import "encoding/json"
+
 // World is the whole file.
 type World struct {
 	// Account is the 12-digit account id.
@@ -54,6 +56,8 @@ type AccessKey struct {
 	// Allow and Deny are patterns for service:Action; unset Allow: *. Deny wins.
 	Allow []string `json:"allow,omitempty"`
 	Deny  []string `json:"deny,omitempty"`
+	// Policies are documents of IAM. With them, a call needs what they allow together, beside Allow and Deny; unset: no bound.
+	Policies []json.RawMessage `json:"policies,omitempty"`
 }
 
 // Role is an IAM role.
@@ -64,8 +68,8 @@ type Role struct {
 	Trust []string `json:"trust,omitempty"`
 	// Allow are patterns for service:Action; unset: nothing.
 	Allow []string `json:"allow,omitempty"`
-	// RequireTag is the key of a tag that EC2 resources have to carry for what is allowed; unset: none.
-	RequireTag string `json:"requireTag,omitempty"`
+	// Policies are documents of IAM. With them, a call needs what they allow together, beside Allow; unset: no bound.
+	Policies []json.RawMessage `json:"policies,omitempty"`
 }
 
 // Host is a DNS name.

@@ -108,6 +108,7 @@ func (w *World) checkKeys(c *checker) {
 		}
 		c.unique(at+".id", "access key", k.ID)
 		c.actions(at, slices.Concat(k.Allow, k.Deny))
+		c.policies(at, k.Policies)
 	}
 }
 
@@ -127,6 +128,7 @@ func (w *World) checkRoles(c *checker) {
 		}
 		c.unique(at+".arn", "role", r.ARN)
 		c.actions(at, r.Allow)
+		c.policies(at, r.Policies)
 	}
 	for i, name := range w.ScheduleGroups {
 		at := fmt.Sprintf("scheduleGroups[%d]", i)

@@ -25,7 +25,7 @@ func Service() operation.Service {
 		return operation.Operation{Prepare: prepare}
 	}
 	return operation.Service{
-		Name: "ec2", Source: "ec2.amazonaws.com",
+		Name: "ec2", Source: "ec2.amazonaws.com", Asks: asks,
 		Operations: map[string]operation.Operation{
 			"DescribeVpcs":                 read(describeVpcs),
 			"DescribeSubnets":              read(describeSubnets),

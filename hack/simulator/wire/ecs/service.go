@@ -18,7 +18,7 @@ import (
 // Service is ECS.
 func Service() operation.Service {
 	return operation.Service{
-		Name: "ecs", Source: "ecs.amazonaws.com",
+		Name: "ecs", Source: "ecs.amazonaws.com", Asks: asks,
 		Operations: map[string]operation.Operation{
 			"DescribeClusters":           read(describeClusters),
 			"ListClusters":               read(listClusters),

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/iam"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -17,6 +18,9 @@ type Service struct {
 	// Name is the prefix of its actions in IAM, Source its name in CloudTrail.
 	Name, Source string
 	Operations   map[string]Operation
+	// Asks are what IAM is asked for a call that is about to have its effect, by the state as it then is; nil: the action on
+	// the effect's Resource, and what the effect needs beside it.
+	Asks func(*Request, Effect) []iam.Request
 }
 
 // Operation is one action.
@@ -40,6 +44,8 @@ type Effect struct {
 	// another service is written with it: iam:PassRole.
 	Also    []string
 	Creates string
+	// PassedTo is the service that a role in Creates is handed to by iam:PassRole.
+	PassedTo string
 	// Trail are the requestParameters in CloudTrail.
 	Trail any
 	// Resources are the resources that CloudTrail lists with the event.
@@ -76,8 +82,8 @@ func (r *Request) View() region.View {
 type Identity struct {
 	AccessKey, ARN, Account string
 	Allow, Deny             []string
-	// RequireTag makes what is allowed hold for EC2 resources with this tag alone; empty: for all.
-	RequireTag string
+	// Policies bound what Allow and Deny let through: it needs what they allow too. None: no bound.
+	Policies []*iam.Policy
 	// Role is the ARN of the role whose session this is, InvokedBy the service of AWS that acts in it; empty for users.
 	Role, InvokedBy string
 }

@@ -170,7 +170,7 @@ func write(req *operation.Request, apply func(token, request string, n region.Sc
 	n, err := d.read(req)
 	arn := req.Region.ScheduleARN(n.Group, n.Name)
 	return operation.Effect{
-		Resource: arn, Also: []string{"iam:PassRole"}, Creates: n.Target.RoleARN, Trail: trail(req.Call.Params), Resources: resource(arn),
+		Resource: arn, Also: []string{"iam:PassRole"}, Creates: n.Target.RoleARN, PassedTo: "scheduler.amazonaws.com", Trail: trail(req.Call.Params), Resources: resource(arn),
 		Run: func() (any, error) {
 			return scheduleARN{arn}, apply(d.ClientToken, fingerprint(n.Group+"/"+n.Name, d), n)
 		},

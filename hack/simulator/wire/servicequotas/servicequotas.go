@@ -46,7 +46,7 @@ func getServiceQuota(req *operation.Request) (operation.Effect, error) {
 	if !serviceCode.MatchString(in.ServiceCode) || !quotaCode.MatchString(in.QuotaCode) {
 		return operation.Effect{}, region.Errorf("IllegalArgumentException", "ServiceCode %q or QuotaCode %q is invalid.", in.ServiceCode, in.QuotaCode)
 	}
-	return operation.Effect{Trail: req.Call.Params, Run: func() (any, error) {
+	return operation.Effect{Resource: req.Region.ARN("servicequotas", in.ServiceCode+"/"+in.QuotaCode), Trail: req.Call.Params, Run: func() (any, error) {
 		q, ok := req.View().Quota(in.ServiceCode, in.QuotaCode)
 		if !ok {
 			return nil, region.Errorf("NoSuchResourceException", "The request failed because the specified service quota does not exist.")
