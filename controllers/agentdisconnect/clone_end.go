@@ -209,7 +209,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 	if _, err := nacl.WriteTags(ctx, s.clients.EC2, id, map[string]string{nacl.TagAdopted: s.adoptedTag()}); err != nil {
 		return false, err
 	}
-	if err := r.disown(ctx, s, nacl.TagClone, nacl.TagOriginal, nacl.TagSubnet, nacl.TagCopies); err != nil {
+	if err := r.disown(ctx, s, nacl.CloneKeys()...); err != nil {
 		return false, err
 	}
 	return true, r.noClone(ctx, s, v1alpha1.CloneAdopted)

@@ -24,9 +24,10 @@ func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) nacl.Ownership {
 
 // cloneTags are the tags that a clone has from its creation on.
 func (r *Reconciler) cloneTags(s *scope, rules []v1alpha1.Rule) map[string]string {
-	tags := r.ownership(s, rules).Tags()
+	owned := r.ownership(s, rules)
+	tags := owned.Tags()
 	maps.Copy(tags, map[string]string{
-		nacl.TagClone: string(s.obj.UID), nacl.TagOriginal: s.status().NetworkACL.OriginalID, nacl.TagSubnet: s.obj.Spec.SubnetID,
+		nacl.TagClone: string(s.obj.UID), nacl.TagCluster: owned.ClusterTag(), nacl.TagOriginal: s.status().NetworkACL.OriginalID, nacl.TagSubnet: s.obj.Spec.SubnetID,
 	})
 	if copies, err := s.baseline(); err == nil {
 		tags[nacl.TagCopies] = nacl.HashOf(nacl.InClone(copies))
@@ -68,7 +69,8 @@ func (r *Reconciler) tagged(s *scope, tags map[string]string) bool {
 	if len(sound) == 0 && !s.cloned() {
 		return true
 	}
-	if !nacl.Covered(tags, r.ownership(s, sound)) || s.cloned() && tags[nacl.TagClone] != string(s.obj.UID) {
+	owned := r.ownership(s, sound)
+	if !nacl.Covered(tags, owned) || s.cloned() && (tags[nacl.TagClone] != string(s.obj.UID) || tags[nacl.TagCluster] != owned.ClusterTag()) {
 		return false
 	}
 	copies, err := s.baseline()

@@ -77,7 +77,7 @@ func Covered(tags map[string]string, o Ownership) bool {
 	if wrong != "" {
 		return false
 	}
-	return claim.Owner == o.Tags()[ownerKey(o.UID)] && claim.ClusterID == tagWord(o.ClusterID, maxClusterID) &&
+	return claim.Owner == o.Tags()[ownerKey(o.UID)] && claim.ClusterID == o.ClusterTag() &&
 		claim.Started.Equal(o.Started.Truncate(time.Second)) && claim.Expires.Equal(o.Expires.Truncate(time.Second)) && slices.Equal(claim.Rules, claimed(o.Rules))
 }
 

@@ -21,16 +21,16 @@ import (
 // refuses or doesn't answer for; nil says that all of them would be allowed.
 
 // What the dry runs are about. Any entry would do, since permission is judged before the entry is looked for. The keys
-// of the tags are those that IAM conditions rest on: at the creation of a clone, and later.
+// of the tags are those that IAM conditions rest on: of a run's ledger, and of a clone, at its creation and later.
 var (
-	triedEntry = Entry{Number: 80, Egress: true, Protocol: AllProtocols, CIDR: netip.MustParsePrefix("192.0.2.1/32")}
-	atCreation = map[string]string{TagClone: "permission-check"}
-	triedTags  = map[string]string{TagDomain + "permission-check": ""}
+	triedEntry  = Entry{Number: 80, Egress: true, Protocol: AllProtocols, CIDR: netip.MustParsePrefix("192.0.2.1/32")}
+	triedClone  = map[string]string{TagClone: "permission-check"}
+	triedLedger = map[string]string{partKey("00000000-0000-0000-0000-000000000000", 1): "permission-check"}
 )
 
 // CheckInPlace asks whether a run may write its denies and its ledger to a network ACL, and remove both.
 func CheckInPlace(ctx context.Context, client aws.EC2, acl *ACL) error {
-	return ask(ctx, tryCreateEntry(client, acl.ID), tryDeleteEntry(client, acl.ID), tryCreateTags(client, acl.ID), tryDeleteTags(client, acl.ID))
+	return ask(ctx, tryCreateEntry(client, acl.ID), tryDeleteEntry(client, acl.ID), tryCreateTags(client, acl.ID, triedLedger), tryDeleteTags(client, acl.ID, triedLedger))
 }
 
 // CheckCloning asks, before there is a clone, whether one may be created in the VPC, and whether the subnet's association
@@ -47,7 +47,7 @@ func CheckCloning(ctx context.Context, client aws.EC2, original *ACL, subnetID s
 // CheckClone asks, before a clone serves its subnet, whether it may be kept up to date, tagged and deleted.
 func CheckClone(ctx context.Context, client aws.EC2, cloneID string) error {
 	return ask(ctx, tryCreateEntry(client, cloneID), tryDeleteEntry(client, cloneID), tryReplaceEntry(client, cloneID),
-		tryDeleteACL(client, cloneID), tryCreateTags(client, cloneID), tryDeleteTags(client, cloneID))
+		tryDeleteACL(client, cloneID), tryCreateTags(client, cloneID, triedClone), tryDeleteTags(client, cloneID, triedClone))
 }
 
 // dryRun is a call with DryRun set. alsoYes are the codes by which AWS says that only the state is in the way.
@@ -103,16 +103,16 @@ func tryReplaceEntry(client aws.EC2, aclID string) dryRun {
 	}, []string{aws.CodeEntryNotFound, aws.CodeEntryLimitExceeded}}
 }
 
-func tryCreateTags(client aws.EC2, aclID string) dryRun {
-	in := &ec2.CreateTagsInput{Resources: []string{aclID}, Tags: tagsToSDK(triedTags), DryRun: awssdk.Bool(true)}
+func tryCreateTags(client aws.EC2, aclID string, tags map[string]string) dryRun {
+	in := &ec2.CreateTagsInput{Resources: []string{aclID}, Tags: tagsToSDK(tags), DryRun: awssdk.Bool(true)}
 	return dryRun{func(ctx context.Context) error {
 		_, err := client.CreateTags(ctx, in, aws.Once)
 		return err
 	}, []string{aws.CodeTagLimitExceeded}}
 }
 
-func tryDeleteTags(client aws.EC2, aclID string) dryRun {
-	in := untagInput(aclID, slices.Collect(maps.Keys(triedTags)))
+func tryDeleteTags(client aws.EC2, aclID string, tags map[string]string) dryRun {
+	in := untagInput(aclID, slices.Collect(maps.Keys(tags)))
 	in.DryRun = awssdk.Bool(true)
 	return dryRun{func(ctx context.Context) error {
 		_, err := client.DeleteTags(ctx, in, aws.Once)
@@ -121,7 +121,7 @@ func tryDeleteTags(client aws.EC2, aclID string) dryRun {
 }
 
 func tryCreateACL(client aws.EC2, vpcID string) dryRun {
-	in := cloneInput(vpcID, atCreation)
+	in := cloneInput(vpcID, triedClone)
 	in.DryRun = awssdk.Bool(true)
 	return dryRun{func(ctx context.Context) error {
 		_, err := client.CreateNetworkAcl(ctx, in, aws.Once)

@@ -22,6 +22,9 @@ const (
 	TagDomain = "agentdisconnect.dev/"
 	// TagClone is on every clone, from its creation on: the fixed key that IAM conditions rest on.
 	TagClone = TagDomain + "clone"
+	// TagCluster has the Kubernetes cluster's id on every clone, under a fixed key: IAM conditions can keep the managers of
+	// several clusters from each other's clones.
+	TagCluster = TagDomain + "cluster"
 	// TagAdopted is on a clone that stays as its subnet's network ACL.
 	TagAdopted = TagDomain + "adopted"
 	// TagOriginal says which network ACL a clone is a copy of.
@@ -71,7 +74,7 @@ type Ownership struct {
 func (o Ownership) Tags() map[string]string {
 	rules := claimed(o.Rules)
 	words := []string{
-		tagVersion, o.Started.UTC().Format(time.RFC3339), o.Expires.UTC().Format(time.RFC3339), tagWord(o.ClusterID, maxClusterID),
+		tagVersion, o.Started.UTC().Format(time.RFC3339), o.Expires.UTC().Format(time.RFC3339), o.ClusterTag(),
 		fmt.Sprintf("%d:%s", len(rules), hashOf(listOf(rules))),
 	}
 	for _, r := range rules {
@@ -86,6 +89,12 @@ func (o Ownership) Tags() map[string]string {
 	}
 	return tags
 }
+
+// ClusterTag gives the value of TagCluster: the id with every character that tags don't take replaced.
+func (o Ownership) ClusterTag() string { return tagWord(o.ClusterID, maxClusterID) }
+
+// CloneKeys are the fixed keys that a clone has beside the run's own.
+func CloneKeys() []string { return []string{TagClone, TagCluster, TagOriginal, TagSubnet, TagCopies} }
 
 // TagKeys are all keys that the tags of a run can have: removing them takes no read.
 func TagKeys(uid string) []string {

@@ -131,7 +131,7 @@ func (a *attempt) adopt(ctx context.Context, acl *nacl.ACL, claim nacl.Claim, wh
 	if _, err := nacl.WriteTags(ctx, a.clients.EC2, acl.ID, adopted); err != nil {
 		return err
 	}
-	keys := slices.Concat(nacl.TagKeys(a.f.UID), []string{nacl.TagClone, nacl.TagOriginal, nacl.TagSubnet, nacl.TagCopies})
+	keys := slices.Concat(nacl.TagKeys(a.f.UID), nacl.CloneKeys())
 	if err := a.untag(ctx, acl.ID, keys); err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func stripped(acl *nacl.ACL, uid string) string {
 	if _, adopted := acl.Tags[nacl.TagAdopted]; adopted {
 		return ""
 	}
-	for _, key := range []string{nacl.TagOriginal, nacl.TagSubnet, nacl.TagCopies} {
+	for _, key := range []string{nacl.TagOriginal, nacl.TagSubnet, nacl.TagCopies, nacl.TagCluster} {
 		if _, there := acl.Tags[key]; there {
 			return fmt.Sprintf("network ACL %s has the tag %s of a clone, and none that says that it is one of this run: if it is, put that back (aws ec2 create-tags --resources %s --tags Key=%s,Value=%s) and sweep again; else remove the tag",
 				acl.ID, key, acl.ID, nacl.TagClone, cmp.Or(uid, "UID"))
