@@ -30,7 +30,13 @@ var (
 
 // CheckInPlace asks whether a run may write its denies and its ledger to a network ACL, and remove both.
 func CheckInPlace(ctx context.Context, client aws.EC2, acl *ACL) error {
-	return ask(ctx, tryCreateEntry(client, acl.ID), tryDeleteEntry(client, acl.ID), tryCreateTags(client, acl.ID, triedLedger), tryDeleteTags(client, acl.ID, triedLedger))
+	calls := []dryRun{tryDeleteEntry(client, acl.ID), tryCreateTags(client, acl.ID, triedLedger), tryDeleteTags(client, acl.ID, triedLedger)}
+	// The product's policy grants no entry where another service of AWS keeps the network ACL, and no run puts one there: the
+	// refusal is to name that service, not the policy.
+	if _, managed := ManagedBy(acl.Tags); !managed {
+		calls = slices.Insert(calls, 0, tryCreateEntry(client, acl.ID))
+	}
+	return ask(ctx, calls...)
 }
 
 // CheckCloning asks, before there is a clone, whether one may be created in the VPC, and whether the subnet's association
