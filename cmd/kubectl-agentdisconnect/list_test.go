@@ -3,11 +3,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
@@ -85,6 +87,7 @@ func TestAnotherRegionHasNothingOfThisOne(t *testing.T) {
 	w := newWorld(t)
 	w.inPlace(leftInPlace)
 	before := w.acls()
+	w.program.load = func(context.Context) (awssdk.Config, error) { return w.sim.ConfigFor(managersKey), nil } // policies are for one Region
 	w.Expect(w.run("sweep", "--region", "eu-west-1", "--apply", "--yes")).To(Equal(exitDone), w.said())
 	w.Expect(w.out.String()).To(HavePrefix("Account 123456789012, Region eu-west-1\n"))
 	w.Expect(w.out.String()).To(ContainSubstring("Nothing of ours is here"))

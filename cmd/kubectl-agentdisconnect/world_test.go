@@ -22,9 +22,11 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 // What the simulator's default world has, and what is made in it.
@@ -47,6 +49,9 @@ const (
 // now is the command's time.
 var now = time.Date(2026, 11, 22, 15, 30, 0, 0, time.UTC)
 
+// managersKey is bounded by no policy.
+const managersKey = "AKIAMANAGER"
+
 // world is one test's own simulated Region, and the command in it.
 type world struct {
 	*testing.T
@@ -62,7 +67,11 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	clk := clocktesting.NewFakeClock(now)
-	s, err := sim.Start(t.Context(), sim.Options{NoAgents: true, Clock: clk})
+	// The command runs with what policy-sweep.json grants.
+	vpcs := simworld.Default()
+	NewWithT(t).Expect(policies.Bind(vpcs, policies.Values{ScheduleGroup: "default"}, policies.Sweep)).To(Succeed())
+	vpcs.AccessKeys = append(vpcs.AccessKeys, simworld.AccessKey{ID: managersKey, Secret: "x"})
+	s, err := sim.Start(t.Context(), sim.Options{NoAgents: true, Clock: clk, World: vpcs})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(s.Close)
 	w := &world{T: t, Gomega: NewWithT(t), sim: s, clock: clk}
@@ -214,7 +223,7 @@ func (w *world) schedules(l left, networkACLID string) {
 	w.Helper()
 	const role = "arn:aws:iam::123456789012:role/deadman"
 	w.sim.Region().Roles().Put(region.Role{ARN: role, Trust: []string{"scheduler.amazonaws.com"}, Allow: []string{"ec2:DeleteNetworkAclEntry"}})
-	client := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test").In("ap-northeast-1").Scheduler
+	client := aws.NewSessions(w.sim.ConfigFor(managersKey), "agentdisconnect", "test").In("ap-northeast-1").Scheduler
 	for _, e := range denies {
 		w.Expect(deadman.Arm(w.Context(), client, deadman.Switch{
 			Group: "default", RoleARN: role, Partition: "aws", UID: l.uid, Owner: l.owner, ClusterID: l.cluster, NetworkACLID: networkACLID,

@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
@@ -64,8 +65,9 @@ func (w *world) serve(id string) string {
 // arm arms the dead man's switch for rules of a clone.
 func (w *world) arm(id string, numbers ...int32) {
 	w.region().Roles().Put(region.Role{ARN: role, Trust: []string{region.SchedulerPrincipal}, Allow: []string{"ec2:DeleteNetworkAclEntry"}})
+	scheduler := aws.NewSessions(w.sim.ConfigFor(managersKey), "agentdisconnect", "test").In(regionName).Scheduler
 	for _, n := range numbers {
-		w.Expect(deadman.Arm(w.ctx, w.clients.Scheduler, deadman.Switch{
+		w.Expect(deadman.Arm(w.ctx, scheduler, deadman.Switch{
 			Group: group, RoleARN: role, Partition: "aws", UID: uid, Owner: owner, ClusterID: clusterID, NetworkACLID: id, Time: deadman.Time(ends),
 		}, n)).To(Succeed())
 	}

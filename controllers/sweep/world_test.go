@@ -18,9 +18,11 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 // What the simulator's default world has.
@@ -36,7 +38,10 @@ const (
 )
 
 const (
-	uid       = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
+	uid = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
+	// managersKey is bounded by no policy; the sweep's own is by policy-sweep.json.
+	managersKey = "AKIAMANAGER"
+
 	otherUID  = "1b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
 	clusterID = "e5b8a1de-3f0c-4be2-8e0b-6a4d5a5b6c7d"
 	owner     = "team-a/outage"
@@ -62,7 +67,10 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{WithT: NewWithT(t), ctx: t.Context(), clock: clocktesting.NewFakeClock(began.Add(time.Minute))}
 	var err error
-	w.sim, err = sim.Start(t.Context(), sim.Options{NoAgents: true, Clock: w.clock})
+	vpcs := simworld.Default()
+	w.Expect(policies.Bind(vpcs, policies.Values{ScheduleGroup: group}, policies.Sweep)).To(Succeed())
+	vpcs.AccessKeys = append(vpcs.AccessKeys, simworld.AccessKey{ID: managersKey, Secret: "x"})
+	w.sim, err = sim.Start(t.Context(), sim.Options{NoAgents: true, Clock: w.clock, World: vpcs})
 	w.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(w.sim.Close)
 	w.restart()
