@@ -41,7 +41,8 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// runID is the spec's runID as it was when the run that this status is about began. Unset: it had none, or none began.
+	// runID is the spec's runID of the run that this status is about, which waits, is on or is over: a tool compares it with
+	// the spec's before it believes the conditions. Unset: the run has none, or only a plan was asked for.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

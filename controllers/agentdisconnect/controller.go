@@ -131,7 +131,10 @@ func (r *Reconciler) forget(name types.NamespacedName) {
 // advance does what the object's mode asks for. What stands in the way is an error; what was done stays done.
 func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 	switch s.mode {
-	case ModeWaiting, ModeFinished:
+	case ModeFinished:
+		return nil
+	case ModeWaiting:
+		s.status().RunID = s.obj.Spec.RunID
 		return nil
 	case ModeRenewed:
 		return r.renew(ctx, s)
@@ -140,6 +143,8 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 	case ModeMissed:
 		return r.miss(s)
 	case ModePending:
+		// Of a run that is refused too: by it a tool knows whose conditions these are.
+		s.status().RunID = s.obj.Spec.RunID
 		return r.start(ctx, s)
 	case ModeActive:
 		return r.sustain(ctx, s)
