@@ -181,7 +181,7 @@ type AgentDisconnectSpec struct {
 // +kubebuilder:validation:MinProperties=1
 type AdditionalEndpoints struct {
 	// hostnames are fully qualified host names, in lower case, whose addresses are denied. Unset: none.
-	// The ECS API's own host can't be one of them: the callers under test need it.
+	// Hosts of the APIs that callers, the clean-up and the cluster need can't be among them, nor others that share their addresses.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -192,7 +192,8 @@ type AdditionalEndpoints struct {
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([a-z0-9-]+[.])?ecs(-fips)?[.][a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}[.]')",message="is the ECS API itself, which the callers under test need: only hosts of agent sessions can be denied"
 	Hostnames []string `json:"hostnames,omitempty"`
 
-	// cidrs are IPv4 ranges of /16 or narrower and IPv6 ranges of /48 or narrower, such as 192.0.2.10/32. Unset: none.
+	// cidrs are IPv4 ranges of /16 or narrower and IPv6 ranges of /48 or narrower, such as 192.0.2.10/32. A range that covers an
+	// address which callers, the clean-up or the cluster need, or one of the subnet itself, is refused. Unset: none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -200,6 +201,7 @@ type AdditionalEndpoints struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=49
 	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked() && cidr(self).prefixLength() >= (cidr(self).ip().family() == 4 ? 16 : 48)",message="must be an IPv4 range from /16 to /32 or an IPv6 range from /48 to /128 without host bits, such as 192.0.2.10/32"
+	// +kubebuilder:validation:items:XValidation:rule="!isCIDR(self) || !cidr('169.254.0.0/16').containsCIDR(self) && !cidr('fe80::/10').containsCIDR(self)",message="is link-local, which network ACLs do not act on: name ranges that packets leave the subnet for"
 	CIDRs []string `json:"cidrs,omitempty"`
 }
 

@@ -96,6 +96,11 @@ var bounds = map[string]struct {
 		}
 		return networkACL(fields{"deadManSwitch": fields{"state": "Armed", "ruleNumbers": numbers}})
 	}},
+	"exemptions": {v1alpha1.MaxExemptions, func(n int) fields {
+		return fields{"exemptions": many(n, func(i int) fields {
+			return fields{"cidr": fmt.Sprintf("192.0.2.%d/32", i), "reason": v1alpha1.ReasonProtectedAddress, "message": "needed"}
+		})}
+	}},
 	"rules": {v1alpha1.MaxRules, func(n int) fields { return fields{"rules": many(n, ledgerLine)} }},
 	"agents.containerInstances": {v1alpha1.MaxContainerInstances, func(n int) fields {
 		return fields{"agents": fields{"containerInstances": many(n, containerInstance)}}

@@ -57,7 +57,7 @@ const (
 	AbortPlanDoesNotFit = "PlanDoesNotFit"
 	// AbortSubnetLeft: the subnet was moved to another network ACL, or deleted.
 	AbortSubnetLeft = "SubnetLeftNetworkACL"
-	// AbortNetworkACLShared: another subnet joined the network ACL.
+	// AbortNetworkACLShared: another subnet joined the network ACL, and does not consent or was not reckoned with.
 	AbortNetworkACLShared = "NetworkACLShared"
 	// AbortNetworkACLDeleted: the network ACL is gone.
 	AbortNetworkACLDeleted = "NetworkACLDeleted"
@@ -73,7 +73,9 @@ const (
 	AbortClusterGone = "ClusterGone"
 	// AbortAgentsLeft: no container instance that counts is left in the cluster.
 	AbortAgentsLeft = "AgentsLeft"
-	// AbortConsentWithdrawn: the subnet's owner took the tag away with which it had consented.
+	// AbortOtherClusters: another cluster's container instances joined a subnet that the rules act on.
+	AbortOtherClusters = "OtherClusters"
+	// AbortConsentWithdrawn: the owner of a subnet that the rules act on removed the tag with which it had consented.
 	AbortConsentWithdrawn = "ConsentWithdrawn"
 )
 
@@ -81,7 +83,7 @@ const (
 const (
 	// ReasonSubnetNotFound: the subnet doesn't exist in the account and Region.
 	ReasonSubnetNotFound = "SubnetNotFound"
-	// ReasonNoConsent: the subnet lacks the tag with which its owner consents.
+	// ReasonNoConsent: a subnet that the rules would act on lacks the tag with which its owner consents.
 	ReasonNoConsent = "NoConsent"
 	// ReasonClusterNotFound: the cluster doesn't exist in the account and Region, or isn't active.
 	ReasonClusterNotFound = "ClusterNotFound"
@@ -97,6 +99,12 @@ const (
 	ReasonOtherClusters = "OtherClusters"
 	// ReasonEndpointInSubnet: a VPC endpoint has an interface in the subnet itself, where no network ACL acts.
 	ReasonEndpointInSubnet = "EndpointInSubnet"
+	// ReasonProtectedAddress: the run would deny an address that callers, the clean-up or the cluster need.
+	ReasonProtectedAddress = "ProtectedAddress"
+	// ReasonNetworkACLHasNoEffect: the spec names what no network ACL acts on.
+	ReasonNetworkACLHasNoEffect = "NetworkACLHasNoEffect"
+	// ReasonAdditionalEndpointsForbidden: the manager forbids spec.additionalEndpoints.
+	ReasonAdditionalEndpointsForbidden = "AdditionalEndpointsForbidden"
 	// ReasonDurationTooLong: the duration is longer than the manager allows.
 	ReasonDurationTooLong = "DurationTooLong"
 	// ReasonTooManyRuns: as many runs are on as the manager allows at once.

@@ -81,6 +81,11 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 			Hostname: strings.Repeat("h", 253), State: v1alpha1.RuleInstalled, LastAttemptTime: &now,
 		})
 	}
+	for i := range v1alpha1.MaxExemptions {
+		s.Exemptions = append(s.Exemptions, v1alpha1.Exemption{
+			CIDR: fmt.Sprintf("2001:db8:ffff:ffff:ffff:ffff:ffff:ff%02x/128", i), Reason: strings.Repeat("R", 64), Message: strings.Repeat("m", 512),
+		})
+	}
 	for i := range v1alpha1.MaxContainerInstances {
 		s.Agents.ContainerInstances = append(s.Agents.ContainerInstances, v1alpha1.ContainerInstance{
 			ARN: fmt.Sprintf("%scontainer-instance/%s/%032x", account, name, i), Connected: new(false), DisconnectedTime: &now, Gone: new(true),

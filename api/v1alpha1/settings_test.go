@@ -182,6 +182,15 @@ var _ = Describe("The settings", func() {
 			Entry("with a line break behind", "a.example.com\n", hostRule),
 		)
 
+		DescribeTable("refuses the link-local range", func(ctx context.Context, cidr string) {
+			Expect(complaints(kube.Create(ctx, object(fields{"additionalEndpoints": fields{"cidrs": list("192.0.2.0/24", cidr)}})))).To(ConsistOf(
+				invalid("spec.additionalEndpoints.cidrs[1]", cidr, "is link-local, which network ACLs do not act on: name ranges that packets leave the subnet for")))
+		},
+			Entry("of the instance metadata service", "169.254.169.254/32"),
+			Entry("as a whole", "169.254.0.0/16"),
+			Entry("of IPv6", "fe80::/48"),
+		)
+
 		DescribeTable("refuses the range", func(ctx context.Context, cidr string) {
 			Expect(complaints(kube.Create(ctx, object(fields{"additionalEndpoints": fields{"cidrs": list("192.0.2.0/24", cidr)}})))).To(ConsistOf(
 				invalid("spec.additionalEndpoints.cidrs[1]", cidr, cidrRule)))

@@ -13,6 +13,8 @@ const (
 	MaxEndpoints = 64
 	// MaxAddresses bounds status.endpoints[].addresses.
 	MaxAddresses = 40
+	// MaxExemptions bounds status.exemptions.
+	MaxExemptions = 64
 	// MaxRules bounds status.rules: at most 40 entries fit a network ACL's direction, and lines whose end is not yet
 	// known stay beside the ones that replaced them.
 	MaxRules = 80
@@ -96,6 +98,14 @@ type AgentDisconnectStatus struct {
 	// +listMapKey=session
 	// +kubebuilder:validation:MaxItems=64
 	Endpoints []Endpoint `json:"endpoints,omitempty"`
+
+	// exemptions are addresses and ranges that the run would deny and does not, since they were found during the run to be ones that
+	// callers, the clean-up or the cluster need, or that no network ACL acts on. Unset: it denies all.
+	// +optional
+	// +listType=map
+	// +listMapKey=cidr
+	// +kubebuilder:validation:MaxItems=64
+	Exemptions []Exemption `json:"exemptions,omitempty"`
 
 	// startedWith is what the spec said when the run began, of the fields whose changes wait for the next run.
 	// +optional
@@ -222,6 +232,28 @@ type Endpoint struct {
 	// +kubebuilder:validation:MaxItems=40
 	// +kubebuilder:validation:items:MaxLength=45
 	Addresses []string `json:"addresses,omitempty"`
+}
+
+// Exemption is an address or a range that a run does not deny.
+type Exemption struct {
+	// cidr is the address, as a /32 or /128, or a range of the spec.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=49
+	CIDR string `json:"cidr,omitempty"`
+
+	// reason is ProtectedAddress or NetworkACLHasNoEffect.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Z][A-Za-z]*$`
+	Reason string `json:"reason,omitempty"`
+
+	// message names what needs the address.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
 }
 
 // Abort says why a run was ended before its time.

@@ -106,6 +106,7 @@ func parse(args []string) (*settings, error) {
 		return err
 	})
 	f.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles, "how many objects are worked on at once")
+	f.BoolVar(&o.AllowAdditionalEndpoints, "allow-additional-endpoints", o.AllowAdditionalEndpoints, "let objects name further destinations to deny (spec.additionalEndpoints)")
 	s.log.BindFlags(f)
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -200,6 +201,7 @@ func run(ctx context.Context, s *settings) error {
 	if s.options.ClusterID, err = clusterID(ctx, mgr.GetAPIReader()); err != nil {
 		return err
 	}
+	s.options.APIServer = agentdisconnect.APIServer(restConfig.Host, mgr.GetAPIReader())
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), sessions, clock.RealClock{}, s.options)
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)

@@ -19,7 +19,7 @@ import (
 // admit says what stands against a run in the target, as far as it was found out. The error joins everything.
 func (r *Reconciler) admit(s *scope, t *target) error {
 	return errors.Join(
-		r.admitDuration(s), r.admitSubnet(s, t), r.admitInstances(s, t), r.admitOthers(s, t), r.admitEndpoints(s, t),
+		r.admitDuration(s), admitOwner(s, t), r.admitSubnet(s, t), r.admitHit(s, t), r.admitInstances(s, t), r.admitOthers(s, t), r.admitEndpoints(s, t), r.admitProtected(s, t),
 		r.admitNetworkACL(s, t),
 	)
 }
@@ -53,7 +53,12 @@ func (r *Reconciler) admitInstances(s *scope, t *target) error {
 
 // admitOthers refuses a subnet with other clusters' agents, unless the spec allows them.
 func (r *Reconciler) admitOthers(s *scope, t *target) error {
-	const fix = "choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that"
+	hit := t.hit(&s.obj.Spec)
+	where, fix := "subnet "+s.obj.Spec.SubnetID, "choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that"
+	if len(hit) > 1 {
+		where = fmt.Sprintf("the %d subnets of network ACL %s (%s)", len(hit), t.acl.ID, list(hit))
+		fix = "set spec.networkACLMode to Clone, which acts on subnet " + s.obj.Spec.SubnetID + " alone, or set spec.otherClusters to Allow to accept that"
+	}
 	further := ""
 	if t.others.truncated {
 		further = fmt.Sprintf(" (of the Region's clusters only %d were looked at)", discovery.MaxClusters)
@@ -62,11 +67,11 @@ func (r *Reconciler) admitOthers(s *scope, t *target) error {
 	case s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow:
 		return nil
 	case len(t.others.arns) > 0:
-		return refuse(v1alpha1.ReasonOtherClusters, "%s container instances in subnet %s too, whose agents would be cut off as well%s: %s",
-			subjects(t.others.arns, "cluster", "has", "have"), s.obj.Spec.SubnetID, further, fix)
+		return refuse(v1alpha1.ReasonOtherClusters, "%s container instances in %s too, whose agents would be cut off as well%s: %s",
+			subjects(t.others.arns, "cluster", "has", "have"), where, further, fix)
 	case t.others.truncated:
-		return refuse(v1alpha1.ReasonOtherClusters, "the Region has more than %d clusters, and only so many are looked at: whether others have container instances in subnet %s is not known. %s",
-			discovery.MaxClusters, s.obj.Spec.SubnetID, strings.ToUpper(fix[:1])+fix[1:])
+		return refuse(v1alpha1.ReasonOtherClusters, "the Region has more than %d clusters, and only so many are looked at: whether others have container instances in %s is not known. %s",
+			discovery.MaxClusters, where, strings.ToUpper(fix[:1])+fix[1:])
 	}
 	return nil
 }

@@ -140,6 +140,7 @@ func (a *audit) moving(c call.Call) {
 		case made.uid != string(obj.UID) || made.subnet != subnet || made.original != acl.OriginalID:
 		case from == acl.OriginalID && to == acl.ID:
 			a.inTime(&obj, "clone "+to+" for subnet "+subnet)
+			a.onConsenting(from, subnet, "clone "+to)
 			if acl.State != v1alpha1.CloneAssociating {
 				a.violation("subnet %s was to be put on clone %s before the status said so", subnet, to)
 			}

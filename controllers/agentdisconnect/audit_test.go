@@ -36,19 +36,24 @@ type audit struct {
 	clones map[string]madeClone
 	// claims are what the tags on a network ACL said of each run when the manager last wrote them, by its id.
 	claims map[string][]nacl.Claim
+	// lacking says since when subnets have lacked consent, by network ACL and subnet, protected since when addresses are an API's.
+	lacking   map[string]time.Time
+	protected map[netip.Addr]time.Time
 	// violations are what was promised and not kept.
 	violations []string
 }
 
 // audited is a new world whose manager is watched: each entry is in the ledger, and in the tags on its network ACL, before
 // AWS is asked for it, in a run that has begun, has a finalizer and isn't over; what is deleted is what the manager itself
-// made; entries that are no denies are copied to clones alone, and subnets moved to those and back.
+// made; entries that are no denies are copied to clones alone, and subnets moved to those and back; denies act on subnets that
+// consent, and on no address that callers or the clean-up need.
 func audited(ctx context.Context) (*world, *audit) {
 	w := newWorld(ctx)
 	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.boot()
 	a := &audit{world: w, made: map[string]acl.Entry{}, clones: map[string]madeClone{}, claims: map[string][]nacl.Claim{}}
 	a.watch("ec2:CreateNetworkAclEntry", a.creating, a.created)
+	a.watch("ec2:DescribeNetworkAcls", a.look, nil)
 	a.watch("ec2:ReplaceNetworkAclEntry", a.replacing, a.created)
 	a.watch("ec2:DeleteNetworkAclEntry", a.deleting, a.deleted)
 	a.watch("ec2:CreateNetworkAcl", a.cloning, a.cloned)
@@ -127,6 +132,7 @@ func (a *audit) creating(c call.Call) {
 	for _, obj := range a.runs() {
 		if rule := entered(&obj, c); rule != nil {
 			a.inTime(&obj, "rule "+place(c))
+			a.hitting(c)
 			if !a.claimed(&obj, *rule) {
 				a.violation("rule %s was asked for before the tags on the network ACL had it", place(c))
 			}

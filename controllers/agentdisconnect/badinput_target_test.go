@@ -72,8 +72,16 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 	}),
 	Entry("a cluster of another account", badInput{
 		object: withCluster("arn:aws:ecs:ap-northeast-1:999999999999:cluster/demo"), reason: v1alpha1.ReasonWrongAccount,
-		message: "cluster arn:aws:ecs:ap-northeast-1:999999999999:cluster/demo is in account 999999999999, and the manager's credentials are of account 123456789012: " +
-			"give the manager a role in account 999999999999, or name a cluster of account 123456789012",
+		message: "cluster arn:aws:ecs:ap-northeast-1:999999999999:cluster/demo is in account 999999999999, and the subnet and its network ACL are of account 123456789012, as the manager's credentials are: " +
+			"a role in account 999999999999 couldn't change that network ACL, and this one can't see that account's agents. " +
+			"Choose a subnet that account 999999999999 owns, and a manager with a role there, or name a cluster of account 123456789012",
+	}),
+	Entry("a subnet that another account shares", badInput{
+		cause:  func(w *world) { Expect(w.sim.Region().ShareSubnet(subnetID, "999999999999")).To(Succeed()) },
+		reason: v1alpha1.ReasonWrongAccount,
+		message: "subnet " + subnetID + " and its network ACL belong to account 999999999999, which shares the subnet with account 123456789012 of the manager's credentials, and only the owner may change a network ACL: " +
+			"run a manager with a role in account 999999999999. It sees the clusters of that account alone, so the cluster has to be there too",
+		mend: func(w *world) { Expect(w.sim.Region().ShareSubnet(subnetID, "")).To(Succeed()) },
 	}),
 	Entry("a cluster of the same account that the manager may not see", badInput{
 		simulator: func(o *sim.Options) {
@@ -187,6 +195,8 @@ var _ = Describe("Consent", func() {
 var _ = Describe("A network ACL that serves other subnets too", func() {
 	It("is taken itself where the spec asks for it by name", func(ctx context.Context) {
 		w := newWorld(ctx)
+		w.consenting()
+		w.before = w.entries()
 		obj := w.blocking(ctx, withSubnet(sharedSubnet), func(obj *v1alpha1.AgentDisconnect) {
 			sharing(obj)
 			amongOthers(obj)

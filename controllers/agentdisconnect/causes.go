@@ -45,8 +45,12 @@ func (f facts) blockedSince() time.Time {
 // checked is what can't be the cause.
 func (f facts) checked() []string {
 	var checked []string
+	all := "all "
+	if len(f.obj.Status.Exemptions) > 0 {
+		all = ""
+	}
 	if f.aclRead && len(f.open) == 0 {
-		checked = append(checked, "the network ACL denies all "+describeEndpoints(f.obj.Status.Endpoints))
+		checked = append(checked, "the network ACL denies "+all+describeDenied(&f.obj.Status))
 	}
 	if len(f.unsettled) == 0 {
 		checked = append(checked, "lookups find no other address")
@@ -62,6 +66,9 @@ func (f facts) causes() []string {
 	var causes []string
 	if with := f.obj.Status.StartedWith; with != nil && len(with.Sessions) > 0 && !slices.Contains(with.Sessions, v1alpha1.SessionACS) {
 		causes = append(causes, "spec.sessions leaves ACS out, and ECS goes by that session alone;")
+	}
+	if exempt := f.obj.Status.Exemptions; len(exempt) > 0 {
+		causes = append(causes, "they use "+exempt[0].CIDR+", which is not denied: "+exempt[0].Message+";")
 	}
 	if len(f.open) > 0 {
 		causes = append(causes, "the network ACL does not deny "+list(f.open)+";")
@@ -108,6 +115,6 @@ func (f facts) howUsed() string {
 	case acl.Mode == v1alpha1.NetworkACLModeClone:
 		return fmt.Sprintf(" (a clone of %s, as requested)", acl.OriginalID)
 	default:
-		return ""
+		return f.describeHit()
 	}
 }

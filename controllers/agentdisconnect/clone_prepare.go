@@ -44,6 +44,12 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 			return true, err
 		}
 	}
+	if !created {
+		if err := r.removeUnneeded(ctx, s, sound); err != nil {
+			return true, err
+		}
+		sound, _ = s.ledger()
+	}
 	create, replace, remove := nacl.CopySteps(copies, sound, entries)
 	trouble := together(
 		func() error {

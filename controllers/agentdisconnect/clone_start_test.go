@@ -26,6 +26,7 @@ var zero time.Time
 
 var _ = DescribeTable("The network ACL mode", func(ctx context.Context, change func(*v1alpha1.AgentDisconnect), mode v1alpha1.NetworkACLMode, why v1alpha1.NetworkACLModeReason, words string) {
 	w := newWorld(ctx)
+	w.consenting()
 	obj := w.blocking(ctx, change)
 	seen := w.get(ctx, obj)
 	Expect(seen.Status.NetworkACL.Mode).To(Equal(mode))
@@ -38,7 +39,7 @@ var _ = DescribeTable("The network ACL mode", func(ctx context.Context, change f
 	Entry("unset, alone on the network ACL", func(*v1alpha1.AgentDisconnect) {}, v1alpha1.NetworkACLModeInPlace, v1alpha1.NetworkACLModeOnlySubnet, "network ACL "+aclID+" denies"),
 	Entry("unset, with another subnet on the network ACL", shared, v1alpha1.NetworkACLModeClone, v1alpha1.NetworkACLModeShared, "(a clone of "+sharedACL+", which other subnets share)"),
 	Entry("Clone, alone on the network ACL", cloning, v1alpha1.NetworkACLModeClone, v1alpha1.NetworkACLModeRequested, "(a clone of "+aclID+", as requested)"),
-	Entry("InPlace, with another subnet on the network ACL", func(obj *v1alpha1.AgentDisconnect) { shared(obj); sharing(obj) }, v1alpha1.NetworkACLModeInPlace, v1alpha1.NetworkACLModeRequested, "network ACL "+sharedACL+" denies"),
+	Entry("InPlace, with another subnet on the network ACL", func(obj *v1alpha1.AgentDisconnect) { shared(obj); sharing(obj) }, v1alpha1.NetworkACLModeInPlace, v1alpha1.NetworkACLModeRequested, "network ACL "+sharedACL+" (in place: the rules act on all its 2 subnets, "+sharedSubnet+", "+plainSubnet+") denies"),
 )
 
 var _ = Describe("A run on a clone", func() {

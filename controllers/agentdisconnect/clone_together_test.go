@@ -87,7 +87,7 @@ var _ = Describe("Two runs of which one has a clone", func() {
 		w.run(ctx, 40*time.Second, one, two)
 		Expect(w.state(ctx, two)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, two)))
 	},
-		Entry("Clone first", shared, func(obj *v1alpha1.AgentDisconnect) { plain(obj); sharing(obj) }),
+		Entry("Clone first", shared, func(obj *v1alpha1.AgentDisconnect) { plain(obj); sharing(obj); amongOthers(obj) }),
 		Entry("InPlace first", func(obj *v1alpha1.AgentDisconnect) { shared(obj); sharing(obj) }, func(obj *v1alpha1.AgentDisconnect) { plain(obj); cloning(obj) }),
 	)
 

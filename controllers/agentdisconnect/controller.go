@@ -53,6 +53,7 @@ type Reconciler struct {
 
 	memories memories
 	holders  holders
+	guards   guards
 }
 
 // New makes a reconciler that is not yet part of a manager. reader reads past the cache.

@@ -95,7 +95,7 @@ func isPrivate(endpoint v1alpha1.Endpoint) bool {
 }
 
 // join adds to the endpoints of a run that is on what joined since: hosts of further container instances, and VPC
-// endpoints. Nothing is ever taken away. More than the status can hold end the run.
+// endpoints. More than the status can hold end the run.
 func (s *scope) join(hosts []discovery.Host, private []v1alpha1.Endpoint) {
 	status := s.status()
 	known := func(hostname string, session v1alpha1.EndpointSession) int {
@@ -155,7 +155,8 @@ func keepAddresses(before []v1alpha1.Endpoint, hosts []discovery.Host) []v1alpha
 	return endpoints
 }
 
-// desired are the destinations that a run denies: every address seen, and the ranges of the spec.
+// desired are the destinations that a run denies: every address seen, and the ranges of the spec, but for those that were found to be
+// protected.
 func desired(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
 	var destinations []nacl.Destination
 	for _, endpoint := range obj.Status.Endpoints {
@@ -170,7 +171,7 @@ func desired(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
 			destinations = append(destinations, nacl.Destination{CIDR: cidr, Session: v1alpha1.EndpointAdditional})
 		}
 	}
-	return destinations
+	return withoutExempt(destinations, obj.Status.Exemptions)
 }
 
 func (s *scope) desired() []nacl.Destination { return desired(s.obj) }
@@ -194,6 +195,18 @@ func describeEndpoints(endpoints []v1alpha1.Endpoint) string {
 		addresses += len(endpoint.Addresses)
 	}
 	return fmt.Sprintf("%s of %s", plural(addresses, "address", "addresses"), plural(len(endpoints), "host", "hosts"))
+}
+
+// describeDenied says how many addresses of how many hosts a run denies: all that are known, but for those that are exempt.
+func describeDenied(status *v1alpha1.AgentDisconnectStatus) string {
+	denied := slices.Clone(status.Endpoints)
+	for i := range denied {
+		denied[i].Addresses = slices.DeleteFunc(slices.Clone(denied[i].Addresses), func(text string) bool {
+			address, err := netip.ParseAddr(text)
+			return err == nil && len(withoutExempt([]nacl.Destination{{CIDR: netip.PrefixFrom(address, address.BitLen())}}, status.Exemptions)) == 0
+		})
+	}
+	return describeEndpoints(denied)
 }
 
 func plural(n int, one, many string) string {

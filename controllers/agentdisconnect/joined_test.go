@@ -68,10 +68,11 @@ var _ = Describe("A container instance that joins during a run", func() {
 		obj := w.blocking(ctx)
 		bad := w.joins("https://10.1.2.3/")
 		w.joins("https://" + joinedHost + "/")
+		w.until(ctx, obj, time.Minute, func(seen *v1alpha1.AgentDisconnect) bool {
+			return condition(seen, v1alpha1.ConditionStalled).Reason == v1alpha1.ReasonInvalidEndpoint
+		})
 		w.run(ctx, time.Minute, obj)
-		seen := w.get(ctx, obj)
-		Expect(w.denies(aclID)).To(HaveKeyWithValue(83, "192.0.2.7/32"), describe(seen))
-		Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonInvalidEndpoint))
+		Expect(w.denies(aclID)).To(HaveKeyWithValue(83, "192.0.2.7/32"), describe(w.get(ctx, obj)))
 		Expect(w.sim.Region().RemoveContainerInstance(bad)).To(Succeed())
 		w.run(ctx, time.Minute, obj)
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Status).To(BeEquivalentTo("Absent"), describe(w.get(ctx, obj)))

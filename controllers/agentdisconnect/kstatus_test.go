@@ -205,6 +205,7 @@ var states = []struct {
 var endedBy = []string{
 	v1alpha1.AbortPlanDoesNotFit, v1alpha1.AbortNetworkACLDeleted, v1alpha1.AbortCloneEdited, v1alpha1.AbortOriginalDeleted,
 	v1alpha1.AbortOriginalChanged, v1alpha1.AbortQuotaExceeded, v1alpha1.AbortClusterGone,
+	v1alpha1.AbortOtherClusters,
 }
 
 var _ = Describe("An object as kstatus and Argo CD read it", func() {

@@ -3,6 +3,7 @@
 package agentdisconnect
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -29,23 +30,36 @@ type memory struct {
 	// acl is the network ACL as last read, at aclRead. Nil: it was not there.
 	acl     *nacl.ACL
 	aclRead time.Time
+	// targetLooked is when the rest of the target was last looked at.
+	targetLooked time.Time
 	// inForce is when the network ACL was first seen to deny everything since the rules were last put up; zero: not yet.
 	inForce time.Time
 	// original is the network ACL that a clone was copied from, as read together with acl. Nil: it was not there.
 	original *nacl.ACL
 	// tags are the tags on the network ACL that carries the rules, as last written or as two reads in a row had them.
 	tags map[string]string
-	// network is what is not as it should be on the network ACL, target what is not in the rest of the target, changed
-	// how the original of a clone was changed, and stripped that the ownership tags are not all there.
-	network, target, changed, stripped suspicion
+	// network is what is not as it should be on the network ACL, target what is not in the rest of the target, hit what is
+	// not with the subnets that the denies act on, changed how the original of a clone was changed, and stripped that the
+	// ownership tags are not all there.
+	network, target, hit, changed, stripped suspicion
+	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are those that were seen to consent.
+	amiss     *problem
+	consented map[string]bool
 	// permitted says that AWS would allow all that the run writes.
 	permitted answer[bool]
 	// switchable says that the schedule group of the dead man's switch is there.
 	switchable answer[bool]
-	// others are the other clusters with container instances in the subnet.
+	// others are the other clusters with container instances in the subnets hit.
 	others answer[otherClusters]
 	// endpoints are the VPC's interface endpoints of ECS.
 	endpoints answer[[]discovery.VPCEndpoint]
+	// protected are the addresses of hosts that the run must not deny, and subnetRanges the blocks of its own subnet.
+	protected    []discovery.Protected
+	subnetRanges []netip.Prefix
+	// tenants are the other accounts with network interfaces in the subnet.
+	tenants answer[[]string]
+	// missing says since which look at the VPC's endpoints an address of one is missing, by endpoint and address.
+	missing map[string]time.Time
 	// managed are the capacity providers of the target whose instances ECS manages.
 	managed answer[[]string]
 	// cloneRoom is how many more network ACLs the VPC has room for.
@@ -177,7 +191,8 @@ func (m *memory) lastPoll() time.Time {
 func (m *memory) startRun() {
 	m.polls, m.acl, m.original, m.tags, m.aclRead = nil, nil, nil, nil, time.Time{}
 	m.inForce = time.Time{}
-	m.network, m.target, m.changed, m.stripped = suspicion{}, suspicion{}, suspicion{}, suspicion{}
+	m.network, m.target, m.hit, m.changed, m.stripped = suspicion{}, suspicion{}, suspicion{}, suspicion{}, suspicion{}
+	m.amiss, m.consented = nil, nil
 }
 
 // noteForce notes when the rules were first seen in force: what agents did before that says nothing of them.
@@ -190,7 +205,7 @@ func (m *memory) noteForce(obj *v1alpha1.AgentDisconnect, now time.Time) {
 // underRules says whether the last two polls were both made since the rules were in force.
 func (m *memory) underRules() bool { return !m.inForce.IsZero() && m.twoPolls(m.inForce) }
 
-// answerTTL is how long answers about the target are believed while a run is not on: what they are about changes by hand.
+// answerTTL is how long answers about the target are believed: what they are about changes by hand, or takes many calls.
 const answerTTL = time.Minute
 
 // answer is what AWS said to a question, kept for a while.

@@ -3,12 +3,15 @@
 package agentdisconnect
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"regexp"
 	"strconv"
 	"time"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 )
 
 // Options are what a platform team sets for all objects.
@@ -42,6 +45,11 @@ type Options struct {
 	SweepRegions []string
 	// MaxConcurrentReconciles is how many objects are worked on at once.
 	MaxConcurrentReconciles int
+	// AllowAdditionalEndpoints lets objects name further destinations to deny.
+	AllowAdditionalEndpoints bool
+	// APIServer finds the addresses of the Kubernetes API server, which no run denies; see the function of that name. Nil: none are
+	// known.
+	APIServer func(context.Context) ([]discovery.Protected, error)
 }
 
 // Defaults are the options of a manager without flags.
@@ -55,6 +63,8 @@ func Defaults() Options {
 		MaxDuration:             longestDuration,
 		SweepInterval:           10 * time.Minute,
 		MaxConcurrentReconciles: 64,
+
+		AllowAdditionalEndpoints: true,
 	}
 }
 

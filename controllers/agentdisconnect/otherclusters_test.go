@@ -5,6 +5,7 @@ package agentdisconnect_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -104,14 +105,45 @@ var _ = Describe("Other clusters in the subnet", func() {
 		w.discard(ctx, obj)
 	})
 
-	It("that join the subnet during a run don't count, and end nothing", func(ctx context.Context) {
+	It("that join the subnet during a run end it, once two looks found them", func(ctx context.Context) {
 		w := newWorld(ctx)
 		obj := w.blocking(ctx)
 		w.register("other", subnetID)
-		w.run(ctx, 2*time.Minute, obj)
+		said := "cluster " + otherARN + " has container instances in subnet " + subnetID + " now, whose agents the rules cut off as well, and spec.otherClusters does not allow that"
+		suspected := w.until(ctx, obj, 95*time.Second, func(seen *v1alpha1.AgentDisconnect) bool {
+			return strings.Contains(condition(seen, v1alpha1.ConditionSucceeded).Message, said)
+		})
+		Expect(suspected.Status.Abort).To(BeNil(), "one look is not enough")
+		Expect(*suspected.Status.Agents.Uncounted).To(BeZero(), describe(suspected))
+
+		seen := w.until(ctx, obj, 10*time.Second, aborted)
+		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortOtherClusters))
+		Expect(seen.Status.Abort.Message).To(Equal(said))
+		w.run(ctx, 10*time.Second, obj)
+		w.expectRestored()
+	})
+
+	It("that one look shows and the next does not end nothing", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.blocking(ctx, within(time.Hour))
+		w.register("other", subnetID)
+		w.until(ctx, obj, 95*time.Second, func(seen *v1alpha1.AgentDisconnect) bool {
+			return strings.Contains(condition(seen, v1alpha1.ConditionSucceeded).Message, otherARN)
+		})
+		w.evict(otherARN, subnetID)
+		w.run(ctx, 5*time.Minute, obj)
 		seen := w.get(ctx, obj)
-		Expect(seen.Status.Abort).To(BeNil())
-		Expect(*seen.Status.Agents.Uncounted).To(BeZero(), describe(seen))
+		Expect(seen.Status.Abort).To(BeNil(), describe(seen))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).NotTo(ContainSubstring(otherARN))
+		w.discard(ctx, obj)
+	})
+
+	It("that are allowed may join during a run", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.blocking(ctx, amongOthers)
+		w.register("other", subnetID)
+		w.run(ctx, 4*time.Minute, obj)
+		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
 		w.discard(ctx, obj)
 	})
 

@@ -71,7 +71,7 @@ func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble e
 func (r *Reconciler) previewOthers(ctx context.Context, s *scope, t *target) error {
 	plan, others := s.status().Plan, t.others
 	if s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow && s.clients != nil {
-		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, s.obj.Spec.SubnetID)
+		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, t.hit(&s.obj.Spec)...)
 		switch {
 		case err != nil && !explain(err).stalled:
 			return err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -44,11 +45,21 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 		func() error { return r.assessSubnet(ctx, s, t) },
 		func() error { return r.assessNetworkACL(ctx, s, t) },
 		func() error { return r.assessAgents(ctx, s, t) },
-		func() (err error) { t.others, err = r.otherClusters(ctx, s); return },
+		func() error {
+			s.seen.protected, t.unprotected = r.lookUpProtected(ctx, s)
+			return nil // said with what the run would deny
+		},
+		func() (err error) {
+			if spec := &s.obj.Spec; spec.NetworkACLMode != v1alpha1.NetworkACLModeInPlace {
+				t.others, err = r.otherClusters(ctx, s, []string{spec.SubnetID}) // no other is hit
+			}
+			return
+		},
 	)
+	s.seen.subnetRanges = t.subnet.ranges
 	// First of all: AWS says of another account's cluster only that it isn't there, or that it is none of the caller's
 	// business.
-	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID), err)
+	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), err)
 	if s.hostsKnown(t) {
 		err = errors.Join(err, r.adoptHosts(s, t), r.lookUp(ctx, s, t.subnet.ipv6))
 	}
@@ -79,6 +90,7 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 	}
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	return together(
+		func() error { return r.assessHit(ctx, s, t) },
 		func() error {
 			_, err := s.seen.permitted.get(s.now, string(mode)+t.acl.ID, func() (bool, error) {
 				if mode == v1alpha1.NetworkACLModeClone {
@@ -182,13 +194,13 @@ func (m *memory) polled() []string {
 	return slices.Sorted(maps.Keys(m.polls[len(m.polls)-1].connected))
 }
 
-// otherClusters finds the other clusters with container instances in the subnet, unless they are allowed.
-func (r *Reconciler) otherClusters(ctx context.Context, s *scope) (otherClusters, error) {
+// otherClusters finds the other clusters with container instances in the subnets that would be hit, unless they are allowed.
+func (r *Reconciler) otherClusters(ctx context.Context, s *scope, hit []string) (otherClusters, error) {
 	if s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow {
 		return otherClusters{}, nil
 	}
-	return s.seen.others.get(s.now, s.obj.Spec.SubnetID, func() (otherClusters, error) {
-		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, s.obj.Spec.SubnetID)
+	return s.seen.others.get(s.now, strings.Join(hit, " "), func() (otherClusters, error) {
+		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, hit...)
 		return otherClusters{arns, err == nil && !complete}, err
 	})
 }
@@ -224,9 +236,20 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 		return nil, nil // nothing is known of it
 	}
 	var notes []string
-	managed, err := s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
-		return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
-	})
+	var managed []string
+	var shared string
+	err := together(
+		func() (err error) {
+			managed, err = s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
+				return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
+			})
+			return
+		},
+		func() (err error) { shared, err = r.sharedNote(ctx, s, t); return },
+	)
+	if shared != "" {
+		notes = append(notes, shared)
+	}
 	if len(managed) > 0 {
 		notes = append(notes, fmt.Sprintf("the target has ECS Managed Instances (capacity provider %s): ECS may repair or replace an instance whose agent is disconnected", list(managed)))
 	}

@@ -29,7 +29,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 		}
 	}
 	if !s.aclRead {
-		if !needsEntry(s, sound) {
+		if !needsEntry(s, sound) && len(unneeded(sound, s.desired())) == 0 {
 			return nil
 		}
 		// What to add is decided on the network ACL as it is now.
@@ -40,6 +40,9 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 			if err := s.proveClone(); err != nil {
 				return err
 			}
+		}
+		if err := r.judgeHit(ctx, s); err != nil {
+			return err // it may serve other subnets than before
 		}
 	}
 	r.noteTags(s)
@@ -60,6 +63,10 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Ru
 	var err error
 	if stale == nil {
 		err = r.carryOver(ctx, s)
+	}
+	if err == nil && s.status().Abort == nil && s.seen.acl != nil {
+		err = r.removeUnneeded(ctx, s, sound)
+		sound, _ = s.ledger()
 	}
 	if err == nil && unarmed == nil && s.status().Abort == nil && s.seen.acl != nil {
 		err = r.fill(ctx, s, sound, false)
@@ -153,6 +160,7 @@ func (s *scope) displacement() (reason, message string) {
 	case place != nil && !slices.Contains(place.SubnetIDs, subnetID):
 		return v1alpha1.AbortSubnetLeft, "subnet " + subnetID + " is no longer on network ACL " + place.ID
 	}
+	// Whether the others consent is judged with all that the denies act on.
 	shared := recorded.Mode == v1alpha1.NetworkACLModeInPlace && recorded.ModeReason == v1alpha1.NetworkACLModeRequested
 	if others := otherSubnets(acl, subnetID); len(others) > 0 && !shared {
 		return v1alpha1.AbortNetworkACLShared, "network ACL " + acl.ID + " serves " + subnetNames(others) + " too, which the run did not begin with"

@@ -33,6 +33,7 @@ func (s *scope) setConditions(trouble *problem) {
 		obj: s.obj, now: s.now, mode: s.mode, trouble: trouble,
 		aclRead: !s.seen.aclRead.IsZero(), open: s.openAddresses(), unsettled: s.seen.unsettled(s.status().Endpoints),
 		inForce: s.seen.inForce, endpointsRead: !s.seen.endpoints.at.IsZero(), mismatch: s.mismatch(), privateAtHome: s.privateAtHome(),
+		hit: s.hit(),
 	})
 }
 

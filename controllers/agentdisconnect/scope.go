@@ -41,6 +41,11 @@ type scope struct {
 	// aclRead says that the network ACL was read in this pass, the last time at aclReadAt.
 	aclRead   bool
 	aclReadAt time.Time
+	// unseen is why this pass could not look for other clusters, and in which subnets.
+	unseen struct {
+		about string
+		err   error
+	}
 	// wake is when something is due again; zero: nothing is.
 	wake time.Time
 }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -133,6 +134,8 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 		return err
 	}
 	s.seen.startRun()
+	s.seen.noteConsent(maps.Keys(t.shared))
+	s.seen.targetLooked = s.now
 	s.seen.original = t.acl // of a clone; InPlace has none and doesn't look
 	return nil
 }

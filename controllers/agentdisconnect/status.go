@@ -31,6 +31,8 @@ type facts struct {
 	inForce time.Time
 	// mismatch says how the manager's own network path may have shaped what ECS named; empty: it doesn't look so.
 	mismatch string
+	// hit are the subnets that the denies act on, as the network ACL was last read.
+	hit []string
 	// privateAtHome are interfaces in the subnet itself that agents may connect to.
 	privateAtHome []string
 }
@@ -253,7 +255,7 @@ func (f facts) rulesInstalled() verdict {
 	case len(f.open) > 0:
 		return verdict{no, "Incomplete", fmt.Sprintf("network ACL %s does not deny %s yet", aclID(status), list(f.open))}
 	default:
-		return verdict{yes, "Installed", fmt.Sprintf("network ACL %s%s denies %s: read back", aclID(status), f.howUsed(), describeEndpoints(status.Endpoints))}
+		return verdict{yes, "Installed", fmt.Sprintf("network ACL %s%s denies %s: read back", aclID(status), f.howUsed(), describeDenied(status)) + describeExempt(status.Exemptions)}
 	}
 }
 

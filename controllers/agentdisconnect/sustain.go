@@ -44,9 +44,20 @@ func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 		return err
 	}
 	sound, unsound := s.ledger()
-	trouble := errors.Join(unsound, r.observe(looking, s))
+	due, hit := !s.now.Before(s.nextACLRead(r.options)), s.hit()
+	trouble := errors.Join(unsound, together(
+		func() error { return r.observe(looking, s) },
+		func() error {
+			if !due {
+				return nil
+			}
+			_, err := r.lookForOthers(ctx, s, hit) // a look that takes longer than the others, and is remembered
+			return err
+		},
+	))
+	trouble = errors.Join(trouble, r.judgeHit(ctx, s))
 	switch {
-	case s.status().Abort != nil || unsound != nil:
+	case s.status().Abort != nil || unsound != nil || !s.mayHit():
 	case !s.raised():
 		trouble = errors.Join(trouble, r.fits(s, r.raise(ctx, s)))
 	case !s.seen.aclRead.IsZero():
@@ -98,6 +109,9 @@ func (r *Reconciler) enter(ctx context.Context, s *scope) error {
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	status := s.status()
 	due := !s.now.Before(s.nextACLRead(r.options))
+	if due {
+		s.seen.targetLooked = s.now
+	}
 	t := sighting{counted: arnsOf(status.Agents)}
 	trouble := together(
 		func() error {
@@ -109,6 +123,14 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 		func() error { return r.sight(ctx, s, due, &t) },
 		func() (err error) { t.agentsGone, err = r.watchAgents(ctx, s, status.StartTime.Time); return },
 		func() error { return r.lookUp(ctx, s, ptr.Deref(status.Target.IPv6, false)) },
+		func() error {
+			known, err := r.lookUpProtected(ctx, s)
+			if len(known) == 0 {
+				return explainUnprotected(err)
+			}
+			s.seen.protected = known // what is missing was found by an earlier look, or is by a later one
+			return nil
+		},
 	)
 	if t.uncounted != nil && status.Agents != nil {
 		status.Agents.Uncounted = t.uncounted
@@ -116,7 +138,14 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if t.subnet.ipv6 {
 		status.Target.IPv6 = new(true) // also where it was given to the subnet during the run
 	}
+	if len(t.subnet.ranges) > 0 {
+		s.seen.subnetRanges = t.subnet.ranges
+	}
 	s.join(t.hosts, t.private)
+	if t.privateRead {
+		s.releasePrivate(t.private)
+	}
+	s.exempt()
 	return errors.Join(trouble, r.judgeTarget(ctx, s, due, &t))
 }
 
@@ -128,7 +157,9 @@ type sighting struct {
 	subnetErr                 error
 	agentsGone, clusterIsGone bool
 	hosts                     []discovery.Host
-	private                   []v1alpha1.Endpoint
+	// private are the VPC's endpoints for the sessions; privateRead says that AWS named them.
+	private     []v1alpha1.Endpoint
+	privateRead bool
 }
 
 // sight looks at subnet and cluster, and at what joined them since the run began.
@@ -149,6 +180,7 @@ func (r *Reconciler) sight(ctx context.Context, s *scope, due bool, t *sighting)
 				return discovery.VPCEndpoints(ctx, s.clients.EC2, s.clients.Region, target.VPCID)
 			})
 			t.private = privateEndpoints(s.startSpec(), endpoints, ptr.Deref(target.IPv6, false))
+			t.privateRead = err == nil
 			return err
 		},
 	)
@@ -178,7 +210,7 @@ func (r *Reconciler) sightJoined(ctx context.Context, s *scope, t *sighting) ([]
 func (s *scope) startSpec() *v1alpha1.AgentDisconnectSpec {
 	spec := s.obj.Spec.DeepCopy()
 	if with := s.status().StartedWith; with != nil {
-		spec.Sessions, spec.AdditionalEndpoints = with.Sessions, with.AdditionalEndpoints
+		spec.Sessions, spec.AdditionalEndpoints, spec.OtherClusters = with.Sessions, with.AdditionalEndpoints, with.OtherClusters
 	}
 	return spec
 }
@@ -210,15 +242,17 @@ const clusterGoneMessage = "cluster %s is gone or no longer active"
 
 // nextACLRead is when the network ACL is to be read again: soon after a read that did not show what it should.
 func (s *scope) nextACLRead(options Options) time.Time {
+	// A read for a new address must not put off the look at the rest of the target, which goes with it.
+	look := s.seen.targetLooked.Add(options.ACLPollInterval)
 	switch {
 	case s.seen.aclRead.IsZero():
 		return s.now
-	case s.seen.network.reads > 0 || s.seen.target.reads > 0 || s.seen.changed.reads > 0 || s.seen.stripped.reads > 0:
-		return s.seen.aclRead.Add(oddReadInterval)
+	case s.seen.network.reads > 0 || s.seen.target.reads > 0 || s.seen.hit.reads > 0 || s.seen.changed.reads > 0 || s.seen.stripped.reads > 0:
+		return earliest(look, s.seen.aclRead.Add(oddReadInterval))
 	case !s.seen.denied(s.obj):
-		return s.seen.aclRead.Add(readBackInterval)
+		return earliest(look, s.seen.aclRead.Add(readBackInterval))
 	}
-	return s.seen.aclRead.Add(options.ACLPollInterval)
+	return earliest(look, s.seen.aclRead.Add(options.ACLPollInterval))
 }
 
 // readACL reads the run's network ACL into the memory, and that which a clone was copied from.

@@ -5,6 +5,7 @@ package agentdisconnect
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -31,9 +32,14 @@ type target struct {
 	lent bool
 	// instances are the ARNs of the cluster's container instances in the subnet; nil: they could not be listed.
 	instances []string
-	// others are the other clusters with container instances there.
+	// shared are the other subnets that a run in place would hit, by id; unshared is why they are not known.
+	shared   map[string]subnet
+	unshared error
+	// others are the other clusters with container instances in the subnets that a run would hit.
 	others otherClusters
-	// endpoints are the VPC's interface endpoints of ECS.
+	// unprotected is why it is not known of all addresses that the run must not deny which they are.
+	unprotected error
+	// endpoints are the VPC's interface endpoints of ECS and the other protected APIs.
 	endpoints []discovery.VPCEndpoint
 	// cloneRoom is how many more network ACLs the VPC has room for; known only where one is to be made.
 	cloneRoom int
@@ -41,8 +47,11 @@ type target struct {
 
 type subnet struct {
 	vpcID string
-	ipv6  bool
-	tags  map[string]string
+	// ownerID is the account that the subnet, and so its network ACL, belongs to.
+	ownerID string
+	ipv6    bool
+	ranges  []netip.Prefix
+	tags    map[string]string
 }
 
 // otherClusters are the ARNs of clusters; truncated says that not all were looked at.
@@ -65,11 +74,16 @@ func (r *Reconciler) region(spec *v1alpha1.AgentDisconnectSpec) (string, error) 
 	return "", refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object anew with spec.region or with the cluster's ARN")
 }
 
-// foreignCluster refuses a cluster whose ARN is of another account than the manager's; an unknown account is none.
-func foreignCluster(cluster, account string) error {
+// foreignCluster refuses a cluster whose ARN is of another account than the manager's; an unknown account is none. A role in that
+// account helps only where the subnet is that account's too.
+func foreignCluster(cluster, account string, on subnet) error {
 	parts := strings.Split(cluster, ":")
 	if len(parts) <= 4 || account == "" || parts[4] == account {
 		return nil
+	}
+	if on.ownerID == account {
+		return refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the subnet and its network ACL are of account %s, as the manager's credentials are: a role in account %s couldn't change that network ACL, and this one can't see that account's agents. Choose a subnet that account %s owns, and a manager with a role there, or name a cluster of account %s",
+			cluster, parts[4], account, parts[4], parts[4], account)
 	}
 	return refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the manager's credentials are of account %s: give the manager a role in account %s, or name a cluster of account %s",
 		cluster, parts[4], account, parts[4], account)
@@ -101,15 +115,24 @@ func describeSubnet(ctx context.Context, client aws.EC2, id string) (subnet, err
 	if len(out.Subnets) == 0 {
 		return subnet{}, refuse(v1alpha1.ReasonSubnetNotFound, "AWS does not know subnet %s", id)
 	}
-	found := subnet{vpcID: awssdk.ToString(out.Subnets[0].VpcId), tags: map[string]string{}}
-	for _, association := range out.Subnets[0].Ipv6CidrBlockAssociationSet {
-		found.ipv6 = found.ipv6 || association.Ipv6CidrBlockState == nil ||
+	return readSubnet(&out.Subnets[0]), nil
+}
+
+// readSubnet takes what matters of a subnet out of AWS's answer.
+func readSubnet(found *types.Subnet) subnet {
+	read := subnet{
+		vpcID: awssdk.ToString(found.VpcId), ownerID: awssdk.ToString(found.OwnerId),
+		ranges: subnetRanges(awssdk.ToString(found.CidrBlock)), tags: map[string]string{},
+	}
+	for _, association := range found.Ipv6CidrBlockAssociationSet {
+		read.ranges = append(read.ranges, subnetRanges(awssdk.ToString(association.Ipv6CidrBlock))...)
+		read.ipv6 = read.ipv6 || association.Ipv6CidrBlockState == nil ||
 			association.Ipv6CidrBlockState.State == types.SubnetCidrBlockStateCodeAssociated
 	}
-	for _, tag := range out.Subnets[0].Tags {
-		found.tags[awssdk.ToString(tag.Key)] = awssdk.ToString(tag.Value)
+	for _, tag := range found.Tags {
+		read.tags[awssdk.ToString(tag.Key)] = awssdk.ToString(tag.Value)
 	}
-	return found, nil
+	return read
 }
 
 // otherSubnets are the subnets of a network ACL beside one.

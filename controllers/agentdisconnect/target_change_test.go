@@ -84,8 +84,9 @@ var _ = Describe("A run whose target changes", func() {
 		}, v1alpha1.AbortConsentWithdrawn),
 	)
 
-	It("goes on when another subnet joins, if sharing was asked for", func(ctx context.Context) {
+	It("goes on when another subnet joins that consents, if sharing was asked for", func(ctx context.Context) {
 		w, _ := audited(ctx)
+		w.consenting()
 		obj := w.settled(ctx, sharing)
 		w.move(plainSubnet, aclID)
 		w.run(ctx, 5*time.Minute, obj)

@@ -87,6 +87,8 @@ type Clients struct {
 	ServiceQuotas ServiceQuotas
 	// Region is the Region's name, such as ap-northeast-1.
 	Region string
+	// APIHosts are the hosts of the APIs that no run may cut off.
+	APIHosts []APIHost
 
 	sts         STS
 	credentials awssdk.CredentialsProvider
@@ -151,8 +153,32 @@ func (s *Sessions) In(region string) *Clients {
 		ServiceQuotas: servicequotas.NewFromConfig(cfg), Region: region,
 		sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
 	}
+	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints())
 	s.regions[region] = c
 	return c
+}
+
+// baseEndpoints are the URLs that the configuration puts in the place of AWS's own (AWS_ENDPOINT_URL).
+func (c *Clients) baseEndpoints() []string {
+	var urls []string
+	for _, client := range []any{c.EC2, c.ECS, c.Scheduler, c.sts} {
+		var base *string
+		switch known := client.(type) {
+		case *ec2.Client:
+			base = known.Options().BaseEndpoint
+		case *ecs.Client:
+			base = known.Options().BaseEndpoint
+		case *scheduler.Client:
+			base = known.Options().BaseEndpoint
+		case *sts.Client:
+			base = known.Options().BaseEndpoint
+		}
+		if base != nil {
+			urls = append(urls, *base)
+		}
+	}
+	slices.Sort(urls)
+	return slices.Compact(urls)
 }
 
 // accountTTL is how long the answer of GetCallerIdentity is believed. Credentials are refreshed far more often, but

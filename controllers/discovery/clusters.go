@@ -24,6 +24,8 @@ const (
 	MaxClusters = 300
 	// clusterBatch is how many clusters one DescribeClusters call takes.
 	clusterBatch = 100
+	// subnetBatch is how many subnets one filter names: ECS documents no bound for its length, and this many stay below 1 KiB.
+	subnetBatch = 30
 	// lookBurst and lookInterval keep OtherClusters well below that rate, which it shares with the polls of every run and
 	// with whoever else calls ECS in the account.
 	lookBurst    = 60
@@ -92,11 +94,11 @@ func tasks(statistics []ecstypes.KeyValuePair, launchType string) int {
 	return sum
 }
 
-// OtherClusters gives the ARNs of the clusters beside own, a name or ARN, that have container instances in a subnet,
+// OtherClusters gives the ARNs of the clusters beside own, a name or ARN, that have container instances in one of the subnets,
 // DRAINING ones included; sorted. It looks at MaxClusters others at most; complete says that there are no more. What is deleted
 // meanwhile is left out. It is many calls where many clusters have instances: keep the answer for a while. Errors are
 // those of AWS.
-func OtherClusters(ctx context.Context, client aws.ECS, own, subnetID string) (found []string, complete bool, err error) {
+func OtherClusters(ctx context.Context, client aws.ECS, own string, subnetIDs ...string) (found []string, complete bool, err error) {
 	others, complete, err := listOtherClusters(ctx, client, own)
 	if err != nil {
 		return nil, false, err
@@ -105,12 +107,13 @@ func OtherClusters(ctx context.Context, client aws.ECS, own, subnetID string) (f
 	if err != nil {
 		return nil, false, err
 	}
-	present := make([]bool, len(populated))
+	looks := looksAt(populated, subnetIDs)
+	present := make([]bool, len(looks))
 	pace := time.NewTicker(lookInterval)
 	defer pace.Stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
-	for i, arn := range populated {
+	for i, look := range looks {
 		if i >= lookBurst {
 			select {
 			case <-pace.C:
@@ -118,19 +121,37 @@ func OtherClusters(ctx context.Context, client aws.ECS, own, subnetID string) (f
 			}
 		}
 		group.Go(func() (err error) {
-			present[i], err = anyInSubnet(ctx, client, arn, subnetID)
+			present[i], err = look.hasInstances(ctx, client)
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, false, err
 	}
-	for i, arn := range populated {
+
+	for i, look := range looks {
 		if present[i] {
-			found = append(found, arn)
+			found = append(found, look.cluster)
 		}
 	}
-	return found, complete, nil
+	return slices.Compact(found), complete, nil
+}
+
+// look is one question to ECS: whether a cluster has container instances in some subnets.
+type look struct {
+	cluster   string
+	subnetIDs []string
+}
+
+// looksAt are the questions that find out which clusters have container instances in which subnets, ordered by cluster.
+func looksAt(clusters, subnetIDs []string) []look {
+	var looks []look
+	for _, cluster := range clusters {
+		for batch := range slices.Chunk(subnetIDs, subnetBatch) {
+			looks = append(looks, look{cluster, batch})
+		}
+	}
+	return looks
 }
 
 // listOtherClusters gives the ARNs of at most MaxClusters clusters beside own, and whether those are all.
@@ -172,10 +193,12 @@ func withInstances(ctx context.Context, client aws.ECS, arns []string) ([]string
 	return populated, nil
 }
 
-// anyInSubnet says whether a cluster has a container instance in a subnet. It asks for pages of full size: a filtered one
-// may hold less than was asked for and still not be the last, and of size 1 they could be as many as the instances.
-func anyInSubnet(ctx context.Context, client aws.ECS, cluster, subnetID string) (bool, error) {
-	arns, err := ListContainerInstances(ctx, client, cluster, subnetID, 0)
+// hasInstances asks. It asks for pages of full size: a filtered one may hold less than was asked for and still not be the
+// last, and of size 1 they could be as many as the instances.
+func (l look) hasInstances(ctx context.Context, client aws.ECS) (bool, error) {
+	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
+		Cluster: awssdk.String(l.cluster), Filter: awssdk.String(inSubnets(l.subnetIDs)),
+	}, 1)
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
 		return false, nil
 	}

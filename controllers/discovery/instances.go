@@ -44,9 +44,18 @@ func (a Agent) External() bool { return strings.HasPrefix(a.InstanceID, "mi-") }
 func ListContainerInstances(ctx context.Context, client aws.ECS, cluster, subnetID string, limit int) ([]string, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
 		Cluster: awssdk.String(cluster),
-		Filter:  awssdk.String("attribute:ecs.subnet-id == " + subnetID),
+		Filter:  awssdk.String(inSubnets([]string{subnetID})),
 	}, limit+1)
 	return arns, err
+}
+
+// inSubnets is the expression of ECS's cluster query language for the container instances in some subnets.
+func inSubnets(subnetIDs []string) string {
+	const attribute = "attribute:ecs.subnet-id"
+	if len(subnetIDs) == 1 {
+		return attribute + " == " + subnetIDs[0]
+	}
+	return attribute + " in [" + strings.Join(subnetIDs, ", ") + "]"
 }
 
 // OutsideInstances gives the ARNs of the cluster's container instances beside those inside, sorted: the ones in other

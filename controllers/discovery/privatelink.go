@@ -31,15 +31,18 @@ const (
 // interfaceBatch is how many network interfaces are asked for at once: a filter of EC2 takes 200 values.
 const interfaceBatch = 200
 
-// VPCEndpoint is an interface endpoint of a VPC (AWS PrivateLink) for a service of ECS.
+// fipsSuffix ends the names of services whose endpoints are those of FIPS.
+const fipsSuffix = "-fips"
+
+// VPCEndpoint is an interface endpoint of a VPC (AWS PrivateLink) for a service of ECS, or for another protected API.
 type VPCEndpoint struct {
 	ID string
-	// Service is ServiceAgent, ServiceTelemetry or ServiceAPI.
+	// Service is ServiceAgent, ServiceTelemetry, ServiceAPI, or the service of another protected API.
 	Service string
 	// PrivateDNS says that in the VPC the service's own host names lead to the endpoint.
 	PrivateDNS bool
-	// Interfaces are the network interfaces that agents' packets go to, by id. Those of ServiceAPI are never looked up:
-	// the callers under test need them.
+	// Interfaces are its network interfaces, by id. Those of the sessions' services are what agents' packets go to; those of
+	// the APIs are never denied.
 	Interfaces []Interface
 }
 
@@ -62,7 +65,7 @@ func Session(service string) (v1alpha1.EndpointSession, bool) {
 	}
 }
 
-// VPCEndpoints gives the interface endpoints for ECS that a VPC has or is being given, ordered by service and id. An
+// VPCEndpoints gives the interface endpoints for ECS and the protected APIs that a VPC has or is being given, ordered by service and id. An
 // endpoint that lies in another VPC, or that another account made, is not among them. Of an endpoint that is being
 // changed an interface may be missing: ask again. Errors are those of AWS.
 //
@@ -86,10 +89,8 @@ func VPCEndpoints(ctx context.Context, client aws.EC2, region, vpcID string) ([]
 			if !ok {
 				continue
 			}
-			if _, denied := Session(endpoint.Service); denied {
-				for _, id := range found.NetworkInterfaceIds {
-					owners[id] = len(endpoints)
-				}
+			for _, id := range found.NetworkInterfaceIds {
+				owners[id] = len(endpoints)
 			}
 			endpoints = append(endpoints, endpoint)
 		}
@@ -122,8 +123,12 @@ func servicePrefixes(region string) []string {
 func serviceNames(region string) []string {
 	var names []string
 	for _, prefix := range servicePrefixes(region) {
-		names = append(names, prefix+ServiceAgent, prefix+ServiceTelemetry, prefix+ServiceAPI)
+		names = append(names, prefix+ServiceAgent, prefix+ServiceTelemetry)
+		for service := range aws.APIServices() {
+			names = append(names, prefix+service, prefix+service+fipsSuffix)
+		}
 	}
+	slices.Sort(names) // the same call every time
 	return names
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -42,7 +43,7 @@ func TestVPCEndpointsGivesThoseForECSWithTheirAddresses(t *testing.T) {
 	}
 	two := in(otherID, "eni-00000000000000002", "10.0.2.200")
 	two.IPv6 = netip.MustParseAddr("2600:1f14:abc:1::200")
-	endpoint(t, s, region.VPCEndpoint{ID: "vpce-00000000000000005", ServiceName: "ecs", PrivateDNS: true}, in(otherID, "", "10.0.2.210"))
+	endpoint(t, s, region.VPCEndpoint{ID: "vpce-00000000000000005", ServiceName: "ecs", PrivateDNS: true}, in(thirdID, "eni-00000000000000005", "10.0.3.210"))
 	endpoint(t, s, region.VPCEndpoint{ID: "vpce-00000000000000004", ServiceName: "ecs-telemetry", State: "pending"}, in(thirdID, "eni-00000000000000004", "10.0.3.201"))
 	endpoint(t, s, region.VPCEndpoint{ID: "vpce-00000000000000003", ServiceName: "ecs-agent"}, in(thirdID, "eni-00000000000000003", "10.0.3.203"))
 	endpoint(t, s, region.VPCEndpoint{ID: "vpce-00000000000000002", ServiceName: "ecs-agent", PrivateDNS: true},
@@ -53,7 +54,9 @@ func TestVPCEndpointsGivesThoseForECSWithTheirAddresses(t *testing.T) {
 	found, err := discovery.VPCEndpoints(t.Context(), clients.EC2, tokyo, vpcID)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(Equal([]discovery.VPCEndpoint{
-		{ID: "vpce-00000000000000005", Service: "ecs", PrivateDNS: true},
+		{ID: "vpce-00000000000000005", Service: "ecs", PrivateDNS: true, Interfaces: []discovery.Interface{
+			{ID: "eni-00000000000000005", SubnetID: thirdID, Addresses: addresses("10.0.3.210")},
+		}},
 		{ID: "vpce-00000000000000002", Service: "ecs-agent", PrivateDNS: true, Interfaces: []discovery.Interface{
 			{ID: "eni-00000000000000001", SubnetID: thirdID, Addresses: addresses("10.0.3.200")},
 			{ID: "eni-00000000000000002", SubnetID: otherID, Addresses: addresses("10.0.2.200", "2600:1f14:abc:1::200")},
@@ -76,16 +79,28 @@ func TestVPCEndpointsOfAVPCWithoutAnyAsksNoFurther(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeEmpty())
 
-	endpoint(t, s, region.VPCEndpoint{ServiceName: "ecs", PrivateDNS: true}, region.NetworkInterface{SubnetID: subnetID})
-	found, err = discovery.VPCEndpoints(t.Context(), clients.EC2, tokyo, vpcID)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found).To(HaveLen(1))
-	g.Expect(found[0].Interfaces).To(BeEmpty(), "the callers under test need the ECS API")
 	g.Expect(countCalls(s, "ec2:DescribeNetworkInterfaces")).To(BeZero())
 
 	found, err = discovery.VPCEndpoints(t.Context(), clients.EC2, tokyo, "vpc-0fedcba9876543210")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeEmpty())
+}
+
+func TestProtectedInterfacesAreThoseOfTheAPIs(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	for service, address := range map[string]string{"ecs": "10.0.2.1", "ec2": "10.0.2.2", "sts-fips": "10.0.2.3", "ecs-agent": "10.0.2.4", "logs": "10.0.2.5"} {
+		endpoint(t, s, region.VPCEndpoint{ServiceName: service}, region.NetworkInterface{SubnetID: otherID, PrivateIP: netip.MustParseAddr(address)})
+	}
+	found, err := discovery.VPCEndpoints(t.Context(), clients.EC2, tokyo, vpcID)
+	g.Expect(err).NotTo(HaveOccurred())
+	protected := discovery.ProtectedInterfaces(found)
+	discovery.SortProtected(protected)
+	var named []string
+	for _, p := range protected {
+		named = append(named, p.Address.String()+" "+p.API)
+	}
+	g.Expect(named).To(Equal([]string{"10.0.2.1 the ECS API", "10.0.2.2 the EC2 API", "10.0.2.3 the STS API"}))
 }
 
 func TestVPCEndpointsLeavesOutAnInterfaceThatIsGoneMeanwhile(t *testing.T) {
@@ -141,12 +156,9 @@ func TestVPCEndpointsSaysWhatAWSRefused(t *testing.T) {
 }
 
 func TestVPCEndpointsAsksByTheNamesThatServicesHaveInARegion(t *testing.T) {
-	for name, want := range map[string][]string{
-		"eu-west-1": {"com.amazonaws.eu-west-1.ecs", "com.amazonaws.eu-west-1.ecs-agent", "com.amazonaws.eu-west-1.ecs-telemetry"},
-		"cn-north-1": {
-			"cn.com.amazonaws.cn-north-1.ecs", "cn.com.amazonaws.cn-north-1.ecs-agent", "cn.com.amazonaws.cn-north-1.ecs-telemetry",
-			"com.amazonaws.cn-north-1.ecs", "com.amazonaws.cn-north-1.ecs-agent", "com.amazonaws.cn-north-1.ecs-telemetry",
-		},
+	for name, prefixes := range map[string][]string{
+		"eu-west-1":  {"com.amazonaws.eu-west-1."},
+		"cn-north-1": {"cn.com.amazonaws.cn-north-1.", "com.amazonaws.cn-north-1."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -159,8 +171,15 @@ func TestVPCEndpointsAsksByTheNamesThatServicesHaveInARegion(t *testing.T) {
 			for i := 1; params[fmt.Sprintf("Filter.2.Value.%d", i)] != nil; i++ {
 				asked = append(asked, params[fmt.Sprintf("Filter.2.Value.%d", i)].(string))
 			}
-			slices.Sort(asked)
-			g.Expect(asked).To(Equal(want))
+			for _, prefix := range prefixes {
+				for _, service := range []string{"ecs-agent", "ecs-telemetry", "ecs", "ecs-fips", "ec2", "ec2-fips", "sts", "scheduler", "cloudtrail", "monitoring", "eks-auth"} {
+					g.Expect(asked).To(ContainElement(prefix + service))
+				}
+			}
+			g.Expect(slices.IsSorted(asked)).To(BeTrue(), "the same call every time")
+			for _, each := range asked {
+				g.Expect(slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(each, prefix) })).To(BeTrue(), "%s", each)
+			}
 		})
 	}
 }

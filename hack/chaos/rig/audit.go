@@ -20,7 +20,8 @@ import (
 // audit holds what reaches the Region over the wire against what the product promises, at the moment when it does.
 // Strangers edit the Region itself, so every call is a manager's: each entry is in the ledger, and in the tags on its network
 // ACL, before AWS is asked for it, in a run that has begun and isn't over; what is deleted or replaced is what a manager
-// itself made; subnets are moved to clones that were made for them, and back.
+// itself made; subnets are moved to clones that were made for them, and back; denies act on subnets that consent, and on no address
+// that callers or the clean-up need.
 type audit struct {
 	world *World
 
@@ -138,6 +139,7 @@ func (a *audit) creating(c call.Call) {
 	for _, obj := range a.world.begun() {
 		if rule := entered(obj, c); rule != nil {
 			a.inTime(obj, "rule "+place(c))
+			a.hitting(c)
 			if !a.claimed(obj, *rule) {
 				a.violation("rule %s was asked for before the tags on the network ACL had it", place(c))
 			}
@@ -151,6 +153,7 @@ func (a *audit) creating(c call.Call) {
 			return
 		}
 	}
+	a.hitting(c)
 	a.violation("entry %s was asked for without a line in the status of a run that has begun and has a finalizer: %v", place(c), c.Params)
 }
 

@@ -140,6 +140,7 @@ func (a *audit) moving(c call.Call) {
 		acl := obj.Status.NetworkACL
 		if made, _ := a.clone(to); made.uid == string(obj.UID) && made.subnet == subnet && made.original == from && acl.ID == to {
 			a.inTime(obj, "clone "+to+" for subnet "+subnet)
+			a.onConsenting(from, subnet, "clone "+to)
 			if acl.State != v1alpha1.CloneAssociating {
 				a.violation("subnet %s was to be put on clone %s before the status said so", subnet, to)
 			}

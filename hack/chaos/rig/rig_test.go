@@ -139,6 +139,29 @@ func TestCallsAboutWhatIsForeignAreFound(t *testing.T) {
 		ContainSubstring("CreateTags was asked for tag Name")))
 }
 
+func TestADenyOfWhatOthersNeedIsFound(t *testing.T) {
+	g := NewWithT(t)
+	w := newWorld(t, nil)
+	const subnet, consent = "subnet-0c2e4a6b8d1f35790", "agentdisconnect.dev/allow"
+	g.Expect(w.Stranger(func(r *region.Region) error { return r.DeleteTags([]string{subnet}, []region.Deletion{{Key: consent}}) })).To(Succeed())
+	w.Clock.Step(10 * time.Minute)
+	client := ec2.NewFromConfig(w.Sim.Config())
+	var denied []string
+	for address, name := range w.Sim.APIAddresses() {
+		if name == "ecs.ap-northeast-1.amazonaws.com" {
+			denied = append(denied, address.String())
+		}
+	}
+	g.Expect(denied).NotTo(BeEmpty())
+	_, err := client.CreateNetworkAclEntry(t.Context(), &ec2.CreateNetworkAclEntryInput{
+		NetworkAclId: new(aloneACL), RuleNumber: new(int32(80)), Egress: new(true), Protocol: new("-1"), RuleAction: types.RuleActionDeny, CidrBlock: new(denied[0] + "/32"),
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(wrongOf(t, w).Foreign).To(ContainElements(
+		ContainSubstring("which acts on subnet "+subnet+" without consent"),
+		ContainSubstring("which denies "+denied[0]+" of ecs.ap-northeast-1.amazonaws.com")))
+}
+
 func TestAManagerDiesAndAnotherOneTakesOver(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		g := NewWithT(t)

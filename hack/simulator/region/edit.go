@@ -130,6 +130,19 @@ func (r *Region) SetEntries(aclID string, entries ...acl.Entry) error {
 	})
 }
 
+// ShareSubnet makes a subnet one that another account owns and shares with this one (RAM).
+func (r *Region) ShareSubnet(subnetID, owner string) error {
+	return r.change(func(s *state) error {
+		sub, ok := s.subnets.m[subnetID]
+		if !ok {
+			return kindSubnet.missing(subnetID)
+		}
+		sub.OwnerID = owner
+		s.subnets.put(subnetID, sub)
+		return nil
+	})
+}
+
 // MoveSubnet gives a subnet another network ACL, as someone with the console would.
 func (r *Region) MoveSubnet(subnetID, aclID string) error {
 	sub, ok := r.View(zeroTime).Subnet(subnetID)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Services of ECS that interface endpoints are made for: the last part of their names.
+// Services that interface endpoints are made for: the last part of their names.
 const (
 	ServiceAgent     = "ecs-agent"
 	ServiceTelemetry = "ecs-telemetry"
@@ -19,7 +19,10 @@ const (
 )
 
 // privateNames are the first labels of the host names that private DNS takes over, by service.
-var privateNames = map[string]string{ServiceAgent: "ecs-a", ServiceTelemetry: "ecs-t", ServiceECS: "ecs"}
+var privateNames = map[string]string{
+	ServiceAgent: "ecs-a", ServiceTelemetry: "ecs-t", ServiceECS: "ecs",
+	"ec2": "ec2", "sts": "sts", "scheduler": "scheduler", "cloudtrail": "cloudtrail", "monitoring": "monitoring",
+}
 
 // stateAvailable is the state of an endpoint that serves, as the API writes it: in lower case, whatever SDKs call it.
 const stateAvailable = "available"

@@ -29,7 +29,9 @@ type Subnet struct {
 	PublicIP         bool
 	AssociationID    string
 	NetworkACLID     string
-	Tags             map[string]string
+	// OwnerID is the account that shares the subnet with this one (RAM); empty: it is this account's own.
+	OwnerID string
+	Tags    map[string]string
 }
 
 // ACL is a network ACL. Entries are in the order in which AWS lists them: ingress after egress, by rule number.

@@ -130,7 +130,7 @@ func Start(ctx context.Context, o Options) (*Simulator, error) {
 }
 
 func (s *Simulator) startDNS(ctx context.Context) (err error) {
-	s.zone = newZone(s.world)
+	s.zone = newZone(s.world, apiHosts(s.region))
 	var ttl time.Duration
 	if s.world.DNSTTL != "" {
 		if ttl, err = time.ParseDuration(s.world.DNSTTL); err != nil {

@@ -17,8 +17,12 @@ type zone struct {
 	hosts map[string][]netip.Addr
 }
 
-func newZone(w *world.World) *zone {
-	z := &zone{hosts: map[string][]netip.Addr{}}
+// newZone knows the hosts of a world, and the API's host names where the world has none of that name.
+func newZone(w *world.World, apis map[string][]netip.Addr) *zone {
+	z := &zone{hosts: apis}
+	for _, h := range w.Hosts {
+		delete(z.hosts, strings.ToLower(h.Name))
+	}
 	for _, h := range w.Hosts {
 		for _, a := range h.Addresses {
 			name := strings.ToLower(h.Name)

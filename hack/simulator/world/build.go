@@ -54,7 +54,7 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 		errs = append(errs, r.AddSubnet(region.Subnet{
 			ID: s.ID, VPCID: s.VPC, CIDR: netip.MustParsePrefix(s.CIDR), IPv6CIDR: prefixOrNone(s.IPv6CIDR),
 			AvailabilityZone: s.AvailabilityZone, PublicIP: s.PublicIP,
-			AssociationID: s.AssociationID, NetworkACLID: s.NetworkACL, Tags: maps.Clone(s.Tags),
+			AssociationID: s.AssociationID, NetworkACLID: s.NetworkACL, OwnerID: s.Owner, Tags: maps.Clone(s.Tags),
 		}))
 	}
 	for _, c := range w.Clusters {

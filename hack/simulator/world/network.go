@@ -60,6 +60,9 @@ func (w *World) checkNetwork(c *checker) {
 		if s.AvailabilityZone == "" || !strings.HasPrefix(s.AvailabilityZone, w.Region) {
 			c.add(at+".availabilityZone", "%q; write a zone of the Region, like %sa", s.AvailabilityZone, w.Region)
 		}
+		if s.Owner != "" && !accountPattern.MatchString(s.Owner) {
+			c.add(at+".owner", "%q is no account id; write 12 digits in quotes", s.Owner)
+		}
 		if s.AssociationID != "" {
 			c.id(at+".associationID", "association", s.AssociationID, region.CheckAssociationID)
 		}

@@ -135,6 +135,8 @@ type Subnet struct {
 	AvailabilityZone string `json:"availabilityZone"`
 	// NetworkACL is the ACL that the subnet has; unset: the VPC's default one.
 	NetworkACL string `json:"networkACL,omitempty"`
+	// Owner is the account that shares the subnet with the world's; unset: it is the world's own.
+	Owner string `json:"owner,omitempty"`
 	// AssociationID is the id of the association with it; unset: made up.
 	AssociationID string            `json:"associationID,omitempty"`
 	PublicIP      bool              `json:"publicIP,omitempty"`

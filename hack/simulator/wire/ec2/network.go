@@ -3,6 +3,7 @@
 package ec2
 
 import (
+	"cmp"
 	"hash/fnv"
 	"strconv"
 	"time"
@@ -165,6 +166,11 @@ func available(req *operation.Request, s region.Subnet) int {
 	return n
 }
 
+// ownerOf is the account that a subnet belongs to: another one where it is shared (RAM).
+func ownerOf(req *operation.Request, s region.Subnet) string {
+	return cmp.Or(s.OwnerID, req.Region.Account())
+}
+
 func subnetValues(req *operation.Request, s region.Subnet) values {
 	return func(name string) ([]string, bool) {
 		if list, ok := tagValues(name, s.Tags); ok {
@@ -192,7 +198,7 @@ func subnetValues(req *operation.Request, s region.Subnet) values {
 		case "map-public-ip-on-launch":
 			return []string{strconv.FormatBool(s.PublicIP)}, true
 		case "owner-id":
-			return []string{req.Region.Account()}, true
+			return []string{ownerOf(req, s)}, true
 		case "state":
 			return []string{"available"}, true
 		case "private-dns-name-options-on-launch.hostname-type":
@@ -239,7 +245,7 @@ func describeSubnets(req *operation.Request) (operation.Effect, error) {
 			match, answer.Next = cut(p, match, func(s region.Subnet) string { return s.ID })
 			for _, s := range match {
 				answer.Subnets = append(answer.Subnets, subnetXML{
-					ID: s.ID, ARN: req.Region.ARN("ec2", "subnet/"+s.ID), State: "available", OwnerID: req.Region.Account(), VPCID: s.VPCID,
+					ID: s.ID, ARN: req.Region.ARN("ec2", "subnet/"+s.ID), State: "available", OwnerID: ownerOf(req, s), VPCID: s.VPCID,
 					CIDR: s.CIDR.String(), Available: available(req, s), Zone: s.AvailabilityZone, ZoneID: zoneID(s.AvailabilityZone),
 					PublicIP: s.PublicIP, Hostname: "ip-name", Tags: toTags(s.Tags), IPv6Set: subnetIPv6(s),
 				})

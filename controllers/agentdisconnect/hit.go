@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+const (
+	// subnetBatch is how many subnets are asked for at once: a filter of EC2 takes 200 values.
+	subnetBatch = 200
+	// othersTimeout bounds one look for other clusters: 300 with container instances take 15 s at the pace that ECS allows.
+	othersTimeout = 20 * time.Second
+)
+
+// hitSubnets are the subnets that the denies of a run act on, sorted: in place all that have the network ACL, on a clone the
+// run's own.
+func hitSubnets(acl *nacl.ACL, mode v1alpha1.NetworkACLMode, subnetID string) []string {
+	if acl == nil || mode == v1alpha1.NetworkACLModeClone {
+		return []string{subnetID}
+	}
+	hit := append(otherSubnets(acl, subnetID), subnetID)
+	slices.Sort(hit)
+	return slices.Compact(hit)
+}
+
+// hit are the subnets that the denies of a run that has not begun would act on.
+func (t *target) hit(spec *v1alpha1.AgentDisconnectSpec) []string {
+	if t.acl == nil {
+		return []string{spec.SubnetID}
+	}
+	mode, _ := t.chooseMode(spec)
+	return hitSubnets(t.acl, mode, spec.SubnetID)
+}
+
+// hit are the subnets that the denies of a run that is on act on, as the network ACL was last read.
+func (s *scope) hit() []string {
+	mode := v1alpha1.NetworkACLModeInPlace
+	if s.cloned() {
+		mode = v1alpha1.NetworkACLModeClone
+	}
+	return hitSubnets(s.seen.acl, mode, s.obj.Spec.SubnetID)
+}
+
+// describeSubnets looks several subnets up: id to subnet. One that is gone has no entry.
+func describeSubnets(ctx context.Context, client aws.EC2, ids []string) (map[string]subnet, error) {
+	found := make(map[string]subnet, len(ids))
+	for batch := range slices.Chunk(ids, subnetBatch) {
+		pages := ec2.NewDescribeSubnetsPaginator(client, &ec2.DescribeSubnetsInput{
+			Filters: []types.Filter{{Name: awssdk.String("subnet-id"), Values: batch}},
+		})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for i := range page.Subnets {
+				found[awssdk.ToString(page.Subnets[i].SubnetId)] = readSubnet(&page.Subnets[i])
+			}
+		}
+	}
+	return found, nil
+}
+
+// withoutConsent are those of the subnets whose tags, as far as they are known, do not allow runs of a namespace.
+func (r *Reconciler) withoutConsent(ids []string, known map[string]subnet, namespace string) []string {
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return r.consents(known[id].tags, namespace) })
+}
+
+// assessHit looks at what a run in place would hit beside its own subnet.
+func (r *Reconciler) assessHit(ctx context.Context, s *scope, t *target) error {
+	hit, spec := t.hit(&s.obj.Spec), &s.obj.Spec
+	if len(hit) == 1 {
+		return nil
+	}
+	return together(
+		func() error {
+			t.shared, t.unshared = describeSubnets(ctx, s.clients.EC2, otherSubnets(t.acl, spec.SubnetID))
+			return t.unshared
+		},
+		func() (err error) { t.others, err = r.otherClusters(ctx, s, hit); return },
+	)
+}
+
+// admitHit refuses a run in place whose denies would act on a subnet that does not consent.
+func (r *Reconciler) admitHit(s *scope, t *target) error {
+	spec, hit := &s.obj.Spec, t.hit(&s.obj.Spec)
+	if len(hit) == 1 || t.unshared != nil {
+		return nil // said by whatever kept them from being known
+	}
+	others := otherSubnets(t.acl, spec.SubnetID)
+	for _, id := range others {
+		if _, known := t.shared[id]; !known {
+			return wait(v1alpha1.ReasonAWSUnavailable, "subnet %s got network ACL %s just now: the run is prepared again", id, t.acl.ID)
+		}
+	}
+	lacking := r.withoutConsent(others, t.shared, s.obj.Namespace)
+	if len(lacking) == 0 {
+		return nil
+	}
+	return refuse(v1alpha1.ReasonNoConsent, "with spec.networkACLMode InPlace the rules act on all %d subnets of network ACL %s, and %s consent to runs of this namespace (tag %s): set spec.networkACLMode to Clone, which acts on subnet %s alone, or have their owners consent",
+		len(hit), t.acl.ID, subjects(lacking, "subnet", "does not", "do not"), r.options.ConsentTagKey, spec.SubnetID)
+}
+
+// lookForOthers looks for other clusters in the subnets that a run which is on hits, about once a minute, and at once when they
+// are others than before. It writes to what is remembered of the answer alone.
+func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) (otherClusters, error) {
+	if s.startSpec().OtherClusters == v1alpha1.OtherClustersAllow {
+		return otherClusters{}, nil
+	}
+	about := strings.Join(hit, " ")
+	if s.unseen.err != nil && s.unseen.about == about {
+		return otherClusters{}, s.unseen.err // a look that fails is not repeated in the same pass
+	}
+	ctx, cancel := context.WithTimeout(ctx, othersTimeout)
+	defer cancel()
+	found, err := s.seen.others.get(s.now, about, func() (otherClusters, error) {
+		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.status().Target.ClusterARN, hit...)
+		return otherClusters{arns, err == nil && !complete}, err
+	})
+	s.unseen.about, s.unseen.err = about, err
+	return found, err
+}
+
+// judgeHit holds the subnets that the denies act on, after a read of the network ACL, against what lets them: the consent of
+// each, and no other cluster's agents. What is amiss is said at once, and ends the run when two reads agree.
+func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
+	if !s.aclRead || s.seen.acl == nil {
+		return s.seen.amiss.asError()
+	}
+	hit := s.hit()
+	looking, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	known, err := describeSubnets(looking, s.clients.EC2, slices.DeleteFunc(slices.Clone(hit), func(id string) bool { return id == s.obj.Spec.SubnetID }))
+	if err != nil {
+		return err
+	}
+	others, err := r.lookForOthers(ctx, s, hit)
+	if err != nil {
+		return err
+	}
+
+	found := r.hitTrouble(s, known, others)
+	if found == nil {
+		s.seen.hit, s.seen.amiss = suspicion{}, nil
+		s.seen.noteConsent(maps.Keys(known))
+		return nil
+	}
+	s.seen.others.at = time.Time{} // the next look must not be this one's answer
+	if s.seen.hit.confirmed(found.reason+found.message, s.now) {
+		s.abort(found.reason, "%s", found.message)
+	}
+	s.seen.amiss = wait(found.reason, "%s: if another read shows the same, the run ends", found.message)
+	return s.seen.amiss
+}
+
+// hitTrouble is why a run may not go on hitting the subnets that it hits; nil: it may. The run's own subnet is judged with the
+// rest of the target.
+func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others otherClusters) *problem {
+	hit, aclID := s.hit(), s.seen.acl.ID
+	shared := slices.DeleteFunc(slices.Clone(hit), func(id string) bool { return id == s.obj.Spec.SubnetID })
+	lacking := r.withoutConsent(shared, known, s.obj.Namespace)
+	withdrawn := slices.DeleteFunc(slices.Clone(lacking), func(id string) bool { return !s.seen.consented[id] })
+	switch {
+	case len(withdrawn) > 0:
+		return wait(v1alpha1.AbortConsentWithdrawn, "%s of network ACL %s, which the rules act on too, no longer %s to namespace %s (tag %s)",
+			subnetsOf(withdrawn), aclID, verb(withdrawn, "consents", "consent"), s.obj.Namespace, r.options.ConsentTagKey)
+	case len(lacking) > 0:
+		return wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, and %s not consent to namespace %s (tag %s)",
+			aclID, subnetsOf(lacking), verb(lacking, "it does", "they do"), s.obj.Namespace, r.options.ConsentTagKey)
+	case len(others.arns) > 0:
+		return wait(v1alpha1.AbortOtherClusters, "%s container instances in %s now, whose agents the rules cut off as well, and spec.otherClusters does not allow that",
+			subjects(others.arns, "cluster", "has", "have"), subnetsOf(hit))
+	}
+	return nil
+}
+
+// noteConsent notes which subnets were seen to consent: of those, a lack later is a consent withdrawn.
+func (m *memory) noteConsent(ids func(func(string) bool)) {
+	m.consented = map[string]bool{}
+	for id := range ids {
+		m.consented[id] = true
+	}
+}
+
+// asError is the problem as an error; nil: none.
+func (p *problem) asError() error {
+	if p == nil {
+		return nil
+	}
+	return p
+}
+
+// mayHit reports whether nothing is known that speaks against new denies: what one read shows is no ground to end a run, but
+// to add nothing until another one decides.
+func (s *scope) mayHit() bool { return s.seen.hit.reads == 0 && s.seen.target.reads == 0 }
+
+// subnetsOf names subnets: "subnet a", "subnets a, b".
+func subnetsOf(ids []string) string { return verb(ids, "subnet ", "subnets ") + list(ids) }
+
+// verb chooses a word by how many things it is about.
+func verb(ids []string, one, many string) string {
+	if len(ids) == 1 {
+		return one
+	}
+	return many
+}
+
+// describeHit says which subnets a network ACL in place acts on, where they are more than the run's own.
+func (f facts) describeHit() string {
+	if len(f.hit) < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" (in place: the rules act on all its %d subnets, %s)", len(f.hit), list(f.hit))
+}

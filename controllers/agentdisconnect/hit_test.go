@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+)
+
+// inPlace is a run in place in the subnet that shares its network ACL with plainSubnet.
+func inPlace(obj *v1alpha1.AgentDisconnect) {
+	withSubnet(sharedSubnet)(obj)
+	sharing(obj)
+}
+
+// revoke removes a subnet's consent.
+func (w *world) revoke(subnet string) {
+	GinkgoHelper()
+	Expect(w.sim.Region().DeleteTags([]string{subnet}, []region.Deletion{{Key: w.options.ConsentTagKey}})).To(Succeed())
+}
+
+var _ = DescribeTable("A run in place on a network ACL that subnets share", func(ctx context.Context, b badInput) { b.check(ctx) },
+	Entry("with a subnet that does not consent, is refused", badInput{
+		object: func(obj *v1alpha1.AgentDisconnect) { inPlace(obj); amongOthers(obj) },
+		reason: v1alpha1.ReasonNoConsent,
+		message: fmt.Sprintf("with spec.networkACLMode InPlace the rules act on all 2 subnets of network ACL %s, and subnet %s does not consent to runs of this namespace (tag %s): set spec.networkACLMode to Clone, which acts on subnet %s alone, or have their owners consent",
+			sharedACL, plainSubnet, consentTag, sharedSubnet),
+		mend: func(w *world) { w.consenting() },
+	}),
+	Entry("with another cluster in another of its subnets, is refused", badInput{
+		cause: func(w *world) {
+			w.consenting()
+			w.evict(otherARN, sharedSubnet)
+			w.register("other", plainSubnet)
+		},
+		object: inPlace,
+		reason: v1alpha1.ReasonOtherClusters,
+		message: fmt.Sprintf("cluster %s has container instances in the 2 subnets of network ACL %s (%s, %s) too, whose agents would be cut off as well: set spec.networkACLMode to Clone, which acts on subnet %s alone, or set spec.otherClusters to Allow to accept that",
+			otherARN, sharedACL, sharedSubnet, plainSubnet, sharedSubnet),
+		mend: func(w *world) { w.evict(otherARN, plainSubnet) },
+	}),
+)
+
+var _ = Describe("A run in place that is on", func() {
+	DescribeTable("ends within two looks", func(ctx context.Context, change func(w *world), reason, message string) {
+		w, _ := audited(ctx)
+		w.consenting()
+		obj := w.settled(ctx, inPlace, amongOthers)
+		change(w)
+		w.acceptMoves()
+		seen := w.until(ctx, obj, 40*time.Second, aborted)
+		Expect(seen.Status.Abort.Reason).To(Equal(reason), describe(seen))
+		Expect(seen.Status.Abort.Message).To(Equal(fmt.Sprintf(message, w.namespace)))
+		w.run(ctx, 5*time.Second, obj)
+		w.expectRestored()
+	},
+		Entry("when the owner of another subnet withdraws its consent", func(w *world) { w.revoke(plainSubnet) }, v1alpha1.AbortConsentWithdrawn,
+			"subnet "+plainSubnet+" of network ACL "+sharedACL+", which the rules act on too, no longer consents to namespace %s (tag "+consentTag+")"),
+		Entry("when a subnet joins that does not consent", func(w *world) {
+			w.revoke(subnetID)
+			w.move(subnetID, sharedACL)
+		}, v1alpha1.AbortNetworkACLShared,
+			"network ACL "+sharedACL+" serves subnet "+subnetID+" too, and it does not consent to namespace %s (tag "+consentTag+")"),
+	)
+
+	It("ends when another cluster comes to one of its subnets", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.consenting()
+		w.evict(otherARN, sharedSubnet)
+		obj := w.settled(ctx, inPlace)
+		w.register("other", plainSubnet)
+		seen := w.until(ctx, obj, 100*time.Second, aborted)
+		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortOtherClusters), describe(seen))
+	})
+
+	It("ends at once when a consenting subnet joins with another cluster in it", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.consenting()
+		w.evict(otherARN, sharedSubnet)
+		obj := w.settled(ctx, inPlace)
+		w.register("other", subnetID)
+		w.move(subnetID, sharedACL)
+		seen := w.until(ctx, obj, 40*time.Second, aborted)
+		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortOtherClusters), describe(seen))
+	})
+
+	It("adds no deny while a look shows a subnet that does not consent", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.consenting()
+		obj := w.settled(ctx, inPlace, amongOthers)
+		w.revoke(plainSubnet)
+		before := w.numbers("CreateNetworkAclEntry")
+		w.sim.SetHost(agents.ACS, acsHost, netip.MustParseAddr("192.0.2.77"))
+		w.until(ctx, obj, 40*time.Second, aborted)
+		Expect(w.numbers("CreateNetworkAclEntry")).To(HaveLen(len(before)), "an entry was made after the consent was gone")
+	})
+
+	It("counts the subnets that it hits, in its message and in a plan", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.planned(ctx, inPlace, amongOthers)
+		Expect(refusalsOf(obj)).To(Equal([]string{v1alpha1.ReasonNoConsent}))
+
+		w.consenting()
+		Expect(refusalsOf(w.planned(ctx, inPlace, amongOthers))).To(BeEmpty())
+		run := w.blocking(ctx, inPlace, amongOthers)
+		Expect(condition(w.get(ctx, run), v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("the rules act on all its 2 subnets, " + sharedSubnet + ", " + plainSubnet))
+		w.discard(ctx, run)
+	})
+})
