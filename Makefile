@@ -16,6 +16,8 @@ CRD := agentdisconnects.chaos.agentdisconnect.dev
 # What `make test` runs, and flags for the product's own programs.
 PKG ?= ./...
 ARGS ?=
+# What `make mutants` changes where PKG names no other packages: those whose tests take seconds.
+MUTATED := ./controllers/nacl ./controllers/discovery ./controllers/deadman ./controllers/aws ./controllers/sweep ./hack/simulator/acl
 # How long `make fuzz` gives each target.
 FUZZTIME ?= 30s
 
@@ -94,6 +96,11 @@ fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controll
 		go test -run '^$$' -fuzz "^$${at#*=}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s -parallel 1 "$${at%%=*}" || failed="$$failed $$at"; \
 	done; \
 	[ -z "$$failed" ] || { echo "Failed:$$failed; what failed is in testdata/fuzz of the package" >&2; exit 1; }
+
+.PHONY: mutants
+mutants: ## Change the code in small ways, and list what no test notices (PKG=./controllers/nacl SAMPLE=50 SEED=1; see docs/mutants.md)
+	@$(WITH_ENVTEST) go run ./hack/mutants $(if $(SAMPLE),-sample=$(SAMPLE)) $(if $(SEED),-seed=$(SEED)) \
+		$(if $(filter ./...,$(PKG)),$(MUTATED),$(PKG))
 
 .PHONY: chaos
 chaos: ## Break the manager at every point of its work, and print what came of it (ARGS="--sample 200" for some; see docs/chaos.md)

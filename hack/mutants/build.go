@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const switchesPath = "agentdisconnect.dev/agentdisconnect/hack/mutants/switches"
+
+// apply gives a file's text with the edits of mutants. Lines keep their numbers.
+func apply(file *source, mutants []*mutant) []byte {
+	type placed struct {
+		edit
+		id, width int
+	}
+	var all []placed
+	for _, m := range mutants {
+		width := m.edits[len(m.edits)-1].to - m.edits[0].from
+		for _, e := range m.edits {
+			e.text = strings.ReplaceAll(e.text, placeholder, strconv.Itoa(m.id))
+			all = append(all, placed{e, m.id, width})
+		}
+	}
+	// What encloses more opens earlier and closes later. Of two around the same part, the later one is within.
+	slices.SortStableFunc(all, func(a, b placed) int {
+		switch {
+		case a.from != b.from:
+			return a.from - b.from
+		case a.closing != b.closing && a.closing:
+			return -1
+		case a.closing != b.closing:
+			return 1
+		case a.closing:
+			return cmpOr(a.width-b.width, b.id-a.id)
+		}
+		return cmpOr(b.width-a.width, a.id-b.id)
+	})
+	var out bytes.Buffer
+	at := 0
+	for _, e := range all {
+		out.Write(file.text[at:e.from])
+		out.WriteString(e.text)
+		at = e.to
+	}
+	out.Write(file.text[at:])
+	text := out.Bytes()
+	if bytes.Contains(text, []byte("switches.")) {
+		clause := regexp.MustCompile(`(?m)^package \w+`).FindIndex(text)
+		text = slices.Concat(text[:clause[1]], []byte(`; import "`+switchesPath+`"`), text[clause[1]:])
+	}
+	return text
+}
+
+func cmpOr(a, b int) int {
+	if a != 0 {
+		return a
+	}
+	return b
+}
+
+// where is a place that the compiler complains about.
+var where = regexp.MustCompile(`(?m)^(?:vet: )?(?:\./)?([^\s:]+\.go):(\d+):\d+: `)
+
+// build compiles the package's tests with mutants, all of them in one program, and returns those that fit into it.
+func (p *pkg) build(root, dir, binary string, mutants []*mutant) ([]*mutant, error) {
+	for {
+		said, err := p.compile(root, dir, binary, mutants)
+		if err == nil {
+			return mutants, nil
+		}
+		bad := map[string]bool{}
+		for _, match := range where.FindAllStringSubmatch(said, -1) {
+			bad[filepath.Base(match[1])+":"+match[2]] = true
+		}
+		kept := slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool {
+			return bad[fmt.Sprintf("%s:%d", filepath.Base(m.file.path), m.line)]
+		})
+		if len(kept) == len(mutants) {
+			return nil, fmt.Errorf("%s does not compile: %s", p.ImportPath, said)
+		}
+		mutants = kept
+	}
+}
+
+// compile compiles the package's tests with mutants by way of an overlay.
+func (p *pkg) compile(root, dir, binary string, mutants []*mutant) (said string, err error) {
+	replace := map[string]string{}
+	for i, file := range p.files {
+		changed := apply(file, slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return m.file != file }))
+		path := filepath.Join(dir, fmt.Sprintf("%d-%s", i, filepath.Base(file.path)))
+		if err := os.WriteFile(path, changed, 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(root, file.path)] = path
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	list := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(list, overlay, 0o600); err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", binary, p.ImportPath)
+	// Without paths in it, what is compiled is found in the cache, wherever the copy is.
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "GOFLAGS=-trimpath")
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
