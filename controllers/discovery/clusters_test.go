@@ -82,10 +82,10 @@ func TestDescribeClusterReadsStatisticsAsDocumentedAndAsAnswered(t *testing.T) {
 		"none": {},
 		"as ECS answers": {
 			statistics: map[string]string{
-				"runningFargateTasksCount": "2", "pendingFargateTasksCount": "1", "runningExternalTasksCount": "4", "pendingExternalTasksCount": "0",
+				"runningFargateTasksCount": "12", "pendingFargateTasksCount": "1", "runningExternalTasksCount": "4", "pendingExternalTasksCount": "0",
 				"runningEC2TasksCount": "9", "activeFargateServiceCount": "9", "runningManagedInstancesTasksCount": "9",
 			},
-			fargate: 3, external: 4,
+			fargate: 13, external: 4,
 		},
 		"as the API reference writes": {statistics: map[string]string{"RunningFargateTasksCount": "2"}, fargate: 2},
 		"no numbers":                  {statistics: map[string]string{"runningFargateTasksCount": "many", "runningExternalTasksCount": "-1"}},

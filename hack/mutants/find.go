@@ -179,7 +179,13 @@ func (f *finder) returned(n *ast.ReturnStmt) {
 	if len(kinds) != len(n.Results) {
 		return // what another function gives
 	}
+	last := len(n.Results) - 1
+	failed := last >= 0 && kinds[last] == "error" && f.text(n.Results[last]) != "nil"
 	for i, result := range n.Results {
+		if failed && i < last && f.literal(result) {
+			f.skip[result] = true // what stands beside an error says nothing
+			continue
+		}
 		switch kinds[i] {
 		case "error":
 			if f.text(result) != "nil" {
@@ -189,6 +195,17 @@ func (f *finder) returned(n *ast.ReturnStmt) {
 			f.wrap(result, "negate "+f.text(result), "Not")
 		}
 	}
+}
+
+// literal reports whether an expression is a number, true or false as it stands.
+func (f *finder) literal(e ast.Expr) bool {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		return true
+	case *ast.Ident:
+		return e.Name == "true" || e.Name == "false"
+	}
+	return false
 }
 
 // number changes a number that doesn't have to be constant.

@@ -30,6 +30,8 @@ func f(n int, ok bool) (bool, error) {
 	switch {
 	case n > limit:
 		return !ok, broken{}
+	case n < 2:
+		return true, broken{}
 	}
 	var fixed [4]int
 	fixed[1]++
@@ -62,7 +64,8 @@ func TestChangesOfEachKindAreFound(t *testing.T) {
 		"p.go:10: change 0", "p.go:10: negate i < n && ok", "p.go:10: negate i < n", "p.go:10: negate ok",
 		"p.go:11: drop n -= limit", "p.go:12: drop continue",
 		"p.go:15: negate n > limit", "p.go:16: negate !ok", "p.go:16: return nil for broken{}",
-		"p.go:19: change 1", "p.go:19: drop fixed[1]++", "p.go:20: negate ok",
+		"p.go:17: negate n < 2", "p.go:17: change 2", "p.go:18: return nil for broken{}",
+		"p.go:21: change 1", "p.go:21: drop fixed[1]++", "p.go:22: negate ok",
 	))
 }
 
