@@ -167,7 +167,7 @@ func (t *trial) fate(ctx context.Context, binary string, id int, tests []*test) 
 		names = append(names, one.name)
 		took += one.took
 	}
-	limit := time.Minute + 10*took
+	limit := 20*time.Second + 10*took
 	cmd := t.run(ctx, binary, id, "", "-test.run=^("+strings.Join(names, "|")+")$", "-test.failfast", "-test.timeout="+limit.String())
 	err := cmd.Run()
 	var exit *exec.ExitError
