@@ -56,7 +56,9 @@ func (s *Simulator) APIAddresses() map[netip.Addr]string {
 	for _, label := range apiLabels {
 		for _, host := range []string{label + "." + s.region.Name() + "." + s.region.DNSSuffix(), label + "." + s.region.Name() + ".api.aws"} {
 			for _, address := range s.zone.Lookup(host) {
-				names[address] = host
+				if names[address] == "" { // dual-stack names share the IPv4 addresses
+					names[address] = host
+				}
 			}
 		}
 	}
