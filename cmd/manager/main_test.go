@@ -35,6 +35,7 @@ func TestEachFlagSetsItsOption(t *testing.T) {
 		"--max-active-runs=2", "--watch-namespaces=team-a, team-b,", "--max-concurrent-reconciles=8",
 		"--sweep-interval=7m", "--sweep-regions=us-east-1, eu-west-1,", "--deadman-schedule-group=switch",
 		"--deadman-role-arn=arn:aws:iam::123456789012:role/switch", "--leader-election-namespace=chaos",
+		"--allow-additional-endpoints=false",
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.options).To(Equal(agentdisconnect.Options{
