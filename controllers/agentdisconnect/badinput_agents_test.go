@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
 )
 
 func noneConnected(n int) string {
@@ -32,12 +33,14 @@ func cutting(cluster string) func(*v1alpha1.AgentDisconnect) {
 
 var _ = DescribeTable("A cluster without agents to cut off", func(ctx context.Context, b badInput) { b.check(ctx) },
 	Entry("it runs on Fargate alone", badInput{
-		cause:  func(w *world) { Expect(w.sim.Region().AddCluster("fargate", nil)).To(Succeed()) },
-		object: cutting("fargate"), reason: v1alpha1.ReasonNoConnectedAgents, message: noInstance("fargate", subnetID),
+		simulator: grantedFor(policies.Values{Cluster: "fargate"}),
+		cause:     func(w *world) { Expect(w.sim.Region().AddCluster("fargate", nil)).To(Succeed()) },
+		object:    cutting("fargate"), reason: v1alpha1.ReasonNoConnectedAgents, message: noInstance("fargate", subnetID),
 		mend: func(w *world) { w.register("fargate", subnetID) },
 	}),
 	Entry("its instances are in another subnet", badInput{
-		object: cutting("other"), reason: v1alpha1.ReasonNoConnectedAgents, message: noInstance("other", subnetID),
+		simulator: grantedFor(policies.Values{Cluster: "other"}),
+		object:    cutting("other"), reason: v1alpha1.ReasonNoConnectedAgents, message: noInstance("other", subnetID),
 		mend: func(w *world) { w.register("other", subnetID) },
 	}),
 	Entry("it has more instances there than a run counts", badInput{

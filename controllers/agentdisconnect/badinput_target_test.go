@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
@@ -54,7 +55,8 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 		mend:    func(w *world) { w.addSubnet() },
 	}),
 	Entry("a cluster that doesn't exist", badInput{
-		object: cutting("missing"), reason: v1alpha1.ReasonClusterNotFound,
+		simulator: grantedFor(policies.Values{Cluster: "missing"}),
+		object:    cutting("missing"), reason: v1alpha1.ReasonClusterNotFound,
 		message: "cluster missing doesn't exist in this account and Region: check spec.cluster and spec.region",
 		mend: func(w *world) {
 			Expect(w.sim.Region().AddCluster("missing", nil)).To(Succeed())
@@ -95,11 +97,13 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 		mend: func(w *world) { w.restartAs("AKIAMORE") },
 	}),
 	Entry("a cluster in another Region", badInput{
-		object: withCluster("arn:aws:ecs:us-east-1:123456789012:cluster/demo"), reason: v1alpha1.ReasonSubnetNotFound,
+		simulator: grantedFor(policies.Values{Region: "us-east-1"}),
+		object:    withCluster("arn:aws:ecs:us-east-1:123456789012:cluster/demo"), reason: v1alpha1.ReasonSubnetNotFound,
 		message: "the subnet does not exist in this account and Region: check spec.subnetID and spec.region",
 	}),
 	Entry("a subnet in another Region", badInput{
-		object: func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Region = "eu-west-1" }, reason: v1alpha1.ReasonSubnetNotFound,
+		simulator: grantedFor(policies.Values{Region: "eu-west-1"}),
+		object:    func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Region = "eu-west-1" }, reason: v1alpha1.ReasonSubnetNotFound,
 		message: "the subnet does not exist in this account and Region: check spec.subnetID and spec.region",
 	}),
 	Entry("no Region anywhere", badInput{

@@ -200,8 +200,8 @@ var _ = Describe("A stranger, while a clone serves,", func() {
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.AbortNetworkACLShared), describe(seen))
 	})
 
-	It("strips the tags off the clone: they are written again", func(ctx context.Context) {
-		w := cloneWorld(ctx)
+	It("strips the tags off the clone: they are written again, where the role may", func(ctx context.Context) {
+		w := cloneWorld(ctx, mayEverything)
 		obj := w.blocking(ctx, shared)
 		clone := w.cloneOf(ctx, obj)
 		before := clone.Tags
@@ -212,11 +212,26 @@ var _ = Describe("A stranger, while a clone serves,", func() {
 		w.expectGone(ctx, obj)
 	})
 
-	It("strips the tags off the clone right before the end: its entries show whose it is", func(ctx context.Context) {
+	It("strips the tags off the clone right before the end: its entries show whose it is, where the role may delete it", func(ctx context.Context) {
+		w := cloneWorld(ctx, mayEverything)
+		obj := w.blocking(ctx, shared)
+		clone := w.cloneOf(ctx, obj)
+		w.untag(clone.ID, w.tagKeys(clone.ID)...)
+		w.expectGone(ctx, obj)
+	})
+
+	It("strips the tags off the clone right before the end: the subnet is restored, and the clone goes when its tag is back", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		obj := w.blocking(ctx, shared)
 		clone := w.cloneOf(ctx, obj)
 		w.untag(clone.ID, w.tagKeys(clone.ID)...)
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		w.run(ctx, passes, obj)
+		Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
+		Expect(w.gone(ctx, obj)).To(BeFalse(), "the clone is left")
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonAccessDenied), describe(w.get(ctx, obj)))
+
+		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{nacl.TagClone: string(obj.UID)})).To(Succeed())
 		w.expectGone(ctx, obj)
 	})
 

@@ -15,12 +15,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
 // cloneWorld is a world whose agents notice at once what their network ACL does, and whose manager is held against the
 // promise that it writes to no network ACL but clones of its own making.
-func cloneWorld(ctx context.Context) *world {
-	w := newWorld(ctx)
+func cloneWorld(ctx context.Context, change ...func(*sim.Options)) *world {
+	w := newWorld(ctx, change...)
 	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.boot()
 	w.mirror()

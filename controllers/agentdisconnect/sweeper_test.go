@@ -20,6 +20,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -185,7 +186,7 @@ var _ = Describe("The sweeper", func() {
 	})
 
 	It("goes on where one Region can't be searched, and where one finding can't be undone", func(ctx context.Context) {
-		w := newWorld(ctx)
+		w := newWorld(ctx, grantedFor(policies.Values{Region: "eu-west-1"}))
 		w.options.SweepRegions = []string{"eu-west-1"}
 		w.boot()
 		obj := w.blocking(ctx)

@@ -62,6 +62,7 @@ func newWorldAt(ctx context.Context, clock *clocktesting.FakeClock, change ...fu
 	for _, c := range change {
 		c(&options)
 	}
+	bindPolicies(&options)
 	simulator, err := sim.Start(context.WithoutCancel(ctx), options)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(simulator.Close)
