@@ -23,20 +23,31 @@ const (
 )
 
 // Resolver looks up the addresses of hosts.
-type Resolver struct{ resolver *net.Resolver }
+type Resolver struct {
+	resolver *net.Resolver
+	server   string
+}
 
 // NewResolver gives a resolver that asks server, an address with port such as 10.0.0.2:53; empty: the system's own.
 func NewResolver(server string) *Resolver {
 	if server == "" {
-		return &Resolver{net.DefaultResolver}
+		return &Resolver{resolver: net.DefaultResolver}
 	}
-	return &Resolver{&net.Resolver{
+	return &Resolver{server: server, resolver: &net.Resolver{
 		PreferGo: true,
 		Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			var dialer net.Dialer
 			return dialer.DialContext(ctx, network, server)
 		},
 	}}
+}
+
+// String names the resolver for messages.
+func (r *Resolver) String() string {
+	if r.server == "" {
+		return "the system's resolver"
+	}
+	return "DNS server " + r.server
 }
 
 // Answer is what the lookups of one host gave in a pass.
@@ -47,6 +58,43 @@ type Answer struct {
 	Lookups int
 	// Err says why there is no address.
 	Err error
+	// Families are the address families that were asked for.
+	Families []Family
+}
+
+// Family is how the lookups of one address family went.
+type Family struct {
+	// Record is what was asked for: A or AAAA.
+	Record string
+	// Err says why no lookup was answered; nil: one was, be it with no address of the family.
+	Err error
+}
+
+// Answered reports whether a lookup of any family was answered, be it that there is no such host.
+func (a Answer) Answered() bool {
+	return slices.ContainsFunc(a.Families, func(f Family) bool { return f.Err == nil })
+}
+
+// Failure says why the lookups leave something unknown: a family was not answered, or there is no address. Empty: nothing.
+func (a Answer) Failure() string {
+	var failures []string
+	for _, family := range a.Families {
+		if family.Err != nil {
+			failures = append(failures, family.Record+": "+Explain(family.Err))
+		}
+	}
+	if len(failures) == 0 && a.Err != nil {
+		return Explain(a.Err)
+	}
+	return strings.Join(failures, ", ")
+}
+
+// family is how the lookups of one family went, of which this is the answer. That there is no such record is an answer.
+func (a Answer) family(record string) Family {
+	if a.Lookups > 0 || isNotFound(a.Err) {
+		return Family{Record: record}
+	}
+	return Family{record, a.Err}
 }
 
 // Lookup looks every host up several times, the hosts side by side: name to answer. It asks for IPv4 addresses, and for
@@ -74,7 +122,9 @@ func (r *Resolver) Lookup(ctx context.Context, hostnames []string, ipv6 bool) ma
 // no time.
 func (r *Resolver) lookupFamilies(ctx context.Context, hostname string, ipv6 bool) Answer {
 	if !ipv6 {
-		return r.lookupAgain(ctx, hostname, "ip4").settle(errNoIPv4Address)
+		four := r.lookupAgain(ctx, hostname, "ip4")
+		four.Families = []Family{four.family("A")}
+		return four.settle(errNoIPv4Address)
 	}
 	var four, six Answer
 	var group errgroup.Group
@@ -83,6 +133,7 @@ func (r *Resolver) lookupFamilies(ctx context.Context, hostname string, ipv6 boo
 	_ = group.Wait()
 	both := Answer{
 		Addresses: append(four.Addresses, six.Addresses...), Lookups: max(four.Lookups, six.Lookups), Err: four.Err,
+		Families: []Family{four.family("A"), six.family("AAAA")},
 	}
 	// That there is no such host says less than a server that fails: of that family nothing is known.
 	if six.Err != nil && (four.Err == nil || isNotFound(four.Err)) {

@@ -66,12 +66,13 @@ func TestLookupOfBothFamilies(t *testing.T) {
 		four, six family
 		want      []string
 		explain   string
+		failure   string // where an address was found all the same
 	}{
 		"both":                      {four: family{has: []string{"192.0.2.1"}}, six: family{has: []string{"2600:1f14::1"}}, want: []string{"192.0.2.1", "2600:1f14::1"}},
 		"IPv4 alone":                {four: family{has: []string{"192.0.2.1"}}, want: []string{"192.0.2.1"}},
 		"IPv6 alone":                {six: family{has: []string{"2600:1f14::1"}}, want: []string{"2600:1f14::1"}},
-		"IPv4 where IPv6 fails":     {four: family{has: []string{"192.0.2.1"}}, six: family{rcode: fails}, want: []string{"192.0.2.1"}},
-		"IPv6 where IPv4 fails":     {four: family{rcode: fails}, six: family{has: []string{"2600:1f14::1"}}, want: []string{"2600:1f14::1"}},
+		"IPv4 where IPv6 fails":     {four: family{has: []string{"192.0.2.1"}}, six: family{rcode: fails}, want: []string{"192.0.2.1"}, failure: "AAAA: the DNS server fails"},
+		"IPv6 where IPv4 fails":     {four: family{rcode: fails}, six: family{has: []string{"2600:1f14::1"}}, want: []string{"2600:1f14::1"}, failure: "A: the DNS server fails"},
 		"a unique local address":    {six: family{has: []string{"fd00:ec2::1"}}, want: []string{"fd00:ec2::1"}},
 		"an address behind NAT64":   {six: family{has: []string{"64:ff9b::c000:201"}}, want: []string{"64:ff9b::c000:201"}},
 		"an IPv4 address in IPv6":   {six: family{has: []string{"::ffff:192.0.2.7"}}, explain: "it has no address that agents could connect to"},
@@ -96,10 +97,15 @@ func TestLookupOfBothFamilies(t *testing.T) {
 			if tc.explain == "" {
 				g.Expect(answer.Err).NotTo(HaveOccurred())
 				g.Expect(answer.Lookups).To(Equal(4))
+				g.Expect(answer.Failure()).To(Equal(tc.failure), "a family that was not answered")
+				g.Expect(answer.Answered()).To(BeTrue())
 				return
 			}
 			g.Expect(answer.Err).To(HaveOccurred())
 			g.Expect(discovery.Explain(answer.Err)).To(Equal(tc.explain))
+			g.Expect(answer.Failure()).To(ContainSubstring(tc.explain))
+			bothFail := tc.four.rcode == fails && tc.six.rcode == fails
+			g.Expect(answer.Answered()).To(Equal(!bothFail), "that there is no such host is an answer")
 		})
 	}
 }
