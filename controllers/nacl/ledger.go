@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -115,24 +116,50 @@ func sinceAttempt(line v1alpha1.Rule, now time.Time) time.Duration {
 func Drift(lines []v1alpha1.Rule, observed []Entry, now time.Time) []string {
 	var drift []string
 	for _, line := range lines {
-		if line.State != v1alpha1.RuleInstalled || sinceAttempt(line, now) < SettleFor {
-			continue
-		}
-		want := EntryOf(line)
-		found, there := At(observed, line.RuleNumber)
-		switch {
-		case !there:
-			drift = append(drift, fmt.Sprintf("rule %d (%s) was removed", line.RuleNumber, line.CIDR))
-		case !found.Equal(want):
-			drift = append(drift, fmt.Sprintf("rule %d (%s) was replaced", line.RuleNumber, line.CIDR))
-		case Overridden(line, observed):
-			if allow, is := FirstAllow(observed, want.CIDR); is {
-				drift = append(drift, fmt.Sprintf("rule %d (%s) is overridden by rule %d", line.RuleNumber, line.CIDR, allow.Number))
-			}
+		if what := changeOf(line, observed); what != "" && sinceAttempt(line, now) >= SettleFor {
+			drift = append(drift, what)
 		}
 	}
 	slices.Sort(drift)
 	return drift
+}
+
+// Early is what a read shows of a line while it may lag behind our last write of it.
+type Early struct {
+	What string
+	// Settles is when a read no longer lags.
+	Settles time.Time
+}
+
+// EarlyDrift tells of acknowledged lines what Drift would, if reads could not lag behind our last write of them.
+func EarlyDrift(lines []v1alpha1.Rule, observed []Entry, now time.Time) []Early {
+	var early []Early
+	for _, line := range lines {
+		if what := changeOf(line, observed); what != "" && sinceAttempt(line, now) < SettleFor {
+			early = append(early, Early{what, line.LastAttemptTime.Add(SettleFor)})
+		}
+	}
+	slices.SortFunc(early, func(a, b Early) int { return strings.Compare(a.What, b.What) })
+	return early
+}
+
+// changeOf says how the entry of an acknowledged line differs from what was acknowledged; empty: it does not.
+func changeOf(line v1alpha1.Rule, observed []Entry) string {
+	if line.State != v1alpha1.RuleInstalled {
+		return ""
+	}
+	want := EntryOf(line)
+	found, there := At(observed, line.RuleNumber)
+	switch {
+	case !there:
+		return fmt.Sprintf("rule %d (%s) was removed", line.RuleNumber, line.CIDR)
+	case !found.Equal(want):
+		return fmt.Sprintf("rule %d (%s) was replaced", line.RuleNumber, line.CIDR)
+	}
+	if allow, is := FirstAllow(observed, want.CIDR); is && allow.Number < line.RuleNumber {
+		return fmt.Sprintf("rule %d (%s) is overridden by rule %d", line.RuleNumber, line.CIDR, allow.Number)
+	}
+	return ""
 }
 
 // AtWork says whether the entry of a line is there, exactly as the ledger has it.
