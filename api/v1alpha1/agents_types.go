@@ -14,10 +14,18 @@ type Agents struct {
 	// +kubebuilder:validation:Minimum=0
 	Total *int32 `json:"total,omitempty"`
 
-	// disconnected is how many of them ECS said are disconnected, on two polls in a row.
+	// disconnected is how many of them ECS said are disconnected, on two polls in a row. Unset: of some of them ECS said
+	// nothing lately.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Disconnected *int32 `json:"disconnected,omitempty"`
+
+	// observedTime is when ECS last answered about them while the run was on. It is written once a minute at most, and when
+	// the status is written anyway. Unset: not yet.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	ObservedTime *metav1.Time `json:"observedTime,omitempty"`
 
 	// disconnectedTime is when all of them were first seen disconnected. Unset: they never were, all at once.
 	// +optional
@@ -53,7 +61,8 @@ type ContainerInstance struct {
 	// +kubebuilder:validation:MaxLength=400
 	ARN string `json:"arn,omitempty"`
 
-	// connected is what ECS said of the agent on the last two polls that agreed.
+	// connected is what ECS said of the agent on the last two polls that agreed. Unset: ECS was not asked lately, or no
+	// longer knows the container instance.
 	// +optional
 	Connected *bool `json:"connected,omitempty"`
 

@@ -9,9 +9,11 @@ const (
 	ConditionSucceeded = "Succeeded"
 	// ConditionEndpointsDiscovered is True when the hosts of every agent are known and each has an address.
 	ConditionEndpointsDiscovered = "EndpointsDiscovered"
-	// ConditionRulesInstalled is True when every planned deny was read back and is the first match for its address.
+	// ConditionRulesInstalled is True when every planned deny was read back and is the first match for its address. It is
+	// Unknown while the network ACL was not read lately.
 	ConditionRulesInstalled = "RulesInstalled"
-	// ConditionAgentsDisconnected is True when ECS says of all agents that count that they are disconnected.
+	// ConditionAgentsDisconnected is True when ECS says of all agents that count that they are disconnected. It is Unknown
+	// while ECS was not asked lately, and never True when the run is over.
 	ConditionAgentsDisconnected = "AgentsDisconnected"
 	// ConditionReconciling is there while the run discovers, installs, restores or recovers (kstatus: in progress).
 	ConditionReconciling = "Reconciling"
@@ -45,6 +47,8 @@ const (
 	StateAgentsStayedConnected = "AgentsStayedConnected"
 	// StateAgentsDidNotReconnect: the rules are gone, but agents were still disconnected 10 minutes later.
 	StateAgentsDidNotReconnect = "AgentsDidNotReconnect"
+	// StateAgentsNotObserved: the rules are gone, but the manager could not ask ECS what the agents did.
+	StateAgentsNotObserved = "AgentsNotObserved"
 )
 
 // Reasons of status.abort, and of ConditionSucceeded after it.

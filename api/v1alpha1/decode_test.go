@@ -35,6 +35,7 @@ var withTime = map[string]func(text string) fields{
 		line["lastAttemptTime"] = text
 		return fields{"rules": []any{line}}
 	},
+	"agents.observedTime":     func(text string) fields { return fields{"agents": fields{"observedTime": text}} },
 	"agents.disconnectedTime": func(text string) fields { return fields{"agents": fields{"disconnectedTime": text}} },
 	"agents.reconnectedTime":  func(text string) fields { return fields{"agents": fields{"reconnectedTime": text}} },
 	"agents.containerInstances[0].disconnectedTime": func(text string) fields {

@@ -119,7 +119,8 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:MaxItems=80
 	Rules []Rule `json:"rules,omitempty"`
 
-	// driftRepairs is how often in this run the rules were put back after someone removed or overrode them.
+	// driftRepairs is how often in this run rules were put back that a third party had removed or overridden. A repair counts
+	// once AWS acknowledged all of its entries.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	DriftRepairs int32 `json:"driftRepairs,omitempty"`

@@ -259,6 +259,10 @@ func (in *Agents) DeepCopyInto(out *Agents) {
 		*out = new(int32)
 		**out = **in
 	}
+	if in.ObservedTime != nil {
+		in, out := &in.ObservedTime, &out.ObservedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.DisconnectedTime != nil {
 		in, out := &in.DisconnectedTime, &out.DisconnectedTime
 		*out = (*in).DeepCopy()

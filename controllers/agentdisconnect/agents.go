@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -45,10 +46,12 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 		s.seen.addPoll(poll{at: s.now}) // an answer too: without its cluster, ECS knows no agent
 		return true, nil
 	}
+	if s.mode == ModeActive {
+		s.seen.watchedAt = s.seen.polledAt
+	}
 	if err != nil || status.Agents == nil {
 		return false, err // without status.agents, which someone removed, there is none to speak of
 	}
-	blocked := s.mode == ModeActive && s.seen.underRules()
 	for i := range status.Agents.ContainerInstances {
 		instance := &status.Agents.ContainerInstances[i]
 		connected, left, ok := s.seen.agreed(instance.ARN, since)
@@ -63,14 +66,8 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 			// Whoever leaves later was there for the whole run, and the verdict is about it too.
 			instance.Gone = new(left)
 		}
-		if blocked && !left && !connected && instance.DisconnectedTime == nil {
-			instance.DisconnectedTime = stamp(s.now)
-		}
 	}
 	count(status.Agents)
-	if blocked && allDisconnected(status.Agents) && status.Agents.DisconnectedTime == nil {
-		status.Agents.DisconnectedTime = stamp(s.now)
-	}
 	return false, nil
 }
 
@@ -83,19 +80,39 @@ func clusterGone(ctx context.Context, client aws.ECS, arn string) (bool, error) 
 	return false, err
 }
 
-// count brings the totals in line with the instances.
+// count brings the totals in line with the instances. Of how many are disconnected nothing is said as long as one of them
+// was not looked at.
 func count(agents *v1alpha1.Agents) {
-	total, disconnected := int32(0), int32(0)
+	total, disconnected, unobserved := int32(0), int32(0), false
 	for _, instance := range agents.ContainerInstances {
 		if ptr.Deref(instance.Gone, false) {
 			continue
 		}
 		total++
+		unobserved = unobserved || instance.Connected == nil
 		if instance.Connected != nil && !*instance.Connected {
 			disconnected++
 		}
 	}
 	agents.Total, agents.Disconnected = &total, &disconnected
+	if unobserved {
+		agents.Disconnected = nil
+	}
+}
+
+// noteObserved has the status say nothing of agents that ECS was not asked about lately, and notes when it last was.
+func (s *scope) noteObserved() {
+	agents := s.status().Agents
+	if agents == nil || s.status().StartTime == nil || s.status().CompletionTime != nil {
+		return
+	}
+	if !lookedAt(s.seen.polledAt, s.options.AgentPollInterval).fresh(s.now) {
+		forgetAgents(agents, arnsOf(agents))
+	}
+	written := !equality.Semantic.DeepEqual(s.obj.Status, s.stored.Status)
+	if at := s.seen.watchedAt; !at.IsZero() && (agents.ObservedTime == nil || written || at.Sub(agents.ObservedTime.Time) >= noteEvery) {
+		agents.ObservedTime = stamp(at)
+	}
 }
 
 // instanceIDs are the last parts of ARNs: what tells container instances of one cluster apart.
@@ -112,23 +129,30 @@ func allLeft(agents *v1alpha1.Agents) bool {
 	return agents != nil && len(agents.ContainerInstances) > 0 && ptr.Deref(agents.Total, 0) == 0
 }
 
+// allDisconnected reports whether every agent that counts is disconnected, and was seen so under the run's rules.
 func allDisconnected(agents *v1alpha1.Agents) bool {
-	return agents != nil && ptr.Deref(agents.Total, 0) > 0 && *agents.Total == ptr.Deref(agents.Disconnected, 0)
+	return agents != nil && ptr.Deref(agents.Total, 0) > 0 && len(neverDisconnected(agents)) == 0 &&
+		len(stillDisconnected(agents)) == int(*agents.Total)
 }
 
-// neverDisconnected are the agents that count, are still there and were not seen disconnected in the run.
+// neverDisconnected are the agents that count, are still there and were not seen disconnected under the run's rules.
 func neverDisconnected(agents *v1alpha1.Agents) []string {
 	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return i.DisconnectedTime == nil })
 }
 
-// stillConnected are the agents that count and that ECS says are connected, or has not yet said otherwise.
+// stillConnected are the agents that count and that ECS says are connected.
 func stillConnected(agents *v1alpha1.Agents) []string {
-	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return ptr.Deref(i.Connected, true) })
+	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return ptr.Deref(i.Connected, false) })
 }
 
-// stillDisconnected are the agents that count and that ECS does not say are connected.
+// stillDisconnected are the agents that count and that ECS says are disconnected.
 func stillDisconnected(agents *v1alpha1.Agents) []string {
-	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return !ptr.Deref(i.Connected, false) })
+	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return !ptr.Deref(i.Connected, true) })
+}
+
+// unobserved are the agents that count and of which ECS did not say the same lately on two polls in a row.
+func unobserved(agents *v1alpha1.Agents) []string {
+	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return i.Connected == nil })
 }
 
 func selectARNs(agents *v1alpha1.Agents, take func(v1alpha1.ContainerInstance) bool) []string {

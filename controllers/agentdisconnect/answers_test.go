@@ -221,7 +221,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 		w.once(hook(w), func() { w.clock.SetTime(w.get(ctx, obj).Status.ExpirationTime.Add(time.Second)) })
 		w.run(ctx, 90*time.Second, obj)
 		w.expectRestored()
-		Expect(w.state(ctx, obj)).To(BeElementOf(v1alpha1.StateRecovering, v1alpha1.StateAgentsStayedConnected))
+		Expect(w.state(ctx, obj)).To(BeElementOf(v1alpha1.StateRecovering, v1alpha1.StateAgentsNotObserved))
 	},
 		Entry("before the effect", func(w *world) func(string, func(call.Call)) func() { return w.sim.Faults().Before }),
 		Entry("after the effect", func(w *world) func(string, func(call.Call)) func() { return w.sim.Faults().After }),

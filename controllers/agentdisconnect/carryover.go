@@ -37,6 +37,7 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if !s.seen.changed.confirmed(strings.Join(lines, "\n"), s.now) {
+		s.seen.changed.what = "network ACL " + acl.OriginalID + ", of which " + acl.ID + " is a clone, was changed"
 		return nil
 	}
 	return r.copyAgain(ctx, s, wanted)

@@ -49,13 +49,16 @@ func (f facts) checked() []string {
 	if len(f.obj.Status.Exemptions) > 0 {
 		all = ""
 	}
-	if f.aclRead && len(f.open) == 0 {
+	if f.aclSeen.fresh(f.now) && len(f.open) == 0 && f.elsewhere == "" {
 		checked = append(checked, "the network ACL denies "+all+describeDenied(&f.obj.Status))
 	}
-	if len(f.unsettled) == 0 {
+	if f.hostsSeen.fresh(f.now) && len(f.unsettled)+len(f.failing) == 0 {
 		checked = append(checked, "lookups find no other address")
 	}
-	if f.endpointsRead && f.mismatch == "" && len(f.privateAtHome) == 0 {
+	if len(f.unasked) == 0 {
+		checked = append(checked, "ECS names no other host")
+	}
+	if f.endpointsSeen.fresh(f.now) && f.mismatch == "" && len(f.privateAtHome) == 0 {
 		checked = append(checked, "no VPC endpoint of ECS gives the agents another path")
 	}
 	return checked
@@ -70,6 +73,9 @@ func (f facts) causes() []string {
 	if exempt := f.obj.Status.Exemptions; len(exempt) > 0 {
 		causes = append(causes, "they use "+exempt[0].CIDR+", which is not denied: "+exempt[0].Message+";")
 	}
+	if f.elsewhere != "" {
+		causes = append(causes, f.elsewhere+";")
+	}
 	if len(f.open) > 0 {
 		causes = append(causes, "the network ACL does not deny "+list(f.open)+";")
 	}
@@ -79,11 +85,14 @@ func (f facts) causes() []string {
 	if f.mismatch != "" {
 		causes = append(causes, f.mismatch+";")
 	}
+	if len(f.failing) > 0 {
+		causes = append(causes, "an address is not known: lookups fail of "+list(f.failing)+", asked of "+f.resolver+";")
+	}
 	if len(f.unsettled) > 0 {
 		causes = append(causes, "an address of "+list(f.unsettled)+" is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server);")
 	}
 	return append(causes,
-		"they connect to a host that ECS named to them alone: the agent's log names it, and spec.additionalEndpoints takes it;",
+		"they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it;",
 		"they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead")
 }
 
@@ -94,6 +103,30 @@ func (f facts) uncounted() string {
 		return ""
 	}
 	return ". " + plural(n, "further container instance in the subnet does", "further container instances in the subnet do") + " not count: not connected before the start, or joined since"
+}
+
+// byRules says by how many entries the addresses are denied, those of the run and others.
+func (f facts) byRules() string {
+	rules := plural(f.own, "rule", "rules") + " of this run"
+	if f.foreign > 0 {
+		rules += " and " + plural(f.foreign, "entry", "entries") + " of a third party"
+	}
+	return rules
+}
+
+// mayGrow says why further hosts or addresses may turn up.
+func (f facts) mayGrow() string {
+	text := ""
+	if len(f.unsettled) > 0 {
+		text += "; lookups go on, more may be found for " + list(f.unsettled)
+	}
+	if len(f.failing) > 0 {
+		text += "; lookups fail: " + list(f.failing) + ", asked of " + f.resolver
+	}
+	if len(f.unasked) > 0 {
+		text += fmt.Sprintf("; ECS was not asked in the last %s which hosts %s: %s", minutes(hostsLately), plural(len(f.unasked), "agent connects to", "agents connect to"), list(instanceIDs(f.unasked)))
+	}
+	return text
 }
 
 func (f facts) andMismatch() string {

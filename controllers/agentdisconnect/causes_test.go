@@ -17,13 +17,15 @@ import (
 
 // Facts about what may keep agents connected.
 
-func endpointsSeen(f *facts) { f.endpointsRead = true }
+func endpointsSeen(f *facts) { f.endpointsSeen = lookedAt(f.now, 0) }
 
 func onlyTCS(f *facts) {
 	f.obj.Status.StartedWith = &v1alpha1.StartedWith{Sessions: []v1alpha1.Session{v1alpha1.SessionTCS}}
 }
 
 func interfaceAtHome(f *facts) { f.privateAtHome = []string{"eni-1 of vpce-1"} }
+
+func unaskedAll(f *facts) { f.unasked = []string{one, two} }
 
 func otherPath(f *facts) { f.mismatch = "ECS named the public host a" }
 
@@ -35,7 +37,8 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 	const (
 		still    = "2 agents are still connected: 3f1b, 7c9e. Agents notice a dropped path after 1 to 4 minutes, and those are past. "
 		denied   = "the network ACL denies all 3 addresses of 2 hosts"
-		settled  = "lookups find no other address"
+		settled  = "lookups find no other address; ECS names no other host"
+		asked    = "ECS names no other host"
 		noOther  = "no VPC endpoint of ECS gives the agents another path"
 		left     = " Left as a cause, the most likely first: "
 		sessions = "spec.sessions leaves ACS out, and ECS goes by that session alone;"
@@ -43,7 +46,7 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 		atHome   = "they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts;"
 		mismatch = "ECS named the public host a;"
 		unknown  = "an address of ecs-t.example is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server);"
-		alone    = "they connect to a host that ECS named to them alone: the agent's log names it, and spec.additionalEndpoints takes it;"
+		alone    = "they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it;"
 		proxy    = "they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead"
 	)
 	causes := func(all ...string) string {
@@ -60,14 +63,14 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 		"all that can be checked was": {[]happened{read, endpointsSeen}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes()},
 		"a further instance joined": {[]happened{read, endpointsSeen, more(1)}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes() +
 			". 1 further container instance in the subnet does not count: not connected before the start, or joined since"},
-		"addresses may be missing":           {[]happened{read, endpointsSeen, stillGrowing}, still + "Checked: " + denied + "; " + noOther + "." + causes(unknown)},
-		"the manager has just started":       {[]happened{stillGrowing}, strings.TrimSuffix(still, " ") + causes(unknown)},
+		"addresses may be missing":           {[]happened{read, endpointsSeen, stillGrowing}, still + "Checked: " + denied + "; " + asked + "; " + noOther + "." + causes(unknown)},
+		"the manager has just started":       {[]happened{stillGrowing, unaskedAll}, strings.TrimSuffix(still, " ") + causes(unknown)},
 		"the VPC's endpoints aren't known":   {[]happened{read}, still + "Checked: " + denied + "; " + settled + "." + causes()},
 		"an interface is in the subnet":      {[]happened{read, endpointsSeen, interfaceAtHome}, still + "Checked: " + denied + "; " + settled + "." + causes(atHome)},
 		"the manager's path is another one":  {[]happened{read, endpointsSeen, otherPath}, still + "Checked: " + denied + "; " + settled + "." + causes(mismatch)},
 		"the session that counts is let be":  {[]happened{read, endpointsSeen, onlyTCS}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes(sessions)},
 		"a rule is missing":                  {[]happened{lets("192.0.2.3/32"), endpointsSeen}, still + "Checked: " + settled + "; " + noOther + "." + causes(letsOne)},
-		"everything at once, in their order": {[]happened{lets("192.0.2.3/32"), endpointsSeen, stillGrowing, otherPath, interfaceAtHome, onlyTCS}, strings.TrimSuffix(still, " ") + causes(sessions, letsOne, atHome, mismatch, unknown)},
+		"everything at once, in their order": {[]happened{lets("192.0.2.3/32"), endpointsSeen, stillGrowing, otherPath, interfaceAtHome, onlyTCS, unaskedAll}, strings.TrimSuffix(still, " ") + causes(sessions, letsOne, atHome, mismatch, unknown)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(messageOf(facing(ModeActive, append([]happened{started}, tc.happened...)...), v1alpha1.ConditionAgentsDisconnected)).To(Equal(tc.want))
@@ -84,6 +87,7 @@ func TestCausesAreNamedOnlyWhenAgentsHadTheTimeToNotice(t *testing.T) {
 	said := messageOf(f, v1alpha1.ConditionAgentsDisconnected)
 	g.Expect(said).To(ContainSubstring("(1) they use the network interface"))
 	f.now = testStart.Add(9*time.Minute + 59*time.Second)
+	f.aclSeen.at, f.agentsSeen.at, f.hostsSeen.at = f.now, f.now, f.now
 	g.Expect(messageOf(f, v1alpha1.ConditionAgentsDisconnected)).To(Equal(said), "the same as long as the facts are the same")
 }
 
@@ -93,7 +97,9 @@ func TestCausesFitWhateverTheirNumberAndLength(t *testing.T) {
 		long := rapid.SliceOfN(rapid.Just(strings.Repeat("x", 253)), 0, 80)
 		f.open, f.unsettled, f.privateAtHome = long.Draw(t, "open"), long.Draw(t, "unsettled"), long.Draw(t, "interfaces")
 		f.mismatch = strings.Repeat("y", rapid.IntRange(0, 1024).Draw(t, "mismatch"))
-		f.aclRead = rapid.Bool().Draw(t, "ACL read")
+		if rapid.Bool().Draw(t, "ACL read") {
+			read(&f)
+		}
 		f.obj.Status.Agents.ContainerInstances = nil
 		for i := range rapid.IntRange(1, v1alpha1.MaxContainerInstances).Draw(t, "agents") {
 			f.obj.Status.Agents.ContainerInstances = append(f.obj.Status.Agents.ContainerInstances, v1alpha1.ContainerInstance{

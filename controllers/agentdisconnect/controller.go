@@ -160,7 +160,7 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *scope {
 	now := r.clock.Now()
 	mode, _ := ModeAt(obj, now)
-	s := &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj)}
+	s := &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj), options: r.options, resolver: r.resolver.String()}
 	s.proof = &proof{reader: r.reader, clock: r.clock, name: client.ObjectKeyFromObject(obj)}
 	s.proof.renew(obj, asked)
 	return s
@@ -188,7 +188,7 @@ func (r *Reconciler) next(s *scope) reconcile.Result {
 	if s.mode == ModeDeleting && Restored(s.status()) {
 		return reconcile.Result{}
 	}
-	if _, change := ModeAt(s.obj, s.now); !change.IsZero() {
+	if _, change := ModeAt(s.obj, s.now); change.After(s.now) {
 		s.due(change)
 	}
 	if s.wake.IsZero() {

@@ -205,7 +205,7 @@ var _ = Describe("Someone changes the network ACL during a run", func() {
 			Expect(w.get(ctx, obj).Status.Abort).To(BeNil(), "one read was believed")
 			seen := w.until(ctx, obj, 10*time.Second, aborted)
 			Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortDriftDetected), describe(seen))
-			message := "someone changed network ACL " + aclID + ": " + what + ", and spec.onDrift is Abort"
+			message := "a third party changed network ACL " + aclID + ": " + what + ", and spec.onDrift is Abort"
 			Expect(seen.Status.Abort.Message).To(Equal(message))
 			Expect(w.numbers("ec2:CreateNetworkAclEntry")).To(HaveLen(6), "something was put back")
 

@@ -190,46 +190,6 @@ func (r *Reconciler) restored(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// recover waits for the agents of a run whose rules are gone, 10 minutes at most, and then says how the run went.
-func (r *Reconciler) recover(ctx context.Context, s *scope) error {
-	if err := r.enter(ctx, s); err != nil {
-		return r.overdue(s, err)
-	}
-	gone, err := r.watchAgents(ctx, s, s.status().RestoredTime.Time)
-	if err == nil && (gone || r.allBack(s)) {
-		if agents := s.status().Agents; agents != nil && !gone {
-			agents.ReconnectedTime = stamp(s.now)
-		}
-		s.status().CompletionTime = stamp(s.now)
-		return nil
-	}
-	return r.overdue(s, err)
-}
-
-// overdue ends the wait for the agents when its time is over, whatever keeps the manager from seeing them.
-func (r *Reconciler) overdue(s *scope, err error) error {
-	if s.now.Before(recoveryDeadline(s.status())) {
-		return err
-	}
-	s.status().CompletionTime = stamp(s.now)
-	return nil
-}
-
-// allBack says whether two polls since the rules went agree of every agent that counts that it is connected, or that its
-// container instance left.
-func (r *Reconciler) allBack(s *scope) bool {
-	if s.status().Agents == nil {
-		return true
-	}
-	for _, instance := range s.status().Agents.ContainerInstances {
-		connected, left, ok := s.seen.agreed(instance.ARN, s.status().RestoredTime.Time)
-		if !ok || (!connected && !left) {
-			return false
-		}
-	}
-	return true
-}
-
 // observeLateness measures once a run and process how late its end was acted on.
 func (s *scope) observeLateness(r *Reconciler) {
 	if s.mode != ModeExpired || s.seen.ended {

@@ -3,57 +3,22 @@
 package agentdisconnect
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
-// endpointTTL is how soon ECS is asked again for the endpoints of a run that can't begin since a host isn't resolved: by then
-// it may name another. With many container instances it is many calls.
-const endpointTTL = time.Minute
-
-// askForHosts asks ECS which hosts the agents of container instances connect to. Each is asked for once, unless a host
-// that was named stays without an address.
-func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN string, instances []string) error {
-	if s.status().StartTime == nil && unresolved(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
-		clear(s.seen.hosts)
-	}
-	var unknown []string
-	for _, arn := range instances {
-		if _, known := s.seen.hosts[arn]; !known {
-			unknown = append(unknown, arn)
-		}
-	}
-	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, clusterARN, unknown)
-	maps.Copy(s.seen.hosts, found)
-	if len(found) > 0 {
-		s.seen.hostsAsked = s.now
-	}
-	return err
-}
-
-// hostsKnown says whether ECS named the hosts of every container instance.
-func (s *scope) hostsKnown(t *target) bool {
-	return len(t.instances) > 0 && !slices.ContainsFunc(t.instances, func(arn string) bool {
-		_, known := s.seen.hosts[arn]
-		return !known
-	})
-}
-
 // adoptHosts brings the endpoints in the status of a run that has not begun in line with what ECS, the VPC and the spec
 // name.
 func (r *Reconciler) adoptHosts(s *scope, t *target) error {
 	perInstance := make(map[string][]discovery.Host, len(t.instances))
 	for _, arn := range t.instances {
-		perInstance[arn] = s.seen.hosts[arn]
+		perInstance[arn] = s.seen.hosts[arn].hosts
 	}
 	endpoints := keepAddresses(s.status().Endpoints, wantedHosts(&s.obj.Spec, perInstance))
 	endpoints = append(endpoints, privateEndpoints(&s.obj.Spec, t.endpoints, t.subnet.ipv6)...)

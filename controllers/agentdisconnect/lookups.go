@@ -5,6 +5,7 @@ package agentdisconnect
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -32,7 +33,7 @@ func (r *Reconciler) lookUp(ctx context.Context, s *scope, ipv6 bool) error {
 			grown[host] = addAddresses(&endpoints[i], answers[host].Addresses) || grown[host]
 		}
 		for host, answer := range answers {
-			s.seen.note(host, answer, grown[host], s.now)
+			s.seen.note(host, answer, grown[host], s.now, staleIntervals*r.options.LookupInterval)
 		}
 		s.seen.looked = s.now
 		if host := overflowing(endpoints, answers); host != "" {
@@ -40,7 +41,7 @@ func (r *Reconciler) lookUp(ctx context.Context, s *scope, ipv6 bool) error {
 		}
 	}
 	if host := unresolved(endpoints); host != "" {
-		return refuse(v1alpha1.ReasonHostNotResolved, "%s has no address to deny (%s): check the name, and the DNS server that the manager asks (--dns-server)", host, s.seen.lookups[host].failure)
+		return refuse(v1alpha1.ReasonHostNotResolved, "%s has no address to deny (%s; asked of %s): check the name, and the DNS server that the manager asks (--dns-server)", host, s.seen.lookups[host].failure, r.resolver)
 	}
 	return nil
 }
@@ -89,17 +90,21 @@ func addAddresses(endpoint *v1alpha1.Endpoint, addresses []netip.Addr) (grown bo
 	return grown
 }
 
-// note keeps how the lookups of a host went; grown says that they gave an address that was not known.
-func (m *memory) note(host string, answer discovery.Answer, grown bool, now time.Time) {
+// note keeps how the lookups of a host went; grown says that they gave an address that was not known. Only time between two
+// answers of every family is quiet, and only where they are no further apart than the given gap.
+func (m *memory) note(host string, answer discovery.Answer, grown bool, now time.Time, gap time.Duration) {
 	history := m.lookups[host]
-	history.failure = ""
-	switch {
-	case answer.Err != nil:
-		history.failure = discovery.Explain(answer.Err)
-	case grown || history.quietSince.IsZero():
-		history.quietSince, history.quiet = now, 0
-	default:
-		history.quiet = now.Sub(history.quietSince)
+	if history.failure = answer.Failure(); answer.Answered() {
+		history.answered = now
+	}
+	if between := now.Sub(history.covered); history.failure == "" && !history.covered.IsZero() && between <= gap {
+		history.quiet += between
+	}
+	if history.failure == "" {
+		history.covered = now
+	}
+	if grown {
+		history.quiet = 0
 	}
 	m.lookups[host] = history
 }
@@ -113,15 +118,44 @@ func compareAddresses(a, b string) int {
 	return left.Compare(right)
 }
 
+// answered is when the host of which that is longest ago was looked up with an answer; zero: one was not since the process
+// began. VPC endpoints have no host to look up.
+func (m *memory) answered(endpoints []v1alpha1.Endpoint, now time.Time) time.Time {
+	oldest := now
+	for _, endpoint := range endpoints {
+		if !isPrivate(endpoint) {
+			oldest = earliest(oldest, m.lookups[endpoint.Hostname].answered)
+		}
+	}
+	return oldest
+}
+
 // settledAfter is for how long lookups must give no new address before the set counts as settled: several times the minute
 // for which a resolver may hold one answer.
 const settledAfter = 5 * time.Minute
 
-// unsettled gives the hosts that may still have addresses which no lookup gave.
-func (m *memory) unsettled(endpoints []v1alpha1.Endpoint) []string {
+// unsettled gives the hosts that may still have addresses which no lookup gave: lookups of them were not answered for long
+// enough, or were not lately.
+func (s *scope) unsettled() []string {
+	return s.hostsWhere(func(history lookups) bool {
+		return history.quiet < settledAfter || !lookedAt(history.covered, s.options.LookupInterval).fresh(s.now)
+	})
+}
+
+// failing gives the hosts whose last lookups left something unknown, each with the reason.
+func (s *scope) failing() []string {
+	hosts := s.hostsWhere(func(history lookups) bool { return history.failure != "" })
+	for i, host := range hosts {
+		hosts[i] = fmt.Sprintf("%s (%s)", host, s.seen.lookups[host].failure)
+	}
+	return hosts
+}
+
+// hostsWhere gives the hosts of the status of whose lookups something holds.
+func (s *scope) hostsWhere(holds func(lookups) bool) []string {
 	var hosts []string
-	for _, endpoint := range endpoints {
-		if !isPrivate(endpoint) && m.lookups[endpoint.Hostname].quiet < settledAfter {
+	for _, endpoint := range s.status().Endpoints {
+		if !isPrivate(endpoint) && holds(s.seen.lookups[endpoint.Hostname]) {
 			hosts = append(hosts, endpoint.Hostname)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
@@ -20,9 +19,15 @@ import (
 type memory struct {
 	// polls are the last two answers about agents, the newest last.
 	polls []poll
-	// hosts are what ECS named to each container instance; asked once for a run, last at hostsAsked.
-	hosts      map[string][]discovery.Host
+	// polledAt is when ECS last answered about agents, and watchedAt when it last did while the run was on.
+	polledAt, watchedAt time.Time
+	// recovering is since when this process has waited for the agents without a break, and recoveredAt when it last looked.
+	recovering, recoveredAt time.Time
+	// hosts are what ECS named to each container instance, last at hostsAsked.
+	hosts      map[string]namedHosts
 	hostsAsked time.Time
+	// unanswered is why ECS did not name the hosts of every agent that counts when it was last asked; nil: it did.
+	unanswered error
 	// lookups says of each host how its lookups went.
 	lookups map[string]lookups
 	// looked is when the hosts were last looked up.
@@ -32,7 +37,8 @@ type memory struct {
 	aclRead time.Time
 	// targetLooked is when the rest of the target was last looked at.
 	targetLooked time.Time
-	// inForce is when the network ACL was first seen to deny everything since the rules were last put up; zero: not yet.
+	// inForce is since when every read of the network ACL shows that it denies everything, by rules of this run; zero: the last
+	// one does not.
 	inForce time.Time
 	// original is the network ACL that a clone was copied from, as read together with acl. Nil: it was not there.
 	original *nacl.ACL
@@ -45,6 +51,8 @@ type memory struct {
 	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are those that were seen to consent.
 	amiss     *problem
 	consented map[string]bool
+	// repair is what is being put right on the network ACL.
+	repair repairUnderway
 	// permitted says that AWS would allow all that the run writes.
 	permitted answer[bool]
 	// switchable says that the schedule group of the dead man's switch is there.
@@ -80,37 +88,13 @@ type poll struct {
 	providers map[string]bool
 }
 
-// suspicion is something odd that reads showed. One read may only lag: two in a row, some time apart, confirm it.
-type suspicion struct {
-	reason string
-	// reads is how many reads in a row showed it, the last one that counts at the time at.
-	reads int
-	at    time.Time
-}
-
-// confirmed adds a read that showed something for the given reason, and says whether that makes it true.
-func (o *suspicion) confirmed(reason string, now time.Time) bool {
-	if reason != o.reason {
-		*o = suspicion{reason: reason}
-	}
-	if o.reads > 0 && now.Sub(o.at) < oddReadInterval {
-		return false // too soon to say more than the one before
-	}
-	o.reads, o.at = o.reads+1, now
-	if o.reads < 2 {
-		return false
-	}
-	o.reads = 0
-	return true
-}
-
 // lookups says how the lookups of one host went.
 type lookups struct {
-	// quietSince is when they last gave a new address (or first gave an answer), and quiet is for how long they have since
-	// been answered with nothing new.
-	quietSince time.Time
-	quiet      time.Duration
-	// failure says why the last one failed; empty: it did not.
+	// quiet is for how long they have been answered, for every address family that is wanted, with nothing new.
+	quiet time.Duration
+	// covered is when every family was last answered, and answered when any was.
+	covered, answered time.Time
+	// failure says what the last ones left unknown, and why; empty: nothing.
 	failure string
 }
 
@@ -126,7 +110,7 @@ type remembered struct {
 }
 
 func newMemory() *memory {
-	return &memory{hosts: map[string][]discovery.Host{}, lookups: map[string]lookups{}, contradicted: map[int32]time.Time{}}
+	return &memory{hosts: map[string]namedHosts{}, lookups: map[string]lookups{}, contradicted: map[int32]time.Time{}}
 }
 
 // of gives the memory of an object, a new one for one that took over the name of another.
@@ -154,7 +138,7 @@ func (m *memories) forget(name types.NamespacedName) (uid types.UID, known bool)
 
 // addPoll keeps the last two polls.
 func (m *memory) addPoll(p poll) {
-	m.polls = append(m.polls, p)
+	m.polls, m.polledAt = append(m.polls, p), p.at
 	if len(m.polls) > 2 {
 		m.polls = m.polls[len(m.polls)-2:]
 	}
@@ -187,23 +171,29 @@ func (m *memory) lastPoll() time.Time {
 	return m.polls[len(m.polls)-1].at
 }
 
+// attend notes that the manager waits for the agents. A break longer than the given time begins the wait anew: the manager
+// was away.
+func (m *memory) attend(now time.Time, longest time.Duration) {
+	if m.recovering.IsZero() || now.Sub(m.recoveredAt) > longest {
+		m.recovering = now
+	}
+	m.recoveredAt = now
+}
+
 // startRun forgets what was seen before the run began: it says nothing of the run.
 func (m *memory) startRun() {
 	m.polls, m.acl, m.original, m.tags, m.aclRead = nil, nil, nil, nil, time.Time{}
 	m.inForce = time.Time{}
 	m.network, m.target, m.hit, m.changed, m.stripped = suspicion{}, suspicion{}, suspicion{}, suspicion{}, suspicion{}
 	m.amiss, m.consented = nil, nil
+	m.repair = repairUnderway{}
 }
 
-// noteForce notes when the rules were first seen in force: what agents did before that says nothing of them.
-func (m *memory) noteForce(obj *v1alpha1.AgentDisconnect, now time.Time) {
-	if m.inForce.IsZero() && m.denied(obj) {
-		m.inForce = now
-	}
+// underRules reports whether the last two polls were both made while rules of the run were in force: not before they were
+// seen so, and not after the last read, which still shows it.
+func (m *memory) underRules() bool {
+	return !m.inForce.IsZero() && m.twoPolls(m.inForce) && !m.aclRead.Before(m.lastPoll())
 }
-
-// underRules says whether the last two polls were both made since the rules were in force.
-func (m *memory) underRules() bool { return !m.inForce.IsZero() && m.twoPolls(m.inForce) }
 
 // answerTTL is how long answers about the target are believed: what they are about changes by hand, or takes many calls.
 const answerTTL = time.Minute

@@ -32,7 +32,7 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	r.holders.withdraw(s.obj.UID) // it was perhaps about to begin
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	draft := &scope{obj: s.obj.DeepCopy(), now: s.now, mode: ModePending, seen: newMemory()}
+	draft := &scope{obj: s.obj.DeepCopy(), now: s.now, mode: ModePending, seen: newMemory(), options: r.options}
 	draft.obj.Status = v1alpha1.AgentDisconnectStatus{}
 	draft.seen.hosts = s.seen.hosts // so that a large cluster gets on while AWS throttles
 	t, trouble := r.assess(ctx, draft)

@@ -147,7 +147,7 @@ var _ = Describe("Protected addresses", func() {
 		Expect(w.denies(aclID)).To(HaveLen(6))
 		Expect(seen.Status.Exemptions).To(HaveLen(1))
 		succeeded := condition(seen, v1alpha1.ConditionSucceeded)
-		Expect(succeeded.Message).To(ContainSubstring("denies 6 addresses of 2 hosts: read back; not denied: 192.0.2.77/32 (" + acsHost + " shares the address 192.0.2.77 of " + ecsAPI + " (the ECS API))"))
+		Expect(succeeded.Message).To(ContainSubstring("denies 6 addresses of 2 hosts by 6 rules of this run: read back; not denied: 192.0.2.77/32 (" + acsHost + " shares the address 192.0.2.77 of " + ecsAPI + " (the ECS API))"))
 
 		By("by a manager that begins anew too")
 		w.restart()

@@ -29,7 +29,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 		}
 	}
 	if !s.aclRead {
-		if !needsEntry(s, sound) && len(unneeded(sound, s.desired())) == 0 {
+		if !needsEntry(s, sound) && len(unneeded(sound, s.desired())) == 0 && s.seen.repair.what == "" {
 			return nil
 		}
 		// What to add is decided on the network ACL as it is now.
@@ -69,7 +69,7 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Ru
 		sound, _ = s.ledger()
 	}
 	if err == nil && unarmed == nil && s.status().Abort == nil && s.seen.acl != nil {
-		err = r.fill(ctx, s, sound, false)
+		err = r.fill(ctx, s, sound, s.seen.repair.what != "")
 	}
 	if err == nil && s.seen.tags != nil && s.mode == ModeActive && s.status().Abort == nil {
 		err = r.fits(s, r.own(ctx, s)) // someone stripped the tags, or the run's end moved
@@ -81,7 +81,7 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Ru
 type judgement int
 
 const (
-	// asItShould: the last read showed nothing odd.
+	// asItShould: the last read showed nothing odd, or what a repair under way puts right.
 	asItShould judgement = iota
 	// odd: it did, and another one decides, or the run was aborted.
 	odd
@@ -93,11 +93,15 @@ const (
 // unless it can be put back.
 func (r *Reconciler) judge(s *scope, sound []v1alpha1.Rule) judgement {
 	reason, oddity := r.oddity(s, sound)
-	switch {
-	case reason == "":
+	underway := s.seen.repair.what != "" && reason == v1alpha1.AbortDriftDetected
+	if reason == "" || underway {
 		s.seen.network = suspicion{}
 		return asItShould
-	case !s.seen.network.confirmed(reason, s.now):
+	}
+	confirmed := s.seen.network.confirmed(reason, s.now)
+	s.seen.network.what = oddity
+	switch {
+	case !confirmed:
 		return odd
 	case reason != v1alpha1.AbortDriftDetected:
 		s.abort(reason, "%s", oddity)
@@ -109,6 +113,7 @@ func (r *Reconciler) judge(s *scope, sound []v1alpha1.Rule) judgement {
 		s.abort(reason, "%s, again after %s", oddity, plural(maxDriftRepairs, "repair", "repairs"))
 		return odd
 	}
+	s.seen.repair = repairUnderway{what: oddity}
 	return drifted
 }
 
@@ -139,7 +144,7 @@ func (r *Reconciler) oddity(s *scope, sound []v1alpha1.Rule) (reason, message st
 		return v1alpha1.AbortPlanDoesNotFit, err.Error()
 	}
 	if drift := nacl.Drift(sound, s.seen.acl.Entries, s.now); len(drift) > 0 {
-		return v1alpha1.AbortDriftDetected, "someone changed network ACL " + s.seen.acl.ID + ": " + strings.Join(drift, "; ")
+		return v1alpha1.AbortDriftDetected, "a third party changed network ACL " + s.seen.acl.ID + ": " + strings.Join(drift, "; ")
 	}
 	return "", ""
 }
@@ -181,9 +186,6 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 	observed := s.seen.acl.Entries
 	now := stamp(r.clock.Now())
 	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
-		if drifted {
-			status.DriftRepairs++
-		}
 		for _, line := range sound {
 			switch {
 			case drifted && nacl.Lost(line, observed):
@@ -191,8 +193,6 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 				// at the end.
 				setState(status, line, lostState(line, observed))
 				setAttempt(status, line, now) // the time that reads must lack it begins anew
-			case drifted && nacl.Overridden(line, observed):
-				setAttempt(status, line, now) // the next repair is for what happens after this one
 			case line.State == v1alpha1.RuleCreating && nacl.AtWork(line, observed):
 				setState(status, line, v1alpha1.RuleInstalled)
 			}
@@ -217,6 +217,10 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 		return nil
 	}
 	trouble := r.create(ctx, s, lines)
+	if drifted {
+		overridden := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return !nacl.Overridden(l, observed) })
+		trouble = r.finishRepair(ctx, s, lines, overridden, trouble)
+	}
 	if len(lines) > 0 {
 		trouble = errors.Join(trouble, r.readACL(ctx, s))
 	}

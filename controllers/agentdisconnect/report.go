@@ -10,11 +10,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
 // report is the one deferred write of the status that a person reads; events and metrics follow only after it succeeded.
 func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem) error {
 	before := s.reported()
+	s.noteObserved()
 	s.setConditions(trouble)
 	r.schedule(s, trouble)
 	if err := r.persist(ctx, s); err != nil {
@@ -29,10 +31,16 @@ func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem) err
 
 // setConditions brings the conditions in line with what the pass knows so far.
 func (s *scope) setConditions(trouble *problem) {
+	force := s.force()
 	setConditions(facts{
 		obj: s.obj, now: s.now, mode: s.mode, trouble: trouble,
-		aclRead: !s.seen.aclRead.IsZero(), open: s.openAddresses(), unsettled: s.seen.unsettled(s.status().Endpoints),
-		inForce: s.seen.inForce, endpointsRead: !s.seen.endpoints.at.IsZero(), mismatch: s.mismatch(), privateAtHome: s.privateAtHome(),
+		aclSeen:       lookedAt(s.seen.aclRead, s.options.ACLPollInterval),
+		agentsSeen:    lookedAt(s.seen.polledAt, s.options.AgentPollInterval),
+		hostsSeen:     lookedAt(s.seen.answered(s.status().Endpoints, s.now), s.options.LookupInterval),
+		endpointsSeen: lookedAt(s.seen.endpoints.at, s.options.ACLPollInterval+answerTTL),
+		open:          addressesOf(force.Open), elsewhere: s.elsewhere(), suspected: s.suspected(), own: force.Own, foreign: force.Foreign,
+		unsettled: s.unsettled(), failing: s.failing(), resolver: s.resolver, unasked: s.unasked(),
+		inForce: s.seen.inForce, mismatch: s.mismatch(), privateAtHome: s.privateAtHome(),
 		hit: s.hit(),
 	})
 }
@@ -54,16 +62,25 @@ type reported struct {
 	started, disconnected bool
 }
 
-// openAddresses are the addresses that the network ACL lets through as last read.
-func (s *scope) openAddresses() []string {
-	var open []string
-	if !s.seen.onSubnet(s.obj) {
-		return []string{"any address"}
+// addressesOf are the ranges of destinations.
+func addressesOf(destinations []nacl.Destination) []string {
+	var addresses []string
+	for _, destination := range destinations {
+		addresses = append(addresses, destination.CIDR.String())
 	}
-	for _, destination := range s.seen.open(s.obj) {
-		open = append(open, destination.CIDR.String())
+	return addresses
+}
+
+// elsewhere says that the network ACL that carries the rules is not the subnet's, as last read; empty: it is.
+func (s *scope) elsewhere() string {
+	switch acl := s.status().NetworkACL; {
+	case acl == nil || s.seen.onSubnet(s.obj):
+		return ""
+	case s.seen.acl == nil:
+		return "network ACL " + acl.ID + " is not found, as last read"
+	default:
+		return "subnet " + s.obj.Spec.SubnetID + " is not on network ACL " + acl.ID + ", as last read"
 	}
-	return open
 }
 
 // schedule says when the object is to be looked at again.

@@ -159,10 +159,10 @@ var _ = Describe("A manager that dies", func() {
 		Expect(err).NotTo(HaveOccurred())
 		w.expectRestored()
 
-		By("not having seen the agents disconnected, and so not saying that they were")
+		By("not having seen the agents, and so saying neither that they were disconnected nor that they were not")
 		w.setAgents(true)
 		seen := w.finish(ctx, obj, 15*time.Minute)
-		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateAgentsStayedConnected), describe(seen))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateAgentsNotObserved), describe(seen))
 	})
 
 	It("and is off while a run is asked for starts it when it is back, for all of its duration", func(ctx context.Context) {

@@ -34,6 +34,10 @@ type scope struct {
 	mode Mode
 	// seen is what earlier passes of this process saw.
 	seen *memory
+	// options are the manager's: how long a look is good for depends on its intervals.
+	options Options
+	// resolver names whom the manager asks for the addresses of hosts.
+	resolver string
 	// clients reach the Region of the run.
 	clients *aws.Clients
 	// proof is that the object is still as it is here.

@@ -39,7 +39,6 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 		sound, _ := s.ledger()
 		r.judge(s, sound)
 	}
-	s.seen.noteForce(s.obj, s.now)
 	return r.endIfAborted(ctx, s, r.fits(s, trouble))
 }
 

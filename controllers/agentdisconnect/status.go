@@ -19,15 +19,24 @@ type facts struct {
 	mode Mode
 	// trouble is what kept the pass from its work; nil: nothing.
 	trouble *problem
-	// aclRead says that the network ACL was read since the process began.
-	aclRead bool
-	// open are the destinations that the network ACL lets through, as last read.
+	// aclSeen, agentsSeen and hostsSeen are when the network ACL was read, ECS answered about the agents, and every host was
+	// looked up with an answer. endpointsSeen is when the VPC's endpoints were looked up.
+	aclSeen, agentsSeen, hostsSeen, endpointsSeen look
+	// open are the destinations that the network ACL lets through, as last read; own is how many rules of the run deny some,
+	// and foreign how many entries of others do.
 	open []string
-	// unsettled are the hosts whose set of addresses may still grow.
-	unsettled []string
-	// endpointsRead says that the VPC's endpoints were looked up since the process began.
-	endpointsRead bool
-	// inForce is since when the rules were seen to deny everything; zero: they were not yet, since the process began.
+	// elsewhere says that the subnet is not on the network ACL, or that there is none, as last read; empty: it is.
+	elsewhere string
+	// suspected is what reads show that is not acted on yet.
+	suspected    []string
+	own, foreign int
+	// unsettled are the hosts whose set of addresses may still grow, and failing those of which lookups are not answered,
+	// with the reason; resolver is whom they are asked of.
+	unsettled, failing []string
+	resolver           string
+	// unasked are container instances that count and whose hosts ECS was not asked for lately.
+	unasked []string
+	// inForce is since when reads show rules of the run in force; zero: the last one does not.
 	inForce time.Time
 	// mismatch says how the manager's own network path may have shaped what ECS named; empty: it doesn't look so.
 	mismatch string
@@ -104,9 +113,9 @@ func (f facts) succeeded() verdict {
 	case f.mode == ModeDeleting:
 		return verdict{unknown, v1alpha1.StateRestoring, "the object is being deleted, and no rule of the run is left"}
 	default:
-		message := fmt.Sprintf("the rules are gone; waiting for %s to be connected again", plural(len(stillDisconnected(status.Agents)), "agent", "agents"))
-		if len(stillDisconnected(status.Agents)) == 0 {
-			message = "the rules are gone; waiting for a second look at the agents"
+		message := "the rules are gone; waiting for a second look at the agents"
+		if away := stillDisconnected(status.Agents); len(away) > 0 {
+			message = fmt.Sprintf("the rules are gone; waiting for %s to be connected again", plural(len(away), "agent", "agents"))
 		}
 		return verdict{unknown, v1alpha1.StateRecovering, f.because(f.withTrouble(message))}
 	}
@@ -162,12 +171,14 @@ func (f facts) notBegun() verdict {
 
 func (f facts) running() verdict {
 	installed := f.rulesInstalled()
-	state, message := v1alpha1.StateInstalling, "the rules are not all in place yet"
-	if installed.status == yes {
-		state, message = v1alpha1.StateBlocking, installed.message
+	state, message := v1alpha1.StateInstalling, installed.message
+	if installed.status == yes || installed.reason == notObserved && f.lastReadBlocking() {
+		state = v1alpha1.StateBlocking
 	}
-	message = f.withTrouble(message)
-	for _, more := range []string{f.shortDuration(), f.changedSpec()} {
+	if installed.status != unknown { // then it has the trouble already
+		message = f.withTrouble(message)
+	}
+	for _, more := range []string{f.suspicions(), f.window(state), f.shortDuration(), f.changedSpec()} {
 		if more != "" {
 			message += "; " + more
 		}
@@ -178,40 +189,6 @@ func (f facts) running() verdict {
 // missed says whether the run is over without ever having begun.
 func missed(status *v1alpha1.AgentDisconnectStatus) bool {
 	return status.StartTime == nil && status.Abort != nil && status.Abort.Reason == v1alpha1.AbortStartDeadlineExceeded
-}
-
-// outcome is what a run that is over came to.
-func (f facts) outcome() verdict {
-	status := &f.obj.Status
-	back := "; the rules are gone and the agents are back"
-	if status.Agents == nil || status.Agents.ReconnectedTime == nil {
-		back = "; the rules are gone, but not every agent was seen connected again"
-		// Those of a cluster that is gone are not waited for.
-		if deadline := recoveryDeadline(status); !deadline.IsZero() && !status.CompletionTime.Time.Before(deadline) {
-			back += " within " + minutes(RecoveryTimeout)
-		}
-		if away := stillDisconnected(status.Agents); len(away) > 0 {
-			back += ": " + list(instanceIDs(away))
-		}
-	}
-	if allLeft(status.Agents) {
-		back = "; the rules are gone"
-	}
-	if acl := status.NetworkACL; acl != nil && acl.State == v1alpha1.CloneAdopted {
-		back += fmt.Sprintf("; the original %s was deleted, so clone %s stays as the subnet's network ACL", acl.OriginalID, acl.ID)
-	}
-	switch stayed := neverDisconnected(status.Agents); {
-	case missed(status):
-		return verdict{no, status.Abort.Reason, status.Abort.Message}
-	case status.Abort != nil:
-		return verdict{no, status.Abort.Reason, status.Abort.Message + back}
-	case len(stayed) > 0 || status.Agents == nil || len(status.Agents.ContainerInstances) == 0:
-		return verdict{no, v1alpha1.StateAgentsStayedConnected, fmt.Sprintf("%s never seen disconnected: %s%s", plural(len(stayed), "agent was", "agents were"), list(instanceIDs(stayed)), back)}
-	case status.Agents.ReconnectedTime == nil:
-		return verdict{no, v1alpha1.StateAgentsDidNotReconnect, "all agents were seen disconnected" + back}
-	default:
-		return verdict{yes, v1alpha1.StateCompleted, "all agents were seen disconnected" + back}
-	}
 }
 
 func (f facts) endpointsDiscovered() verdict {
@@ -226,14 +203,19 @@ func (f facts) endpointsDiscovered() verdict {
 		return verdict{unknown, "NotDiscovered", "ECS has not been asked yet for the endpoints of the agents"}
 	case host != "":
 		return verdict{unknown, "NotLookedUp", host + " has not been looked up yet"}
-	case len(f.unsettled) > 0 && (f.mode == ModePending || f.mode == ModeActive):
-		return verdict{yes, "Discovered", describeEndpoints(endpoints) + "; lookups go on, more may be found for " + list(f.unsettled) + f.andMismatch()}
-	case f.mode == ModePending || f.mode == ModeActive:
+	case f.lookingUp() && !f.hostsSeen.fresh(f.now):
+		return f.unobserved(f.hostsSeen, "the hosts were last looked up with an answer at %s", "the hosts have not been looked up")
+	case f.lookingUp() && len(f.unsettled)+len(f.failing)+len(f.unasked) > 0:
+		return verdict{yes, "Discovered", describeEndpoints(endpoints) + f.mayGrow() + f.andMismatch()}
+	case f.lookingUp():
 		return verdict{yes, "Settled", fmt.Sprintf("%s; lookups found no other for %s", describeEndpoints(endpoints), minutes(settledAfter)) + f.andMismatch()}
 	default:
 		return verdict{yes, "Discovered", describeEndpoints(endpoints)}
 	}
 }
+
+// lookingUp reports whether the hosts are looked up again and again.
+func (f facts) lookingUp() bool { return f.mode == ModePending || f.mode == ModeActive }
 
 func (f facts) rulesInstalled() verdict {
 	status := &f.obj.Status
@@ -248,32 +230,21 @@ func (f facts) rulesInstalled() verdict {
 		return verdict{no, "Restoring", f.left()}
 	case status.NetworkACL != nil && status.NetworkACL.Mode == v1alpha1.NetworkACLModeClone && status.NetworkACL.State != v1alpha1.CloneServing:
 		return verdict{no, "Cloning", fmt.Sprintf("clone %s of network ACL %s does not serve the subnet yet", aclID(status), status.NetworkACL.OriginalID)}
-	case !f.aclRead:
-		return verdict{unknown, "NotRead", "the network ACL has not been read yet"}
+	case f.aclSeen.at.IsZero():
+		return verdict{unknown, "NotRead", f.withTrouble(fmt.Sprintf("network ACL %s has not been read since the rules were installed or the manager started", aclID(status)))}
+	case !f.aclSeen.fresh(f.now):
+		return f.unobserved(f.aclSeen, "network ACL "+aclID(status)+" was last read at %s", "")
 	case len(desired(f.obj)) == 0:
 		return verdict{no, "Incomplete", "no address to deny is known: status.endpoints was edited"}
+	case f.elsewhere != "":
+		return verdict{no, "SubnetElsewhere", f.elsewhere}
 	case len(f.open) > 0:
-		return verdict{no, "Incomplete", fmt.Sprintf("network ACL %s does not deny %s yet", aclID(status), list(f.open))}
+		return verdict{no, "Incomplete", fmt.Sprintf("network ACL %s does not deny %s, as last read", aclID(status), list(f.open))}
+	case f.own == 0:
+		return verdict{no, "DeniedByOthers", fmt.Sprintf("network ACL %s%s denies %s by %s of a third party, and none by a rule of this run",
+			aclID(status), f.howUsed(), describeEndpoints(status.Endpoints), plural(f.foreign, "entry", "entries"))}
 	default:
-		return verdict{yes, "Installed", fmt.Sprintf("network ACL %s%s denies %s: read back", aclID(status), f.howUsed(), describeDenied(status)) + describeExempt(status.Exemptions)}
-	}
-}
-
-func (f facts) agentsDisconnected() verdict {
-	agents := f.obj.Status.Agents
-	connected := stillConnected(agents)
-	switch {
-	case agents == nil || f.obj.Status.StartTime == nil:
-		return verdict{no, "NotStarted", "the run has not begun"}
-	case allDisconnected(agents):
-		return verdict{yes, "AllDisconnected", fmt.Sprintf("ECS says on two polls in a row that %s disconnected", plural(int(*agents.Total), "agent is", "agents are"))}
-	case f.mode != ModeActive && f.mode != ModeSuspended:
-		return verdict{no, "Reconnected", plural(len(connected), "agent is", "agents are") + " connected"}
-	case f.mode == ModeSuspended:
-		return verdict{no, "Suspended", plural(len(connected), "agent is", "agents are") + " connected while the rules are lifted"}
-	default:
-		return verdict{no, "SomeConnected", fmt.Sprintf("%s still connected: %s. %s%s",
-			plural(len(connected), "agent is", "agents are"), list(instanceIDs(connected)), f.whyConnected(), f.uncounted())}
+		return verdict{yes, "Installed", fmt.Sprintf("network ACL %s%s denies %s by %s: read back", aclID(status), f.howUsed(), describeDenied(status), f.byRules()) + describeExempt(status.Exemptions)}
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
+const theWindow = "; until AgentsDisconnected is True, RunTask still answers with a task, which hangs in PENDING"
+
 func messageOf(f facts, conditionType string) string {
 	setConditions(f)
 	c := meta.FindStatusCondition(f.obj.Status.Conditions, conditionType)
@@ -46,7 +48,7 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 		},
 		"all stayed": {
 			over(restored, backAgain, completed(12)),
-			"2 agents were never seen disconnected: 3f1b, 7c9e; the rules are gone and the agents are back",
+			"2 agents were never seen disconnected: 3f1b, 7c9e; the rules are gone and the agents are connected",
 		},
 		"one stayed and left later": {
 			over(agents(true, false), func(f *facts) {
@@ -54,19 +56,31 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 				count(f.obj.Status.Agents)
 			},
 				restored, backAgain, completed(12)),
-			"all agents were seen disconnected; the rules are gone and the agents are back",
+			"all agents were seen disconnected; the rules are gone and the agents are back; 1 container instance left the cluster during the run: 3f1b",
 		},
 		"one did not come back in time": {
 			over(agents(false, false), restored, agents(true), completed(21)),
 			"all agents were seen disconnected; the rules are gone, but not every agent was seen connected again within 10 minutes: 7c9e",
 		},
-		"nobody could look whether they came back": {
+		"none came back in time": {
 			over(agents(false, false), restored, completed(21)),
 			"all agents were seen disconnected; the rules are gone, but not every agent was seen connected again within 10 minutes: 3f1b, 7c9e",
 		},
+		"nobody could look whether they came back": {
+			over(agents(false, false), restored, unknownAgents, completed(21)),
+			"all agents were seen disconnected; the rules are gone, but ECS did not say on two polls in a row whether 2 agents are connected: 3f1b, 7c9e",
+		},
+		"nobody looked for the last minutes of the run": {
+			over(restored, backAgain, observed(4), completed(12)),
+			"ECS last answered about the agents at 2026-01-02T03:08:05Z, and the run lasted until 2026-01-02T03:14:05Z: whether 2 agents were disconnected is not known: 3f1b, 7c9e; the rules are gone and the agents are connected",
+		},
+		"rules were put back": {
+			over(agents(false, false), restored, backAgain, completed(12), func(f *facts) { f.obj.Status.DriftRepairs = 3 }),
+			"all agents were seen disconnected; the rules are gone and the agents are back; 3 repairs of rules that a third party removed or overrode",
+		},
 		"they seemed to be back, on a single look": {
 			over(agents(false, false), restored, agents(true, true), completed(21)),
-			"all agents were seen disconnected; the rules are gone, but not every agent was seen connected again within 10 minutes",
+			"all agents were seen disconnected; the rules are gone, but not every agent was seen connected again",
 		},
 		"one stayed, another did not come back": {
 			over(agents(true, false), restored, completed(21)),
@@ -94,44 +108,77 @@ func TestMessagesOnTheWay(t *testing.T) {
 		want      string
 	}{
 		"installing": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, lets("192.0.2.3/32")),
-			"network ACL " + testACL + " does not deny 192.0.2.3/32 yet"},
+			"network ACL " + testACL + " does not deny 192.0.2.3/32, as last read"},
 		"many to install": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, lets("1.0.0.0/32", "2.0.0.0/32", "3.0.0.0/32", "4.0.0.0/32", "5.0.0.0/32")),
-			"network ACL " + testACL + " does not deny 1.0.0.0/32, 2.0.0.0/32, 3.0.0.0/32 and 2 more yet"},
+			"network ACL " + testACL + " does not deny 1.0.0.0/32, 2.0.0.0/32, 3.0.0.0/32 and 2 more, as last read"},
 		"blocking": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, read),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts: read back"},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow},
 		"blocking in trouble": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, read, stopped(aPerson)),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts: read back; grant it"},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back; grant it" + theWindow},
 		"a short run": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, read, func(f *facts) { f.obj.Spec.Duration.Duration = 5*time.Minute - time.Second }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts: read back; a run of less than 5 minutes proves little, since agents take 1 to 4 minutes to notice"},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow + "; a run of less than 5 minutes proves little, since agents take 1 to 4 minutes to notice"},
 		"a run of five minutes": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, read, func(f *facts) { f.obj.Spec.Duration.Duration = 5 * time.Minute }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts: read back"},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow},
 		"one connected, within the time that agents take": {v1alpha1.ConditionAgentsDisconnected,
 			facing(ModeActive, started, read, agents(true, false), func(f *facts) { f.now = f.now.Add(-time.Second) }),
 			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes"},
 		"one connected for too long": {v1alpha1.ConditionAgentsDisconnected,
-			facing(ModeActive, started, read, agents(true, false), func(f *facts) { f.endpointsRead = true }),
+			facing(ModeActive, started, read, agents(true, false), func(f *facts) { f.endpointsSeen = lookedAt(f.now, 0) }),
 			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and those are past. " +
-				"Checked: the network ACL denies all 3 addresses of 2 hosts; lookups find no other address; no VPC endpoint of ECS gives the agents another path. " +
+				"Checked: the network ACL denies all 3 addresses of 2 hosts; lookups find no other address; ECS names no other host; no VPC endpoint of ECS gives the agents another path. " +
 				"Left as a cause, the most likely first: " +
-				"(1) they connect to a host that ECS named to them alone: the agent's log names it, and spec.additionalEndpoints takes it; " +
+				"(1) they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it; " +
 				"(2) they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead"},
 		"one connected for too long, and much is open": {v1alpha1.ConditionAgentsDisconnected,
 			facing(ModeActive, started, lets("192.0.2.3/32"), agents(true, false), stillGrowing, func(f *facts) {
-				f.endpointsRead, f.privateAtHome = true, []string{"eni-1 of vpce-1"}
+				f.endpointsSeen, f.privateAtHome = lookedAt(f.now, 0), []string{"eni-1 of vpce-1"}
 				f.obj.Status.StartedWith = &v1alpha1.StartedWith{Sessions: []v1alpha1.Session{v1alpha1.SessionTCS}}
 				f.obj.Status.Agents.Uncounted = new(int32(1))
 			}),
-			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and those are past. " +
+			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and those are past. Checked: ECS names no other host. " +
 				"Left as a cause, the most likely first: " +
 				"(1) spec.sessions leaves ACS out, and ECS goes by that session alone; " +
 				"(2) the network ACL does not deny 192.0.2.3/32; " +
 				"(3) they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts; " +
 				"(4) an address of ecs-t.example is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server); " +
-				"(5) they connect to a host that ECS named to them alone: the agent's log names it, and spec.additionalEndpoints takes it; " +
+				"(5) they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it; " +
 				"(6) they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead. " +
 				"1 further container instance in the subnet does not count: not connected before the start, or joined since"},
 		"all disconnected": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, read, agents(false, false)),
 			"ECS says on two polls in a row that 2 agents are disconnected"},
+		"nobody asked ECS lately": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, read, agents(true, false), unseen, stopped(aPerson)),
+			"ECS last answered about the agents at 2026-01-02T03:08:05Z; grant it"},
+		"nobody asked ECS since a restart": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, agents(false, false), restarted, stopped(aPerson)),
+			"ECS has not answered about the agents since the manager started; grant it"},
+		"asked once": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, read, unknownAgents),
+			"ECS has not said the same of 2 agents on two polls in a row: 3f1b, 7c9e"},
+		"nobody read the network ACL lately": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, read, unseen, stopped(aPerson)),
+			"network ACL " + testACL + " was last read at 2026-01-02T03:08:05Z; grant it" + theWindow},
+		"nobody looked up lately": {v1alpha1.ConditionEndpointsDiscovered, facing(ModeActive, started, unseen),
+			"the hosts were last looked up with an answer at 2026-01-02T03:08:05Z"},
+		"disconnected, and nobody read the network ACL lately": {v1alpha1.ConditionAgentsDisconnected,
+			facing(ModeActive, started, read, agents(false, false), func(f *facts) { f.aclSeen.at = f.now.Add(-time.Minute) }),
+			"whether rules of this run keep the agents disconnected is not known: network ACL " + testACL + " was last read at 2026-01-02T03:08:05Z"},
+		"disconnected while the rules are not in force": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, lets("192.0.2.3/32"), agents(false, false)),
+			"2 agents are disconnected, while the rules of this run are not in force, as last read: that does not count"},
+		"disconnected, but not seen so under the rules": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, read, agents(false, false), uncredited),
+			"2 agents are disconnected, 2 of them not yet on two polls while the rules of this run are in force: 3f1b, 7c9e"},
+		"denied by others too": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, read, func(f *facts) { f.own, f.foreign = 2, 1 }),
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 2 rules of this run and 1 entry of a third party: read back"},
+		"denied by others alone": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, read, func(f *facts) { f.own, f.foreign = 0, 1 }),
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 1 entry of a third party, and none by a rule of this run"},
+		"a host fails": {v1alpha1.ConditionEndpointsDiscovered, facing(ModeActive, started, func(f *facts) {
+			f.failing, f.resolver = []string{"ecs-t.example (AAAA: the DNS server fails)"}, "DNS server 10.0.0.2:53"
+		}), "3 addresses of 2 hosts; lookups fail: ecs-t.example (AAAA: the DNS server fails), asked of DNS server 10.0.0.2:53"},
+		"ECS was not asked for hosts": {v1alpha1.ConditionEndpointsDiscovered, facing(ModeActive, started, func(f *facts) { f.unasked = []string{one} }),
+			"3 addresses of 2 hosts; ECS was not asked in the last 10 minutes which hosts 1 agent connects to: 3f1b"},
+		"something is suspected": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, lets("192.0.2.3/32"), func(f *facts) {
+			f.suspected = []string{"rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z decides)"}
+		}), "network ACL " + testACL + " does not deny 192.0.2.3/32, as last read; suspected: rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z decides)"},
+		"one connected again": {v1alpha1.ConditionAgentsDisconnected, facing(ModeExpired, started, agents(false, false), agents(true, false), restored),
+			"1 agent is connected again; 1 agent is disconnected: 7c9e"},
+		"one stayed connected, one is connected again": {v1alpha1.ConditionAgentsDisconnected, facing(ModeExpired, started, agents(true, false), restored, backAgain, completed(12)),
+			"1 agent is connected again; 1 agent is connected and was never seen disconnected"},
 		"still looking": {v1alpha1.ConditionEndpointsDiscovered, facing(ModeActive, started, read, stillGrowing),
 			"3 addresses of 2 hosts; lookups go on, more may be found for ecs-t.example"},
 		"settled": {v1alpha1.ConditionEndpointsDiscovered, facing(ModeActive, started, read),
@@ -166,16 +213,16 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"cloning": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, cloning(v1alpha1.CloneReady), read),
 			"clone " + testACL + " of network ACL " + testOriginal + " does not serve the subnet yet"},
 		"blocking by a clone": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, cloning(v1alpha1.CloneServing), read),
-			"network ACL " + testACL + " (a clone of " + testOriginal + ", which other subnets share) denies 3 addresses of 2 hosts: read back"},
+			"network ACL " + testACL + " (a clone of " + testOriginal + ", which other subnets share) denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow},
 		"restoring a clone": {v1alpha1.ConditionSucceeded, facing(ModeExpired, started, cloning(v1alpha1.CloneServing)),
 			"clone " + testACL + " of network ACL " + testOriginal + " is left to undo"},
 		"over, its clone adopted": {v1alpha1.ConditionSucceeded,
 			facing(ModeAborted, started, cloning(v1alpha1.CloneAdopted), aborted(v1alpha1.AbortOriginalDeleted), restored, backAgain, completed(12)),
-			"this was seen; the rules are gone and the agents are back; the original " + testOriginal + " was deleted, so clone " + testACL + " stays as the subnet's network ACL"},
+			"this was seen; the rules are gone and the agents are connected; the original " + testOriginal + " was deleted, so clone " + testACL + " stays as the subnet's network ACL"},
 		"changed while on": {v1alpha1.ConditionSucceeded, facing(ModeActive, started, read, func(f *facts) {
 			f.obj.Status.StartedWith = startedWith(&f.obj.Spec)
 			f.obj.Spec.Mode, f.obj.Spec.RunID, f.obj.Spec.OnDrift = v1alpha1.ModePlan, "two", v1alpha1.OnDriftAbort
-		}), "network ACL " + testACL + " denies 3 addresses of 2 hosts: read back; changed after the start and without effect on this run: mode, onDrift, runID"},
+		}), "network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow + "; changed after the start and without effect on this run: mode, onDrift, runID"},
 		"recovering": {v1alpha1.ConditionSucceeded, facing(ModeExpired, started, agents(false, true), restored),
 			"the rules are gone; waiting for 1 agent to be connected again"},
 		"recovering, nearly": {v1alpha1.ConditionSucceeded, facing(ModeExpired, started, restored),
@@ -209,7 +256,7 @@ func TestTheTimeOfATransitionStaysAsLongAsTheStatus(t *testing.T) {
 	setConditions(f)
 	first := meta.FindStatusCondition(f.obj.Status.Conditions, v1alpha1.ConditionRulesInstalled).LastTransitionTime
 	g.Expect(first.Time).To(BeTemporally("==", f.now.Truncate(time.Second)))
-	f.now = f.now.Add(time.Minute)
+	f.now = f.now.Add(59 * time.Second)
 	setConditions(f)
 	g.Expect(meta.FindStatusCondition(f.obj.Status.Conditions, v1alpha1.ConditionRulesInstalled).LastTransitionTime).To(Equal(first))
 }
@@ -239,11 +286,21 @@ func drawFacts(t *rapid.T) facts {
 		count(obj.Status.Agents)
 	}
 	f.trouble = rapid.SampledFrom([]*problem{nil, aPerson, theWeight, refuse(v1alpha1.ReasonHostNotResolved, "%s", strings.Repeat("y", 400))}).Draw(t, "trouble")
-	f.aclRead = rapid.Bool().Draw(t, "ACL read")
+	drawLook := func(name string) look {
+		return lookedAt(rapid.SampledFrom([]time.Time{{}, f.now, f.now.Add(-time.Minute)}).Draw(t, name), 0)
+	}
+	f.aclSeen, f.agentsSeen, f.hostsSeen, f.endpointsSeen = drawLook("ACL read"), drawLook("polled"), drawLook("looked up"), drawLook("VPC endpoints")
 	f.open = rapid.SliceOfN(rapid.Just("192.0.2.1/32"), 0, 5).Draw(t, "open")
 	f.unsettled = rapid.SliceOfN(rapid.Just(strings.Repeat("z", 253)), 0, 5).Draw(t, "unsettled")
-	f.endpointsRead = rapid.Bool().Draw(t, "endpoints read")
 	f.mismatch = rapid.SampledFrom([]string{"", strings.Repeat("m", 400)}).Draw(t, "mismatch")
+	f.own, f.foreign = rapid.IntRange(0, 2).Draw(t, "own"), rapid.IntRange(0, 2).Draw(t, "foreign")
+	f.elsewhere = rapid.SampledFrom([]string{"", strings.Repeat("e", 200)}).Draw(t, "elsewhere")
+	f.suspected = rapid.SliceOfN(rapid.Just(strings.Repeat("s", 200)), 0, 5).Draw(t, "suspected")
+	f.failing = rapid.SliceOfN(rapid.Just(strings.Repeat("f", 300)), 0, 5).Draw(t, "failing")
+	f.unasked = rapid.SliceOfN(rapid.Just(strings.Repeat("x", 400)), 0, 5).Draw(t, "unasked")
+	if rapid.Bool().Draw(t, "in force") {
+		f.inForce = testStart
+	}
 	f.privateAtHome = rapid.SliceOfN(rapid.Just("eni-1 of vpce-1"), 0, 5).Draw(t, "private at home")
 	return f
 }
@@ -298,9 +355,16 @@ func TestConditionsAreWholeAndBoundedWhateverTheFacts(t *testing.T) {
 		}
 		if meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionRulesInstalled) {
 			g.Expect(f.mode).To(Equal(ModeActive), "only while the run is on")
-			g.Expect(f.aclRead && len(f.open) == 0).To(BeTrue(), "only what was read back")
+			g.Expect(f.aclSeen.fresh(f.now) && f.own > 0 && f.elsewhere == "" && len(f.open) == 0).To(BeTrue(), "only what was read back")
 			acl := f.obj.Status.NetworkACL
 			g.Expect(acl == nil || acl.Mode == v1alpha1.NetworkACLModeInPlace || acl.State == v1alpha1.CloneServing).To(BeTrue(), "only where it acts on the subnet")
+		}
+		if succeeded.Status != metav1.ConditionUnknown {
+			g.Expect(meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAgentsDisconnected)).To(BeFalse(), "nothing is disconnected by a run that is over")
+		}
+		if meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAgentsDisconnected) {
+			g.Expect(f.agentsSeen.fresh(f.now)).To(BeTrue(), "ECS was not asked lately")
+			g.Expect(f.mode != ModeActive || f.aclSeen.fresh(f.now) && !f.inForce.IsZero()).To(BeTrue(), "only by rules of the run")
 		}
 		if succeeded.Reason == v1alpha1.StateSuspended && f.obj.Status.StartTime != nil {
 			g.Expect(lifted(&f.obj.Status)).To(BeTrue(), "suspended only when the rules are lifted")

@@ -29,6 +29,7 @@ func facing(mode Mode, all ...happened) facts {
 	obj.Generation = 3
 	obj.Spec.Duration = metav1.Duration{Duration: 10 * time.Minute}
 	f := facts{obj: obj, now: testStart.Add(5 * time.Minute), mode: mode}
+	f.agentsSeen, f.hostsSeen = lookedAt(f.now, 0), lookedAt(f.now, 0)
 	for _, h := range all {
 		h(&f)
 	}
@@ -61,7 +62,7 @@ func started(f *facts) {
 	status.NetworkACL = &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace}
 	status.Agents = &v1alpha1.Agents{ContainerInstances: []v1alpha1.ContainerInstance{
 		{ARN: one, Connected: new(true)}, {ARN: two, Connected: new(true)},
-	}}
+	}, ObservedTime: at(10)}
 	count(status.Agents)
 	for i, address := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
 		status.Rules = append(status.Rules, v1alpha1.Rule{
@@ -70,10 +71,10 @@ func started(f *facts) {
 	}
 }
 
-func read(f *facts) { f.aclRead = true }
+func read(f *facts) { f.aclSeen, f.inForce, f.own = lookedAt(f.now, 0), testStart, 3 }
 
 func lets(open ...string) happened {
-	return func(f *facts) { f.aclRead, f.open = true, open }
+	return func(f *facts) { f.aclSeen, f.open = lookedAt(f.now, 0), open }
 }
 
 // agents says of both what ECS last said, and that it counts as having been seen disconnected.
@@ -88,6 +89,31 @@ func agents(connected ...bool) happened {
 		}
 		count(f.obj.Status.Agents)
 	}
+}
+
+// unseen: nothing was looked at for a minute. restarted: nothing was since the manager started.
+func unseen(f *facts) {
+	past := lookedAt(f.now.Add(-time.Minute), 0)
+	f.aclSeen, f.agentsSeen, f.hostsSeen, f.endpointsSeen = past, past, past, past
+}
+
+func restarted(f *facts) {
+	f.aclSeen, f.agentsSeen, f.hostsSeen, f.endpointsSeen = look{}, look{}, look{}, look{}
+}
+
+// uncredited: the agents were not seen disconnected under the run's rules.
+func uncredited(f *facts) {
+	for i := range f.obj.Status.Agents.ContainerInstances {
+		f.obj.Status.Agents.ContainerInstances[i].DisconnectedTime = nil
+	}
+}
+
+// unknownAgents: ECS did not say lately what the agents do.
+func unknownAgents(f *facts) { forgetAgents(f.obj.Status.Agents, arnsOf(f.obj.Status.Agents)) }
+
+// observed: ECS last answered about the agents then, of the time that the run was on.
+func observed(minute float64) happened {
+	return func(f *facts) { f.obj.Status.Agents.ObservedTime = at(minute) }
 }
 
 // restored: the rules are gone, all of them.

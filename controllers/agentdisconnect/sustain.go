@@ -63,7 +63,7 @@ func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 	case !s.seen.aclRead.IsZero():
 		trouble = errors.Join(trouble, r.repair(ctx, s, sound))
 	}
-	s.seen.noteForce(s.obj, s.now)
+	s.creditDisconnections()
 	return trouble
 }
 
@@ -118,7 +118,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			if !due {
 				return nil
 			}
-			return r.readACL(ctx, s)
+			return r.fetchACL(ctx, s)
 		},
 		func() error { return r.sight(ctx, s, due, &t) },
 		func() (err error) { t.agentsGone, err = r.watchAgents(ctx, s, status.StartTime.Time); return },
@@ -141,12 +141,16 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if len(t.subnet.ranges) > 0 {
 		s.seen.subnetRanges = t.subnet.ranges
 	}
-	s.join(t.hosts, t.private)
+	named, unanswered := r.askAgain(ctx, s)
+	s.join(append(t.hosts, named...), t.private)
 	if t.privateRead {
 		s.releasePrivate(t.private)
 	}
 	s.exempt()
-	return errors.Join(trouble, r.judgeTarget(ctx, s, due, &t))
+	if s.aclRead {
+		s.noteForce()
+	}
+	return errors.Join(trouble, unanswered, r.confirmForce(ctx, s), r.judgeTarget(ctx, s, due, &t))
 }
 
 // sighting is what a pass saw of the target beside the network ACL.
@@ -201,7 +205,7 @@ func (r *Reconciler) sightJoined(ctx context.Context, s *scope, t *sighting) ([]
 	unanswered := r.askForHosts(ctx, s, clusterARN, uncounted)
 	perInstance := make(map[string][]discovery.Host, len(uncounted))
 	for _, arn := range uncounted {
-		perInstance[arn] = s.seen.hosts[arn]
+		perInstance[arn] = s.seen.hosts[arn].hosts
 	}
 	return wantedHosts(s.startSpec(), perInstance), unanswered
 }
@@ -255,8 +259,18 @@ func (s *scope) nextACLRead(options Options) time.Time {
 	return earliest(look, s.seen.aclRead.Add(options.ACLPollInterval))
 }
 
-// readACL reads the run's network ACL into the memory, and that which a clone was copied from.
+// readACL reads the run's network ACL into the memory, and that which a clone was copied from, and notes whether the rules are
+// in force.
 func (r *Reconciler) readACL(ctx context.Context, s *scope) error {
+	if err := r.fetchACL(ctx, s); err != nil {
+		return err
+	}
+	s.noteForce()
+	return nil
+}
+
+// fetchACL is readACL without a look at what else the pass knows, for use beside other calls.
+func (r *Reconciler) fetchACL(ctx context.Context, s *scope) error {
 	recorded := s.status().NetworkACL
 	var acl, original *nacl.ACL
 	var err error
@@ -281,7 +295,9 @@ func (r *Reconciler) readACL(ctx context.Context, s *scope) error {
 
 // abortIfConfirmed ends the run once two looks at the target found the same.
 func (s *scope) abortIfConfirmed(reason, format string, args ...any) {
-	if s.seen.target.confirmed(reason, s.now) {
+	confirmed := s.seen.target.confirmed(reason, s.now)
+	s.seen.target.what = fmt.Sprintf(format, args...)
+	if confirmed {
 		s.abort(reason, format, args...)
 	}
 }

@@ -86,6 +86,8 @@ func (r *Reconciler) noteTags(s *scope) {
 		s.seen.tags, s.seen.stripped = maps.Clone(acl.Tags), suspicion{}
 	case s.seen.stripped.confirmed("stripped", s.now):
 		s.seen.tags = maps.Clone(acl.Tags)
+	default:
+		s.seen.stripped.what = "the run's ownership tags were removed from network ACL " + acl.ID
 	}
 }
 

@@ -81,7 +81,8 @@ var _ = Describe("The verdict", func() {
 		w.expired(ctx, obj)
 		w.restartAs("AKIAUNKNOWN000000001")
 		seen := w.finish(ctx, obj, 12*time.Minute)
-		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateAgentsDidNotReconnect), describe(seen))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateAgentsNotObserved), describe(seen))
+		Expect(condition(seen, v1alpha1.ConditionAgentsDisconnected).Status).To(Equal(metav1.ConditionUnknown), describe(seen))
 		Expect(seen.Finalizers).To(BeEmpty())
 	})
 

@@ -67,8 +67,8 @@ func TestLookupGivesTheUnionOfRotatingAnswers(t *testing.T) {
 	r, _ := resolver(t, dns.Options{Zone: z})
 	answers := r.Lookup(t.Context(), []string{a, b}, false)
 	g.Expect(answers).To(HaveLen(2))
-	g.Expect(answers[a]).To(Equal(discovery.Answer{Addresses: addresses("52.119.219.115", "52.119.220.39", "52.119.223.69"), Lookups: 4}))
-	g.Expect(answers[b]).To(Equal(discovery.Answer{Addresses: addresses("52.119.219.118", "52.119.221.107", "52.119.223.82"), Lookups: 4}))
+	g.Expect(answers[a]).To(Equal(discovery.Answer{Addresses: addresses("52.119.219.115", "52.119.220.39", "52.119.223.69"), Lookups: 4, Families: []discovery.Family{{Record: "A"}}}))
+	g.Expect(answers[b]).To(Equal(discovery.Answer{Addresses: addresses("52.119.219.118", "52.119.221.107", "52.119.223.82"), Lookups: 4, Families: []discovery.Family{{Record: "A"}}}))
 }
 
 func TestLookupOfNothingAsksNothing(t *testing.T) {
@@ -84,7 +84,7 @@ func TestLookupBehindACacheGivesTheOneThatItHolds(t *testing.T) {
 	z := &zone{hosts: map[string][]netip.Addr{"ecs-a.example": addresses("192.0.2.1", "192.0.2.2")}}
 	r, _ := resolver(t, dns.Options{Zone: z, HoldTTL: true})
 	g.Expect(r.Lookup(t.Context(), []string{"ecs-a.example"}, false)["ecs-a.example"]).
-		To(Equal(discovery.Answer{Addresses: addresses("192.0.2.1"), Lookups: 4}))
+		To(Equal(discovery.Answer{Addresses: addresses("192.0.2.1"), Lookups: 4, Families: []discovery.Family{{Record: "A"}}}))
 }
 
 func TestLookupLeavesOutWhatNoAgentConnectsToOverANetwork(t *testing.T) {

@@ -226,6 +226,11 @@ func (r *Region) SetContainerInstanceStatus(arn, status string) {
 	r.editInstance(arn, func(i *ContainerInstance) { i.Status = status })
 }
 
+// SetACSEndpoint changes the endpoint that ECS names for a container instance, for the session with ACS.
+func (r *Region) SetACSEndpoint(arn, endpoint string) {
+	r.editInstance(arn, func(i *ContainerInstance) { i.ACSEndpoint = endpoint })
+}
+
 func (r *Region) editInstance(arn string, edit func(*ContainerInstance)) {
 	_ = r.change(func(s *state) error { // the only error is the one below
 		i, ok := s.instances.m[arn]
@@ -234,7 +239,7 @@ func (r *Region) editInstance(arn string, edit func(*ContainerInstance)) {
 		}
 		before := i
 		edit(&i)
-		if i.AgentConnected == before.AgentConnected && i.Status == before.Status {
+		if i.AgentConnected == before.AgentConnected && i.Status == before.Status && i.ACSEndpoint == before.ACSEndpoint {
 			return fmt.Errorf("nothing to change")
 		}
 		i.Version++

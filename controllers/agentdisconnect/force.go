@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// force is what the network ACL as last read does with the run's destinations. Where it is not the subnet's it does nothing.
+func (s *scope) force() nacl.Force {
+	if !s.seen.onSubnet(s.obj) {
+		return nacl.Force{Open: s.desired()}
+	}
+	sound, _ := s.ledger()
+	return nacl.Enforcement(sound, s.seen.acl.Entries, s.desired())
+}
+
+// noteForce notes, after a read of the network ACL, since when rules of this run have been in force. A read that shows
+// otherwise ends that, also where it may only lag: what agents do meanwhile is not credited to the run.
+func (s *scope) noteForce() {
+	switch inForce := s.force().InForce(); {
+	case !inForce:
+		s.seen.inForce = time.Time{}
+	case s.seen.inForce.IsZero():
+		s.seen.inForce = s.now
+	}
+}
+
+// confirmForce reads the network ACL once more where agents were seen disconnected since it was last read: they count only if
+// the rules are in force after that too.
+func (r *Reconciler) confirmForce(ctx context.Context, s *scope) error {
+	if s.aclRead || s.seen.inForce.IsZero() || !s.seen.twoPolls(s.seen.inForce) || !s.hasUncredited() {
+		return nil
+	}
+	return r.readACL(ctx, s)
+}
+
+// hasUncredited reports whether an agent that counts is disconnected and was not seen so under the run's rules.
+func (s *scope) hasUncredited() bool {
+	return len(selectARNs(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
+		return i.DisconnectedTime == nil && !ptr.Deref(i.Connected, true)
+	})) > 0
+}
+
+// creditDisconnections notes which agents were seen disconnected under rules of this run.
+func (s *scope) creditDisconnections() {
+	agents := s.status().Agents
+	if s.mode != ModeActive || agents == nil || !s.seen.underRules() {
+		return
+	}
+	for i := range agents.ContainerInstances {
+		instance := &agents.ContainerInstances[i]
+		connected, left, agreed := s.seen.agreed(instance.ARN, s.seen.inForce)
+		if agreed && !connected && !left && instance.DisconnectedTime == nil {
+			instance.DisconnectedTime = stamp(s.now)
+		}
+	}
+	if allDisconnected(agents) && agents.DisconnectedTime == nil {
+		agents.DisconnectedTime = stamp(s.now)
+	}
+}

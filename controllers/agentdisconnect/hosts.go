@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+)
+
+const (
+	// endpointTTL is how soon ECS is asked again for the endpoints of a run that can't begin since a host isn't resolved: by then
+	// it may name another. With many container instances it is many calls.
+	endpointTTL = time.Minute
+	// hostsInterval is how often ECS is asked again which hosts an agent connects to: it may name others at any time, and agents
+	// themselves ask every 12 hours.
+	hostsInterval = 5 * time.Minute
+	// hostsLately is how old an answer may be for the hosts to count as known: a second try is in it.
+	hostsLately = 2 * hostsInterval
+	// hostsAPass bounds the calls that ask again in one pass. With a pass every 5 seconds it is 4 a second, which takes all
+	// agents that a run can count within the interval.
+	hostsAPass = 20
+	// hostsRetry is how soon an agent is asked for again of which ECS gave no usable answer.
+	hostsRetry = 30 * time.Second
+)
+
+// namedHosts are the hosts that ECS named to one container instance, ever.
+type namedHosts struct {
+	hosts []discovery.Host
+	// at is when ECS last answered, and tried when it was last asked.
+	at, tried time.Time
+}
+
+// askForHosts asks ECS which hosts the agents of container instances connect to: of those of which it never said so, and
+// again of those of which it said so long ago.
+func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN string, instances []string) error {
+	if s.status().StartTime == nil && unresolved(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
+		clear(s.seen.hosts)
+	}
+	var unknown, old []string
+	for _, arn := range instances {
+		switch known := s.seen.hosts[arn]; {
+		case known.at.IsZero():
+			unknown = append(unknown, arn)
+		case s.now.Sub(known.at) >= hostsInterval && s.now.Sub(known.tried) >= hostsRetry:
+			old = append(old, arn)
+		}
+	}
+	return r.poll(ctx, s, clusterARN, append(unknown, s.oldest(old)...))
+}
+
+// askAgain asks ECS again for the hosts of agents that count, a few in a pass: of those that it was asked for longest ago, and
+// at once of one that stays connected though the rules have been in force for longer than agents take to notice. The error is
+// that of the last time, as long as one of them was not answered.
+func (r *Reconciler) askAgain(ctx context.Context, s *scope) ([]discovery.Host, error) {
+	agents, noticed := s.status().Agents, s.seen.inForce.Add(noticeWithin)
+	due := selectARNs(agents, func(i v1alpha1.ContainerInstance) bool {
+		known := s.seen.hosts[i.ARN]
+		stays := ptr.Deref(i.Connected, false) && !s.seen.inForce.IsZero() && !s.now.Before(noticed) && known.at.Before(noticed)
+		return (stays || s.now.Sub(known.at) >= hostsInterval) && s.now.Sub(known.tried) >= hostsRetry
+	})
+	if len(due) > 0 {
+		s.seen.unanswered = r.poll(ctx, s, s.status().Target.ClusterARN, s.oldest(due))
+	}
+	failed := selectARNs(agents, func(i v1alpha1.ContainerInstance) bool {
+		known := s.seen.hosts[i.ARN]
+		return known.at.Before(known.tried)
+	})
+	if len(failed) == 0 {
+		s.seen.unanswered = nil
+	}
+	perInstance := map[string][]discovery.Host{}
+	for _, arn := range due {
+		perInstance[arn] = s.seen.hosts[arn].hosts
+	}
+	return wantedHosts(s.startSpec(), perInstance), s.seen.unanswered
+}
+
+// oldest picks those container instances that ECS was asked for longest ago, as many as a pass may ask for.
+func (s *scope) oldest(arns []string) []string {
+	slices.SortStableFunc(arns, func(a, b string) int { return s.seen.hosts[a].tried.Compare(s.seen.hosts[b].tried) })
+	return arns[:min(len(arns), hostsAPass)]
+}
+
+// poll asks ECS for the hosts of container instances, and adds what it names. An agent may hold on to an earlier answer for 12
+// hours, so nothing is taken away.
+func (r *Reconciler) poll(ctx context.Context, s *scope, clusterARN string, arns []string) error {
+	if len(arns) == 0 {
+		return nil
+	}
+	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, clusterARN, arns)
+	for _, arn := range arns {
+		known := s.seen.hosts[arn]
+		known.tried = s.now
+		if hosts, answered := found[arn]; answered {
+			known.at = s.now
+			known.hosts = discovery.Union(map[string][]discovery.Host{arn: hosts}, known.hosts...)
+		}
+		s.seen.hosts[arn] = known
+	}
+	if len(found) > 0 {
+		s.seen.hostsAsked = s.now
+	}
+	return err
+}
+
+// hostsKnown reports whether ECS named the hosts of every container instance.
+func (s *scope) hostsKnown(t *target) bool {
+	return len(t.instances) > 0 && !slices.ContainsFunc(t.instances, func(arn string) bool { return s.seen.hosts[arn].at.IsZero() })
+}
+
+// unasked are the agents that count and whose hosts ECS was not asked for lately, or did not answer.
+func (s *scope) unasked() []string {
+	return selectARNs(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
+		at := s.seen.hosts[i.ARN].at
+		return at.IsZero() || s.now.Sub(at) >= hostsLately
+	})
+}

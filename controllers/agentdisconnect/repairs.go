@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// repairUnderway is a repair of rules that a third party removed or overrode, of which AWS has not acknowledged all. It is
+// repeated until then, and counts once.
+type repairUnderway struct {
+	// what was changed, in words; empty: no repair is under way.
+	what string
+	// written are the lines that AWS was asked to create for it.
+	written []v1alpha1.Rule
+}
+
+// finishRepair counts a repair once AWS acknowledged all of it, and tells it. lines are what AWS was just asked to create, with
+// the trouble that it gave; overridden are those whose place they take.
+func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridden []v1alpha1.Rule, trouble error) error {
+	s.seen.repair.written = upsert(s.seen.repair.written, lines)
+	if trouble != nil || s.mode != ModeActive || len(s.standing(lines)) < len(lines) {
+		return trouble // it is repeated
+	}
+	what, created := s.seen.repair.what, s.standing(s.seen.repair.written)
+	s.seen.repair = repairUnderway{}
+	if len(created) == 0 {
+		return nil // it was put right before AWS was asked
+	}
+	now := stamp(r.clock.Now())
+	if err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		status.DriftRepairs++
+		for _, line := range overridden {
+			setAttempt(status, line, now) // the next repair is for what happens after this one
+		}
+	}); err != nil {
+		return err
+	}
+	r.event(s, corev1.EventTypeWarning, "RulesRepaired", what+". The manager created "+list(describeLines(created)))
+	return nil
+}
+
+// standing are those of the lines of which AWS acknowledged that their entries are there.
+func (s *scope) standing(lines []v1alpha1.Rule) []v1alpha1.Rule {
+	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
+		i := indexOf(s.status().Rules, l)
+		return i < 0 || s.status().Rules[i].State != v1alpha1.RuleInstalled
+	})
+}
+
+// describeLines names ledger lines for a message.
+func describeLines(lines []v1alpha1.Rule) []string {
+	var texts []string
+	for _, line := range lines {
+		texts = append(texts, fmt.Sprintf("rule %d (%s)", line.RuleNumber, line.CIDR))
+	}
+	return texts
+}

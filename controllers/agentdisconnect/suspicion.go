@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"fmt"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// suspicion is something odd that reads showed. One read may only lag: two in a row, some time apart, confirm it.
+type suspicion struct {
+	reason string
+	// what says it in words, and first is when a read first showed it.
+	what  string
+	first time.Time
+	// reads is how many reads in a row showed it, the last one that counts at the time at.
+	reads int
+	at    time.Time
+}
+
+// confirmed adds a read that showed something for the given reason, and says whether that makes it true.
+func (o *suspicion) confirmed(reason string, now time.Time) bool {
+	if reason != o.reason {
+		*o = suspicion{reason: reason, first: now}
+	}
+	if o.reads > 0 && now.Sub(o.at) < oddReadInterval {
+		return false // too soon to say more than the one before
+	}
+	o.reads, o.at = o.reads+1, now
+	if o.reads < 2 {
+		return false
+	}
+	o.reads = 0
+	return true
+}
+
+// decision says what is suspected, and after when a further read decides it. It stays the same until then.
+func decision(what string, after time.Time) string {
+	return fmt.Sprintf("%s (a read after %s decides)", what, rfc3339(after.Add(time.Second-time.Nanosecond)))
+}
+
+// pending says what a suspicion waits for; empty: there is none.
+func (o *suspicion) pending() string {
+	if o.reads == 0 || o.what == "" {
+		return ""
+	}
+	return decision(o.what, o.first.Add(oddReadInterval))
+}
+
+// suspected is what reads show that is not acted on yet: another read may show that the last one only lagged.
+func (s *scope) suspected() []string {
+	if s.mode != ModeActive || s.seen.aclRead.IsZero() {
+		return nil
+	}
+	suspected := append(s.displacedEarly(), s.driftedEarly()...)
+	for _, each := range []*suspicion{&s.seen.network, &s.seen.target, &s.seen.changed, &s.seen.stripped} {
+		if text := each.pending(); text != "" {
+			suspected = append(suspected, text)
+		}
+	}
+	return suspected
+}
+
+// displacedEarly is that the subnet is not on the clone that it was given, as long as a read may lag behind that.
+func (s *scope) displacedEarly() []string {
+	acl := s.status().NetworkACL
+	if !s.cloned() || acl.State != v1alpha1.CloneServing || s.seen.onSubnet(s.obj) || s.sinceWrite() >= nacl.SettleFor {
+		return nil
+	}
+	what := fmt.Sprintf("subnet %s was taken off clone %s", s.obj.Spec.SubnetID, acl.ID)
+	if s.seen.acl == nil {
+		what = "clone " + acl.ID + " was deleted"
+	}
+	return []string{decision(what, acl.LastAttemptTime.Add(nacl.SettleFor))}
+}
+
+// driftedEarly are the rules that the last read does not show at work, as long as it may lag behind the manager's own writes.
+func (s *scope) driftedEarly() []string {
+	if s.seen.acl == nil || !s.seen.onSubnet(s.obj) {
+		return nil
+	}
+	sound, _ := s.ledger()
+	var suspected []string
+	for _, early := range nacl.EarlyDrift(sound, s.seen.acl.Entries, s.now) {
+		suspected = append(suspected, decision(early.What, early.Settles))
+	}
+	return suspected
+}
