@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	utilwait "k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
@@ -36,8 +37,10 @@ const (
 	// a run's end may fall into it.
 	shortestBackoff = 200 * time.Millisecond
 	longestBackoff  = 10 * time.Second
-	// conflictDelay is the wait after someone else wrote the object during a pass: just enough for the burst to be over.
-	conflictDelay = 50 * time.Millisecond
+	// shortestConflict and longestConflict bound the waits after something that a pass rests on was written by others, with
+	// jitter: a burst is over soon, and an end must not wait for long.
+	shortestConflict = 50 * time.Millisecond
+	longestConflict  = 500 * time.Millisecond
 )
 
 // Reconciler takes AgentDisconnect objects through their life.
@@ -100,7 +103,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		trouble = r.advance(ctx, s)
 	}
 	if fatal, ok := errors.AsType[*storeError](trouble); ok {
-		return r.again(ctx, fatal)
+		return r.again(ctx, s, fatal)
 	}
 	s.countFailure(trouble)
 	err := r.report(ctx, s, explain(trouble))
@@ -108,8 +111,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		err = r.release(ctx, s)
 	}
 	if err != nil {
-		return r.again(ctx, err)
+		return r.again(ctx, s, err)
 	}
+	s.seen.conflicts = 0
 	return r.next(s), nil
 }
 
@@ -162,7 +166,7 @@ func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *s
 	mode, _ := ModeAt(obj, now)
 	s := &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj), options: r.options, resolver: r.resolver.String()}
 	s.proof = &proof{reader: r.reader, clock: r.clock, name: client.ObjectKeyFromObject(obj)}
-	s.proof.renew(obj, asked)
+	s.proof.renew(s.stored, asked)
 	return s
 }
 
@@ -199,11 +203,13 @@ func (r *Reconciler) next(s *scope) reconcile.Result {
 }
 
 // again ends a pass that the API server did not let finish. Whatever it had not written is found out anew.
-func (r *Reconciler) again(ctx context.Context, err error) (reconcile.Result, error) {
+func (r *Reconciler) again(ctx context.Context, s *scope, err error) (reconcile.Result, error) {
 	switch {
-	case apierrors.IsConflict(err), errors.Is(err, errChanged):
-		log.FromContext(ctx).V(1).Info("Object was written during the pass, starting over")
-		return reconcile.Result{RequeueAfter: conflictDelay}, nil
+	case apierrors.IsConflict(err), errors.Is(err, errChanged), errors.Is(err, errOvertaken):
+		delay := min(shortestConflict<<min(s.seen.conflicts, 8), longestConflict)
+		s.seen.conflicts++
+		log.FromContext(ctx).V(1).Info("Object was written during the pass, starting over", "conflicts", s.seen.conflicts)
+		return reconcile.Result{RequeueAfter: utilwait.Jitter(delay, 1)}, nil
 	case apierrors.IsNotFound(err), errors.Is(err, errReplaced):
 		// The next look at the name finds out what there is now.
 		log.FromContext(ctx).Error(err, "Object is gone, though the pass was not over: entries that its ledger named may be left")

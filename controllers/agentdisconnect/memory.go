@@ -78,6 +78,8 @@ type memory struct {
 	contradicted map[int32]time.Time
 	// ended says that the run's end was acted on.
 	ended bool
+	// conflicts is how many passes in a row ended since others wrote what they rest on.
+	conflicts int
 }
 
 // poll is what ECS said of agents at one time: ARN of the container instance to connected, and the names of the capacity

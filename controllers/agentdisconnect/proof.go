@@ -4,7 +4,6 @@ package agentdisconnect
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -20,28 +19,25 @@ import (
 // is sent on one older than aws.CallTimeout, which is less than the 15 seconds of the leader's lease.
 const proofFor = 4 * time.Second
 
-// errChanged says that the object is no longer as the pass knows it.
-var errChanged = errors.New("the object was written or deleted during the pass")
-
-// proof is what every write to AWS in a pass rests on: that the object is as the pass knows it. A process that was stopped
+// proof is what every write to AWS in a pass rests on: that what is guarded of the object is as the pass knows it. A process that was stopped
 // in mid-pass finds out by it whether another manager went on with the object meanwhile.
 type proof struct {
 	reader client.Reader
 	clock  clock.PassiveClock
 	name   types.NamespacedName
 
-	mu      sync.Mutex
-	uid     types.UID
-	version string
+	mu sync.Mutex
+	// known is the object as the pass knows it. It is never changed.
+	known *v1alpha1.AgentDisconnect
 	// at is when the API server last said so; it was asked no earlier.
 	at time.Time
 }
 
-// renew notes that at the time at, or after it, the API server had the object as it is here.
+// renew notes that at the time at, or after it, the API server had the object as it is here, as far as that is guarded.
 func (p *proof) renew(obj *v1alpha1.AgentDisconnect, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.uid, p.version, p.at = obj.UID, obj.ResourceVersion, at
+	p.known, p.at = obj, at
 }
 
 // confirm says when the object was last known to be as the pass knows it, and asks the API server where that is a while ago.
@@ -56,8 +52,8 @@ func (p *proof) confirm(ctx context.Context) (time.Time, error) {
 	if err := p.reader.Get(ctx, p.name, latest); err != nil {
 		return time.Time{}, err
 	}
-	if latest.UID != p.uid || latest.ResourceVersion != p.version {
-		return time.Time{}, errChanged
+	if err := compareGuarded(p.known, latest); err != nil {
+		return time.Time{}, err
 	}
 	p.at = now
 	return now, nil

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// turn writes a field of the spec that a run which is on follows, to another value each time.
+func turn(ctx context.Context, obj client.Object, n int) error {
+	patch := fmt.Appendf(nil, `{"spec":{"ttlSecondsAfterFinished":%d,"duration":"%dm"}}`, 86400+n%2, 10+n%2)
+	target := &v1alpha1.AgentDisconnect{}
+	target.Namespace, target.Name = obj.GetNamespace(), obj.GetName()
+	return kube.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
+}
+
+// write has so many writers write the object without a pause until stop is called.
+func write(ctx context.Context, obj client.Object, writers int, with func(context.Context, client.Object, int) error) (stop func() (writes int)) {
+	ctx, cancel := context.WithCancel(ctx)
+	var group sync.WaitGroup
+	counts := make([]int, writers)
+	for i := range writers {
+		group.Go(func() {
+			for n := i; ctx.Err() == nil; n++ {
+				if with(ctx, obj, n) == nil {
+					counts[i]++
+				}
+			}
+		})
+	}
+	return func() (writes int) {
+		cancel()
+		group.Wait()
+		for _, n := range counts {
+			writes += n
+		}
+		return writes
+	}
+}
+
+func annotate(ctx context.Context, obj client.Object, _ int) error { return touch(ctx, obj) }
+
+var _ = Describe("Writers of the object that never pause", func() {
+	type deed func(context.Context, *world, *v1alpha1.AgentDisconnect)
+	expires := func(_ context.Context, w *world, obj *v1alpha1.AgentDisconnect) {
+		w.clock.SetTime(w.get(context.Background(), obj).Status.ExpirationTime.Time)
+	}
+	deletes := func(ctx context.Context, _ *world, obj *v1alpha1.AgentDisconnect) {
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+	}
+	withdraws := func(_ context.Context, w *world, _ *v1alpha1.AgentDisconnect) {
+		Expect(w.sim.Region().CreateTags([]string{subnetID}, map[string]string{w.options.ConsentTagKey: ""})).To(Succeed())
+		w.clock.Step(w.options.ACLPollInterval)
+	}
+
+	// ending gives how long after a deed the last rule was gone, by the run's clock, and the calls of AWS until then.
+	ending := func(ctx context.Context, writers int, with func(context.Context, client.Object, int) error, d deed, change ...func(*v1alpha1.AgentDisconnect)) (took time.Duration, calls int) {
+		GinkgoHelper()
+		w, _ := audited(ctx)
+		obj := w.blocking(ctx, change...)
+		stop := write(ctx, obj, writers, with)
+		d(ctx, w, obj)
+		since, before := w.clock.Now(), len(w.sim.Calls())
+		for len(w.denies(aclID))+len(w.tagsOf(obj)) > 0 && w.clock.Since(since) < time.Minute {
+			w.run(ctx, 100*time.Millisecond, obj)
+		}
+		took, calls = w.clock.Since(since), len(w.sim.Calls())-before
+		writes := stop()
+		AddReportEntry(fmt.Sprintf("%d writers: %s, %d calls of AWS, %d writes of theirs", writers, took, calls, writes))
+		if writers > 0 {
+			Expect(writes).To(BeNumerically(">", 0))
+		}
+		return took, calls
+	}
+
+	DescribeTable("hold up no end, and make no more calls of AWS", func(ctx context.Context, with func(context.Context, client.Object, int) error, d deed, change ...func(*v1alpha1.AgentDisconnect)) {
+		undisturbed, few := ending(ctx, 0, with, d, change...)
+		disturbed, many := ending(ctx, 8, with, d, change...)
+		Expect(disturbed).To(BeNumerically("<=", undisturbed+10*time.Second))
+		Expect(many).To(BeNumerically("<=", 2*few+20))
+	},
+		Entry("annotations, at the expiration", annotate, expires),
+		Entry("annotations, when it is deleted", annotate, deletes),
+		Entry("annotations, when the subnet's owner withdraws the consent", annotate, withdraws),
+		Entry("annotations, of a clone at its expiration", annotate, expires, cloning),
+		Entry("the spec, at the expiration", turn, expires),
+		Entry("the spec, when it is deleted", turn, deletes),
+		Entry("the spec, when the subnet's owner withdraws the consent", turn, withdraws),
+	)
+
+	It("or that come before each write of the manager leave a run all its passes", func(ctx context.Context) {
+		w, a := audited(ctx)
+		writes := 0
+		w.boot(func(p *process) {
+			p.meddle = func(obj client.Object, after bool) error {
+				if after {
+					return nil
+				}
+				writes++
+				return client.IgnoreNotFound(touch(ctx, obj))
+			}
+		})
+		Expect(w.shortfall(w.shortRun(ctx), a)).To(BeEmpty())
+		Expect(writes).To(BeNumerically(">", 8))
+	})
+
+	It("don't matter where a status says in other words what it says", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		obj := w.blocking(ctx)
+		words := []byte(`{"status":{"networkACL":{"carryOver":[]}}}`) // an empty list, which the manager leaves out
+		Expect(kube.Status().Patch(ctx, w.get(ctx, obj), client.RawPatch(types.MergePatchType, words))).To(Succeed())
+		writes := 0
+		w.boot(func(p *process) {
+			p.meddle = func(obj client.Object, after bool) error {
+				if writes++; after || writes != 1 {
+					return nil
+				}
+				return touch(ctx, obj)
+			}
+		})
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		_, err := w.pass(ctx, obj)
+		Expect(err).NotTo(HaveOccurred())
+		w.expectRestored()
+		Expect(w.gone(ctx, obj)).To(BeTrue(), "in the same pass")
+	})
+})
