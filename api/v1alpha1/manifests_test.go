@@ -137,6 +137,21 @@ var _ = Describe("The manifests of config/default", Ordered, func() {
 		Expect(deployment.Spec.Template.Spec.TerminationGracePeriodSeconds).To(HaveValue(BeNumerically(">", 20)), "the manager's own grace period")
 	})
 
+	It("prefer nodes and zones of their own for the two managers, by a term each, so that one missing label voids no other", func() {
+		pod := deployment.Spec.Template.Spec
+		Expect(pod.TopologySpreadConstraints).To(BeEmpty(), "a node that lacks one of their keys is left out of all of them")
+		Expect(pod.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution).To(BeEmpty(), "a cluster may have one node")
+
+		var keys []string
+		for _, term := range pod.Affinity.PodAntiAffinity.PreferredDuringSchedulingIgnoredDuringExecution {
+			keys = append(keys, term.PodAffinityTerm.TopologyKey)
+			Expect(term.Weight).To(BeNumerically(">", 0))
+			Expect(term.PodAffinityTerm.LabelSelector.MatchLabels).To(Equal(deployment.Spec.Selector.MatchLabels))
+			Expect(term.PodAffinityTerm.MatchLabelKeys).To(ConsistOf("pod-template-hash"))
+		}
+		Expect(keys).To(ConsistOf(corev1.LabelHostname, corev1.LabelTopologyZone))
+	})
+
 	Context("under pod security", func() {
 		pod := func(spec corev1.PodSpec) *corev1.Pod {
 			return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Namespace: system}, Spec: spec}
