@@ -83,7 +83,8 @@ var _ = Describe("Agents that are connected now and then", func() {
 
 		By("having been seen connected once")
 		w.setAgents(true)
-		w.run(ctx, 20*time.Second, obj)
+		w.run(ctx, w.options.AgentPollInterval, obj)
+		w.run(ctx, time.Second, obj)
 		seen := w.get(ctx, obj)
 		Expect(seen.Status.StartTime).To(BeNil())
 		succeeded := condition(seen, v1alpha1.ConditionSucceeded)

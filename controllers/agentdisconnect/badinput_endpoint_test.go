@@ -125,7 +125,7 @@ var _ = DescribeTable("An endpoint that can't be denied", func(ctx context.Conte
 )
 
 var _ = Describe("A host that isn't resolved", func() {
-	It("has ECS asked for another one a minute, not on every pass", func(ctx context.Context) {
+	It("has ECS asked for another at most one a minute, not on every pass", func(ctx context.Context) {
 		w := newWorld(ctx)
 		w.sim.SetHost(agents.ACS, acsHost)
 		obj := w.create(ctx)
@@ -135,7 +135,7 @@ var _ = Describe("A host that isn't resolved", func() {
 		w.run(ctx, 59*time.Second, obj)
 		Expect(asked()).To(Equal(2), "once for each instance")
 		w.run(ctx, 5*time.Minute, obj)
-		Expect(asked()).To(BeNumerically("~", 12, 2))
+		Expect(asked()).To(And(BeNumerically(">=", 6), BeNumerically("<=", 12)))
 	})
 })
 

@@ -76,7 +76,7 @@ func (b badInput) check(ctx context.Context) {
 	By("beginning by itself once the cause is mended")
 	b.mend(w)
 	w.before = w.entries()
-	w.run(ctx, 90*time.Second, obj)
+	w.run(ctx, 150*time.Second, obj) // the longest wait, and a second poll
 	seen := w.get(ctx, obj)
 	Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateBlocking), "%s", describe(seen))
 	Expect(condition(seen, v1alpha1.ConditionStalled).Status).To(BeEquivalentTo("Absent"))

@@ -57,6 +57,11 @@ type Reconciler struct {
 	memories memories
 	holders  holders
 	guards   guards
+	outages  outages
+	searches *searches
+	places   places
+	// cache is the manager's own; nil: the reconciler is part of none.
+	cache client.Reader
 }
 
 // New makes a reconciler that is not yet part of a manager. reader reads past the cache.
@@ -64,20 +69,23 @@ func New(c client.Client, reader client.Reader, recorder events.EventRecorder, s
 	return &Reconciler{
 		client: c, reader: reader, recorder: recorder, sessions: sessions, clock: clk,
 		resolver: discovery.NewResolver(options.DNSServer), options: options,
+		searches: newSearches(), places: newPlaces(options.PlacesForStarts()),
 	}
 }
 
 // SetupWithManager makes the reconciler part of a manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	rulesPastEnd.watch(mgr.GetCache(), r.clock)
+	r.cache = mgr.GetCache()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("agentdisconnect").
-		For(&v1alpha1.AgentDisconnect{}, builder.WithPredicates(
+		Watches(&v1alpha1.AgentDisconnect{}, enqueueByPriority(r.clock), builder.WithPredicates(
 			// Not by our own status writes. A deletion changes the generation too.
 			predicate.GenerationChangedPredicate{},
 		)).
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: r.options.MaxConcurrentReconciles,
+			MaxConcurrentReconciles: r.options.Workers(),
+			UsePriorityQueue:        new(true),
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff),
 		}).
 		Complete(r)
@@ -85,6 +93,12 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile is one pass over one object.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	here := &place{places: r.places}
+	defer here.leave()
+	if !r.admitPass(ctx, request, here) {
+		return r.turnAway(request), nil
+	}
+
 	obj, asked := &v1alpha1.AgentDisconnect{}, r.clock.Now()
 	if err := r.reader.Get(ctx, request.NamespacedName, obj); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -92,10 +106,22 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+	if !r.occupy(obj, here) {
+		return r.turnAway(request), nil
+	}
+
 	s := r.newScope(obj, asked)
+	result, err := r.work(ctx, s)
+	s.seen.begun = hasBegun(s.obj, r.clock.Now())
+	result.Priority = new(PriorityAt(s.obj, r.clock.Now().Add(result.RequeueAfter)))
+	return result, err
+}
+
+// work does what is due for an object, and says when the next pass is.
+func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, error) {
 	ctx = aws.RestingOn(ctx, s.proof.confirm)
 	if s.status().StartTime == nil {
-		r.holders.finish(obj.UID)
+		r.holders.finish(s.obj.UID)
 	}
 
 	trouble := r.hold(ctx, s)

@@ -80,6 +80,13 @@ type memory struct {
 	ended bool
 	// conflicts is how many passes in a row ended since others wrote what they rest on.
 	conflicts int
+	// begun says that the run had begun and was not over when the last pass ended.
+	begun bool
+	// refused and waited count the passes in a row that a person, or AWS, kept from beginning the run.
+	refused, waited setback
+	// draft is what passes saw that could not finish the plan, of the generation draftOf.
+	draft   *memory
+	draftOf int64
 }
 
 // poll is what ECS said of agents at one time: ARN of the container instance to connected, and the names of the capacity
@@ -136,6 +143,23 @@ func (m *memories) forget(name types.NamespacedName) (uid types.UID, known bool)
 	forgotten, known := m.byName[name]
 	delete(m.byName, name)
 	return forgotten.uid, known
+}
+
+// doubtAnswers has AWS asked again for whatever may have refused a run: a person may be mending it before the next pass.
+func (m *memory) doubtAnswers() {
+	for _, about := range []*string{
+		&m.switchable.about, &m.others.about, &m.endpoints.about, &m.managed.about, &m.cloneRoom.about,
+	} {
+		*about = ""
+	}
+}
+
+// hasBegun reports whether the run of an object had begun and was not over when its last pass ended.
+func (m *memories) hasBegun(name types.NamespacedName) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seen := m.byName[name].memory
+	return seen != nil && seen.begun
 }
 
 // addPoll keeps the last two polls.
@@ -209,7 +233,12 @@ type answer[T any] struct {
 
 // get gives the answer to the question, which it asks again only if it is another one or the answer is old.
 func (a *answer[T]) get(now time.Time, about string, ask func() (T, error)) (T, error) {
-	if age := now.Sub(a.at); a.about == about && !a.at.IsZero() && age >= 0 && age < answerTTL {
+	return a.getWithin(answerTTL, now, about, ask)
+}
+
+// getWithin is get for an answer that is believed for a time of its own.
+func (a *answer[T]) getWithin(ttl time.Duration, now time.Time, about string, ask func() (T, error)) (T, error) {
+	if age := now.Sub(a.at); a.about == about && !a.at.IsZero() && age >= 0 && age < ttl {
 		return a.value, nil
 	}
 	value, err := ask()

@@ -43,7 +43,8 @@ type Options struct {
 	SweepInterval time.Duration
 	// SweepRegions are the Regions that are searched, beside the manager's own and those of objects.
 	SweepRegions []string
-	// MaxConcurrentReconciles is how many objects are worked on at once.
+	// MaxConcurrentReconciles is how many objects are worked on at once, two at least. Half of that is kept for runs that are on or
+	// ending.
 	MaxConcurrentReconciles int
 	// AllowAdditionalEndpoints lets objects name further destinations to deny.
 	AllowAdditionalEndpoints bool
@@ -145,8 +146,9 @@ const (
 	longestSweep = 12 * time.Hour
 	// readBackInterval is how soon a network ACL is read again that does not show what it should: reads lag for seconds.
 	readBackInterval = 2 * time.Second
-	// readyTimeout bounds what a pass spends on getting a run ready: about 10 round trips, and lookups.
-	readyTimeout = 30 * time.Second
+	// readyTimeout bounds what a pass spends on getting a run ready: about 10 round trips, and lookups. It takes up a worker, so
+	// it is short: where AWS is slower, the next pass goes on from what this one found out.
+	readyTimeout = 5 * time.Second
 	// observeTimeout bounds what a pass spends on looking. With AWS or the DNS not answering, a pass that took longer
 	// would hold up the ends of other runs.
 	observeTimeout = 10 * time.Second
@@ -157,8 +159,12 @@ const (
 	oddReadInterval = 5 * time.Second
 	// retryInterval is how soon a pass that AWS kept from its work is repeated: throttling passes in seconds.
 	retryInterval = 2 * time.Second
-	// refusedInterval is how soon a run that a person must help is tried again: soon enough for someone who just fixed it.
+	// longestRetry is how long such a wait grows for a run that has not begun.
+	longestRetry = 10 * time.Second
+	// refusedInterval is how soon a run that a person must help is tried again: soon enough for a person who just fixed it.
 	refusedInterval = 10 * time.Second
+	// longestRefused is how long that wait grows, for a run that has not begun, while nothing changes.
+	longestRefused = 2 * time.Minute
 	// waitInterval is how soon a run asks again whether the network ACL is free.
 	waitInterval = 10 * time.Second
 	// recordTimeout bounds the writing down of what AWS answered. With the call before it, it fits the manager's grace

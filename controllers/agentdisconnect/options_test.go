@@ -69,3 +69,11 @@ func TestValidateSaysAllThatIsWrong(t *testing.T) {
 		g.Expect(err).To(MatchError(ContainSubstring("--" + flag)))
 	}
 }
+
+func TestAWorkerIsLeftForRunsThatHaveBegun(t *testing.T) {
+	g := NewWithT(t)
+	for flag, want := range map[int][2]int{1: {2, 1}, 2: {2, 1}, 3: {3, 1}, 4: {4, 2}, 5: {5, 2}, 64: {64, 32}} {
+		o := Options{MaxConcurrentReconciles: flag}
+		g.Expect([2]int{o.Workers(), o.PlacesForStarts()}).To(Equal(want), "--max-concurrent-reconciles=%d", flag)
+	}
+}

@@ -32,16 +32,31 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	r.holders.withdraw(s.obj.UID) // it was perhaps about to begin
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	draft := &scope{obj: s.obj.DeepCopy(), now: s.now, mode: ModePending, seen: newMemory(), options: r.options}
+	draft := &scope{
+		obj: s.obj.DeepCopy(), now: s.now, mode: ModePending, planning: true, options: r.options,
+		seen: s.seen.draftFor(s.obj.Generation),
+	}
 	draft.obj.Status = v1alpha1.AgentDisconnectStatus{}
-	draft.seen.hosts = s.seen.hosts // so that a large cluster gets on while AWS throttles
 	t, trouble := r.assess(ctx, draft)
+	if worst := explain(trouble); worst != nil && !worst.notBefore.IsZero() && !worst.stalled {
+		return trouble // the Region does not answer: there is nothing to plan with
+	}
 	if err := r.preview(ctx, draft, t, trouble); err != nil {
 		return err
 	}
-	clear(s.seen.hosts)
+	s.seen.draft = nil
 	s.status().Plan = draft.status().Plan
 	return nil
+}
+
+// draftFor gives what earlier passes saw for the same plan, so that it is finished by and by where AWS is slow or limits the
+// rate. Agents are polled anew: a plan is about one poll.
+func (m *memory) draftFor(generation int64) *memory {
+	if m.draft == nil || m.draftOf != generation {
+		m.draft, m.draftOf = newMemory(), generation
+	}
+	m.draft.polls, m.draft.polledAt = nil, time.Time{}
+	return m.draft
 }
 
 // preview makes the plan of what was found out. An error that passes by itself is no part of it: the plan is made again.
@@ -163,7 +178,7 @@ func (r *Reconciler) previewNetworkACL(ctx context.Context, s *scope, t *target)
 }
 
 // quotaTimeout bounds the look at the quota: a VPC without a way to Service Quotas must not cost the plan.
-const quotaTimeout = 5 * time.Second
+const quotaTimeout = 2 * time.Second
 
 // previewQuota asks AWS for the quota of entries; where it doesn't say, the manager's flag holds, and a note says so. The
 // error is one that passes by itself.

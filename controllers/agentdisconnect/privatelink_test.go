@@ -99,7 +99,7 @@ var _ = Describe("PrivateLink", func() {
 			"(aws ec2 modify-vpc-endpoint --remove-subnet-ids), or choose another subnet"
 		b.expect(ctx, w, obj)
 		b.mend(w)
-		w.run(ctx, 90*time.Second, obj)
+		w.run(ctx, 150*time.Second, obj) // the longest wait, and a second poll
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, obj)))
 		w.discard(ctx, obj)
 	})

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -23,6 +24,8 @@ type problem struct {
 	message string
 	// stalled: nothing changes until a person does something.
 	stalled bool
+	// notBefore is when the next attempt is worth it at the earliest; zero: it goes by the kind of problem.
+	notBefore time.Time
 }
 
 // Error implements error.

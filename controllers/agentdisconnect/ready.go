@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -31,8 +32,9 @@ type setup struct {
 	renumbered bool
 }
 
-// assess finds out all that a start needs, side by side where nothing depends on anything else. The error joins
-// everything that stands against a start, so that a person can mend it all at once.
+// assess finds out all that a start needs: first what one cheap look tells, and only if that speaks for the run the rest, side by
+// side where nothing depends on anything else. The error joins everything that stands against a start, so that a person can
+// mend it all at once; what the first look refuses a run for comes alone.
 func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 	t := &target{}
 	region, err := r.region(&s.obj.Spec)
@@ -40,9 +42,18 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 		return t, errors.Join(err, r.admit(s, t))
 	}
 	s.clients = r.sessions.In(region)
+
+	looked, silent := r.lookOnce(ctx, s, func(ctx context.Context) error { return r.lookAtTarget(ctx, s, t) })
+	refused := errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), r.admitDuration(s), r.admitSubnet(s, t))
+	if silent != nil {
+		return t, errors.Join(silent, refused, looked)
+	}
+	if refused = errors.Join(refused, looked); s.isSettledBy(refused) {
+		return t, refused
+	}
+
 	err = together(
-		func() (err error) { t.accountID, err = s.clients.AccountID(ctx, s.now); return },
-		func() error { return r.assessSubnet(ctx, s, t) },
+		func() error { return r.assessEndpoints(ctx, s, t) },
 		func() error { return r.assessNetworkACL(ctx, s, t) },
 		func() error { return r.assessAgents(ctx, s, t) },
 		func() error {
@@ -59,17 +70,48 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 	s.seen.subnetRanges = t.subnet.ranges
 	// First of all: AWS says of another account's cluster only that it isn't there, or that it is none of the caller's
 	// business.
-	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), err)
+	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), looked, err)
 	if s.hostsKnown(t) {
 		err = errors.Join(err, r.adoptHosts(s, t), r.lookUp(ctx, s, t.subnet.ipv6))
 	}
 	return t, errors.Join(err, r.admit(s, t))
 }
 
-// assessSubnet looks the subnet up, and then its VPC's endpoints of ECS.
-func (r *Reconciler) assessSubnet(ctx context.Context, s *scope, t *target) (err error) {
-	if t.subnet, err = describeSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
-		return err
+// lookAtTarget asks each service for what takes one call: whose account it is, the subnet with its consent, and the cluster.
+func (r *Reconciler) lookAtTarget(ctx context.Context, s *scope, t *target) error {
+	return together(
+		func() (err error) { t.accountID, err = s.clients.AccountID(ctx, s.now); return },
+		func() (err error) {
+			t.subnet, err = describeSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID)
+			return
+		},
+		func() (err error) {
+			t.cluster, err = discovery.DescribeCluster(ctx, s.clients.ECS, s.obj.Spec.Cluster)
+			return
+		},
+	)
+}
+
+// isSettledBy reports whether what the first look found settles the pass. A plan goes on, since it lists all that stands
+// against a run, and so does a run that lacks permissions, since the message names all of them. Without credentials there is
+// nothing more to find.
+func (s *scope) isSettledBy(err error) bool {
+	for _, each := range flatten(err) {
+		switch {
+		case each == nil:
+		case aws.Classify(each) == aws.NoCredentials:
+			return true
+		case aws.Classify(each) != aws.Denied && !s.planning:
+			return true
+		}
+	}
+	return false
+}
+
+// assessEndpoints looks the VPC's endpoints of ECS up.
+func (r *Reconciler) assessEndpoints(ctx context.Context, s *scope, t *target) (err error) {
+	if t.subnet.vpcID == "" {
+		return nil
 	}
 	t.endpoints, err = s.seen.endpoints.get(s.now, t.subnet.vpcID, func() ([]discovery.VPCEndpoint, error) {
 		return discovery.VPCEndpoints(ctx, s.clients.EC2, s.clients.Region, t.subnet.vpcID)
@@ -92,13 +134,7 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 	return together(
 		func() error { return r.assessHit(ctx, s, t) },
 		func() error {
-			_, err := s.seen.permitted.get(s.now, string(mode)+t.acl.ID, func() (bool, error) {
-				if mode == v1alpha1.NetworkACLModeClone {
-					return true, nacl.CheckCloning(ctx, s.clients.EC2, t.acl, s.obj.Spec.SubnetID)
-				}
-				return true, nacl.CheckInPlace(ctx, s.clients.EC2, t.acl)
-			})
-			return err
+			return r.checkPermissions(ctx, s, t, permittedTTL)
 		},
 		func() error {
 			if mode == v1alpha1.NetworkACLModeClone {
@@ -115,12 +151,30 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 	)
 }
 
+// permittedTTL is how long a run that can't begin yet takes for granted that AWS allows its writes. One that begins asks once
+// more where the answer is older than others are.
+const permittedTTL = 10 * time.Minute
+
+// checkPermissions asks AWS by dry runs whether it allows all that the run writes and undoes, unless it said so within the ttl.
+func (r *Reconciler) checkPermissions(ctx context.Context, s *scope, t *target, ttl time.Duration) error {
+	mode, _ := t.chooseMode(&s.obj.Spec)
+	_, err := s.seen.permitted.getWithin(ttl, s.now, string(mode)+t.acl.ID, func() (bool, error) {
+		if mode == v1alpha1.NetworkACLModeClone {
+			return true, nacl.CheckCloning(ctx, s.clients.EC2, t.acl, s.obj.Spec.SubnetID)
+		}
+		return true, nacl.CheckInPlace(ctx, s.clients.EC2, t.acl)
+	})
+	return err
+}
+
 // roomForClone is how many more network ACLs the VPC has room for. Where the quota can't be read, it is taken for what AWS
 // grants everybody.
 func (r *Reconciler) roomForClone(ctx context.Context, s *scope, vpcID string) (int, error) {
 	quota, have := aclQuota, 0
 	err := together(
 		func() error {
+			ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
+			defer cancel()
 			if granted, err := discovery.NetworkACLQuota(ctx, s.clients.ServiceQuotas); err == nil {
 				quota = granted
 			}
@@ -144,16 +198,12 @@ func (r *Reconciler) lent(ctx context.Context, s *scope, aclID string) (bool, er
 	}), nil
 }
 
-// assessAgents looks the cluster and its container instances up, and asks about their agents and endpoints.
+// assessAgents looks the cluster's container instances up, and asks about their agents and endpoints.
 func (r *Reconciler) assessAgents(ctx context.Context, s *scope, t *target) error {
 	spec := &s.obj.Spec
 	known, polls := s.seen.polled(), slices.Clone(s.seen.polls)
-	var unknown, unlisted, unpolled error
+	var unlisted, unpolled error
 	_ = together(
-		func() error {
-			t.cluster, unknown = discovery.DescribeCluster(ctx, s.clients.ECS, spec.Cluster)
-			return nil
-		},
 		func() error {
 			t.instances, unlisted = discovery.ListContainerInstances(ctx, s.clients.ECS, spec.Cluster, spec.SubnetID, v1alpha1.MaxContainerInstances)
 			return nil
@@ -168,12 +218,11 @@ func (r *Reconciler) assessAgents(ctx context.Context, s *scope, t *target) erro
 	if !slices.Equal(known, t.instances) {
 		s.seen.polls, unpolled = polls, nil // they are not: the ones listed are polled below
 	}
-	err := errors.Join(unknown, unlisted)
-	if _, gone := errors.AsType[*discovery.ClusterNotFoundError](unknown); gone && aws.HasCode(unlisted, aws.CodeClusterNotFound) {
-		err = unknown // which says more of the same
+	if t.cluster.ARN == "" && aws.HasCode(unlisted, aws.CodeClusterNotFound) {
+		return nil // the first look says more of the same
 	}
-	if err != nil || len(t.instances) == 0 || len(t.instances) > v1alpha1.MaxContainerInstances {
-		return err
+	if unlisted != nil || t.cluster.ARN == "" || len(t.instances) == 0 || len(t.instances) > v1alpha1.MaxContainerInstances {
+		return unlisted
 	}
 	return together(
 		func() error {
@@ -200,8 +249,11 @@ func (r *Reconciler) otherClusters(ctx context.Context, s *scope, hit []string) 
 		return otherClusters{}, nil
 	}
 	return s.seen.others.get(s.now, strings.Join(hit, " "), func() (otherClusters, error) {
-		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, hit...)
-		return otherClusters{arns, err == nil && !complete}, err
+		about := strings.Join(append([]string{s.clients.Region, s.obj.Spec.Cluster}, hit...), " ")
+		return r.searches.find(ctx, s.now, about, func(ctx context.Context) (otherClusters, error) {
+			arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, hit...)
+			return otherClusters{arns, err == nil && !complete}, err
+		})
 	})
 }
 

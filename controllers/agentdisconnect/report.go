@@ -86,13 +86,12 @@ func (s *scope) elsewhere() string {
 // schedule says when the object is to be looked at again.
 func (r *Reconciler) schedule(s *scope, trouble *problem) {
 	switch {
-	case trouble != nil && trouble.stalled:
-		s.due(s.now.Add(refusedInterval))
-	case trouble != nil && trouble.reason == v1alpha1.ReasonNotYet: // polls and lookups go on at their pace
-	case trouble != nil && (trouble.reason == v1alpha1.ReasonHolder || trouble.reason == v1alpha1.ReasonTooManyRuns):
-		s.due(s.now.Add(waitInterval))
-	case trouble != nil:
-		s.due(s.now.Add(retryInterval))
+	case trouble == nil:
+		s.seen.refused, s.seen.waited = setback{}, setback{}
+	case trouble.reason == v1alpha1.ReasonNotYet: // polls and lookups go on at their pace
+	default:
+		later := longestRetry - spread(longestRetry, string(s.obj.UID)) // what waits for the same doesn't come at the same time
+		s.due(latest(trouble.notBefore.Add(later), s.now.Add(s.retryAfter(trouble))))
 	}
 	// What was due in this pass and could not be done is still due: it is tried again, but not at once.
 	soonest := s.now.Add(shortestInterval)
@@ -131,6 +130,25 @@ func (r *Reconciler) schedule(s *scope, trouble *problem) {
 		case trouble == nil || !trouble.stalled:
 			s.due(s.now.Add(retryInterval))
 		}
+	}
+}
+
+// retryAfter is how soon a pass that ended with trouble is repeated. For a run that has not begun the wait grows while nothing
+// changes, and differs from object to object; for one that has, nothing is put off.
+func (s *scope) retryAfter(trouble *problem) time.Duration {
+	waiting := trouble.reason == v1alpha1.ReasonHolder || trouble.reason == v1alpha1.ReasonTooManyRuns
+	switch begun := hasBegun(s.obj, s.now); {
+	case begun && trouble.stalled:
+		return refusedInterval
+	case begun:
+		return retryInterval
+	case trouble.stalled:
+		s.seen.doubtAnswers()
+		return s.seen.refused.wait(s.obj, trouble, refusedInterval, longestRefused)
+	case waiting:
+		return s.seen.waited.wait(s.obj, trouble, waitInterval, waitInterval)
+	default:
+		return s.seen.waited.wait(s.obj, trouble, retryInterval, longestRetry)
 	}
 }
 

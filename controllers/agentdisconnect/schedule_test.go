@@ -192,7 +192,7 @@ var _ = Describe("A run that does not start in time", func() {
 		w.edit(ctx, obj, startingBefore(w.clock.Now().Add(20*time.Minute)))
 		w.run(ctx, 2*time.Minute, obj)
 		w.setAgents(true)
-		w.run(ctx, time.Minute, obj)
+		w.run(ctx, 150*time.Second, obj)
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
 	})
 

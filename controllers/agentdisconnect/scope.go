@@ -24,6 +24,8 @@ type scope struct {
 	// now is the time of the pass.
 	now  time.Time
 	mode Mode
+	// planning says that the pass makes a plan, which is about everything that stands against a run.
+	planning bool
 	// seen is what earlier passes of this process saw.
 	seen *memory
 	// options are the manager's: how long a look is good for depends on its intervals.

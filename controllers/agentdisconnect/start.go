@@ -72,6 +72,9 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 	if err == nil {
 		counted, err = r.counted(s, t)
 	}
+	if err == nil && counted != nil {
+		err = r.checkPermissions(ctx, s, t, answerTTL)
+	}
 	if err != nil && t.acl != nil && slices.Contains(heldUp, explain(err).reason) {
 		if _, held := r.free(ctx, s, claimOf(s, t)); held != nil {
 			err = held
@@ -106,7 +109,9 @@ func (r *Reconciler) noneConnected(s *scope, t *target) *problem {
 // network ACL is read once more, now that nobody else can begin on it: much may have happened since it was first read.
 func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v1alpha1.ContainerInstance) error {
 	claimed, err := claimOf(s, t), error(nil)
-	if t.acl, err = nacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
+	looking, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	if t.acl, err = nacl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
 		return err
 	}
 	if err := r.admit(s, t); err != nil {

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+)
+
+const (
+	// lookTimeout bounds the first look into a Region: a round trip to each of its services, with a repeat or two where AWS
+	// limits the rate.
+	lookTimeout = 3 * time.Second
+	// firstProbe and longestProbe bound the waits between looks into a Region that does not answer. One pass looks for all
+	// objects, so the longest is short.
+	firstProbe   = 2 * time.Second
+	longestProbe = 30 * time.Second
+	// outageKept is how long an outage is remembered that nothing asks for any more.
+	outageKept = 10 * time.Minute
+)
+
+// outages remembers which Regions do not answer, so that objects which have not begun don't each find it out for themselves. A
+// run that has begun never asks: it tries.
+type outages struct {
+	mu       sync.Mutex
+	byRegion map[string]*outage
+}
+
+type outage struct {
+	trouble *problem
+	// looks counts those that failed in a row; the next is due at the time next.
+	looks int
+	next  time.Time
+	// looking says that a pass looks just now.
+	looking bool
+}
+
+// known gives what is remembered of a Region that does not answer. Nil: the caller is to look, and to settle what came of it.
+func (o *outages) known(region string, now time.Time) *problem {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out, ok := o.byRegion[region]
+	if !ok {
+		return nil
+	}
+	if !out.looking && !now.Before(out.next) {
+		out.looking = true
+		return nil
+	}
+	remembered := *out.trouble
+	remembered.notBefore = latest(out.next, now.Add(firstProbe))
+	return &remembered
+}
+
+// settle notes what came of a look: an error that is no answer of the Region is an outage. It gives what is to be said of it,
+// or nil where the Region answered.
+func (o *outages) settle(region string, err error, now time.Time) *problem {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	trouble := unanswered(err)
+	if trouble == nil {
+		delete(o.byRegion, region)
+		return nil
+	}
+	if o.byRegion == nil {
+		o.byRegion = map[string]*outage{}
+	}
+	maps.DeleteFunc(o.byRegion, func(_ string, old *outage) bool { return now.Sub(old.next) > outageKept })
+	out := o.byRegion[region]
+	if out == nil {
+		out = &outage{}
+		o.byRegion[region] = out
+	}
+	if now.Before(out.next) && !out.looking {
+		out.trouble = trouble // one of several that began to look before the outage was known
+	} else {
+		*out = outage{trouble: trouble, looks: out.looks + 1, next: now.Add(spread(grow(firstProbe, longestProbe, out.looks), region))}
+	}
+	told := *trouble
+	told.notBefore = out.next
+	return &told
+}
+
+// abandon notes that a look came to nothing, since the manager stops.
+func (o *outages) abandon(region string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if out := o.byRegion[region]; out != nil {
+		out.looking = false
+	}
+}
+
+// unanswered gives what of several errors is no answer of AWS; nil: AWS answered, if only to refuse, or could not be asked for
+// want of credentials.
+func unanswered(err error) *problem {
+	if err == nil {
+		return nil
+	}
+	var silent error
+	for _, each := range flatten(err) {
+		switch class := aws.Classify(each); {
+		case class == aws.NoCredentials:
+			return nil
+		case class == aws.Unanswered && aws.Action(each) != "":
+			silent = errors.Join(silent, each)
+		}
+	}
+	return explain(silent)
+}
+
+// lookOnce runs the first look of a pass into a Region, unless it is known not to answer. The error is whatever stands in the
+// way, answered or not; silent says that the Region does not answer, so that nothing else need be asked.
+func (r *Reconciler) lookOnce(ctx context.Context, s *scope, look func(context.Context) error) (err error, silent *problem) {
+	region := s.clients.Region
+	if known := r.outages.known(region, s.now); known != nil {
+		return nil, known
+	}
+	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	err = look(bounded)
+	if ctx.Err() != nil {
+		r.outages.abandon(region)
+		return err, unanswered(err)
+	}
+	return err, r.outages.settle(region, err, r.clock.Now())
+}

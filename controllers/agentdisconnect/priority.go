@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// The priorities of objects in the work queue. Whoever creates objects that can't begin must not delay the end of a run.
+const (
+	// PriorityEnding: the run is over or the object is being deleted, and something of the run may be left in AWS.
+	PriorityEnding = 100
+	// PriorityOn: the run is on, or only its agents are awaited.
+	PriorityOn = 50
+	// PriorityNotBegun: nothing of the object is in AWS, as far as its status says.
+	PriorityNotBegun = handler.LowPriority
+)
+
+// PriorityAt is the priority of a pass over an object at the time now. It depends on the object and the time alone, not on
+// why the pass is due: after a restart every object is new to the manager.
+func PriorityAt(obj *v1alpha1.AgentDisconnect, now time.Time) int {
+	mode, _ := ModeAt(obj, now)
+	switch mode {
+	case ModeDeleting:
+		return PriorityEnding
+	case ModeAborted, ModeExpired:
+		if Restored(&obj.Status) {
+			return PriorityOn
+		}
+		return PriorityEnding
+	case ModeActive:
+		return PriorityOn
+	case ModeSuspended:
+		if obj.Status.StartTime != nil {
+			return PriorityOn
+		}
+	}
+	return PriorityNotBegun
+}
+
+// hasBegun reports whether a pass over the object at the time now has to do with a run that has begun and is not over.
+func hasBegun(obj *v1alpha1.AgentDisconnect, now time.Time) bool {
+	return PriorityAt(obj, now) != PriorityNotBegun
+}
+
+// enqueueByPriority puts objects into the work queue with the priority that they have when their event arrives.
+func enqueueByPriority(clk clock.PassiveClock) handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+
+	add := func(q queue, obj client.Object, priority int) {
+		request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
+		if prioritized, ok := q.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+			prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: &priority}, request)
+			return
+		}
+		q.Add(request)
+	}
+	enqueue := func(q queue, obj client.Object) {
+		priority := PriorityOn
+		if known, ok := obj.(*v1alpha1.AgentDisconnect); ok {
+			priority = PriorityAt(known, clk.Now())
+		}
+		add(q, obj, priority)
+	}
+
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { enqueue(q, e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) { enqueue(q, e.ObjectNew) },
+		// The object is gone: what is kept of it in memory goes, which takes no time.
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object, PriorityNotBegun) },
+	}
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+var priorityNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// inPhase is an object that was asked for five minutes ago.
+func inPhase(name string, change func(*v1alpha1.AgentDisconnect)) *v1alpha1.AgentDisconnect {
+	obj := &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "team", Name: name, CreationTimestamp: metav1.NewTime(priorityNow.Add(-5 * time.Minute)),
+	}}
+	change(obj)
+	return obj
+}
+
+// onUntil gives an object a run that ends in so much time, with a rule in place.
+func onUntil(left time.Duration) func(*v1alpha1.AgentDisconnect) {
+	return func(obj *v1alpha1.AgentDisconnect) {
+		obj.Status.StartTime = stamp(priorityNow.Add(-4 * time.Minute))
+		obj.Status.ExpirationTime = stamp(priorityNow.Add(left))
+		obj.Status.NetworkACL = &v1alpha1.NetworkACL{ID: "acl-1", Mode: v1alpha1.NetworkACLModeInPlace}
+		obj.Status.Rules = []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.223.69/32"}}
+	}
+}
+
+// phases are objects in all phases with the priority that each has.
+func phases() map[*v1alpha1.AgentDisconnect]int {
+	with := func(change ...func(*v1alpha1.AgentDisconnect)) func(*v1alpha1.AgentDisconnect) {
+		return func(obj *v1alpha1.AgentDisconnect) {
+			for _, c := range change {
+				c(obj)
+			}
+		}
+	}
+	suspended := func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Suspend = new(true) }
+	plan := func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Mode = v1alpha1.ModePlan }
+	deleted := func(obj *v1alpha1.AgentDisconnect) { obj.DeletionTimestamp = stamp(priorityNow) }
+	aborted := func(obj *v1alpha1.AgentDisconnect) { obj.Status.Abort = &v1alpha1.Abort{Time: *stamp(priorityNow)} }
+	restored := func(obj *v1alpha1.AgentDisconnect) {
+		obj.Status.Rules, obj.Status.RestoredTime = nil, stamp(priorityNow)
+	}
+	finished := with(restored, func(obj *v1alpha1.AgentDisconnect) { obj.Status.CompletionTime = stamp(priorityNow) })
+	edited := func(obj *v1alpha1.AgentDisconnect) { obj.Status.StartTime, obj.Status.ExpirationTime = nil, nil }
+
+	return map[*v1alpha1.AgentDisconnect]int{
+		inPhase("expired", onUntil(-time.Second)):                            PriorityEnding,
+		inPhase("expired-suspended", with(onUntil(-time.Second), suspended)): PriorityEnding,
+		inPhase("expired-plan", with(onUntil(-time.Second), plan)):           PriorityEnding,
+		inPhase("aborted", with(onUntil(time.Minute), aborted)):              PriorityEnding,
+		inPhase("deleted", with(onUntil(time.Minute), deleted)):              PriorityEnding,
+		inPhase("deleted-pending", deleted):                                  PriorityEnding,
+		inPhase("edited", with(onUntil(time.Minute), edited)):                PriorityEnding,
+		inPhase("active", onUntil(time.Minute)):                              PriorityOn,
+		inPhase("suspended", with(onUntil(time.Minute), suspended)):          PriorityOn,
+		inPhase("recovering", with(onUntil(-time.Second), restored)):         PriorityOn,
+		inPhase("pending", with()):                                           PriorityNotBegun,
+		inPhase("plan", plan):                                                PriorityNotBegun,
+		inPhase("suspended-pending", suspended):                              PriorityNotBegun,
+		inPhase("finished", with(onUntil(-time.Second), finished)):           PriorityNotBegun,
+		inPhase("waiting", func(obj *v1alpha1.AgentDisconnect) {
+			obj.Spec.StartAfter = stamp(priorityNow.Add(time.Hour))
+		}): PriorityNotBegun,
+		inPhase("missed", func(obj *v1alpha1.AgentDisconnect) {
+			obj.Spec.StartDeadline = stamp(priorityNow.Add(-time.Minute))
+		}): PriorityNotBegun,
+		inPhase("renewed", with(onUntil(-time.Second), finished, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.RunID = "2" })): PriorityNotBegun,
+	}
+}
+
+func TestPriorityGoesByThePhase(t *testing.T) {
+	g := NewWithT(t)
+	for obj, priority := range phases() {
+		g.Expect(PriorityAt(obj, priorityNow)).To(Equal(priority), obj.Name)
+	}
+	expiring := inPhase("active", onUntil(time.Minute))
+	g.Expect(PriorityAt(expiring, priorityNow.Add(time.Minute))).To(Equal(PriorityEnding), "at its end, of which it is due")
+}
+
+// After a restart all objects come as new ones of the first list, in any order.
+func TestTheWorkQueueGivesEndsFirst(t *testing.T) {
+	g := NewWithT(t)
+	queue := priorityqueue.New[reconcile.Request](t.Name())
+	defer queue.ShutDown()
+	enqueue, want := enqueueByPriority(clocktesting.NewFakePassiveClock(priorityNow)), map[string]int{}
+	for obj, priority := range phases() {
+		want[obj.Name] = priority
+		if len(want)%2 == 0 {
+			enqueue.Create(t.Context(), event.CreateEvent{Object: obj, IsInInitialList: true}, queue)
+		} else {
+			enqueue.Update(t.Context(), event.UpdateEvent{ObjectOld: obj, ObjectNew: obj}, queue) // as a resync does
+		}
+	}
+	enqueue.Delete(t.Context(), event.DeleteEvent{Object: inPhase("gone", onUntil(time.Minute))}, queue)
+	want["gone"] = PriorityNotBegun
+	g.Expect(queue.Len()).To(Equal(len(want)))
+
+	last := PriorityEnding
+	for range want {
+		request, priority, _ := queue.GetWithPriority()
+		g.Expect(priority).To(Equal(want[request.Name]), request.Name)
+		g.Expect(priority).To(BeNumerically("<=", last), "%s comes after something less urgent", request.Name)
+		last = priority
+		queue.Done(request)
+	}
+}

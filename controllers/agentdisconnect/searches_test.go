@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+func TestASearchOutlastsThePassThatBeganIt(t *testing.T) {
+	g := NewWithT(t)
+	now, all, begun, answer := time.Now(), newSearches(), make(chan struct{}, 10), make(chan error)
+	look := func(ctx context.Context) (otherClusters, error) {
+		begun <- struct{}{}
+		select {
+		case err := <-answer:
+			return otherClusters{arns: []string{"found"}}, err
+		case <-ctx.Done():
+			return otherClusters{}, ctx.Err()
+		}
+	}
+	pass := func() (otherClusters, error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // the pass has no time left
+		return all.find(ctx, now, "a subnet", look)
+	}
+
+	for range 3 {
+		_, err := pass()
+		var goesOn *problem
+		g.Expect(errors.As(err, &goesOn)).To(BeTrue())
+		g.Expect(goesOn.reason).To(Equal(v1alpha1.ReasonThrottled))
+		g.Expect(goesOn.stalled).To(BeFalse())
+	}
+	<-begun
+	answer <- nil
+	found, err := all.find(t.Context(), now, "a subnet", look)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.arns).To(ConsistOf("found"))
+	g.Expect(begun).To(BeEmpty(), "all passes shared one search")
+
+	// Its result was fetched: the next pass that asks wants to know anew.
+	refused := errors.New("refused")
+	go func() { answer <- refused }()
+	_, err = all.find(t.Context(), now, "a subnet", look)
+	g.Expect(err).To(MatchError(refused))
+}
+
+func TestAResultThatNoPassFetchedIsForgotten(t *testing.T) {
+	g := NewWithT(t)
+	now, all := time.Now(), newSearches()
+	look := func(arn string) func(context.Context) (otherClusters, error) {
+		return func(context.Context) (otherClusters, error) { return otherClusters{arns: []string{arn}}, nil }
+	}
+	<-all.join(t.Context(), now, "a subnet", look("old")).done
+	found, err := all.find(t.Context(), now.Add(unfetchedFor), "a subnet", look("new"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.arns).To(ConsistOf("new"))
+}
