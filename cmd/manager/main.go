@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,7 +24,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -105,8 +106,10 @@ func parse(args []string) (*settings, error) {
 		s.namespaces, err = namespaces(value)
 		return err
 	})
-	f.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles, "how many objects are worked on at once")
+	f.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles, "how many objects are worked on at once, 2 at least; half of that is kept for runs that are on or ending")
 	f.BoolVar(&o.AllowAdditionalEndpoints, "allow-additional-endpoints", o.AllowAdditionalEndpoints, "let objects name further destinations to deny (spec.additionalEndpoints)")
+	// What goes wrong in AWS is no fault of the program, and its stack trace hides the line that matters.
+	s.log.StacktraceLevel = zapcore.PanicLevel
 	s.log.BindFlags(f)
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -163,6 +166,12 @@ func warn(ctx context.Context, reader client.Reader, watched []string) error {
 }
 
 func run(ctx context.Context, s *settings) error {
+	probes, err := serveProbes(ctx, s.probeAddress)
+	if err != nil {
+		return err
+	}
+	defer probes.close()
+
 	awsConfig, err := aws.Load(ctx)
 	if err != nil {
 		return err
@@ -179,6 +188,13 @@ func run(ctx context.Context, s *settings) error {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	if s.options.ClusterID, err = meet(ctx, restConfig, scheme, s.namespaces); err != nil {
+		if ctx.Err() != nil {
+			return nil // it was asked to stop while it waited
+		}
+		return err
+	}
+
 	metrics := metricsserver.Options{BindAddress: s.metricsAddress, SecureServing: s.secureMetrics}
 	if s.secureMetrics {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
@@ -188,7 +204,8 @@ func run(ctx context.Context, s *settings) error {
 		watched[name] = cache.Config{}
 	}
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: scheme, Cache: cache.Options{DefaultNamespaces: watched}, Metrics: metrics, HealthProbeBindAddress: s.probeAddress,
+		Scheme: scheme, Cache: cache.Options{DefaultNamespaces: watched}, Metrics: metrics, HealthProbeBindAddress: "0",
+		Controller:     config.Controller{CacheSyncTimeout: syncTimeout},
 		LeaderElection: s.leaderElect, LeaderElectionID: "agentdisconnect.chaos.agentdisconnect.dev",
 		LeaderElectionNamespace: s.leaseNamespace,
 		// Passes end before the lease is let go, so another manager never works beside this one.
@@ -198,9 +215,6 @@ func run(ctx context.Context, s *settings) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
-	if s.options.ClusterID, err = clusterID(ctx, mgr.GetAPIReader()); err != nil {
-		return err
-	}
 	s.options.APIServer = agentdisconnect.APIServer(restConfig.Host, mgr.GetAPIReader())
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), sessions, clock.RealClock{}, s.options)
 	if err := reconciler.SetupWithManager(mgr); err != nil {
@@ -209,11 +223,8 @@ func run(ctx context.Context, s *settings) error {
 	if err := mgr.Add(reconciler.NewSweeper()); err != nil {
 		return fmt.Errorf("setting up the sweeper: %w", err)
 	}
-	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
-		return err
-	}
-	if err := warn(ctx, mgr.GetAPIReader(), s.namespaces); err != nil {
-		return err
+	if err := mgr.Add(&reading{mgr, probes}); err != nil {
+		return fmt.Errorf("setting up the readiness probe: %w", err)
 	}
 	ctrl.Log.Info("Starting", "version", version, "region", sessions.DefaultRegion())
 	return mgr.Start(ctx)

@@ -23,21 +23,26 @@ func (s *Stack) StartManager(ctx context.Context) error {
 		return err
 	}
 	s.manager = m
-	return m.waitUntilReady(ctx)
+	return m.WaitUntilReady(ctx)
 }
 
 // AddManager starts a manager beside those that are running, with a log of its own, and waits until it says that it is
 // ready. args are further flags for it; two at once need --leader-elect. Where it started and then did not get ready, it
 // is given beside the error.
 func (s *Stack) AddManager(ctx context.Context, args ...string) (*Manager, error) {
-	s.mu.Lock()
-	log := filepath.Join(s.Dir, fmt.Sprintf("manager-%d.log", len(s.managers)+1))
-	s.mu.Unlock()
-	m, err := s.newManager(ctx, log, args)
+	m, err := s.LaunchManager(ctx, args...)
 	if err != nil {
 		return nil, err
 	}
-	return m, m.waitUntilReady(ctx)
+	return m, m.WaitUntilReady(ctx)
+}
+
+// LaunchManager starts a manager as AddManager does, and waits for nothing.
+func (s *Stack) LaunchManager(ctx context.Context, args ...string) (*Manager, error) {
+	s.mu.Lock()
+	log := filepath.Join(s.Dir, fmt.Sprintf("manager-%d.log", len(s.managers)+1))
+	s.mu.Unlock()
+	return s.newManager(ctx, log, args)
 }
 
 func (s *Stack) newManager(ctx context.Context, log string, args []string) (*Manager, error) {
@@ -60,7 +65,7 @@ func (s *Stack) newManager(ctx context.Context, log string, args []string) (*Man
 	if err != nil {
 		return nil, err
 	}
-	m.ready = "http://" + probes + "/readyz"
+	m.probes = "http://" + probes
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.managers = append(s.managers, m)

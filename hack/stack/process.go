@@ -28,11 +28,11 @@ type Manager struct {
 	// Log is the path of its log.
 	Log string
 
-	cmd   *exec.Cmd
-	stop  context.CancelFunc
-	ready string        // the URL that answers with 200 once it is up
-	ended chan struct{} // closed when the process is gone
-	err   error         // how it ended, once ended is closed
+	cmd    *exec.Cmd
+	stop   context.CancelFunc
+	probes string        // the URL below which it answers /healthz and /readyz
+	ended  chan struct{} // closed when the process is gone
+	err    error         // how it ended, once ended is closed
 }
 
 // launch starts a manager's process, which ends with stop and not with ctx, or an interrupt would take it down in no order.
@@ -117,14 +117,14 @@ func tail(path string, most int) []string {
 	return lines[max(0, len(lines)-most):]
 }
 
-// waitUntilReady waits until the process serves. One that is not the leader serves too.
-func (m *Manager) waitUntilReady(ctx context.Context) error {
+// WaitUntilReady waits until the process serves. One that is not the leader serves too.
+func (m *Manager) WaitUntilReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	tick := time.NewTicker(readyPoll)
 	defer tick.Stop()
 	for {
-		if ready(ctx, m.ready) {
+		if m.Probe(ctx, "/readyz") == http.StatusOK {
 			return nil
 		}
 		select {
@@ -137,17 +137,18 @@ func (m *Manager) waitUntilReady(ctx context.Context) error {
 	}
 }
 
-func ready(ctx context.Context, url string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// Probe gives the HTTP status with which the process answers a path as the kubelet asks for it; 0: it does not answer.
+func (m *Manager) Probe(ctx context.Context, path string) int {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, m.probes+path, nil)
 	if err != nil {
-		return false
+		return 0
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false
+		return 0
 	}
 	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	return response.StatusCode
 }
 
 // freeAddress is an address on loopback that was free a moment ago.

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+const (
+	// attemptInterval is between attempts to reach the API server. A run's end may wait for the first that succeeds.
+	attemptInterval = 2 * time.Second
+	// attemptTimeout bounds one: an API server that is away may not even refuse the connection.
+	attemptTimeout = 10 * time.Second
+	// syncTimeout is practically for ever. A manager that gives up on its cache ends, and Kubernetes starts it again after waits of
+	// up to five minutes, which a run's end would have to wait for.
+	syncTimeout = 365 * 24 * time.Hour
+)
+
+// await repeats an attempt until it succeeds or the context ends, and logs each new reason why it does not.
+func await(ctx context.Context, attempt func(context.Context) error) error {
+	tick := time.NewTicker(attemptInterval)
+	defer tick.Stop()
+	for said := ""; ; {
+		bounded, cancel := context.WithTimeout(ctx, attemptTimeout)
+		err := attempt(bounded)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err.Error() != said {
+			said = err.Error()
+			ctrl.Log.Info("Waiting for the API server", "error", said)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// meet waits for an API server that answers, and gives the id of the cluster.
+func meet(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, watched []string) (id string, err error) {
+	reader, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return "", fmt.Errorf("setting up a client for the API server: %w", err)
+	}
+	err = await(ctx, func(ctx context.Context) (err error) {
+		if id, err = clusterID(ctx, reader); err != nil {
+			return err
+		}
+		return warn(ctx, reader, watched)
+	})
+	return id, err
+}
+
+// reading waits until the manager has read all objects, and is ready then. It runs in every replica: one that waits for the
+// lease has what it needs when it gets it.
+type reading struct {
+	manager manager.Manager
+	probes  *probes
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (r *reading) NeedLeaderElection() bool { return false }
+
+// Start implements manager.Runnable.
+func (r *reading) Start(ctx context.Context) error {
+	err := await(ctx, func(context.Context) error {
+		_, err := r.manager.GetCache().GetInformer(ctx, &v1alpha1.AgentDisconnect{}) // as long as it takes
+		return err
+	})
+	if err == nil {
+		r.probes.ready.Store(true)
+	}
+	return nil // the context ended: so does the manager
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stack_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/stack"
+)
+
+// A manager that ended because the API server is away would be started again after waits that grow to five minutes, and the end
+// of a run would wait for the longest.
+func TestAManagerWaitsForAnAPIServerThatComesLater(t *testing.T) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
+	}
+	g, ctx := NewWithT(t), t.Context()
+	g.SetDefaultEventuallyTimeout(2 * time.Minute)
+	s, err := stack.Start(ctx, stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = s.Close() })
+
+	// While the manager is away a run's time is over.
+	run := &v1alpha1.AgentDisconnect{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "overdue"},
+		Spec: v1alpha1.AgentDisconnectSpec{
+			Cluster: "demo", SubnetID: "subnet-0c2e4a6b8d1f35790", Duration: metav1.Duration{Duration: time.Minute},
+		},
+	}
+	g.Expect(s.Client.Create(ctx, run)).To(Succeed())
+	fast := []string{"--agent-poll-interval=100ms", "--network-acl-poll-interval=200ms", "--leader-elect", "--leader-election-namespace=default"}
+	first, err := s.AddManager(ctx, fast...)
+	g.Expect(err).NotTo(HaveOccurred())
+	state := func() v1alpha1.AgentDisconnectStatus {
+		g.Expect(s.Client.Get(ctx, client.ObjectKeyFromObject(run), run)).To(Succeed())
+		return run.Status
+	}
+	g.Eventually(state).Should(HaveField("Rules", And(HaveLen(6), HaveEach(HaveField("State", v1alpha1.RuleInstalled)))))
+	g.Expect(first.Kill()).To(Succeed())
+	status := state()
+	status.ExpirationTime = &metav1.Time{Time: time.Now().Add(-time.Second)}
+	run.Status = status
+	g.Expect(s.Client.Status().Update(ctx, run)).To(Succeed())
+	g.Expect(errors.Join(s.StopAPIServer(), s.StopEtcd())).To(Succeed())
+
+	waiting, err := s.LaunchManager(ctx, fast...)
+	g.Expect(err).NotTo(HaveOccurred())
+	lives := func(g Gomega) {
+		g.Expect(waiting.Err()).NotTo(HaveOccurred())
+		g.Expect(waiting.Probe(ctx, "/healthz")).To(Equal(http.StatusOK))
+		g.Expect(waiting.Probe(ctx, "/readyz")).NotTo(Equal(http.StatusOK))
+	}
+	log := func() string { return strings.Join(waiting.LogTail(1000), "\n") }
+	g.Eventually(log).Should(ContainSubstring("Waiting for the API server"))
+	lives(g)
+
+	g.Expect(errors.Join(s.StartEtcd(), s.StartAPIServer())).To(Succeed())
+	g.Expect(waiting.WaitUntilReady(ctx)).To(Succeed())
+	g.Eventually(state).Should(HaveField("Rules", BeEmpty()))
+	g.Expect(waiting.Err()).NotTo(HaveOccurred(), "the same process ended it")
+	g.Expect(log()).NotTo(ContainSubstring("controller-runtime/pkg"), "no stack traces")
+}
+
+func TestAManagerWaitsForACRDThatComesLater(t *testing.T) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
+	}
+	g, ctx := NewWithT(t), t.Context()
+	g.SetDefaultEventuallyTimeout(2 * time.Minute)
+	s, err := stack.Start(ctx, stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = s.Close() })
+	g.Expect(removeCRD(ctx, s)).To(Succeed())
+	g.Eventually(func() bool {
+		return apierrors.IsNotFound(s.Client.List(ctx, &v1alpha1.AgentDisconnectList{}))
+	}).Should(BeTrue())
+
+	waiting, err := s.LaunchManager(ctx)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Eventually(func() string { return strings.Join(waiting.LogTail(1000), "\n") }).Should(ContainSubstring("Waiting for the API server"))
+	g.Expect(waiting.Probe(ctx, "/healthz")).To(Equal(http.StatusOK))
+	g.Expect(waiting.Probe(ctx, "/readyz")).NotTo(Equal(http.StatusOK))
+
+	g.Expect(s.InstallCRD()).To(Succeed())
+	g.Expect(waiting.WaitUntilReady(ctx)).To(Succeed())
+	g.Expect(waiting.Err()).NotTo(HaveOccurred())
+}
+
+func removeCRD(ctx context.Context, s *stack.Stack) error {
+	extensions, err := client.New(s.RESTConfig, client.Options{})
+	if err != nil {
+		return err
+	}
+	crd := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "agentdisconnects." + v1alpha1.GroupVersion.Group}}
+	crd.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
+	return extensions.Delete(ctx, crd)
+}
