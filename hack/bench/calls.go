@@ -67,11 +67,14 @@ func changes(all []timedCall) map[string][]timedCall {
 	return byACL
 }
 
+// dryRunMark is what tells dry runs from other calls of an action.
+const dryRunMark = " (dry run)"
+
 // action is a call's action as tables have it.
 func action(c sim.Call) string {
 	name := c.Name()
 	if c.DryRun {
-		name += " (dry run)"
+		name += dryRunMark
 	}
 	return name
 }

@@ -50,18 +50,9 @@ func countCalls(ctx context.Context, kube client.Client, p place) (*counted, err
 		return nil, err
 	}
 	defer s.Close()
-	obj := newObject(objectName("count", p.mode, 0), p, countedRun)
-	if err := kube.Create(ctx, obj); err != nil {
+	c, err := newCounter(ctx, s, kube, newObject(objectName("count", p.mode, 0), p, countedRun))
+	if err != nil {
 		return nil, err
-	}
-	options := agentdisconnect.Defaults()
-	options.DNSServer = s.DNSAddr()
-	clock := clocktesting.NewFakeClock(time.Now())
-	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "bench")
-	sessions.Clock = clock
-	c := &counter{
-		sim: s, kube: kube, clock: clock, key: client.ObjectKeyFromObject(obj), due: clock.Now(),
-		reconciler: agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, options),
 	}
 	m := &counted{}
 	if m.installing, err = c.until(ctx, installed); err != nil {
@@ -70,7 +61,7 @@ func countCalls(ctx context.Context, kube client.Client, p place) (*counted, err
 	for _, i := range s.Region().ContainerInstances() {
 		s.Region().SetAgentConnected(i.ARN, false)
 	}
-	begun := clock.Now()
+	begun := c.clock.Now()
 	latest, err := c.get(ctx)
 	if err != nil {
 		return nil, err
@@ -88,6 +79,22 @@ func countCalls(ctx context.Context, kube client.Client, p place) (*counted, err
 	}
 	_, err = c.until(ctx, func(v version) bool { return v.object.Status.CompletionTime != nil })
 	return m, err
+}
+
+// newCounter creates an object, and a manager for it that has the flags' defaults.
+func newCounter(ctx context.Context, s *sim.Simulator, kube client.Client, obj *v1alpha1.AgentDisconnect) (*counter, error) {
+	if err := kube.Create(ctx, obj); err != nil {
+		return nil, err
+	}
+	options := agentdisconnect.Defaults()
+	options.DNSServer = s.DNSAddr()
+	clock := clocktesting.NewFakeClock(time.Now())
+	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "bench")
+	sessions.Clock = clock
+	return &counter{
+		sim: s, kube: kube, clock: clock, key: client.ObjectKeyFromObject(obj), due: clock.Now(),
+		reconciler: agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, options),
+	}, nil
 }
 
 // until makes passes until the object is as it should be, and gives the calls that they made.

@@ -22,6 +22,8 @@ const (
 type fleet struct {
 	// inPlace are the endings of the runs that share their network ACL with nobody, clones those of the others.
 	inPlace, clones *ends
+	// restarts are the endings of runs in place after a restart of the manager.
+	restarts *restarts
 	// idle, full and peak are the manager's resident memory before the first object, the most while all of them were
 	// blocking, and the most ever, without the runs on clones.
 	idle, full, peak bytes
@@ -64,7 +66,10 @@ func measureFleet(ctx context.Context, s *stack.Stack, set settings, progress fu
 		return nil, err
 	}
 	var unused bytes
-	m.clones, err = w.measureEnds(ctx, fleetPlaces(single[1].mode, set.clones), set, &unused, progress)
+	if m.clones, err = w.measureEnds(ctx, fleetPlaces(single[1].mode, set.clones), set, &unused, progress); err != nil {
+		return nil, err
+	}
+	m.restarts, err = w.measureRestarts(ctx, fleetPlaces(single[0].mode, set.objects), set.others, progress)
 	return m, err
 }
 

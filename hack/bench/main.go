@@ -25,14 +25,14 @@ const (
 	exitInterrupted = 130 // as shells have it for SIGINT
 
 	// giveUp is when something that has not happened never will: many times what all of it takes on a slow machine.
-	giveUp = 20 * time.Minute
+	giveUp = 40 * time.Minute
 )
 
 // settings are the flags.
 type settings struct {
-	runs, objects, clones int
-	latency               time.Duration
-	trace                 bool
+	runs, objects, clones, others int
+	latency                       time.Duration
+	trace                         bool
 }
 
 // room says whether that many objects are enough for the runs, and have room.
@@ -46,6 +46,7 @@ func run(args []string) int {
 	flags.IntVar(&set.runs, "runs", 7, "how many runs the figures of a single run are the median of")
 	flags.IntVar(&set.objects, "objects", 100, "how many objects expire together, each on a network ACL of its own")
 	flags.IntVar(&set.clones, "clones", 100, "how many objects expire together, each on a clone")
+	flags.IntVar(&set.others, "others", 1000, "how many objects whose Region doesn't answer are there while runs end after a restart")
 	flags.DurationVar(&set.latency, "latency", 50*time.Millisecond, "how long every simulated AWS call takes")
 	flags.BoolVar(&set.trace, "trace", false, "also print the calls and the writes of single runs, in order")
 	switch err := flags.Parse(args); {
@@ -53,8 +54,8 @@ func run(args []string) int {
 		return 0
 	case err != nil:
 		return exitUsage
-	case flags.NArg() > 0 || set.runs < 1 || !set.room(set.objects) || !set.room(set.clones) || set.latency < time.Millisecond:
-		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, more objects and clones than runs and at most %d, and a latency of at least 1ms, see --help\n", maxFleet)
+	case flags.NArg() > 0 || set.runs < 1 || !set.room(set.objects) || !set.room(set.clones) || set.others < 1 || set.latency < time.Millisecond:
+		fmt.Fprintf(os.Stderr, "bench needs at least 1 run and 1 other object, more objects and clones than runs and at most %d, and a latency of at least 1ms, see --help\n", maxFleet)
 		return exitUsage
 	}
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -109,7 +110,8 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 				return err
 			}
 		}
-		return nil
+		f.refused, err = countRefused(ctx, s.Client)
+		return err
 	})
 	if err != nil {
 		return nil, err

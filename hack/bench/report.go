@@ -23,6 +23,7 @@ type figures struct {
 	// installing and counted are of the single places, in their order.
 	installing [2]*installing
 	counted    [2]*counted
+	refused    []refused
 	fleet      *fleet
 }
 
@@ -32,10 +33,12 @@ func (f *figures) print(out *screen.Screen) {
 	out.Print(screen.Plain, "%s; %s.", f.machine, screen.Seconds(f.took))
 	f.printRuns(out)
 	f.printFleet(out)
+	f.printRestarts(out)
 	f.printMemory(out)
 	for i, p := range single {
 		printCalls(out, p, f.counted[i])
 	}
+	f.printRefused(out)
 	f.printCounting(out)
 }
 
