@@ -30,6 +30,8 @@ type endured struct {
 
 const (
 	enduredFor = 2 * time.Minute
+	// setBack is more than a run, its recovery and what is unsure take together.
+	setBack = 20 * time.Minute
 	// unsure is a little more than a creation without an answer is looked for.
 	unsure = nacl.AmbiguousFor + time.Minute
 )
@@ -237,15 +239,15 @@ var _ = Describe("A clock that is set", func() {
 
 		// The expiration is a time of the clock, not a number of minutes: a run may last as much longer as the clock was set
 		// back, and no more.
-		It("back by an hour, "+how+", makes the run last an hour longer at most", func(ctx context.Context) {
+		It("back by 20 minutes, "+how+", makes the run last that much longer at most", func(ctx context.Context) {
 			all(eachPhase(ctx, func(e *endured, p phase) string {
-				if err := p.meet(ctx, e, e.jump(-time.Hour, restarting)); err != nil {
+				if err := p.meet(ctx, e, e.jump(-setBack, restarting)); err != nil {
 					return err.Error()
 				}
-				// A run that has not begun yet looks at the agents again, which is due an hour later than it was: in here,
+				// A run that has not begun yet looks at the agents again, which is due that much later than it was: in here,
 				// times have no monotonic part.
-				e.until(ctx, time.Hour+5*time.Minute, func(seen *v1alpha1.AgentDisconnect) bool { return seen.Status.StartTime != nil })
-				if !e.until(ctx, time.Hour+enduredFor+soon, func(seen *v1alpha1.AgentDisconnect) bool {
+				e.until(ctx, setBack+5*time.Minute, func(seen *v1alpha1.AgentDisconnect) bool { return seen.Status.StartTime != nil })
+				if !e.until(ctx, setBack+enduredFor+soon, func(seen *v1alpha1.AgentDisconnect) bool {
 					return seen.Status.StartTime != nil && !e.w.clock.Now().Before(seen.Status.ExpirationTime.Time) || e.over(seen)
 				}) {
 					return "the run's time is never over: " + describe(e.w.get(ctx, e.obj))
@@ -253,8 +255,8 @@ var _ = Describe("A clock that is set", func() {
 				if !e.until(ctx, soon, e.lifted) {
 					return fmt.Sprintf("rules are left %s after the expiration: %v", soon, e.w.entries()[e.home()])
 				}
-				// What was awaited of agents, and of creations without an answer, is counted from times an hour ahead.
-				e.until(ctx, time.Hour+agentdisconnect.RecoveryTimeout+unsure, e.over)
+				// What was awaited of agents, and of creations without an answer, is counted from times that are ahead.
+				e.until(ctx, setBack+agentdisconnect.RecoveryTimeout+unsure, e.over)
 				return e.leftover(ctx)
 			}))
 		})

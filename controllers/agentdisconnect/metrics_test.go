@@ -55,7 +55,7 @@ var _ = Describe("Metrics", func() {
 
 	It("count the passes of a clean-up that AWS keeps from its end, and no others", func(ctx context.Context) {
 		w := newWorld(ctx)
-		obj := w.blocking(ctx)
+		obj := w.blocking(ctx, within(4*time.Minute))
 		before := failures()
 		read := w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Error: "InternalError"})
 		w.run(ctx, time.Minute, obj)
@@ -63,7 +63,7 @@ var _ = Describe("Metrics", func() {
 		read()
 
 		deleted := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Error: "InternalError"})
-		w.run(ctx, 10*time.Minute, obj)
+		w.run(ctx, 4*time.Minute, obj)
 		Expect(w.denies(aclID)).NotTo(BeEmpty())
 		during := failures()
 		Expect(during).To(BeNumerically(">", before+10))

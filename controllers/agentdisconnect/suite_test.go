@@ -4,6 +4,7 @@ package agentdisconnect_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -41,6 +42,8 @@ func TestSpecs(t *testing.T) {
 
 var _ = BeforeSuite(func(context.Context) {
 	ctrl.SetLogger(zap.New(zap.UseDevMode(true), zap.WriteTo(GinkgoWriter)))
+	// A quarter of what the API server does is collecting garbage, of which little is there.
+	Expect(os.Setenv("GOGC", "400")).To(Succeed())
 	var err error
 	restConfig, err = environment.Start()
 	Expect(err).NotTo(HaveOccurred())
