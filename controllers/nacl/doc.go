@@ -15,8 +15,9 @@
 //   - Planning is values in, values out, whatever the order of the inputs. A plan that was cut off anywhere continues when
 //     planned again: its lines are kept, not made twice. With nothing desired, all that is owned goes.
 //   - A clone differs from its original by our denies alone. It has every entry of both directions in the same order, under
-//     larger numbers only where there is no room in front. Changes of the original go to the clone, never the other way, and
-//     what is neither a copy nor a rule of ours is told as a stranger's edit.
+//     larger numbers only where there is no room in front. Changes of the original go to the clone, never the other way:
+//     what they open at once, what they close after they stood. What is neither a copy nor a rule of ours is told as a third
+//     party's edit.
 //   - The tags of a network ACL say who owns which entry, for someone who has nothing else. What of them can't be read is
 //     named, and nothing is claimed by it.
 package nacl
