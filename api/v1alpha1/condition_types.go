@@ -97,6 +97,10 @@ const (
 	ReasonTooManyAgents = "TooManyAgents"
 	// ReasonNetworkACLManaged: AWS FIS or Firewall Manager manages the network ACL.
 	ReasonNetworkACLManaged = "NetworkACLManaged"
+	// ReasonNetworkACLUnsettled: the network ACL to be cloned was changed a moment ago, perhaps by half.
+	ReasonNetworkACLUnsettled = "NetworkACLUnsettled"
+	// ReasonNetworkACLDeniesAgents: the network ACL to be cloned lets nothing out to the agents' hosts, though they are connected.
+	ReasonNetworkACLDeniesAgents = "NetworkACLDeniesAgents"
 	// ReasonNetworkACLTemporary: the network ACL is a clone that another run left or another cluster's run uses.
 	ReasonNetworkACLTemporary = "NetworkACLTemporary"
 	// ReasonOtherClusters: other clusters have container instances in the subnet, or it can't be seen whether they have.

@@ -3,7 +3,9 @@
 package agentdisconnect
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,8 +14,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
-// carryOver makes changes of the original to the clone while that serves, and never the other way. Two reads have to agree
-// on a change: one that lags would take the last one back. A change that takes renumbering ends the run.
+// carryOver makes changes of the original to the clone while that serves, and never the other way: what they open at once, and
+// what they close after they stood. A change that takes renumbering ends the run.
 func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 	if !s.cloned() || s.seen.original == nil || s.seen.acl == nil {
 		return nil
@@ -31,16 +33,24 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 	if !ok {
 		return nil
 	}
-	lines := nacl.FormatCopies(wanted)
-	if slices.Equal(lines, acl.Baseline) {
-		s.seen.changed = suspicion{}
+	s.seen.changed, s.seen.originalReads.follows = suspicion{}, ""
+	if slices.Equal(nacl.FormatCopies(wanted), acl.Baseline) {
 		return nil
 	}
-	if !s.seen.changed.confirmed(strings.Join(lines, "\n"), s.now) {
-		s.seen.changed.what = "network ACL " + acl.OriginalID + ", of which " + acl.ID + " is a clone, was changed"
-		return nil
+	s.seen.originalReads.watch(s.now)
+	baseline, err := s.baseline()
+	if err != nil {
+		return err
 	}
-	return r.copyAgain(ctx, s, wanted)
+	sound, _ := s.ledger()
+	next := nacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), sound, s.desired(), r.options.EntryQuota)
+	if !slices.Equal(nacl.FormatCopies(next), nacl.FormatCopies(wanted)) {
+		s.seen.originalReads.follows = s.describePending()
+	}
+	if slices.Equal(nacl.FormatCopies(next), acl.Baseline) {
+		return nil // what it closes has not stood yet
+	}
+	return r.copyAgain(ctx, s, next)
 }
 
 // adoptChanges makes changes of the original part of what a clone is to have that doesn't serve: nobody would notice a step
@@ -52,7 +62,7 @@ func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []nacl.
 	if wanted, ok = r.recopied(s); !ok {
 		return nil, false, nil
 	}
-	s.seen.changed = suspicion{}
+	s.seen.changed, s.seen.originalReads.follows = suspicion{}, ""
 	lines := nacl.FormatCopies(wanted)
 	if acl := s.status().NetworkACL; slices.Equal(lines, acl.Baseline) && acl.CarryOver == nil {
 		return wanted, true, nil
@@ -96,7 +106,7 @@ func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []nacl.Copy
 	if s.mode != ModeActive {
 		return nil
 	}
-	s.seen.changed = suspicion{reason: "carried over", reads: 1, at: s.now} // so that it is soon read again
+	s.seen.originalReads.watch(s.now)
 	sound, _ := s.ledger()
 	if err := r.carry(ctx, s, wanted, sound); err != nil {
 		if aws.HasCode(err, aws.CodeEntryLimitExceeded) {
@@ -110,31 +120,39 @@ func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []nacl.Copy
 	}
 	if s.seen.acl != nil && nacl.Complete(wanted, sound, s.seen.acl.Entries) {
 		s.status().NetworkACL.Baseline, s.status().NetworkACL.CarryOver = nacl.FormatCopies(wanted), nil
-		s.seen.changed = suspicion{}
 	}
 	return nil
 }
 
-// carry changes a clone that serves. What is new comes first, by number, and what goes comes last, the other way round:
-// between two calls, every packet meets what it met before or what it will meet.
+// carry changes a clone that serves, one entry after the other, in an order that cuts nothing off in between.
 func (r *Reconciler) carry(ctx context.Context, s *scope, wanted []nacl.Copy, sound []v1alpha1.Rule) error {
 	create, replace, remove := nacl.CopySteps(wanted, sound, s.seen.acl.Entries)
-	slices.Reverse(remove)
-	added, changed, removed := apart(nacl.CreateEntry, create), apart(nacl.ReplaceEntry, replace), apart(nacl.DeleteEntry, remove)
-	err := r.writeCopies(ctx, s, slices.Concat(added, changed, removed)...)
+	steps := nacl.InOrder(s.seen.acl.Entries, create, replace, remove, r.options.EntryQuota)
+	err := r.writeCopies(ctx, s, apart(steps)...)
 	if len(remove) > 0 && aws.HasCode(err, aws.CodeEntryLimitExceeded) {
-		err = r.writeCopies(ctx, s, slices.Concat(removed, added, changed)...) // there is no room beside what goes
+		// There is no room beside what goes: AWS's quota is smaller than the manager's option says.
+		slices.SortStableFunc(steps, func(a, b nacl.CopyStep) int { return cmp.Compare(isRemoval(b), isRemoval(a)) })
+		err = r.writeCopies(ctx, s, apart(steps)...)
 	}
 	return err
 }
 
-// apart makes a step of each entry.
-func apart(call copyCall, entries []nacl.Entry) []copyStep {
-	var steps []copyStep
-	for _, entry := range entries {
-		steps = append(steps, copyStep{call, []nacl.Entry{entry}})
+// isRemoval is 1 for a step that removes an entry, and else 0.
+func isRemoval(step nacl.CopyStep) int {
+	if step.Verb == nacl.StepRemove {
+		return 1
 	}
-	return steps
+	return 0
+}
+
+// apart makes the calls of steps one after the other.
+func apart(steps []nacl.CopyStep) []copyStep {
+	calls := map[nacl.CopyVerb]copyCall{nacl.StepCreate: nacl.CreateEntry, nacl.StepReplace: nacl.ReplaceEntry, nacl.StepRemove: nacl.DeleteEntry}
+	all := make([]copyStep, 0, len(steps))
+	for _, step := range steps {
+		all = append(all, copyStep{calls[step.Verb], []nacl.Entry{step.Entry}})
+	}
+	return all
 }
 
 // edits are what a stranger did to the clone. What is lacking counts only once reads can't be lagging behind our own
@@ -190,4 +208,19 @@ func describeEdits(edits []nacl.Edit) string {
 		names = append(names, edit.String())
 	}
 	return list(names)
+}
+
+// carriedOver describes what the pass made to the clone since the original was changed; empty: nothing.
+func (s *scope) carriedOver() string {
+	before, after := s.first.NetworkACL, s.status().NetworkACL
+	if before == nil || after == nil || before.OriginalID != after.OriginalID || slices.Equal(before.Baseline, after.Baseline) {
+		return ""
+	}
+	was, err := parseCopies(before.Baseline)
+	is, err2 := parseCopies(after.Baseline)
+	changes := nacl.Differences(was, is)
+	if err != nil || err2 != nil || len(changes) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("clone %s follows network ACL %s: %s", after.ID, after.OriginalID, strings.Join(changes, "; "))
 }

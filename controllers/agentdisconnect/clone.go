@@ -55,6 +55,9 @@ func (r *Reconciler) advanceClone(ctx context.Context, s *scope) error {
 	if !s.complete() {
 		return nil // reads lag: the next one decides
 	}
+	if ready, err := r.mayServe(s); err != nil || !ready {
+		return err
+	}
 	if err := r.swap(ctx, s); err != nil || s.status().NetworkACL.State != v1alpha1.CloneAssociating {
 		return err
 	}

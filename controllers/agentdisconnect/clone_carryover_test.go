@@ -26,8 +26,8 @@ func onlyWeb(number int, egress bool) acl.Entry {
 // inFront allows everything in front of the run's denies.
 func inFront(r *region.Region, id string) error { return adding(region.AllowAll(10, true))(r, id) }
 
-// carried is long enough for two reads to agree on a change, and for a third after the writes.
-const carried = 45 * time.Second
+// carried is long enough for reads to see a change, for what it closes to stand, and for another read after the writes.
+const carried = 90 * time.Second
 
 // carryOver waits until a clone is what its original is.
 func (w *world) carryOver(ctx context.Context, obj *v1alpha1.AgentDisconnect) {
@@ -162,7 +162,7 @@ var _ = Describe("A change of the original while its clone serves", func() {
 		w.onOriginal(func(r *region.Region, id string) error {
 			return r.SetEntries(id, append(crowded(16), region.AllowAll(100, false))...)
 		})
-		seen := w.until(ctx, obj, time.Minute, aborted)
+		seen := w.until(ctx, obj, 2*time.Minute, aborted)
 		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortOriginalChanged), describe(seen))
 		w.run(ctx, passes, obj)
 		w.expectRestored()

@@ -40,6 +40,9 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 	if !before.disconnected && status.Agents != nil && status.Agents.DisconnectedTime != nil {
 		r.event(s, corev1.EventTypeNormal, "AgentsDisconnected", "ECS says of all agents that count that they are disconnected")
 	}
+	if changes := s.carriedOver(); changes != "" {
+		r.event(s, corev1.EventTypeNormal, "OriginalCarriedOver", changes)
+	}
 	succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded)
 	if stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Reason != before.stalled && status.CompletionTime == nil {
 		r.event(s, corev1.EventTypeWarning, stalled.Reason, stalled.Message)

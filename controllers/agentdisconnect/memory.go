@@ -42,6 +42,8 @@ type memory struct {
 	inForce time.Time
 	// original is the network ACL that a clone was copied from, as read together with acl. Nil: it was not there.
 	original *nacl.ACL
+	// originalReads are what the reads of that network ACL came to, those before the run began included.
+	originalReads originalReads
 	// tags are the tags on the network ACL that carries the rules, as last written or as two reads in a row had them.
 	tags map[string]string
 	// network is what is not as it should be on the network ACL, target what is not in the rest of the target, hit what is

@@ -124,6 +124,7 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 	if t.acl, err = nacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
 		return err
 	}
+	s.seen.originalReads.observe(t.acl, s.now)
 	if t.aclRead = true; t.acl == nil {
 		return nil
 	}

@@ -42,6 +42,7 @@ func (s *scope) setConditions(trouble *problem) {
 		unsettled: s.unsettled(), failing: s.failing(), resolver: s.resolver, unasked: s.unasked(),
 		inForce: s.seen.inForce, mismatch: s.mismatch(), privateAtHome: s.privateAtHome(),
 		hit: s.hit(),
+		follows: s.seen.originalReads.follows,
 	})
 }
 

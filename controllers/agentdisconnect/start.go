@@ -120,7 +120,11 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	if claimOf(s, t) != claimed {
 		return wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", s.obj.Spec.SubnetID)
 	}
+	s.seen.originalReads.observe(t.acl, s.now)
 	how, err := r.setUp(s, t)
+	if err == nil && how.mode == v1alpha1.NetworkACLModeClone {
+		err = s.checkOriginal(t.acl)
+	}
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,8 @@ type facts struct {
 	mismatch string
 	// hit are the subnets that the denies act on, as the network ACL was last read.
 	hit []string
+	// follows describes a change of a clone's original that the clone has yet to follow; empty: there is none.
+	follows string
 	// privateAtHome are interfaces in the subnet itself that agents may connect to.
 	privateAtHome []string
 }
@@ -178,7 +180,7 @@ func (f facts) running() verdict {
 	if installed.status != unknown { // then it has the trouble already
 		message = f.withTrouble(message)
 	}
-	for _, more := range []string{f.suspicions(), f.window(state), f.shortDuration(), f.changedSpec()} {
+	for _, more := range []string{f.suspicions(), f.follows, f.window(state), f.shortDuration(), f.changedSpec()} {
 		if more != "" {
 			message += "; " + more
 		}

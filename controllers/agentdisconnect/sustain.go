@@ -251,7 +251,8 @@ func (s *scope) nextACLRead(options Options) time.Time {
 	switch {
 	case s.seen.aclRead.IsZero():
 		return s.now
-	case s.seen.network.reads > 0 || s.seen.target.reads > 0 || s.seen.hit.reads > 0 || s.seen.changed.reads > 0 || s.seen.stripped.reads > 0:
+	case s.seen.network.reads > 0 || s.seen.target.reads > 0 || s.seen.hit.reads > 0 || s.seen.changed.reads > 0 || s.seen.stripped.reads > 0,
+		s.cloned() && s.seen.originalReads.isWatched():
 		return earliest(look, s.seen.aclRead.Add(oddReadInterval))
 	case !s.seen.denied(s.obj):
 		return earliest(look, s.seen.aclRead.Add(readBackInterval))
@@ -288,6 +289,7 @@ func (r *Reconciler) fetchACL(ctx context.Context, s *scope) error {
 	if acl == nil || s.cloned() && original == nil {
 		s.clients.ForgetAccount() // not found, or not in the account that the run works in
 	}
+	s.seen.originalReads.observe(original, s.now)
 	s.seen.acl, s.seen.original, s.seen.aclRead, s.aclRead = acl, original, s.now, true
 	s.aclReadAt = r.clock.Now()
 	return nil
