@@ -42,9 +42,10 @@ const (
 type DeadManSwitchState string
 
 const (
-	// SwitchArming is written before EventBridge Scheduler is asked for the schedules: they may or may not be there.
+	// SwitchArming is written before EventBridge Scheduler is asked for the schedules, and where some were found missing or
+	// could not be looked at: they may or may not be there.
 	SwitchArming DeadManSwitchState = "Arming"
-	// SwitchArmed says that every rule of the run has a schedule that deletes it.
+	// SwitchArmed says that every rule of the run has a schedule that deletes it, as looked at in the last 10 minutes.
 	SwitchArmed DeadManSwitchState = "Armed"
 	// SwitchNotConfigured says that the manager has no role and no schedule group for it.
 	SwitchNotConfigured DeadManSwitchState = "NotConfigured"
@@ -121,7 +122,8 @@ type NetworkACL struct {
 	LastAttemptTime *metav1.Time `json:"lastAttemptTime,omitempty"`
 
 	// baseline is what the clone was copied from: an entry of the original each, and its number in the clone where that is
-	// another. What the clone has beside it and the rules, a stranger put there.
+	// another. For a while after a change of the original it has what that closes, too. What the clone has beside it and the
+	// rules, a third party put there.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=160

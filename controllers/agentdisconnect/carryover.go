@@ -84,6 +84,8 @@ func (r *Reconciler) recopied(s *scope) ([]nacl.Copy, bool) {
 		if s.seen.changed.confirmed(err.Error(), s.now) {
 			s.cantFollow(err.Error())
 		}
+		acl := s.status().NetworkACL
+		s.seen.changed.what = fmt.Sprintf("network ACL %s was changed in a way that its clone %s can't follow", acl.OriginalID, acl.ID)
 		return nil, false
 	}
 	return wanted, true

@@ -104,12 +104,21 @@ func (r *Reconciler) askForSchedules(ctx context.Context, s *scope, numbers []in
 	if r.options.DeadManRoleARN == "" {
 		return refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager was started without one since: give it --deadman-role-arn and --deadman-schedule-group again")
 	}
-	of := deadman.Switch{
-		Group: group, RoleARN: r.options.DeadManRoleARN, Partition: partition(s.status().Target.ClusterARN),
+	of := r.switchOf(s, at)
+	err := sideBySide(numbers, func(number int32) error { return deadman.Arm(ctx, s.clients.Scheduler, of, number) })
+	if err == nil && s.seen.switchLooked.IsZero() {
+		s.seen.switchLooked = s.now // what was asked for just now, listings may lack
+	}
+	return noGroup(err, group)
+}
+
+// switchOf is what the schedules of the run have in common, if they fire at a time.
+func (r *Reconciler) switchOf(s *scope, at time.Time) deadman.Switch {
+	return deadman.Switch{
+		Group: deadManSwitch(s.status()).ScheduleGroup, RoleARN: r.options.DeadManRoleARN, Partition: partition(s.status().Target.ClusterARN),
 		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
 		NetworkACLID: s.status().NetworkACL.ID, Time: at,
 	}
-	return noGroup(sideBySide(numbers, func(number int32) error { return deadman.Arm(ctx, s.clients.Scheduler, of, number) }), group)
 }
 
 // armLeft arms what an earlier pass was kept from arming, or from writing down.

@@ -40,6 +40,9 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 	if !before.disconnected && status.Agents != nil && status.Agents.DisconnectedTime != nil {
 		r.event(s, corev1.EventTypeNormal, "AgentsDisconnected", "ECS says of all agents that count that they are disconnected")
 	}
+	if note := s.rearmed(); note != "" {
+		r.event(s, corev1.EventTypeWarning, "DeadManSwitchChanged", note)
+	}
 	if changes := s.carriedOver(); changes != "" {
 		r.event(s, corev1.EventTypeNormal, "OriginalCarriedOver", changes)
 	}

@@ -57,6 +57,10 @@ type memory struct {
 	repair repairUnderway
 	// permitted says that AWS would allow all that the run writes.
 	permitted answer[bool]
+	// switchLooked is when the schedules of the dead man's switch were last looked at, and switchUnseen since when that fails.
+	switchLooked, switchUnseen time.Time
+	// switchFailure is what kept the switch from being looked at or armed when that was last due; nil: nothing.
+	switchFailure error
 	// switchable says that the schedule group of the dead man's switch is there.
 	switchable answer[bool]
 	// others are the other clusters with container instances in the subnets hit.

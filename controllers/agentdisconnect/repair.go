@@ -59,7 +59,12 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 // maintain does what is due on a network ACL that is as it should be: it follows the original, adds rules, and has tags and
 // switch say so. A copy must not get the number of a schedule, nor an entry be made without one; the rest goes on.
 func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
-	stale, unarmed := r.disarmStale(ctx, s), r.armLeft(ctx, s, sound)
+	stale, unseen := r.disarmStale(ctx, s), r.lookAtSwitch(ctx, s)
+	unarmed := r.armLeft(ctx, s, sound)
+	if _, fatal := errors.AsType[*storeError](unarmed); fatal {
+		return unarmed
+	}
+	s.seen.switchFailure = errors.Join(unseen, unarmed)
 	var err error
 	if stale == nil {
 		err = r.carryOver(ctx, s)
@@ -74,7 +79,7 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Ru
 	if err == nil && s.seen.tags != nil && s.mode == ModeActive && s.status().Abort == nil {
 		err = r.fits(s, r.own(ctx, s)) // someone stripped the tags, or the run's end moved
 	}
-	return errors.Join(err, stale, unarmed)
+	return errors.Join(err, stale)
 }
 
 // judgement is what reads of the network ACL come to.

@@ -41,8 +41,7 @@ func (s *scope) setConditions(trouble *problem) {
 		open:          addressesOf(force.Open), elsewhere: s.elsewhere(), suspected: s.suspected(), own: force.Own, foreign: force.Foreign,
 		unsettled: s.unsettled(), failing: s.failing(), resolver: s.resolver, unasked: s.unasked(),
 		inForce: s.seen.inForce, mismatch: s.mismatch(), privateAtHome: s.privateAtHome(),
-		hit: s.hit(),
-		follows: s.seen.originalReads.follows,
+		hit: s.hit(), follows: s.seen.originalReads.follows,
 	})
 }
 

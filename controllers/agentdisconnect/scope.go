@@ -44,6 +44,8 @@ type scope struct {
 		about string
 		err   error
 	}
+	// unarmed are the rule numbers whose schedules a look at the dead man's switch in this pass found missing or changed.
+	unarmed []int32
 	// wake is when something is due again; zero: nothing is.
 	wake time.Time
 }

@@ -61,7 +61,8 @@ func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 	case !s.raised():
 		trouble = errors.Join(trouble, r.fits(s, r.raise(ctx, s)))
 	case !s.seen.aclRead.IsZero():
-		trouble = errors.Join(trouble, r.repair(ctx, s, sound))
+		repaired := r.repair(ctx, s, sound)
+		trouble = errors.Join(trouble, repaired, s.seen.switchFailure)
 	}
 	s.creditDisconnections()
 	return trouble
