@@ -70,7 +70,7 @@ func Kinds() []Kind {
 		w.Hamper(aws.CallTimeout)
 		return rig.Verdict{Took: aws.CallTimeout, Err: context.DeadlineExceeded}
 	}
-	return []Kind{
+	return append([]Kind{
 		{Name: "crash-before", What: "the manager is killed before it", on: everywhere, strike: die},
 		afterwards(Kind{Name: "crash-after", What: "the manager is killed after it, the answer unread", on: everywhere, strike: die}),
 		{Name: "frozen-before", What: "the manager is frozen before it and wakes when another one has ended the run", on: everywhere, strike: freeze},
@@ -94,7 +94,7 @@ func Kinds() []Kind {
 			w.KubeDown(downFor)
 			return rig.Verdict{}
 		}},
-	}
+	}, kindsOfOthers()...)
 }
 
 // regional has the Region do something to one call.

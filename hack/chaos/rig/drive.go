@@ -203,6 +203,7 @@ func (w *World) work(ctx context.Context) (worked bool) {
 		var result reconcile.Result
 		var err error
 		t.at = time.Time{}
+		m.begin()
 		if whole := w.do(func() { result, err = m.pass(ctx, name) }); whole && w.current == m {
 			w.again(name, t, result, err)
 		}
@@ -260,7 +261,7 @@ func (w *World) again(name string, t *turn, result reconcile.Result, err error) 
 		t.second, t.passes = second, 0
 	}
 	if t.passes++; t.passes == spinning {
-		w.complain("object %s was looked at %d times within a second", name, spinning)
+		w.Complain("object %s was looked at %d times within a second", name, spinning)
 	}
 	if t.passes >= spinning && !t.at.IsZero() {
 		t.at = t.at.Add(time.Second)

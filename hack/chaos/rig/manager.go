@@ -37,6 +37,8 @@ type manager struct {
 	// asked is how many steps are under way: begun, and not answered or held back.
 	asked int
 	quiet *sync.Cond
+	// waited says that a call of this pass waited for a Region that does not answer.
+	waited bool
 	// frozen is closed when the process first froze.
 	frozen chan struct{}
 }
@@ -46,7 +48,9 @@ type manager struct {
 func newManager(w *World, life int) *manager {
 	m := &manager{world: w, life: life, frozen: make(chan struct{})}
 	m.quiet = sync.NewCond(&m.mu)
-	sessions := aws.NewSessions(w.config, "agentdisconnect", "chaos", withoutRetries, m.guard)
+	config := w.config.Copy()
+	config.Credentials = credentials{w, config.Credentials}
+	sessions := aws.NewSessions(config, "agentdisconnect", "chaos", withoutRetries, m.guard)
 	clock := skewed{w.Clock, w.Skew}
 	sessions.Clock = clock
 	kubernetes := m.client(w.plane.Client)
@@ -57,6 +61,13 @@ func newManager(w *World, life int) *manager {
 
 func (m *manager) pass(ctx context.Context, name string) (reconcile.Result, error) {
 	return m.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: m.world.Namespace, Name: name}})
+}
+
+// begin begins a pass.
+func (m *manager) begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.waited = false
 }
 
 // enter lets a step or a read begin, unless the process has ended; a frozen one is held back until it thaws.
@@ -174,6 +185,9 @@ func (m *manager) guard(stack *middleware.Stack) error {
 		})
 	tap := middleware.FinalizeMiddlewareFunc("ChaosTap",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
+			if awsmiddleware.GetRegion(ctx) != m.world.config.Region {
+				return out, metadata, m.unanswered(ctx)
+			}
 			if err := m.enter(); err != nil {
 				return out, metadata, err
 			}

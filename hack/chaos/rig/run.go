@@ -126,6 +126,7 @@ func (r *run) end() time.Time {
 // advance sets the world's clock forward, and notes which rules stand that should not. Schedules that come due on the way run,
 // each at its own time.
 func (w *World) advance(to time.Time) {
+	w.checkTraffic()
 	var inForce []string // the runs whose rules act on a subnet: those of a clone that nobody has do no harm
 	for _, found := range w.region.View(now).NetworkACLs() {
 		if len(found.Associations) == 0 {
@@ -222,15 +223,20 @@ func (w *World) Records() []Record {
 
 // tapped asks the tap.
 func (w *World) tapped(step *Step, after bool, err error) Verdict {
-	if w.tap == nil {
-		return Verdict{}
-	}
 	w.tapping.Lock()
 	defer w.tapping.Unlock()
-	return w.tap(step, after, err)
+	var verdict Verdict
+	if w.tap != nil {
+		verdict = w.tap(step, after, err)
+	}
+	if !after {
+		w.jostle(step)
+	}
+	return verdict
 }
 
-func (w *World) complain(format string, args ...any) {
+// Complain notes something that is wrong beside the promises.
+func (w *World) Complain(format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.strange = append(w.strange, fmt.Sprintf(format, args...))

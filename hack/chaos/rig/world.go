@@ -38,7 +38,7 @@ type Options struct {
 }
 
 // World is one namespace, Region, clock and manager. Its methods are for one goroutine, but for what a Tap may call: At,
-// Hamper, KubeDown, Stranger, Meddle, and the reading of Clock.
+// Hamper, KubeDown, Stranger, Meddle, Create, Edit, Crowd, CredentialsDown, WatchTraffic, Complain, and the reading of Clock.
 type World struct {
 	// Sim is the Region. Edit it by Stranger or Meddle.
 	Sim *sim.Simulator
@@ -76,6 +76,10 @@ type World struct {
 	hampered time.Time
 	goneAt   time.Time // the real time of the write after which nothing of the product was left
 	strange  []string  // what the driver itself found wrong
+	crowd    *crowd
+	watching bool // clones are held to what their originals let through
+	// credentialsDownTill is until when the managers' credentials can't be had.
+	credentialsDownTill time.Time
 
 	// What follows belongs to the goroutine that drives.
 	current *manager
