@@ -10,11 +10,11 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// grow gives the n-th of several waits, counted from 0: the first, then half as much again each time, to the longest.
+// grow gives the n-th of several waits, counted from 0: the first, then twice as long each time, to the longest.
 func grow(first, longest time.Duration, n int) time.Duration {
 	wait := first
 	for range n {
-		if wait += wait / 2; wait >= longest {
+		if wait *= 2; wait >= longest {
 			return longest
 		}
 	}

@@ -143,8 +143,11 @@ func (s *scope) retryAfter(trouble *problem) time.Duration {
 	case begun:
 		return retryInterval
 	case trouble.stalled:
-		s.seen.doubtAnswers()
-		return s.seen.refused.wait(s.obj, trouble, refusedInterval, longestRefused)
+		wait := s.seen.refused.wait(s.obj, trouble, refusedInterval, longestRefused)
+		if wait > answerTTL/2 {
+			s.seen.doubtAnswers() // or a problem that is mended meanwhile would keep the run waiting twice
+		}
+		return wait
 	case waiting:
 		return s.seen.waited.wait(s.obj, trouble, waitInterval, waitInterval)
 	default:

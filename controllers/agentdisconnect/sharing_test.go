@@ -144,7 +144,7 @@ var _ = Describe("A run that is refused", func() {
 		w.run(ctx, 10*time.Minute, obj)
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonNoConnectedAgents))
 		reads, dryRuns := calls(w)
-		Expect(len(reads)).To(BeNumerically("<", 100))
+		Expect(len(reads)).To(BeNumerically("<", 120))
 		Expect(len(dryRuns)).To(BeNumerically("<=", 8), "%v", dryRuns)
 
 		result, err := w.pass(ctx, obj)
