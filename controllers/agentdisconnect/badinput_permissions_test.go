@@ -237,7 +237,7 @@ var _ = DescribeTable("Credentials that don't do", func(ctx context.Context, b b
 	}),
 	Entry("AWS doesn't know the access key", badInput{
 		cause:  func(w *world) { w.restartAs("AKIANOBODY") },
-		reason: v1alpha1.ReasonNoCredentials, message: noCredentials("InvalidClientTokenId: The security token included in the request is invalid"),
+		reason: v1alpha1.ReasonNoCredentials, message: noCredentials("AWS does not accept the manager's credentials: InvalidClientTokenId: The security token included in the request is invalid"),
 		mend: func(w *world) { w.restart() },
 	}),
 	Entry("they have expired", badInput{
@@ -248,13 +248,13 @@ var _ = DescribeTable("Credentials that don't do", func(ctx context.Context, b b
 				})
 			}
 		},
-		reason: v1alpha1.ReasonNoCredentials, message: noCredentials("ExpiredToken: The security token included in the request is expired"),
+		reason: v1alpha1.ReasonNoCredentials, message: noCredentials("AWS does not accept the manager's credentials: ExpiredToken: The security token included in the request is expired"),
 		mend: func(w *world) { w.sim.Faults().Clear() },
 	}),
 )
 
 func noCredentials(detail string) string {
-	return "AWS does not accept the manager's credentials, or there are none: give the manager's service account a role (EKS Pod Identity or IRSA). " + detail
+	return detail + ". Give the manager's service account a role (EKS Pod Identity or IRSA, config/iam/README.md), then restart the manager"
 }
 
 var _ = Describe("Credentials that come and go", func() {

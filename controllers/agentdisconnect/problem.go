@@ -55,7 +55,7 @@ func problems(err error) []*problem {
 	var all []*problem
 	var denied []string
 	first := -1
-	for _, e := range flatten(err) {
+	for _, e := range dropFollowing(flatten(err)) {
 		one := explainOne(e)
 		if action := aws.Action(e); action != "" && aws.Classify(e) == aws.Denied {
 			denied = append(denied, deniedAction(action, one.message))
@@ -133,7 +133,7 @@ func explainAWS(err error) *problem {
 	var dns *net.DNSError
 	switch class := aws.Classify(err); {
 	case class == aws.NoCredentials:
-		return refuse(v1alpha1.ReasonNoCredentials, "AWS does not accept the manager's credentials, or there are none: give the manager's service account a role (EKS Pod Identity or IRSA). %s", aws.Message(err))
+		return explainCredentials(err)
 	case class == aws.Denied:
 		return refuse(v1alpha1.ReasonAccessDenied, "%s", aws.Message(err))
 	case class == aws.Throttled:

@@ -54,7 +54,7 @@ func TestExplainOneCause(t *testing.T) {
 		"a quota": {&nacl.QuotaError{NetworkACLID: "acl-1", Family: nacl.IPv4, Have: 18, Need: 6, Quota: 20}, v1alpha1.ReasonQuotaExceeded, false,
 			"network ACL acl-1 has 18 outbound IPv4 rules, the default one included, of the 20 that its quota allows, and the run needs 6 more: delete 4 of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most); if the account's quota is higher, say so with the manager's flag --network-acl-entry-quota"},
 		"no credentials": {&aws.CredentialsError{Err: errors.New("no role")}, v1alpha1.ReasonNoCredentials, false,
-			"AWS does not accept the manager's credentials, or there are none: give the manager's service account a role (EKS Pod Identity or IRSA). no AWS credentials: no role"},
+			"no AWS credentials: no role. Give the manager's service account a role (EKS Pod Identity or IRSA, config/iam/README.md), then restart the manager"},
 		"a permission": {denied("ec2:DescribeSubnets"), v1alpha1.ReasonAccessDenied, false,
 			"AWS denies the manager's role ec2:DescribeSubnets: grant the actions of the product's IAM policy. UnauthorizedOperation: in words"},
 		"throttling": {failed("ec2:DescribeSubnets", "RequestLimitExceeded", 503), v1alpha1.ReasonThrottled, true,

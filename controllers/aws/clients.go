@@ -124,6 +124,9 @@ func Load(ctx context.Context) (awssdk.Config, error) {
 func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*middleware.Stack) error) *Sessions {
 	s := &Sessions{Clock: clock.RealClock{}, regions: map[string]*Clients{}}
 	cfg = cfg.Copy()
+	if cfg.Credentials != nil {
+		cfg.Credentials = credentialsChain{cfg.Credentials}
+	}
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), awsmiddleware.AddUserAgentKeyValue(name, version), s.boundAttempts, s.refuseLate)
 	cfg.APIOptions = append(cfg.APIOptions, apiOptions...)
 	cfg.Retryer = func() awssdk.Retryer {
@@ -219,7 +222,7 @@ func (c *Clients) askAccount(now time.Time) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readAttempts*CallTimeout)
 	defer cancel()
 	if _, err := c.credentials.Retrieve(ctx); err != nil {
-		return "", &CredentialsError{Err: err}
+		return "", err
 	}
 	out, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {

@@ -5,7 +5,6 @@ package aws
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // Class is what an error of AWS means to a caller.
@@ -30,22 +28,13 @@ const (
 	Throttled
 	// Denied: the identity lacks a permission; no effect.
 	Denied
-	// NoCredentials: AWS doesn't accept the credentials, or there are none; no effect.
+	// NoCredentials: AWS doesn't accept the credentials, or none could be had; no effect.
 	NoCredentials
 	// NotFound: what the call names doesn't exist; no effect.
 	NotFound
 	// Rejected: AWS refused the call for another reason; no effect.
 	Rejected
 )
-
-// CredentialsError says that no AWS credentials could be had.
-type CredentialsError struct{ Err error }
-
-// Error implements error.
-func (e *CredentialsError) Error() string { return fmt.Sprintf("no AWS credentials: %v", e.Err) }
-
-// Unwrap gives the cause.
-func (e *CredentialsError) Unwrap() error { return e.Err }
 
 // Codes of EC2, ECS and EventBridge Scheduler that the controller tells apart.
 const (
@@ -124,8 +113,16 @@ func Classify(err error) Class {
 // HasCode says whether err is AWS's answer with that code.
 func HasCode(err error, code string) bool { return err != nil && Code(err) == code }
 
-// Code gives the code of AWS's answer, empty where err isn't one.
+// Code gives the code of AWS's answer to a call, empty where err isn't one. The answer to a call that was to fetch
+// credentials first is none.
 func Code(err error) string {
+	if _, ok := errors.AsType[*CredentialsError](err); ok {
+		return ""
+	}
+	return apiCode(err)
+}
+
+func apiCode(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return api.ErrorCode()
 	}
@@ -133,8 +130,9 @@ func Code(err error) string {
 }
 
 func status(err error) int {
-	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		return response.HTTPStatusCode()
+	var answer interface{ HTTPStatusCode() int } // of a service, or of the agent that gives credentials
+	if errors.As(err, &answer) {
+		return answer.HTTPStatusCode()
 	}
 	return 0
 }
@@ -169,6 +167,9 @@ const maxMessage = 400
 // Message says what went wrong, the same for the same cause every time: what names the single request is left out, or
 // every repeat would change the object's status.
 func Message(err error) string {
+	if chain, ok := errors.AsType[*CredentialsError](err); ok {
+		return Truncate(noCredentials+Message(chain.Err), maxMessage) // the same for whichever call they were fetched
+	}
 	text := err.Error()
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		text = api.ErrorCode()
