@@ -51,7 +51,7 @@ func condition(i int) fields {
 
 // planned is a status with a plan.
 func planned(changes fields) fields {
-	plan := fields{"time": "2026-01-02T15:04:05Z", "observedGeneration": 1}
+	plan := fields{"time": "2026-01-02T15:04:05Z", "observedGeneration": 1, "wouldStart": true}
 	maps.Copy(plan, changes)
 	return fields{"plan": plan}
 }

@@ -35,8 +35,10 @@ const (
 	StateBlocking = "Blocking"
 	// StateSuspended: the run is suspended; its rules are lifted, or it has not begun.
 	StateSuspended = "Suspended"
-	// StatePlanned: mode is Plan, and status.plan says what a run would do.
+	// StatePlanned: mode is Plan, and a run would start; status.plan says what it would do.
 	StatePlanned = "Planned"
+	// StatePlanRefused: mode is Plan, and a run would not start; status.plan says why.
+	StatePlanRefused = "PlanRefused"
 	// StateRestoring: the run's rules are being removed.
 	StateRestoring = "Restoring"
 	// StateRecovering: the rules are gone, and the agents are awaited.

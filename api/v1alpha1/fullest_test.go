@@ -98,7 +98,8 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 // fullestPlan is the largest plan that the controller can come to.
 func fullestPlan(s v1alpha1.AgentDisconnectStatus) *v1alpha1.Plan {
 	p := &v1alpha1.Plan{
-		Time: s.Abort.Time, ObservedGeneration: 1, Endpoints: s.Endpoints,
+		WouldStart: new(false),
+		Time:       s.Abort.Time, ObservedGeneration: 1, Endpoints: s.Endpoints,
 		NetworkACL: &v1alpha1.PlannedNetworkACL{
 			ID: s.NetworkACL.ID, Mode: s.NetworkACL.Mode, ModeReason: s.NetworkACL.ModeReason, OtherSubnets: new(int32(200)), Renumbered: new(true),
 		},

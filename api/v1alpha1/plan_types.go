@@ -29,7 +29,12 @@ type Plan struct {
 	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// refusals are all the reasons for which Run would not start now. Unset: it would start.
+	// wouldStart says whether Run would start at that time, or as soon as spec.startAfter and spec.suspend let it: nothing
+	// else stood against it.
+	// +required
+	WouldStart *bool `json:"wouldStart,omitempty"`
+
+	// refusals are all the reasons for which Run would not start now. Unset: wouldStart is true.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=32

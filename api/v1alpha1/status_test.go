@@ -98,8 +98,8 @@ var _ = Describe("The status", func() {
 	DescribeTable("refuses a plan that the controller never makes", func(ctx context.Context, plan fields, all ...string) {
 		Expect(complaints(patchStatus(ctx, stored(ctx, nil), planned(plan)))).To(ConsistOf(all))
 	},
-		Entry("of no time and of nothing", fields{"time": nil, "observedGeneration": nil},
-			"status.plan.time: Required value", "status.plan.observedGeneration: Required value"),
+		Entry("of no time and of nothing", fields{"time": nil, "observedGeneration": nil, "wouldStart": nil},
+			"status.plan.time: Required value", "status.plan.observedGeneration: Required value", "status.plan.wouldStart: Required value"),
 		Entry("of a generation before the first", fields{"observedGeneration": 0},
 			"status.plan.observedGeneration: Invalid value: 0: plan.observedGeneration in body should be greater than or equal to 1"),
 		Entry("with a refusal that says nothing", fields{"refusals": []any{fields{}}},

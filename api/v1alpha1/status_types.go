@@ -43,6 +43,11 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
+	// observedMode is Plan where the spec asked for a plan when the controller last looked, and no run has been asked for
+	// since: a change of spec.mode to Run is what asks for one, made a plan or not. Unset: a run was asked for.
+	// +optional
+	ObservedMode Mode `json:"observedMode,omitempty"`
+
 	// runID is the spec's runID of the run that this status is about, which waits, is on or is over: a tool compares it with
 	// the spec's before it believes the conditions. Unset: the run has none, or only a plan was asked for.
 	// +optional

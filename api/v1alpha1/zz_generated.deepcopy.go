@@ -496,6 +496,11 @@ func (in *NetworkACL) DeepCopy() *NetworkACL {
 func (in *Plan) DeepCopyInto(out *Plan) {
 	*out = *in
 	in.Time.DeepCopyInto(&out.Time)
+	if in.WouldStart != nil {
+		in, out := &in.WouldStart, &out.WouldStart
+		*out = new(bool)
+		**out = **in
+	}
 	if in.Refusals != nil {
 		in, out := &in.Refusals, &out.Refusals
 		*out = make([]Refusal, len(*in))

@@ -47,14 +47,16 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 		r.event(s, corev1.EventTypeNormal, "OriginalCarriedOver", changes)
 	}
 	succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded)
+	said := ""
 	if stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Reason != before.stalled && status.CompletionTime == nil {
+		said = stalled.Reason
 		r.event(s, corev1.EventTypeWarning, stalled.Reason, stalled.Message)
 	}
 	if succeeded == nil || succeeded.Reason == before.state {
 		return
 	}
 	log.FromContext(ctx).Info("State changed", "state", succeeded.Reason, "before", before.state, "message", succeeded.Message)
-	if succeeded.Reason != v1alpha1.StateRefused { // the Stalled event says it
+	if succeeded.Reason != v1alpha1.StateRefused && succeeded.Reason != said { // the Stalled event says it
 		kind := corev1.EventTypeNormal
 		if succeeded.Status == no {
 			kind = corev1.EventTypeWarning

@@ -150,12 +150,12 @@ var states = []struct {
 		w.run(ctx, time.Minute, obj)
 		return obj
 	}, status.CurrentStatus, healthy},
-	{v1alpha1.StatePlanned, "of what would be refused", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
+	{v1alpha1.StatePlanRefused, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		w.setAgents(false)
 		obj := w.create(ctx, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Mode = v1alpha1.ModePlan })
 		w.run(ctx, time.Minute, obj)
 		return obj
-	}, status.CurrentStatus, healthy},
+	}, status.FailedStatus, degraded},
 	{v1alpha1.StateAgentsStayedConnected, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		return w.toItsEnd(ctx, w.blocking(ctx), time.Minute)
 	}, status.FailedStatus, degraded},

@@ -99,7 +99,7 @@ func beforehand(obj *v1alpha1.AgentDisconnect, now time.Time) (Mode, time.Time) 
 	if spec.Mode == v1alpha1.ModePlan {
 		return ModePlan, time.Time{}
 	}
-	if obj.Status.Plan != nil {
+	if obj.Status.Plan != nil || obj.Status.ObservedMode == v1alpha1.ModePlan {
 		return ModeRenewed, time.Time{} // asked for only now
 	}
 	deadline := startDeadline(obj)

@@ -83,6 +83,7 @@ func TestModeAt(t *testing.T) {
 		"a plan, a year later":                  {spec: spec{Mode: v1alpha1.ModePlan}, now: 525600, want: ModePlan},
 		"a plan with a start that is past":      {spec: spec{Mode: v1alpha1.ModePlan, StartDeadline: at(-5), Suspend: new(true)}, want: ModePlan},
 		"a plan while a run is on":              {spec: spec{Mode: v1alpha1.ModePlan}, status: begun(), now: 5, want: ModeActive, change: at(10)},
+		"a run before its plan was made":        {status: v1alpha1.AgentDisconnectStatus{ObservedMode: v1alpha1.ModePlan}, now: 300, want: ModeRenewed},
 		"a plan after a run":                    {spec: spec{Mode: v1alpha1.ModePlan, TTLSecondsAfterFinished: new(int32(60))}, status: over, now: 5, want: ModePlan},
 		"a run after a plan":                    {status: plan, now: 500, want: ModeRenewed},
 		"begun":                                 {status: begun(), want: ModeActive, change: at(10)},

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
 var _ = Describe("An object between Plan and Run", func() {
@@ -86,6 +87,24 @@ var _ = Describe("An object between Plan and Run", func() {
 		younger := w.blocking(ctx)
 		w.discard(ctx, younger)
 		Expect(w.get(ctx, older).Status.StartTime).To(BeNil())
+	})
+
+	It("that starts over before its plan was made counts its start deadline from then on too", func(ctx context.Context) {
+		w := newWorld(ctx)
+		undo := w.sim.Faults().Add(faults.Fault{Action: "ecs:DescribeContainerInstances", Error: "ThrottlingException"})
+		obj := w.create(ctx, planMode)
+		w.run(ctx, time.Minute, obj)
+		Expect(w.get(ctx, obj).Status.Plan).To(BeNil())
+		Expect(w.get(ctx, obj).Status.RequestTime).To(BeNil())
+		undo()
+		w.clock.Step(3 * time.Hour)
+		w.edit(ctx, obj, runMode)
+		w.run(ctx, 20*time.Second, obj)
+		seen := w.get(ctx, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(seen))
+		Expect(seen.Status.ObservedMode).To(BeEmpty())
+		Expect(w.clock.Since(seen.Status.RequestTime.Time)).To(BeNumerically("<=", 20*time.Second))
+		w.discard(ctx, obj)
 	})
 
 	It("that starts over after its plan counts its start deadline from then on", func(ctx context.Context) {

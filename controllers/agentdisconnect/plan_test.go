@@ -30,15 +30,22 @@ func (w *world) planned(ctx context.Context, change ...func(*v1alpha1.AgentDisco
 func (w *world) expectPlanned(ctx context.Context, obj *v1alpha1.AgentDisconnect) *v1alpha1.AgentDisconnect {
 	GinkgoHelper()
 	seen := w.get(ctx, obj)
-	succeeded := condition(seen, v1alpha1.ConditionSucceeded)
-	Expect(succeeded.Status).To(Equal(metav1.ConditionTrue), describe(seen))
-	Expect(succeeded.Reason).To(Equal(v1alpha1.StatePlanned))
-	Expect(seen.Status.Plan).NotTo(BeNil())
+	Expect(seen.Status.Plan).NotTo(BeNil(), describe(seen))
+	succeeded, stalled := condition(seen, v1alpha1.ConditionSucceeded), condition(seen, v1alpha1.ConditionStalled)
+	if refused := len(seen.Status.Plan.Refusals) > 0; refused {
+		Expect(seen.Status.Plan.WouldStart).To(HaveValue(BeFalse()))
+		Expect(succeeded.Status).To(Equal(metav1.ConditionFalse), describe(seen))
+		Expect([]string{succeeded.Reason, stalled.Reason}).To(HaveEach(v1alpha1.StatePlanRefused))
+		Expect(stalled.Message).To(ContainSubstring(seen.Status.Plan.Refusals[0].Message))
+	} else {
+		Expect(seen.Status.Plan.WouldStart).To(HaveValue(BeTrue()))
+		Expect(succeeded.Status).To(Equal(metav1.ConditionTrue), describe(seen))
+		Expect(succeeded.Reason).To(Equal(v1alpha1.StatePlanned))
+		Expect(stalled.Status).To(BeEquivalentTo("Absent"), describe(seen))
+	}
 	Expect(seen.Status.Plan.ObservedGeneration).To(Equal(seen.Generation))
 	Expect(seen.Status.ObservedGeneration).To(Equal(seen.Generation))
-	for _, kstatus := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		Expect(condition(seen, kstatus).Status).To(BeEquivalentTo("Absent"), describe(seen))
-	}
+	Expect(condition(seen, v1alpha1.ConditionReconciling).Status).To(BeEquivalentTo("Absent"), describe(seen))
 	Expect(seen.Finalizers).To(BeEmpty())
 	return seen
 }

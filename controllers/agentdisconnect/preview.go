@@ -3,7 +3,6 @@
 package agentdisconnect
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,14 +17,18 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
-// planned says whether the plan in the status is of the spec as it is.
+// planned reports whether the plan in the status is of the spec as it is. One of an earlier version has no wouldStart.
 func planned(obj *v1alpha1.AgentDisconnect) bool {
-	return obj.Status.Plan != nil && obj.Status.Plan.ObservedGeneration == obj.Generation
+	plan := obj.Status.Plan
+	return plan != nil && plan.WouldStart != nil && plan.ObservedGeneration == obj.Generation
 }
 
 // plan finds out what a run would do and writes it into the status. AWS is only read, and asked by DryRun. It works on a copy
 // of the object without a run: what the status says of one that is over stays.
 func (r *Reconciler) plan(ctx context.Context, s *scope) error {
+	if s.status().CompletionTime == nil {
+		s.status().ObservedMode = v1alpha1.ModePlan
+	}
 	if planned(s.obj) {
 		return nil
 	}
@@ -78,6 +81,7 @@ func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble e
 	}
 	plan.Notes = plan.Notes[:min(len(plan.Notes), v1alpha1.MaxNotes)]
 	plan.Refusals, err = refusals(trouble)
+	plan.WouldStart = new(len(plan.Refusals) == 0)
 	return err
 }
 
@@ -270,20 +274,4 @@ func (r *Reconciler) timeNotes(s *scope) []string {
 		notes = append(notes, short)
 	}
 	return notes
-}
-
-// describePlan is a plan in one sentence.
-func describePlan(plan *v1alpha1.Plan) string {
-	acl := ptr.Deref(plan.NetworkACL, v1alpha1.PlannedNetworkACL{})
-	agents := ptr.Deref(plan.Agents, v1alpha1.PlannedAgents{})
-	text := fmt.Sprintf("%s on network ACL %s (%s) for %s", plural(len(plan.Rules), "rule", "rules"), cmp.Or(acl.ID, "(unknown)"),
-		cmp.Or(string(acl.Mode), "unknown"), plural(int(ptr.Deref(agents.Connected, 0)), "connected agent", "connected agents"))
-	if len(plan.Refusals) == 0 {
-		return "a run would start: " + text
-	}
-	var reasons []string
-	for _, refusal := range plan.Refusals {
-		reasons = append(reasons, refusal.Reason)
-	}
-	return fmt.Sprintf("a run would not start (%s), see status.plan.refusals: %s", list(reasons), text)
 }

@@ -138,7 +138,7 @@ func (f facts) left() string {
 func (f facts) planning() verdict {
 	switch {
 	case planned(f.obj):
-		return verdict{yes, v1alpha1.StatePlanned, describePlan(f.obj.Status.Plan)}
+		return planVerdict(f.obj.Status.Plan)
 	case f.trouble != nil && f.trouble.stalled:
 		return verdict{unknown, v1alpha1.StateRefused, f.trouble.message}
 	default:

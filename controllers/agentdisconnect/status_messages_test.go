@@ -207,7 +207,7 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"planned": {v1alpha1.ConditionSucceeded, facing(ModePlan, looked()),
 			"a run would start: 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
 		"planned, and a run would be refused": {v1alpha1.ConditionSucceeded, facing(ModePlan, looked(v1alpha1.Refusal{Reason: v1alpha1.ReasonNoConsent, Message: "no tag"})),
-			"a run would not start (NoConsent), see status.plan.refusals: 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
+			"a run would not start (NoConsent). NoConsent: no tag. It would put 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
 		"cloning, without an answer": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, cloning(v1alpha1.CloneCreating)),
 			"clone (not known yet) of network ACL " + testOriginal + " does not serve the subnet yet"},
 		"cloning": {v1alpha1.ConditionRulesInstalled, facing(ModeActive, started, cloning(v1alpha1.CloneReady), read),
@@ -345,8 +345,11 @@ func TestConditionsAreWholeAndBoundedWhateverTheFacts(t *testing.T) {
 		switch {
 		case f.mode == ModePlan:
 			expected := metav1.ConditionUnknown
-			if succeeded.Reason == v1alpha1.StatePlanned {
+			switch succeeded.Reason {
+			case v1alpha1.StatePlanned:
 				expected = metav1.ConditionTrue
+			case v1alpha1.StatePlanRefused:
+				expected = metav1.ConditionFalse
 			}
 			g.Expect(succeeded.Status).To(Equal(expected), "a plan says nothing of a run")
 		case succeeded.Status != metav1.ConditionUnknown:

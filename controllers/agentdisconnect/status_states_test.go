@@ -53,7 +53,7 @@ func TestConditionsOfEveryState(t *testing.T) {
 		"planned": {facing(ModePlan, looked()),
 			"True/Planned", "True/Discovered", "False/NotStarted", "False/NotStarted", "", "Current"},
 		"planned, and a run would be refused": {facing(ModePlan, looked(v1alpha1.Refusal{Reason: v1alpha1.ReasonNoConsent, Message: "no tag"})),
-			"True/Planned", "True/Discovered", "False/NotStarted", "False/NotStarted", "", "Current"},
+			"False/PlanRefused", "True/Discovered", "False/NotStarted", "False/NotStarted", "PlanRefused", "Failed"},
 		"planned after a run": {facing(ModePlan, started, agents(false, false), restored, backAgain, completed(12), looked()),
 			"True/Planned", "True/Discovered", "False/Removed", "False/Reconnected", "", "Current"},
 		"a run again after a plan": {facing(ModeFinished, started, agents(false, false), restored, backAgain, completed(12), looked()),

@@ -167,7 +167,7 @@ func looked(refusals ...v1alpha1.Refusal) happened {
 		found := facts{obj: &v1alpha1.AgentDisconnect{}}
 		discovered(&found)
 		f.obj.Status.Plan = &v1alpha1.Plan{
-			ObservedGeneration: f.obj.Generation, Refusals: refusals, Rules: make([]v1alpha1.PlannedRule, 6),
+			ObservedGeneration: f.obj.Generation, WouldStart: new(len(refusals) == 0), Refusals: refusals, Rules: make([]v1alpha1.PlannedRule, 6),
 			Endpoints:  found.obj.Status.Endpoints,
 			NetworkACL: &v1alpha1.PlannedNetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace},
 			Agents:     &v1alpha1.PlannedAgents{Connected: new(int32(2))},
