@@ -88,7 +88,7 @@ func parse(args []string) (*settings, error) {
 	f.DurationVar(&o.AgentPollInterval, "agent-poll-interval", o.AgentPollInterval, "how often ECS is asked whether agents are connected")
 	f.DurationVar(&o.ACLPollInterval, "network-acl-poll-interval", o.ACLPollInterval, "how often the network ACL is read while rules are in place")
 	f.DurationVar(&o.LookupInterval, "lookup-interval", o.LookupInterval, "how often hosts are looked up")
-	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the account's quota of rules per network ACL and direction (L-2AEEBF1A), at most 40")
+	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the quota of rules per network ACL and direction (L-2AEEBF1A) where AWS can't be asked for it, at most 40")
 	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last")
 	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0 is any number")
 	f.StringVar(&o.DeadManRoleARN, "deadman-role-arn", "", "role with which EventBridge Scheduler deletes the rules of clones when nobody else does; empty, as the group: there is no such switch")

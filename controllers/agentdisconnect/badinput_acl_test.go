@@ -41,7 +41,7 @@ func noRoom(first string, rule int, fix string) string {
 
 func quotaExceeded(have, quota, need, excess int) string {
 	return fmt.Sprintf("network ACL %s has %d outbound IPv4 rules, the default one included, of the %d that its quota allows, and the run needs %d more: "+
-		"delete %d of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most); if the account's quota is higher, say so with the manager's flag --network-acl-entry-quota",
+		"delete %d of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most)",
 		aclID, have, quota, need, excess)
 }
 
@@ -67,15 +67,9 @@ var _ = DescribeTable("A network ACL without room", func(ctx context.Context, b 
 		mend: func(w *world) { w.setOut(crowded(13)...) },
 	}),
 	Entry("the account's quota is small", badInput{
-		cause: func(w *world) {
-			w.options.EntryQuota = 7
-			w.restart()
-		},
+		cause:  func(w *world) { w.setQuota(7) },
 		reason: v1alpha1.ReasonQuotaExceeded, message: quotaExceeded(2, 7, 6, 1),
-		mend: func(w *world) {
-			w.options.EntryQuota = 8
-			w.restart()
-		},
+		mend: func(w *world) { w.setQuota(8) },
 	}),
 )
 
@@ -84,7 +78,7 @@ var _ = Describe("A network ACL that has less room than the manager was told", f
 		w := newWorld(ctx)
 		w.setOut(crowded(15)...)
 		w.before = w.entries()
-		w.options.EntryQuota = 40 // AWS has 20
+		w.assumeQuota(40) // AWS has 20
 		w.restart()
 		obj := w.create(ctx)
 		w.run(ctx, time.Minute, obj)

@@ -79,7 +79,7 @@ func (r *Reconciler) recopied(s *scope) ([]nacl.Copy, bool) {
 		return nil, false
 	}
 	sound, _ := s.ledger()
-	wanted, err := nacl.Recopy(copies, s.seen.original.Entries, sound, s.desired(), r.options.EntryQuota)
+	wanted, err := nacl.Recopy(copies, s.seen.original.Entries, sound, s.desired(), s.quota.value)
 	if err != nil {
 		if s.seen.changed.confirmed(err.Error(), s.now) {
 			s.cantFollow(err.Error())

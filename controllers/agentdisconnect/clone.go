@@ -102,7 +102,7 @@ func (r *Reconciler) createClone(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	plan, err := nacl.NewPlan(nacl.PlanInput{Desired: s.desired(), Observed: nacl.InClone(copies), Quota: r.options.EntryQuota})
+	plan, err := nacl.NewPlan(nacl.PlanInput{Desired: s.desired(), Observed: nacl.InClone(copies), Quota: s.quota.value})
 	if err != nil {
 		return err
 	}

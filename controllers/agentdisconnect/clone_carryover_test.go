@@ -156,7 +156,7 @@ var _ = Describe("A change of the original while its clone serves", func() {
 
 	It("that AWS has no room for ends the run", func(ctx context.Context) {
 		w := cloneWorld(ctx)
-		w.options.EntryQuota = 40 // more than there is
+		w.assumeQuota(40) // more than there is
 		w.boot()
 		obj := w.blocking(ctx, shared)
 		w.onOriginal(func(r *region.Region, id string) error {

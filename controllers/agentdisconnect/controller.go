@@ -61,7 +61,8 @@ type Reconciler struct {
 	searches *searches
 	places   places
 	// cache is the manager's own; nil: the reconciler is part of none.
-	cache client.Reader
+	cache  client.Reader
+	quotas quotas
 }
 
 // New makes a reconciler that is not yet part of a manager. reader reads past the cache.

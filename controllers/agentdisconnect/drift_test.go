@@ -299,6 +299,6 @@ var _ = Describe("A host's addresses", func() {
 		w.expectRestored()
 	},
 		Entry("for the quota", func(*world) {}, "quota"),
-		Entry("for the quota, which is smaller than the manager was told", func(w *world) { w.options.EntryQuota = 40 }, "quota"),
+		Entry("for the quota, which is smaller than the manager was told", func(w *world) { w.assumeQuota(40) }, "quota"),
 	)
 })

@@ -157,7 +157,7 @@ var _ = Describe("IPv6", func() {
 		badInput{
 			reason: v1alpha1.ReasonQuotaExceeded,
 			message: "network ACL " + aclID + " has 19 outbound IPv6 rules, the default one included, of the 20 that its quota allows, and the run needs 2 more: " +
-				"delete 1 of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most); if the account's quota is higher, say so with the manager's flag --network-acl-entry-quota",
+				"delete 1 of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most)",
 		}.expect(ctx, w, obj)
 		Expect(refusalsOf(w.planned(ctx))).To(Equal([]string{v1alpha1.ReasonQuotaExceeded}))
 		fill(16)

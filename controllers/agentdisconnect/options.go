@@ -27,7 +27,8 @@ type Options struct {
 	ACLPollInterval time.Duration
 	// LookupInterval is how often hosts are looked up. Addresses rotate within a minute or so.
 	LookupInterval time.Duration
-	// EntryQuota is the account's quota of entries a network ACL, direction and family, the default entry included.
+	// EntryQuota is the quota of entries a network ACL, direction and family, the default entry included, where AWS can't be
+	// asked for it.
 	EntryQuota int
 	// ClusterID tells this Kubernetes cluster from others in the tags on AWS resources: the UID of its namespace
 	// kube-system.

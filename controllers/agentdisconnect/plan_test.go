@@ -171,9 +171,8 @@ var _ = Describe("A plan", func() {
 		}
 		Expect(plan.Refusals).To(BeEmpty())
 	},
-		Entry("where AWS granted more", func(w *world) { Expect(w.sim.Region().SetQuota(region.QuotaEntries, 40)).To(Succeed()) }, 40, 32, false, ""),
-		Entry("where it is less than the manager assumes", func(w *world) { Expect(w.sim.Region().SetQuota(region.QuotaEntries, 7)).To(Succeed()) }, 7, -1, false,
-			"the quota of rules per network ACL (L-2AEEBF1A) is 7, and the manager assumes 20: lower its flag --network-acl-entry-quota"),
+		Entry("where AWS granted more", func(w *world) { w.setQuota(40) }, 40, 32, false, ""),
+		Entry("where it is less than the manager assumes", func(w *world) { w.setQuota(8) }, 8, 0, false, ""),
 		Entry("where it may not be read", func(w *world) { w.sim.Faults().Add(faults.Fault{Action: "servicequotas:*", Denied: true}) }, 20, 12, true,
 			"the quota of rules per network ACL (L-2AEEBF1A) could not be read, and 20 is assumed (--network-acl-entry-quota): "),
 		Entry("where nobody answers", func(w *world) { w.sim.Faults().Add(faults.Fault{Action: "servicequotas:*", Lost: true}) }, 20, 12, true,

@@ -66,7 +66,7 @@ func (m *memory) draftFor(generation int64) *memory {
 func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble error) error {
 	plan := &v1alpha1.Plan{Time: *stamp(s.now), ObservedGeneration: s.obj.Generation, Endpoints: s.status().Endpoints}
 	s.status().Plan = plan
-	trouble = errors.Join(trouble, r.previewOthers(ctx, s, t), r.previewNetworkACL(ctx, s, t), r.previewAgents(ctx, s, t), r.timeTrouble(s))
+	trouble = errors.Join(trouble, r.previewOthers(ctx, s, t), r.previewNetworkACL(s, t), r.previewAgents(ctx, s, t), r.timeTrouble(s))
 	held := r.previewRuns(ctx, s, t)
 	if agents := plan.Agents; held == nil && agents != nil && *agents.Total > 0 && *agents.Connected == 0 {
 		held = r.noneConnected(s, t) // of a run that is on they would be its work
@@ -145,7 +145,7 @@ func refusals(trouble error) ([]v1alpha1.Refusal, error) {
 }
 
 // previewNetworkACL says which network ACL would be used, what would be put on it, and for what more there is room.
-func (r *Reconciler) previewNetworkACL(ctx context.Context, s *scope, t *target) error {
+func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 	if t.acl == nil {
 		return nil
 	}
@@ -155,11 +155,13 @@ func (r *Reconciler) previewNetworkACL(ctx context.Context, s *scope, t *target)
 		ID: t.acl.ID, Mode: mode, ModeReason: reason,
 		OtherSubnets: new(int32(len(others))), OtherSubnetIDs: others[:min(len(others), v1alpha1.MaxNamed)],
 	}
-	quota, err := r.previewQuota(ctx, s)
-	if err != nil {
-		return err
+	plan.Headroom = &v1alpha1.Headroom{EntryQuota: new(int32(s.quota.value))}
+	if note := s.quota.note(); note != "" {
+		plan.Headroom.EntryQuotaAssumed = new(true)
+		plan.Notes = append(plan.Notes, note)
 	}
 	var how setup
+	var err error
 	if len(s.desired()) > 0 {
 		how, err = r.setUp(s, t)
 	}
@@ -169,7 +171,7 @@ func (r *Reconciler) previewNetworkACL(ctx context.Context, s *scope, t *target)
 	if how.renumbered {
 		plan.NetworkACL.Renumbered = new(true)
 	}
-	room := nacl.Room(t.acl.Entries, how.rules, quota)
+	room := nacl.Room(t.acl.Entries, how.rules, s.quota.value)
 	plan.Headroom.IPv4Entries, plan.Headroom.IPv6Entries = new(int32(room[nacl.IPv4])), new(int32(room[nacl.IPv6]))
 	if mode == v1alpha1.NetworkACLModeClone {
 		plan.Notes = append(plan.Notes, "whether the manager may write to the clone and delete it can be asked only of one that is there: a run asks before the clone serves the subnet, and leaves the subnet where it is if it may not")
@@ -179,31 +181,6 @@ func (r *Reconciler) previewNetworkACL(ctx context.Context, s *scope, t *target)
 		plan.Headroom.Tags = new(int32(nacl.TagRoom(t.acl.Tags, r.ownership(s, how.rules), tags)))
 	}
 	return err
-}
-
-// quotaTimeout bounds the look at the quota: a VPC without a way to Service Quotas must not cost the plan.
-const quotaTimeout = 2 * time.Second
-
-// previewQuota asks AWS for the quota of entries; where it doesn't say, the manager's flag holds, and a note says so. The
-// error is one that passes by itself.
-func (r *Reconciler) previewQuota(ctx context.Context, s *scope) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, quotaTimeout)
-	defer cancel()
-	plan, flag := s.status().Plan, r.options.EntryQuota
-	quota, err := discovery.EntryQuota(ctx, s.clients.ServiceQuotas)
-	if err != nil && aws.Classify(err) == aws.Throttled {
-		return 0, err
-	}
-	plan.Headroom = &v1alpha1.Headroom{}
-	switch {
-	case err != nil:
-		quota, plan.Headroom.EntryQuotaAssumed = flag, new(true)
-		plan.Notes = append(plan.Notes, fmt.Sprintf("the quota of rules per network ACL (L-2AEEBF1A) could not be read, and %d is assumed (--network-acl-entry-quota): %s", flag, aws.Message(err)))
-	case quota < flag:
-		plan.Notes = append(plan.Notes, fmt.Sprintf("the quota of rules per network ACL (L-2AEEBF1A) is %d, and the manager assumes %d: lower its flag --network-acl-entry-quota, or rules may not fit", quota, flag))
-	}
-	plan.Headroom.EntryQuota = new(int32(quota))
-	return quota, nil
 }
 
 // previewAgents says which agents would be hit, and which container instances RunTask goes on working on.

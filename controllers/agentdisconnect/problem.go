@@ -123,7 +123,7 @@ func explainOne(err error) *problem {
 	case errors.As(err, &room):
 		return refuse(v1alpha1.ReasonNoRoom, "%s, or set spec.networkACLMode to Clone, which gives the copies larger numbers", room)
 	case errors.As(err, &quota):
-		return refuse(v1alpha1.ReasonQuotaExceeded, "%s; if the account's quota is higher, say so with the manager's flag --network-acl-entry-quota", quota)
+		return refuse(v1alpha1.ReasonQuotaExceeded, "%s", quota)
 	}
 	return explainAWS(err)
 }

@@ -52,7 +52,7 @@ func TestExplainOneCause(t *testing.T) {
 		"no room": {&nacl.NoRoomError{NetworkACLID: "acl-1", Destination: destination, Allow: allow}, v1alpha1.ReasonNoRoom, false,
 			"network ACL acl-1 has no free number to deny 192.0.2.1/32 (ecs-a.example) before rule 1, which allows all traffic out to 0.0.0.0/0: give rule 1 a larger number, or set spec.networkACLMode to Clone, which gives the copies larger numbers"},
 		"a quota": {&nacl.QuotaError{NetworkACLID: "acl-1", Family: nacl.IPv4, Have: 18, Need: 6, Quota: 20}, v1alpha1.ReasonQuotaExceeded, false,
-			"network ACL acl-1 has 18 outbound IPv4 rules, the default one included, of the 20 that its quota allows, and the run needs 6 more: delete 4 of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most); if the account's quota is higher, say so with the manager's flag --network-acl-entry-quota"},
+			"network ACL acl-1 has 18 outbound IPv4 rules, the default one included, of the 20 that its quota allows, and the run needs 6 more: delete 4 of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most)"},
 		"no credentials": {&aws.CredentialsError{Err: errors.New("no role")}, v1alpha1.ReasonNoCredentials, false,
 			"no AWS credentials: no role. Give the manager's service account a role (EKS Pod Identity or IRSA, config/iam/README.md), then restart the manager"},
 		"a permission": {denied("ec2:DescribeSubnets"), v1alpha1.ReasonAccessDenied, false,

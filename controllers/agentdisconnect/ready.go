@@ -66,6 +66,7 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 			}
 			return
 		},
+		func() error { return r.learnQuota(ctx, s, quotaTTL) },
 	)
 	s.seen.subnetRanges = t.subnet.ranges
 	// First of all: AWS says of another account's cluster only that it isn't there, or that it is none of the caller's
@@ -274,13 +275,13 @@ func (t *target) chooseMode(spec *v1alpha1.AgentDisconnectSpec) (v1alpha1.Networ
 func (r *Reconciler) setUp(s *scope, t *target) (setup, error) {
 	mode, reason := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
-		plan, err := nacl.PlanClone(t.acl.Entries, s.desired(), r.options.EntryQuota)
-		return setup{mode, reason, plan.Rules, plan.Copies, plan.Renumbered}, err
+		plan, err := nacl.PlanClone(t.acl.Entries, s.desired(), s.quota.value)
+		return setup{mode, reason, plan.Rules, plan.Copies, plan.Renumbered}, s.explainQuota(err)
 	}
 	plan, err := nacl.NewPlan(nacl.PlanInput{
-		NetworkACLID: t.acl.ID, Desired: s.desired(), Observed: t.acl.Entries, Quota: r.options.EntryQuota,
+		NetworkACLID: t.acl.ID, Desired: s.desired(), Observed: t.acl.Entries, Quota: s.quota.value,
 	})
-	return setup{mode: mode, reason: reason, rules: plan.Create}, err
+	return setup{mode: mode, reason: reason, rules: plan.Create}, s.explainQuota(err)
 }
 
 // notes says what is worth knowing of a target that nothing stands against.

@@ -181,7 +181,7 @@ func (s *scope) displacement() (reason, message string) {
 func (r *Reconciler) replan(s *scope, sound []v1alpha1.Rule) (nacl.Plan, error) {
 	return nacl.NewPlan(nacl.PlanInput{
 		NetworkACLID: s.status().NetworkACL.ID, Desired: s.desired(), Observed: s.seen.acl.Entries,
-		Owned: sound, Quota: r.options.EntryQuota,
+		Owned: sound, Quota: s.quota.value,
 	})
 }
 

@@ -46,6 +46,8 @@ type scope struct {
 	}
 	// unarmed are the rule numbers whose schedules a look at the dead man's switch in this pass found missing or changed.
 	unarmed []int32
+	// quota is that of entries, for what the pass plans: it is asked for before a start and for a run that is on.
+	quota entryQuota
 	// wake is when something is due again; zero: nothing is.
 	wake time.Time
 }

@@ -55,7 +55,7 @@ func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 			return err
 		},
 	))
-	trouble = errors.Join(trouble, r.judgeHit(ctx, s))
+	trouble = errors.Join(trouble, r.judgeHit(ctx, s), r.learnQuota(looking, s, anyAge), r.relearnQuota(looking, s, sound))
 	switch {
 	case s.status().Abort != nil || unsound != nil || !s.mayHit():
 	case !s.raised():

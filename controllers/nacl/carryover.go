@@ -28,7 +28,7 @@ func Recopy(baseline []Copy, original []Entry, owned []v1alpha1.Rule, desired []
 	if slices.EqualFunc(before, copies, func(a, b Copy) bool { return a.Number == b.Number && a.Entry.Equal(b.Entry) }) {
 		return copies, nil
 	}
-	if err := stillDenied(copies, owned, desired, cmp.Or(quota, DefaultQuota)); err != nil {
+	if err := stillDenied(copies, owned, desired, atLeastStanding(cmp.Or(quota, DefaultQuota), original)); err != nil {
 		return nil, err
 	}
 	return copies, nil

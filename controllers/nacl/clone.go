@@ -35,7 +35,7 @@ func PlanClone(original []Entry, desired []Destination, quota int) (ClonePlan, e
 	if err != nil {
 		return ClonePlan{}, err
 	}
-	quota = cmp.Or(quota, DefaultQuota)
+	quota = atLeastStanding(cmp.Or(quota, DefaultQuota), original)
 	plan := ClonePlan{Copies: copies}
 	plan.Rules, err = denies(copies, desired, quota)
 	for renumbered := range renumberings(copies) {

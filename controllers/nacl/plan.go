@@ -25,7 +25,8 @@ type PlanInput struct {
 	Observed []Entry
 	// Owned is the ledger. Lines of other network ACLs are ignored.
 	Owned []v1alpha1.Rule
-	// Quota is how many entries fit a direction and family, the default entry included. 0: DefaultQuota.
+	// Quota is how many entries fit a direction and family, the default entry included; at least as many as are observed.
+	// 0: DefaultQuota.
 	Quota int
 }
 
@@ -57,7 +58,7 @@ func NewPlan(in PlanInput) (Plan, error) {
 	if plan.Create, err = s.place(missing); err != nil {
 		return Plan{}, err
 	}
-	if err := s.fit(plan, cmp.Or(in.Quota, DefaultQuota)); err != nil {
+	if err := s.fit(plan, atLeastStanding(cmp.Or(in.Quota, DefaultQuota), in.Observed)); err != nil {
 		return Plan{}, err
 	}
 	return plan, nil
