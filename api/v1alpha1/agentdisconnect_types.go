@@ -106,7 +106,8 @@ type AgentDisconnectSpec struct {
 	Region string `json:"region,omitempty"`
 
 	// sessions are the connections of the agents to deny: ACS, TCS or both. Unset: both. ECS counts an agent as
-	// disconnected when its ACS session is gone. A change has no effect on a run that has begun.
+	// disconnected when its ACS session is gone. With TCS alone it shows nothing, and the result of the run rests on the
+	// rules. A change has no effect on a run that has begun.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1

@@ -47,6 +47,8 @@ const (
 	StateCompleted = "Completed"
 	// StateAgentsStayedConnected: at least one agent was never seen disconnected.
 	StateAgentsStayedConnected = "AgentsStayedConnected"
+	// StateNotEnforced: the run denied TCS alone, and its rules were never read back in force.
+	StateNotEnforced = "NotEnforced"
 	// StateAgentsDidNotReconnect: the rules are gone, but agents were still disconnected 10 minutes later.
 	StateAgentsDidNotReconnect = "AgentsDidNotReconnect"
 	// StateAgentsNotObserved: the rules are gone, but the manager could not ask ECS what the agents did.

@@ -23,6 +23,7 @@ var withTime = map[string]func(text string) fields{
 	"requestTime":    func(text string) fields { return fields{"requestTime": text} },
 	"startTime":      func(text string) fields { return fields{"startTime": text} },
 	"expirationTime": func(text string) fields { return fields{"expirationTime": text} },
+	"enforcedTime":   func(text string) fields { return fields{"enforcedTime": text} },
 	"restoredTime":   func(text string) fields { return fields{"restoredTime": text} },
 	"completionTime": func(text string) fields { return fields{"completionTime": text} },
 	"conditions[0].lastTransitionTime": func(text string) fields {
@@ -50,7 +51,7 @@ var withTime = map[string]func(text string) fields{
 	"startedWith.startAfter": func(text string) fields {
 		return fields{"startedWith": fields{"otherClusters": "Refuse", "onDrift": "Reapply", "startAfter": text}}
 	},
-	"plan.time":  func(text string) fields { return fields{"plan": fields{"time": text, "observedGeneration": 1}} },
+	"plan.time":  func(text string) fields { return planned(fields{"time": text}) },
 	"abort.time": func(text string) fields { return fields{"abort": fields{"reason": "A", "time": text}} },
 }
 

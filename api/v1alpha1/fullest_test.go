@@ -38,7 +38,7 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 	name := strings.Repeat("n", 255)
 	acl := "acl-0a1b2c3d4e5f67890"
 	s := v1alpha1.AgentDisconnectStatus{
-		ObservedGeneration: 1, RunID: strings.Repeat("r", 63), RequestTime: &now, StartTime: &now, ExpirationTime: &now, RestoredTime: &now, CompletionTime: &now, DriftRepairs: 3,
+		ObservedGeneration: 1, RunID: strings.Repeat("r", 63), RequestTime: &now, StartTime: &now, ExpirationTime: &now, EnforcedTime: &now, RestoredTime: &now, CompletionTime: &now, DriftRepairs: 3,
 		Target: &v1alpha1.Target{AccountID: "123456789012", Region: "us-gov-east-1", ClusterARN: account + "cluster/" + name, VPCID: "vpc-0a1b2c3d4e5f67890"},
 		NetworkACL: &v1alpha1.NetworkACL{
 			ID: acl, Mode: v1alpha1.NetworkACLModeClone, ModeReason: v1alpha1.NetworkACLModeShared, OriginalID: acl,

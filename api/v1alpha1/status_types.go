@@ -75,6 +75,12 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
 	ExpirationTime *metav1.Time `json:"expirationTime,omitempty"`
 
+	// enforcedTime is when every address was first read back as denied. Unset: not yet.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	EnforcedTime *metav1.Time `json:"enforcedTime,omitempty"`
+
 	// restoredTime is when the last of the run's rules was known to be gone. Unset: rules of the run may be in place.
 	// +optional
 	// +kubebuilder:validation:Type=string

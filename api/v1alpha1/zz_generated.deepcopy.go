@@ -177,6 +177,10 @@ func (in *AgentDisconnectStatus) DeepCopyInto(out *AgentDisconnectStatus) {
 		in, out := &in.ExpirationTime, &out.ExpirationTime
 		*out = (*in).DeepCopy()
 	}
+	if in.EnforcedTime != nil {
+		in, out := &in.EnforcedTime, &out.EnforcedTime
+		*out = (*in).DeepCopy()
+	}
 	if in.RestoredTime != nil {
 		in, out := &in.RestoredTime, &out.RestoredTime
 		*out = (*in).DeepCopy()

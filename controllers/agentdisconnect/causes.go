@@ -4,7 +4,6 @@ package agentdisconnect
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -67,9 +66,6 @@ func (f facts) checked() []string {
 // causes is what may be the cause, the most likely first.
 func (f facts) causes() []string {
 	var causes []string
-	if with := f.obj.Status.StartedWith; with != nil && len(with.Sessions) > 0 && !slices.Contains(with.Sessions, v1alpha1.SessionACS) {
-		causes = append(causes, "spec.sessions leaves ACS out, and ECS goes by that session alone;")
-	}
 	if exempt := f.obj.Status.Exemptions; len(exempt) > 0 {
 		causes = append(causes, "they use "+exempt[0].CIDR+", which is not denied: "+exempt[0].Message+";")
 	}

@@ -19,10 +19,6 @@ import (
 
 func endpointsSeen(f *facts) { f.endpointsSeen = lookedAt(f.now, 0) }
 
-func onlyTCS(f *facts) {
-	f.obj.Status.StartedWith = &v1alpha1.StartedWith{Sessions: []v1alpha1.Session{v1alpha1.SessionTCS}}
-}
-
 func interfaceAtHome(f *facts) { f.privateAtHome = []string{"eni-1 of vpce-1"} }
 
 func unaskedAll(f *facts) { f.unasked = []string{one, two} }
@@ -41,7 +37,6 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 		asked    = "ECS names no other host"
 		noOther  = "no VPC endpoint of ECS gives the agents another path"
 		left     = " Left as a cause, the most likely first: "
-		sessions = "spec.sessions leaves ACS out, and ECS goes by that session alone;"
 		letsOne  = "the network ACL does not deny 192.0.2.3/32;"
 		atHome   = "they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts;"
 		mismatch = "ECS named the public host a;"
@@ -68,9 +63,8 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 		"the VPC's endpoints aren't known":   {[]happened{read}, still + "Checked: " + denied + "; " + settled + "." + causes()},
 		"an interface is in the subnet":      {[]happened{read, endpointsSeen, interfaceAtHome}, still + "Checked: " + denied + "; " + settled + "." + causes(atHome)},
 		"the manager's path is another one":  {[]happened{read, endpointsSeen, otherPath}, still + "Checked: " + denied + "; " + settled + "." + causes(mismatch)},
-		"the session that counts is let be":  {[]happened{read, endpointsSeen, onlyTCS}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes(sessions)},
 		"a rule is missing":                  {[]happened{lets("192.0.2.3/32"), endpointsSeen}, still + "Checked: " + settled + "; " + noOther + "." + causes(letsOne)},
-		"everything at once, in their order": {[]happened{lets("192.0.2.3/32"), endpointsSeen, stillGrowing, otherPath, interfaceAtHome, onlyTCS, unaskedAll}, strings.TrimSuffix(still, " ") + causes(sessions, letsOne, atHome, mismatch, unknown)},
+		"everything at once, in their order": {[]happened{lets("192.0.2.3/32"), endpointsSeen, stillGrowing, otherPath, interfaceAtHome, unaskedAll}, strings.TrimSuffix(still, " ") + causes(letsOne, atHome, mismatch, unknown)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(messageOf(facing(ModeActive, append([]happened{started}, tc.happened...)...), v1alpha1.ConditionAgentsDisconnected)).To(Equal(tc.want))
@@ -93,7 +87,7 @@ func TestCausesAreNamedOnlyWhenAgentsHadTheTimeToNotice(t *testing.T) {
 
 func TestCausesFitWhateverTheirNumberAndLength(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		f := facing(ModeActive, started, endpointsSeen, onlyTCS, more(1000))
+		f := facing(ModeActive, started, endpointsSeen, more(1000))
 		long := rapid.SliceOfN(rapid.Just(strings.Repeat("x", 253)), 0, 80)
 		f.open, f.unsettled, f.privateAtHome = long.Draw(t, "open"), long.Draw(t, "unsettled"), long.Draw(t, "interfaces")
 		f.mismatch = strings.Repeat("y", rapid.IntRange(0, 1024).Draw(t, "mismatch"))

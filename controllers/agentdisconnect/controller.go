@@ -132,6 +132,7 @@ func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, erro
 	if fatal, ok := errors.AsType[*storeError](trouble); ok {
 		return r.again(ctx, s, fatal)
 	}
+	s.noteEnforced()
 	s.countFailure(trouble)
 	err := r.report(ctx, s, explain(trouble))
 	if err == nil {

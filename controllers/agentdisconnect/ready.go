@@ -313,6 +313,9 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 	if n := t.cluster.ExternalTasks; n > 0 {
 		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
 	}
+	if telemetryAlone(s.obj.Spec.Sessions) {
+		notes = append(notes, telemetryNote)
+	}
 	if mismatch := s.mismatch(); mismatch != "" {
 		notes = append(notes, mismatch)
 	}

@@ -132,17 +132,15 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"one connected for too long, and much is open": {v1alpha1.ConditionAgentsDisconnected,
 			facing(ModeActive, started, lets("192.0.2.3/32"), agents(true, false), stillGrowing, func(f *facts) {
 				f.endpointsSeen, f.privateAtHome = lookedAt(f.now, 0), []string{"eni-1 of vpce-1"}
-				f.obj.Status.StartedWith = &v1alpha1.StartedWith{Sessions: []v1alpha1.Session{v1alpha1.SessionTCS}}
 				f.obj.Status.Agents.Uncounted = new(int32(1))
 			}),
 			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and those are past. Checked: ECS names no other host. " +
 				"Left as a cause, the most likely first: " +
-				"(1) spec.sessions leaves ACS out, and ECS goes by that session alone; " +
-				"(2) the network ACL does not deny 192.0.2.3/32; " +
-				"(3) they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts; " +
-				"(4) an address of ecs-t.example is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server); " +
-				"(5) they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it; " +
-				"(6) they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead. " +
+				"(1) the network ACL does not deny 192.0.2.3/32; " +
+				"(2) they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts; " +
+				"(3) an address of ecs-t.example is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server); " +
+				"(4) they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it; " +
+				"(5) they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead. " +
 				"1 further container instance in the subnet does not count: not connected before the start, or joined since"},
 		"all disconnected": {v1alpha1.ConditionAgentsDisconnected, facing(ModeActive, started, read, agents(false, false)),
 			"ECS says on two polls in a row that 2 agents are disconnected"},

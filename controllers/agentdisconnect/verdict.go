@@ -19,6 +19,8 @@ func (f facts) outcome() verdict {
 		return verdict{no, status.Abort.Reason, status.Abort.Message}
 	case status.Abort != nil:
 		return verdict{no, status.Abort.Reason, status.Abort.Message + f.afterwards()}
+	case telemetryRun(status):
+		return telemetryOutcome(status)
 	case status.Agents == nil || len(status.Agents.ContainerInstances) == 0:
 		return verdict{no, v1alpha1.StateAgentsStayedConnected, "no agent was seen disconnected: status.agents was edited" + f.afterwards()}
 	case len(stayed) > 0 && !f.observedToTheEnd():
@@ -110,6 +112,8 @@ func (f facts) agentsDisconnected() verdict {
 	switch {
 	case agents == nil || status.StartTime == nil:
 		return verdict{no, "NotStarted", "the run has not begun"}
+	case telemetryRun(status):
+		return verdict{unknown, "NotShown", telemetryNote}
 	case status.CompletionTime != nil && Restored(status):
 		return f.agentsInTheEnd()
 	case !f.agentsSeen.fresh(f.now):
