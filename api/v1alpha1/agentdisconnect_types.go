@@ -85,7 +85,7 @@ type AgentDisconnectSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^subnet-([0-9a-f]{8}|[0-9a-f]{17})$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^subnet-([0-9a-f]{8}|[0-9a-f]{17})$')",message="must be the id of a subnet, such as subnet-0a1b2c3d4e5f67890"
 	SubnetID string `json:"subnetID,omitempty"`
 
 	// duration is how long the run lasts, counted from status.startTime: 1m to 12h, in whole hours, minutes and seconds,
@@ -102,7 +102,7 @@ type AgentDisconnectSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32
-	// +kubebuilder:validation:Pattern=`^[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}$')",message="must be the code of an AWS Region, such as ap-northeast-1"
 	Region string `json:"region,omitempty"`
 
 	// sessions are the connections of the agents to deny: ACS, TCS or both. Unset: both. ECS counts an agent as
@@ -145,7 +145,7 @@ type AgentDisconnectSpec struct {
 	// from 10 minutes before. Unset: the run starts as soon as it can. A change has no effect on a run that has begun.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('3000-01-01T00:00:00Z') && self.getMilliseconds() == 0",message="must be a time of the years 2000 to 2999 in whole seconds, such as 2026-01-02T15:04:05Z or 2026-01-02T15:04:05+09:00"
 	StartAfter *metav1.Time `json:"startAfter,omitempty"`
 
 	// startDeadline is the time from which a run that has not started never does, so that a cluster that is rebuilt from a
@@ -154,7 +154,7 @@ type AgentDisconnectSpec struct {
 	// run has begun it has no effect.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2000-01-01T00:00:00Z') && self < timestamp('3000-01-01T00:00:00Z') && self.getMilliseconds() == 0",message="must be a time of the years 2000 to 2999 in whole seconds, such as 2026-01-02T15:04:05Z or 2026-01-02T15:04:05+09:00"
 	StartDeadline *metav1.Time `json:"startDeadline,omitempty"`
 
 	// suspend lifts the rules while it is true; before the start it keeps the run from starting. Deadlines do not move, so
@@ -168,7 +168,7 @@ type AgentDisconnectSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$')",message="must consist of letters, digits, '-', '_' and '.', with a letter or digit at both ends, such as 2026-01-02 or v1.2.3"
 	RunID string `json:"runID,omitempty"`
 
 	// ttlSecondsAfterFinished is how long after its run is over the object is deleted. Unset: never. It is not for objects

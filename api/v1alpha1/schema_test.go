@@ -89,8 +89,8 @@ func unfit(path string, t reflect.Type, schema properties) []string {
 	switch {
 	case isTime(t):
 		expect(schema.Type == "string" && schema.Format == "date-time", "is no time")
-		// The schema of a condition can't be given a pattern: the list has a rule.
-		expect(schema.Pattern == timeForm || strings.HasSuffix(path, ".conditions[].lastTransitionTime"), "has no pattern of a time")
+		// A time of the spec has a rule, which has a sentence. The schema of a condition can have neither: the list has a rule.
+		expect(schema.Pattern == timeForm || len(schema.Rules) > 0 || strings.HasSuffix(path, ".conditions[].lastTransitionTime"), "has no pattern of a time")
 	case t == reflect.TypeFor[metav1.Duration]():
 		expect(schema.Type == "string" && schema.MaxLength != nil && len(schema.Rules) > 0, "is no duration with bounds")
 	case t.Kind() == reflect.String:

@@ -13,8 +13,8 @@ import (
 
 const (
 	clusterRule = "must be the name of an ECS cluster (letters, digits, - and _, 255 at most) or its ARN, such as arn:aws:ecs:ap-northeast-1:123456789012:cluster/demo"
-	subnetRule  = "spec.subnetID in body should match '^subnet-([0-9a-f]{8}|[0-9a-f]{17})$'"
-	regionRule  = "spec.region in body should match '^[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}$'"
+	subnetRule  = "must be the id of a subnet, such as subnet-0a1b2c3d4e5f67890"
+	regionRule  = "must be the code of an AWS Region, such as ap-northeast-1"
 	regionFits  = "spec.region: Invalid value: region differs from the region in the cluster's ARN: leave region out, or name the same one"
 )
 
@@ -100,7 +100,8 @@ var _ = Describe("The target", func() {
 
 		It("refuses an empty one and one beyond all bounds", func(ctx context.Context) {
 			Expect(complaints(kube.Create(ctx, object(fields{"subnetID": ""})))).To(ConsistOf(
-				invalid("spec.subnetID", "", "spec.subnetID in body should be at least 1 chars long")))
+				invalid("spec.subnetID", "", "spec.subnetID in body should be at least 1 chars long"),
+				invalid("spec.subnetID", "", subnetRule)))
 			Expect(complaints(kube.Create(ctx, object(fields{"subnetID": "subnet-" + strings.Repeat("0", 122)})))).To(ConsistOf(
 				"spec.subnetID: Too long: may not be more than 128 bytes"))
 		})
@@ -132,7 +133,8 @@ var _ = Describe("The target", func() {
 
 		It("refuses an empty one, since leaving it out is what says unset, and one beyond all bounds", func(ctx context.Context) {
 			Expect(complaints(kube.Create(ctx, object(fields{"region": ""})))).To(ConsistOf(
-				invalid("spec.region", "", "spec.region in body should be at least 1 chars long")))
+				invalid("spec.region", "", "spec.region in body should be at least 1 chars long"),
+				invalid("spec.region", "", regionRule)))
 			Expect(complaints(kube.Create(ctx, object(fields{"region": "ap-" + strings.Repeat("northeast-", 3) + "1"})))).To(ConsistOf(
 				"spec.region: Too long: may not be more than 32 bytes"))
 		})

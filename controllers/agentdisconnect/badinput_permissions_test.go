@@ -77,7 +77,7 @@ func without(actions ...string) func(*sim.Options) {
 
 // lacking is what a status says where the role lacks actions; AWS's own words are about the one that was asked for first.
 func lacking(first, resource string, actions ...string) string {
-	message := "AWS denies the manager's role " + strings.Join(actions, ", ") + ": grant the actions of the product's IAM policy. "
+	message := "AWS denies the manager's role " + strings.Join(actions, ", ") + ": grant the actions of the product's IAM policy (config/iam/policy.json). "
 	if strings.HasPrefix(first, "ec2:") {
 		message += "UnauthorizedOperation: You are not authorized to perform this operation. "
 	} else {
@@ -146,7 +146,7 @@ var _ = Describe("A role that lacks a permission", func() {
 			seen := w.get(ctx, obj)
 			stalled := condition(seen, v1alpha1.ConditionStalled)
 			Expect(stalled.Reason).To(Equal(v1alpha1.ReasonAccessDenied), describe(seen))
-			Expect(stalled.Message).To(HavePrefix("AWS denies the manager's role " + action + ": grant the actions of the product's IAM policy."))
+			Expect(stalled.Message).To(HavePrefix("AWS denies the manager's role " + action + ": grant the actions of the product's IAM policy (config/iam/policy.json)."))
 			Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateInstalling))
 			now, _ := w.sim.Region().SubnetACL(sharedSubnet)
 			Expect(now.ID).To(Equal(sharedACL), "the clone serves, and can't be undone")

@@ -51,13 +51,13 @@ func (w *world) addSubnet() {
 var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b badInput) { b.check(ctx) },
 	Entry("a subnet that doesn't exist", badInput{
 		object: withSubnet(newSubnet), reason: v1alpha1.ReasonSubnetNotFound,
-		message: "the subnet does not exist in this account and Region: check spec.subnetID and spec.region",
+		message: "subnet " + newSubnet + " does not exist in account 123456789012, Region ap-northeast-1: check spec.subnetID and spec.region",
 		mend:    func(w *world) { w.addSubnet() },
 	}),
 	Entry("a cluster that doesn't exist", badInput{
 		simulator: grantedFor(policies.Values{Cluster: "missing"}),
 		object:    cutting("missing"), reason: v1alpha1.ReasonClusterNotFound,
-		message: "cluster missing doesn't exist in this account and Region: check spec.cluster and spec.region",
+		message: "cluster missing doesn't exist in account 123456789012, Region ap-northeast-1: check spec.cluster and spec.region",
 		mend: func(w *world) {
 			Expect(w.sim.Region().AddCluster("missing", nil)).To(Succeed())
 			w.register("missing", subnetID)
@@ -66,7 +66,7 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 	Entry("a cluster that was deleted", badInput{
 		cause:   func(w *world) { Expect(w.sim.Region().DeleteCluster(clusterName)).To(Succeed()) },
 		reason:  v1alpha1.ReasonClusterNotFound,
-		message: "cluster demo is INACTIVE, not ACTIVE in this account and Region: check spec.cluster and spec.region",
+		message: "cluster demo is INACTIVE, not ACTIVE in account 123456789012, Region ap-northeast-1: check spec.cluster and spec.region",
 		mend: func(w *world) {
 			Expect(w.sim.Region().AddCluster(clusterName, nil)).To(Succeed())
 			w.register(clusterName, subnetID)
@@ -91,7 +91,7 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 			o.World.AccessKeys = []simworld.AccessKey{{ID: "AKIALESS", Secret: "x", Deny: []string{"ecs:*"}}, {ID: "AKIAMORE", Secret: "x"}}
 		},
 		object: withCluster(demoARN), reason: v1alpha1.ReasonAccessDenied,
-		message: "AWS denies the manager's role ecs:DescribeClusters, ecs:ListClusters, ecs:ListContainerInstances: grant the actions of the product's IAM policy. " +
+		message: "AWS denies the manager's role ecs:DescribeClusters, ecs:ListClusters, ecs:ListContainerInstances: grant the actions of the product's IAM policy (config/iam/policy.json). " +
 			"AccessDeniedException: User: arn:aws:iam::123456789012:user/AKIALESS is not authorized to perform: ecs:DescribeClusters on resource: " + demoARN +
 			" because no identity-based policy allows the ecs:DescribeClusters action",
 		mend: func(w *world) { w.restartAs("AKIAMORE") },
@@ -99,12 +99,12 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 	Entry("a cluster in another Region", badInput{
 		simulator: grantedFor(policies.Values{Region: "us-east-1"}),
 		object:    withCluster("arn:aws:ecs:us-east-1:123456789012:cluster/demo"), reason: v1alpha1.ReasonSubnetNotFound,
-		message: "the subnet does not exist in this account and Region: check spec.subnetID and spec.region",
+		message: "subnet " + subnetID + " does not exist in account 123456789012, Region us-east-1: check spec.subnetID and spec.region",
 	}),
 	Entry("a subnet in another Region", badInput{
 		simulator: grantedFor(policies.Values{Region: "eu-west-1"}),
 		object:    func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Region = "eu-west-1" }, reason: v1alpha1.ReasonSubnetNotFound,
-		message: "the subnet does not exist in this account and Region: check spec.subnetID and spec.region",
+		message: "subnet " + subnetID + " does not exist in account 123456789012, Region eu-west-1: check spec.subnetID and spec.region",
 	}),
 	Entry("no Region anywhere", badInput{
 		cause:  func(w *world) { w.restartWith(func(cfg *awssdk.Config) { cfg.Region = "" }) },

@@ -68,7 +68,7 @@ func problems(err error) []*problem {
 	}
 	if first >= 0 {
 		slices.Sort(denied)
-		all[first] = refuse(v1alpha1.ReasonAccessDenied, "AWS denies the manager's role %s: grant the actions of the product's IAM policy. %s",
+		all[first] = refuse(v1alpha1.ReasonAccessDenied, "AWS denies the manager's role %s: grant the actions of the product's IAM policy (config/iam/policy.json). %s",
 			strings.Join(slices.Compact(denied), ", "), all[first].message)
 	}
 	return all
@@ -113,7 +113,7 @@ func explainOne(err error) *problem {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &cluster):
-		return refuse(v1alpha1.ReasonClusterNotFound, "%s in this account and Region: check spec.cluster and spec.region", cluster)
+		return refuse(v1alpha1.ReasonClusterNotFound, "%s in the manager's account and Region: check spec.cluster and spec.region", cluster)
 	case errors.As(err, &endpoint):
 		return refuse(v1alpha1.ReasonInvalidEndpoint, "%s. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)", endpoint)
 	case errors.As(err, &renumber):
@@ -139,9 +139,9 @@ func explainAWS(err error) *problem {
 	case class == aws.Throttled:
 		return wait(v1alpha1.ReasonThrottled, "AWS limits the rate of %s: the call is repeated", action)
 	case aws.HasCode(err, aws.CodeSubnetNotFound):
-		return refuse(v1alpha1.ReasonSubnetNotFound, "the subnet does not exist in this account and Region: check spec.subnetID and spec.region")
+		return refuse(v1alpha1.ReasonSubnetNotFound, "the subnet does not exist in the manager's account and Region: check spec.subnetID and spec.region")
 	case aws.HasCode(err, aws.CodeClusterNotFound):
-		return refuse(v1alpha1.ReasonClusterNotFound, "the cluster does not exist in this account and Region: check spec.cluster and spec.region")
+		return refuse(v1alpha1.ReasonClusterNotFound, "the cluster does not exist in the manager's account and Region: check spec.cluster and spec.region")
 	case aws.HasCode(err, aws.CodeEntryLimitExceeded):
 		return refuse(v1alpha1.ReasonQuotaExceeded, "%s: delete entries, or raise the quota of rules per network ACL (L-2AEEBF1A)", aws.Message(err))
 	case aws.HasCode(err, aws.CodeACLLimitExceeded):

@@ -46,7 +46,7 @@ func TestExplainOneCause(t *testing.T) {
 		"one of our own": {refuse("Some", "do %s", "this"), "Some", false, "do this"},
 		"a wait":         {wait("Some", "for %d", 3), "Some", true, "for 3"},
 		"no cluster": {&discovery.ClusterNotFoundError{Cluster: "demo"}, v1alpha1.ReasonClusterNotFound, false,
-			"cluster demo doesn't exist in this account and Region: check spec.cluster and spec.region"},
+			"cluster demo doesn't exist in the manager's account and Region: check spec.cluster and spec.region"},
 		"an endpoint": {&discovery.InvalidEndpointError{Session: v1alpha1.EndpointACS, Endpoint: "x", Reason: "it is not a URL"}, v1alpha1.ReasonInvalidEndpoint, false,
 			`ECS named "x" as ACS endpoint: it is not a URL. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)`},
 		"no room": {&nacl.NoRoomError{NetworkACLID: "acl-1", Destination: destination, Allow: allow}, v1alpha1.ReasonNoRoom, false,
@@ -56,13 +56,13 @@ func TestExplainOneCause(t *testing.T) {
 		"no credentials": {&aws.CredentialsError{Err: errors.New("no role")}, v1alpha1.ReasonNoCredentials, false,
 			"no AWS credentials: no role. Give the manager's service account a role (EKS Pod Identity or IRSA, config/iam/README.md), then restart the manager"},
 		"a permission": {denied("ec2:DescribeSubnets"), v1alpha1.ReasonAccessDenied, false,
-			"AWS denies the manager's role ec2:DescribeSubnets: grant the actions of the product's IAM policy. UnauthorizedOperation: in words"},
+			"AWS denies the manager's role ec2:DescribeSubnets: grant the actions of the product's IAM policy (config/iam/policy.json). UnauthorizedOperation: in words"},
 		"throttling": {failed("ec2:DescribeSubnets", "RequestLimitExceeded", 503), v1alpha1.ReasonThrottled, true,
 			"AWS limits the rate of ec2:DescribeSubnets: the call is repeated"},
 		"no subnet": {failed("ec2:DescribeSubnets", aws.CodeSubnetNotFound, 400), v1alpha1.ReasonSubnetNotFound, false,
-			"the subnet does not exist in this account and Region: check spec.subnetID and spec.region"},
+			"the subnet does not exist in the manager's account and Region: check spec.subnetID and spec.region"},
 		"no cluster to list": {failed("ecs:ListContainerInstances", aws.CodeClusterNotFound, 400), v1alpha1.ReasonClusterNotFound, false,
-			"the cluster does not exist in this account and Region: check spec.cluster and spec.region"},
+			"the cluster does not exist in the manager's account and Region: check spec.cluster and spec.region"},
 		"AWS's own quota": {failed("ec2:CreateNetworkAclEntry", aws.CodeEntryLimitExceeded, 400), v1alpha1.ReasonQuotaExceeded, false,
 			"NetworkAclEntryLimitExceeded: in words: delete entries, or raise the quota of rules per network ACL (L-2AEEBF1A)"},
 		"no answer": {failed("ec2:DescribeSubnets", "InternalError", 500), v1alpha1.ReasonAWSUnavailable, true,
@@ -101,7 +101,7 @@ func TestExplainNamesEveryMissingPermissionOnce(t *testing.T) {
 	g.Expect(p.reason).To(Equal(v1alpha1.ReasonAccessDenied))
 	g.Expect(p.stalled).To(BeTrue())
 	g.Expect(p.message).To(HavePrefix("AWS denies the manager's role ec2:CreateNetworkAclEntry, ec2:DeleteNetworkAclEntry, " +
-		"ec2:DescribeSubnets, ecs:DescribeClusters: grant the actions of the product's IAM policy."))
+		"ec2:DescribeSubnets, ecs:DescribeClusters: grant the actions of the product's IAM policy (config/iam/policy.json)."))
 }
 
 func TestExplainNamesTheActionThatAWSNames(t *testing.T) {

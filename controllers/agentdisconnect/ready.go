@@ -71,7 +71,7 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 	s.seen.subnetRanges = t.subnet.ranges
 	// First of all: AWS says of another account's cluster only that it isn't there, or that it is none of the caller's
 	// business.
-	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), looked, err)
+	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), explainNotFound(errors.Join(looked, err), &s.obj.Spec, t.accountID, region))
 	if s.hostsKnown(t) {
 		err = errors.Join(err, r.adoptHosts(s, t), r.lookUp(ctx, s, t.subnet.ipv6))
 	}
