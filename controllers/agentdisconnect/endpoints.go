@@ -128,6 +128,7 @@ func desired(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
 		for _, address := range parseAddresses(endpoint.Addresses) {
 			destinations = append(destinations, nacl.Destination{
 				CIDR: netip.PrefixFrom(address, address.BitLen()), Hostname: endpoint.Hostname, Session: endpoint.Session,
+				Traffic: trafficOf(endpoint.Session),
 			})
 		}
 	}
@@ -137,6 +138,14 @@ func desired(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
 		}
 	}
 	return withoutExempt(destinations, obj.Status.Exemptions)
+}
+
+// trafficOf is what counts of the traffic to a host: the session of an agent. Of a host of the spec all of it does.
+func trafficOf(session v1alpha1.EndpointSession) nacl.Traffic {
+	if session == v1alpha1.EndpointAdditional {
+		return nacl.Traffic{}
+	}
+	return nacl.HTTPS
 }
 
 func (s *scope) desired() []nacl.Destination { return desired(s.obj) }

@@ -148,7 +148,7 @@ func (r *Reconciler) oddity(s *scope, sound []v1alpha1.Rule) (reason, message st
 	if _, err := r.replan(s, sound); err != nil {
 		return v1alpha1.AbortPlanDoesNotFit, err.Error()
 	}
-	if drift := nacl.Drift(sound, s.seen.acl.Entries, s.now); len(drift) > 0 {
+	if drift := nacl.Drift(sound, s.seen.acl.Entries, s.desired(), s.now); len(drift) > 0 {
 		return v1alpha1.AbortDriftDetected, "a third party changed network ACL " + s.seen.acl.ID + ": " + strings.Join(drift, "; ")
 	}
 	return "", ""
@@ -223,7 +223,7 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 	}
 	trouble := r.create(ctx, s, lines)
 	if drifted {
-		overridden := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return !nacl.Overridden(l, observed) })
+		overridden := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return !nacl.Overridden(l, observed, s.desired()) })
 		trouble = r.finishRepair(ctx, s, lines, overridden, trouble)
 	}
 	if len(lines) > 0 {
@@ -305,7 +305,7 @@ func (m *memory) onSubnet(obj *v1alpha1.AgentDisconnect) bool {
 // open are the destinations that the network ACL as last read lets through.
 func (m *memory) open(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
 	return slices.DeleteFunc(desired(obj), func(d nacl.Destination) bool {
-		_, denied := nacl.Denied(m.acl.Entries, d.CIDR)
+		_, denied := nacl.Denied(m.acl.Entries, d)
 		return denied
 	})
 }

@@ -182,7 +182,7 @@ func expectConditions(g Gomega, s *scope) {
 		g.Expect(s.mode).To(Equal(ModeActive))
 		g.Expect(s.seen.acl.SubnetIDs).To(ContainElement(s.obj.Spec.SubnetID))
 		for _, destination := range desired(s.obj) {
-			_, denied := nacl.Denied(s.seen.acl.Entries, destination.CIDR)
+			_, denied := nacl.Denied(s.seen.acl.Entries, destination)
 			g.Expect(denied).To(BeTrue(), "%v", destination)
 		}
 	}

@@ -84,7 +84,7 @@ func (s *scope) driftedEarly() []string {
 	}
 	sound, _ := s.ledger()
 	var suspected []string
-	for _, early := range nacl.EarlyDrift(sound, s.seen.acl.Entries, s.now) {
+	for _, early := range nacl.EarlyDrift(sound, s.seen.acl.Entries, s.desired(), s.now) {
 		suspected = append(suspected, decision(early.What, early.Settles))
 	}
 	return suspected

@@ -131,7 +131,7 @@ func expectUnderstood(g Gomega, acl *nacl.ACL, body string) {
 		for _, create := range plan.Create {
 			after = append(after, nacl.EntryOf(create))
 		}
-		_, denied := nacl.Denied(after, prefix)
+		_, denied := nacl.Denied(after, to(prefix))
 		g.Expect(denied).To(BeTrue())
 	}
 	if plan, err := nacl.PlanClone(acl.Entries, desired, 40); err == nil {
@@ -139,7 +139,7 @@ func expectUnderstood(g Gomega, acl *nacl.ACL, body string) {
 		for _, create := range plan.Rules {
 			clone = append(clone, nacl.EntryOf(create))
 		}
-		_, denied := nacl.Denied(clone, prefix)
+		_, denied := nacl.Denied(clone, to(prefix))
 		g.Expect(denied).To(BeTrue())
 		if copies, err := nacl.ParseCopies(nacl.FormatCopies(plan.Copies)); err == nil {
 			g.Expect(copies).To(Equal(plan.Copies))

@@ -115,7 +115,7 @@ func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []Destination, qu
 	}
 	for _, d := range wanted {
 		ours := slices.ContainsFunc(alive, func(r v1alpha1.Rule) bool { return EntryOf(r).CIDR == d.CIDR })
-		if allow, ok := FirstAllow(entries, d.CIDR); ok && ours {
+		if allow, ok := FirstAllow(entries, d); ok && ours {
 			return &RenumberError{Entry: originalOf(copies, allow), Why: fmt.Sprintf("it would allow %s before the run's deny of it", d)}
 		}
 	}

@@ -117,25 +117,21 @@ func renumberings(copies []Copy) iter.Seq[[]Copy] {
 	}
 }
 
-// fits checks both directions and families: AWS refuses the entry that is one too many, wherever it is from.
+// fits checks the outbound entries: AWS refuses the one that is too many, wherever it is from. Of inbound ones the clone has
+// those of its original, which AWS let come to be.
 func fits(copies []Copy, rules []v1alpha1.Rule, quota int) error {
-	type kind struct {
-		egress bool
-		family Family
-	}
-	have, need := map[kind]int{}, map[kind]int{}
+	have, need := map[Family]int{IPv4: 1, IPv6: 1}, map[Family]int{}
 	for _, c := range copies {
-		have[kind{c.Entry.Egress, FamilyOf(c.Entry.CIDR)}]++
+		if c.Entry.Egress {
+			have[FamilyOf(c.Entry.CIDR)]++
+		}
 	}
 	for _, r := range rules {
-		need[kind{true, FamilyOf(EntryOf(r).CIDR)}]++
+		need[FamilyOf(EntryOf(r).CIDR)]++
 	}
-	for _, egress := range []bool{true, false} {
-		for _, family := range []Family{IPv4, IPv6} {
-			k := kind{egress, family}
-			if have[k]+need[k] > 0 && 1+have[k]+need[k] > quota {
-				return &QuotaError{Inbound: !egress, Family: family, Have: 1 + have[k], Need: need[k], Quota: quota}
-			}
+	for _, family := range []Family{IPv4, IPv6} {
+		if need[family] > 0 && have[family]+need[family] > quota {
+			return &QuotaError{Family: family, Have: have[family], Need: need[family], Quota: quota}
 		}
 	}
 	return nil

@@ -37,10 +37,8 @@ func (e *NoRoomError) Error() string {
 type QuotaError struct {
 	// NetworkACLID is empty for a clone: its original's entries are what has to become fewer.
 	NetworkACLID string
-	// Inbound tells the direction. Only a clone can have too many inbound ones.
-	Inbound bool
-	Family  Family
-	// Have is how many entries of the direction and family there are, the default entry included.
+	Family       Family
+	// Have is how many outbound entries of the family there are, the default entry included.
 	Have int
 	// Need is how many more the plan takes.
 	Need int
@@ -54,12 +52,8 @@ func (e *QuotaError) Error() string {
 	if e.Quota < largestQuota {
 		fix += fmt.Sprintf(", or raise the quota of rules per network ACL (L-2AEEBF1A, %d at most)", largestQuota)
 	}
-	direction := "outbound"
-	if e.Inbound {
-		direction = "inbound"
-	}
-	return fmt.Sprintf("%s has %d %s %s rules, the default one included, of the %d that its quota allows, and the run needs %d more: %s",
-		named(e.NetworkACLID), e.Have, direction, e.Family, e.Quota, e.Need, fix)
+	return fmt.Sprintf("%s has %d outbound %s rules, the default one included, of the %d that its quota allows, and the run needs %d more: %s",
+		named(e.NetworkACLID), e.Have, e.Family, e.Quota, e.Need, fix)
 }
 
 // RenumberError says that a change of the original can't be made to its clone, whose rules would need other numbers.

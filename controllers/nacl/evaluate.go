@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// Verdict is what a network ACL does with traffic that leaves for a range.
+// Verdict is what a network ACL does with traffic that leaves for a destination.
 type Verdict struct {
-	// Denied is true when no traffic to any address of the range gets out.
+	// Denied is true when none of the traffic to any address of the range gets out.
 	Denied bool
-	// Entry decides: the deny that leaves nothing of the range over, or the first entry that allows some of its
+	// Entry decides: the deny that leaves nothing of the range over, or the first entry that allows some of the
 	// traffic. Where the default entry decides, it is here whether it was listed or not.
 	Entry Entry
 }
@@ -20,44 +20,45 @@ type Verdict struct {
 // Evaluate walks the outbound entries as AWS does, the smallest number first, and judges a whole range of addresses.
 //
 // It is exact about addresses: several denies may cover the range together, and an allow counts only for addresses that
-// no earlier deny took. It is strict about traffic: only a deny for all of it (every protocol, every port) covers an
-// address, and an allow for any of it counts. So a run never claims an address as denied while something may get out.
+// no earlier deny took. It is exact about traffic of one port, and strict about all traffic: then only a deny for every
+// protocol and port covers an address, and an allow for any of it counts. So a run never claims an address as denied while
+// something that counts may get out.
 //
 // A range that is not valid is not denied.
-func Evaluate(entries []Entry, prefix netip.Prefix) Verdict {
-	if !prefix.IsValid() {
+func Evaluate(entries []Entry, d Destination) Verdict {
+	if !d.CIDR.IsValid() {
 		return Verdict{}
 	}
-	undecided := []netip.Prefix{prefix.Masked()}
+	undecided := []netip.Prefix{d.CIDR.Masked()}
 	for _, e := range outbound(entries) {
 		switch {
-		case e.Allow && slices.ContainsFunc(undecided, e.CIDR.Overlaps):
+		case e.Allow && e.matchesSome(d.Traffic) && slices.ContainsFunc(undecided, e.CIDR.Overlaps):
 			return Verdict{Entry: e}
-		case !e.Allow && e.Protocol == AllProtocols && e.allPorts():
+		case !e.Allow && e.matchesAll(d.Traffic):
 			undecided = subtract(undecided, e.CIDR)
 		}
 		if len(undecided) == 0 {
 			return Verdict{Denied: true, Entry: e}
 		}
 	}
-	return Verdict{Denied: true, Entry: defaultEntry(FamilyOf(prefix))}
+	return Verdict{Denied: true, Entry: defaultEntry(FamilyOf(d.CIDR))}
 }
 
-// Denied says whether all outbound traffic to every address of the range is denied before any entry allows some of it.
-// By is the number of the entry that completes it, which is DefaultIPv4 or DefaultIPv6 where no other entry matches.
-func Denied(entries []Entry, prefix netip.Prefix) (by int32, ok bool) {
-	v := Evaluate(entries, prefix)
+// Denied reports whether all traffic to a destination that counts is denied before any entry allows some of it. By is the
+// number of the entry that completes it, which is DefaultIPv4 or DefaultIPv6 where no other entry matches.
+func Denied(entries []Entry, d Destination) (by int32, ok bool) {
+	v := Evaluate(entries, d)
 	if !v.Denied {
 		return 0, false
 	}
 	return v.Entry.Number, true
 }
 
-// FirstAllow gives the smallest-numbered outbound entry that allows any traffic to any address of the range. An entry
+// FirstAllow gives the smallest-numbered outbound entry that allows any traffic to a destination that counts. An entry
 // whose part of the range is denied before its turn allows nothing of it.
-func FirstAllow(entries []Entry, prefix netip.Prefix) (Entry, bool) {
-	v := Evaluate(entries, prefix)
-	if v.Denied || !prefix.IsValid() {
+func FirstAllow(entries []Entry, d Destination) (Entry, bool) {
+	v := Evaluate(entries, d)
+	if v.Denied || !d.CIDR.IsValid() {
 		return Entry{}, false
 	}
 	return v.Entry, true

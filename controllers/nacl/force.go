@@ -26,7 +26,7 @@ func Enforcement(lines []v1alpha1.Rule, observed []Entry, destinations []Destina
 	var force Force
 	own, foreign := map[int32]bool{}, map[int32]bool{}
 	for _, destination := range destinations {
-		by, denied := Denied(observed, destination.CIDR)
+		by, denied := Denied(observed, destination)
 		switch {
 		case !denied:
 			force.Open = append(force.Open, destination)

@@ -56,10 +56,20 @@ func entriesGen(allTraffic bool) *rapid.Generator[[]nacl.Entry] {
 	return rapid.SliceOfNDistinct(entryGen(allTraffic), 0, 14, func(e nacl.Entry) place { return place{e.Number, e.Egress} })
 }
 
+func trafficGen() *rapid.Generator[nacl.Traffic] {
+	return rapid.SampledFrom([]nacl.Traffic{{}, nacl.HTTPS, nacl.HTTPS})
+}
+
 func desiredGen(least int) *rapid.Generator[[]nacl.Destination] {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) nacl.Destination {
+		cidr := rangeGen().Draw(t, "cidr")
+		var traffic nacl.Traffic // of a range of the spec all of it counts
+		if cidr.IsSingleIP() {
+			traffic = trafficGen().Draw(t, "traffic")
+		}
 		return nacl.Destination{
-			CIDR:     rangeGen().Draw(t, "cidr"),
+			CIDR:     cidr,
+			Traffic:  traffic,
 			Hostname: rapid.SampledFrom([]string{"", "a.example", "b.example"}).Draw(t, "host"),
 			Session: rapid.SampledFrom([]v1alpha1.EndpointSession{
 				v1alpha1.EndpointACS, v1alpha1.EndpointTCS, v1alpha1.EndpointAdditional,

@@ -113,10 +113,10 @@ func sinceAttempt(line v1alpha1.Rule, now time.Time) time.Duration {
 
 // Drift tells what someone did to acknowledged lines, a sentence each, in order: removed, replaced or overridden. It says
 // nothing of a line while reads may lag behind our last write of it.
-func Drift(lines []v1alpha1.Rule, observed []Entry, now time.Time) []string {
+func Drift(lines []v1alpha1.Rule, observed []Entry, desired []Destination, now time.Time) []string {
 	var drift []string
 	for _, line := range lines {
-		if what := changeOf(line, observed); what != "" && sinceAttempt(line, now) >= SettleFor {
+		if what := changeOf(line, observed, desired); what != "" && sinceAttempt(line, now) >= SettleFor {
 			drift = append(drift, what)
 		}
 	}
@@ -132,10 +132,10 @@ type Early struct {
 }
 
 // EarlyDrift tells of acknowledged lines what Drift would, if reads could not lag behind our last write of them.
-func EarlyDrift(lines []v1alpha1.Rule, observed []Entry, now time.Time) []Early {
+func EarlyDrift(lines []v1alpha1.Rule, observed []Entry, desired []Destination, now time.Time) []Early {
 	var early []Early
 	for _, line := range lines {
-		if what := changeOf(line, observed); what != "" && sinceAttempt(line, now) < SettleFor {
+		if what := changeOf(line, observed, desired); what != "" && sinceAttempt(line, now) < SettleFor {
 			early = append(early, Early{what, line.LastAttemptTime.Add(SettleFor)})
 		}
 	}
@@ -144,7 +144,7 @@ func EarlyDrift(lines []v1alpha1.Rule, observed []Entry, now time.Time) []Early 
 }
 
 // changeOf says how the entry of an acknowledged line differs from what was acknowledged; empty: it does not.
-func changeOf(line v1alpha1.Rule, observed []Entry) string {
+func changeOf(line v1alpha1.Rule, observed []Entry, desired []Destination) string {
 	if line.State != v1alpha1.RuleInstalled {
 		return ""
 	}
@@ -156,7 +156,7 @@ func changeOf(line v1alpha1.Rule, observed []Entry) string {
 	case !found.Equal(want):
 		return fmt.Sprintf("rule %d (%s) was replaced", line.RuleNumber, line.CIDR)
 	}
-	if allow, is := FirstAllow(observed, want.CIDR); is && allow.Number < line.RuleNumber {
+	if allow, is := overriding(line, observed, desired); is {
 		return fmt.Sprintf("rule %d (%s) is overridden by rule %d", line.RuleNumber, line.CIDR, allow.Number)
 	}
 	return ""
@@ -173,8 +173,16 @@ func Lost(line v1alpha1.Rule, observed []Entry) bool {
 	return line.State == v1alpha1.RuleInstalled && !AtWork(line, observed)
 }
 
-// Overridden says whether a line's entry comes after one that allows some of its traffic.
-func Overridden(line v1alpha1.Rule, observed []Entry) bool {
-	allow, is := FirstAllow(observed, EntryOf(line).CIDR)
-	return is && allow.Number < line.RuleNumber
+// Overridden reports whether a line's entry comes after one that allows some of its traffic, as far as that counts for what
+// is desired.
+func Overridden(line v1alpha1.Rule, observed []Entry, desired []Destination) bool {
+	_, is := overriding(line, observed, desired)
+	return is
+}
+
+// overriding gives the entry that a line's comes after in vain.
+func overriding(line v1alpha1.Rule, observed []Entry, desired []Destination) (Entry, bool) {
+	cidr := EntryOf(line).CIDR
+	allow, is := FirstAllow(observed, Destination{CIDR: cidr, Traffic: trafficTo(cidr, desired)})
+	return allow, is && allow.Number < line.RuleNumber
 }

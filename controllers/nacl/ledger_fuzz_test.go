@@ -51,9 +51,9 @@ func FuzzLedgerLine(f *testing.F) {
 			expectOurShape(g, line, spec)
 			expectUndone(g, line, observed)
 		}
-		for _, sentence := range nacl.Drift([]v1alpha1.Rule{line}, observed, now) {
+		for _, sentence := range nacl.Drift([]v1alpha1.Rule{line}, observed, nil, now) {
 			g.Expect(line.State).To(Equal(installed), sentence)
-			g.Expect(nacl.Lost(line, observed) || nacl.Overridden(line, observed)).To(BeTrue(), sentence)
+			g.Expect(nacl.Lost(line, observed) || nacl.Overridden(line, observed, nil)).To(BeTrue(), sentence)
 			g.Expect(ago < 0 || ago%1e6 >= 120).To(BeTrue(), "reads may lag: %s", sentence)
 		}
 	})
@@ -112,7 +112,7 @@ func FuzzRangeOfTheSpec(f *testing.F) {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(plan.Create).To(HaveLen(1))
 		g.Expect(nacl.Sound(plan.Create[0], aclID, []string{text})).To(Succeed())
-		by, denied := nacl.Denied(append(observed, nacl.EntryOf(plan.Create[0])), prefix)
+		by, denied := nacl.Denied(append(observed, nacl.EntryOf(plan.Create[0])), to(prefix))
 		g.Expect(denied).To(BeTrue())
 		g.Expect(by).To(Equal(plan.Create[0].RuleNumber))
 	})

@@ -137,6 +137,10 @@ func TestDrift(t *testing.T) {
 		return aged(rule(number, cidr, state), 2*time.Minute)
 	}
 	both := []v1alpha1.Rule{old(81, b, installed), old(80, a, installed)}
+	sessions := []nacl.Destination{dest(acs, "a", a), dest(acs, "a", b)}
+	for i := range sessions {
+		sessions[i].Traffic = nacl.HTTPS
+	}
 	for name, tc := range map[string]struct {
 		lines    []v1alpha1.Rule
 		observed []nacl.Entry
@@ -152,6 +156,7 @@ func TestDrift(t *testing.T) {
 		"one overridden":         {both, with(denyOut(80, a), denyOut(81, b), allowOut(7, b)), []string{"rule 81 (" + b + ") is overridden by rule 7"}},
 		"overridden for TCP":     {both, with(denyOut(80, a), denyOut(81, b), tcp(allowOut(7, a), 443, 443)), []string{"rule 80 (" + a + ") is overridden by rule 7"}},
 		"an allow that is inert": {both, with(denyOut(80, a), denyOut(81, b), denyOut(6, a), allowOut(7, a)), nil},
+		"an allow of SSH":        {both, with(denyOut(80, a), denyOut(81, b), tcp(allowOut(7, a), 22, 22)), nil},
 		"an inbound allow":       {both, with(denyOut(80, a), denyOut(81, b), ingress(allowOut(7, "0.0.0.0/0"))), nil},
 		"an allow that is later": {both, with(denyOut(80, a), denyOut(81, b), allowOut(90, "0.0.0.0/0")), nil},
 		"never acknowledged":     {[]v1alpha1.Rule{old(80, a, creating)}, allowAll, nil},
@@ -162,7 +167,7 @@ func TestDrift(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(nacl.Drift(tc.lines, tc.observed, now)).To(Equal(tc.want))
+			NewWithT(t).Expect(nacl.Drift(tc.lines, tc.observed, sessions, now)).To(Equal(tc.want))
 		})
 	}
 }

@@ -40,6 +40,16 @@ func dest(session v1alpha1.EndpointSession, host, cidr string) nacl.Destination 
 	return nacl.Destination{CIDR: netip.MustParsePrefix(cidr), Hostname: host, Session: session}
 }
 
+// to is all traffic to a range.
+func to(prefix netip.Prefix) nacl.Destination { return nacl.Destination{CIDR: prefix} }
+
+// counting are the packets to a destination that count.
+func counting(d nacl.Destination) []packet {
+	return slices.DeleteFunc(packets(d.CIDR), func(p packet) bool {
+		return d.Traffic != nacl.Traffic{} && (p.protocol != d.Traffic.Protocol || p.port != d.Traffic.Port)
+	})
+}
+
 // hosts gives n destinations of one session: 10.0.0.1/32, 10.0.0.2/32, …
 func hosts(session v1alpha1.EndpointSession, third, n int) []nacl.Destination {
 	var ds []nacl.Destination

@@ -80,9 +80,12 @@ func collapse(desired []Destination) ([]Destination, error) {
 	})
 	var widest []Destination
 	for _, d := range sorted {
-		if !slices.ContainsFunc(widest, func(w Destination) bool { return w.CIDR.Overlaps(d.CIDR) }) {
+		wider := slices.IndexFunc(widest, func(w Destination) bool { return w.CIDR.Overlaps(d.CIDR) })
+		if wider < 0 {
 			widest = append(widest, d)
+			continue
 		}
+		widest[wider].Traffic = widest[wider].Traffic.widest(d.Traffic)
 	}
 	slices.SortFunc(widest, Destination.compare)
 	return widest, nil
@@ -171,7 +174,7 @@ func (s survey) match(wanted []Destination) (Plan, []demand) {
 	for _, d := range wanted {
 		ofUse[d.CIDR] = true
 		// Foreign entries alone decide: our own come and go.
-		verdict := Evaluate(s.foreign, d.CIDR)
+		verdict := Evaluate(s.foreign, d)
 		switch l := s.serving(d.CIDR, verdict); {
 		case l != nil:
 			// Also where a foreign entry denies the same: that one may go at any time.

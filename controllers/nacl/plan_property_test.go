@@ -40,9 +40,9 @@ func expectSettled(g Gomega, w world, desired []nacl.Destination, quota int) {
 	g.Expect(again.Create).To(BeEmpty())
 	g.Expect(again.Delete).To(BeEmpty())
 	for _, d := range desired {
-		_, denied := nacl.Denied(w.entries, d.CIDR)
+		_, denied := nacl.Denied(w.entries, d)
 		g.Expect(denied).To(BeTrue(), "%v in %v", d, w.entries)
-		for _, p := range packets(d.CIDR) {
+		for _, p := range counting(d) {
 			_, allowed := firstMatch(w.entries, p)
 			g.Expect(allowed).To(BeFalse(), "%v", p)
 		}
@@ -199,6 +199,9 @@ func TestQuotaIsNeverExceeded(t *testing.T) {
 			g.Expect(w.count(full.Family) - before).To(Equal(full.Need))
 		case err == nil:
 			before := map[nacl.Family]int{nacl.IPv4: w.count(nacl.IPv4), nacl.IPv6: w.count(nacl.IPv6)}
+			for _, e := range w.entries {
+				quota = max(quota, 1+counted(w.entries, e)) // AWS let that come to be
+			}
 			plan.Delete = nil // at its fullest: before anything is deleted
 			g.Expect(w.apply(plan)).To(Succeed())
 			for family, n := range before {
@@ -230,7 +233,7 @@ func TestNoRoomMeansNoWay(t *testing.T) {
 			covered := slices.ContainsFunc(desired, func(o nacl.Destination) bool {
 				return o.CIDR != d.CIDR && o.CIDR.Overlaps(d.CIDR) && o.CIDR.Bits() < d.CIDR.Bits()
 			})
-			allow, ok := nacl.FirstAllow(w.entries, d.CIDR)
+			allow, ok := nacl.FirstAllow(w.entries, d)
 			if ok && !covered && allow.Number <= room.Allow.Number {
 				wanted[d.CIDR] = true
 			}

@@ -57,6 +57,9 @@ type Destination struct {
 	Hostname string
 	// Session is what the host serves.
 	Session v1alpha1.EndpointSession
+	// Traffic is what counts of the traffic there: only an entry that allows some of it is in the way of a rule, and one that
+	// denies all of it makes a rule needless. Our own rules deny all traffic.
+	Traffic Traffic
 }
 
 // String describes the destination for messages.

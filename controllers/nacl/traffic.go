@@ -177,7 +177,7 @@ func ChangeOf(before, after []Entry) Change {
 // spec.
 func LetsOut(entries []Entry, to Destination) bool {
 	if to.Hostname == "" {
-		_, denied := Denied(entries, to.CIDR)
+		_, denied := Denied(entries, to)
 		return !denied
 	}
 	// The address itself is an entry here, so that it is told from the ranges that it is in.
