@@ -135,6 +135,8 @@ const (
 	ReasonNoRoom = "NoRoom"
 	// ReasonQuotaExceeded: the rules don't fit the quota of entries.
 	ReasonQuotaExceeded = "QuotaExceeded"
+	// ReasonAlreadyDenied: the network ACL denies every address already, so that no rule would be the run's.
+	ReasonAlreadyDenied = "AlreadyDenied"
 	// ReasonHostNotResolved: a host has no address.
 	ReasonHostNotResolved = "HostNotResolved"
 	// ReasonInvalidEndpoint: ECS named an endpoint that can't be used.

@@ -94,6 +94,25 @@ var _ = Describe("A network ACL that has less room than the manager was told", f
 	})
 })
 
+var _ = DescribeTable("A network ACL that denies all addresses without the run", func(ctx context.Context, b badInput) { b.check(ctx) },
+	Entry("by the entry of a third party", badInput{
+		cause: func(w *world) {
+			w.setOut(acl.Entry{RuleNumber: 50, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix("52.119.0.0/16")}, region.AllowAll(100, true))
+		},
+		reason: v1alpha1.ReasonAlreadyDenied,
+		message: "network ACL " + aclID + " already denies all 6 addresses of 2 hosts (rule 50: deny all traffic out to 52.119.0.0/16), so that no rule would be the run's, " +
+			"and agents would be disconnected without it: remove what denies them, or choose another subnet",
+		mend: func(w *world) { w.setOut(region.AllowAll(100, true)) },
+	}),
+	Entry("since nothing is allowed out", badInput{
+		cause:  func(w *world) { w.setOut() },
+		reason: v1alpha1.ReasonAlreadyDenied,
+		message: "network ACL " + aclID + " already denies all 6 addresses of 2 hosts (the default entry: no other one allows them), so that no rule would be the run's, " +
+			"and agents would be disconnected without it: remove what denies them, or choose another subnet",
+		mend: func(w *world) { w.setOut(region.AllowAll(100, true)) },
+	}),
+)
+
 var _ = Describe("What a network ACL already does", func() {
 	It("is left as it is, and needs no rule where it denies an address", func(ctx context.Context) {
 		w := newWorld(ctx)
@@ -105,13 +124,24 @@ var _ = Describe("What a network ACL already does", func() {
 		w.discard(ctx, obj)
 	})
 
-	It("leaves nothing to do where nothing is allowed out", func(ctx context.Context) {
+	It("is not in the way where it is about other traffic than the agents' sessions", func(ctx context.Context) {
 		w := newWorld(ctx)
-		w.setOut()
+		icmp := acl.Entry{RuleNumber: 1, Egress: true, Allow: true, Protocol: acl.ICMP, CIDR: netip.MustParsePrefix("0.0.0.0/0"), Type: -1, Code: -1}
+		https := acl.Entry{RuleNumber: 50, Egress: true, Protocol: acl.TCP, CIDR: netip.MustParsePrefix("52.119.223.69/32"), From: 443, To: 443}
+		w.setOut(icmp, https, region.AllowAll(100, true))
 		w.before = w.entries()
+		Expect(w.planned(ctx).Status.Plan.WouldStart).To(HaveValue(BeTrue()))
 		obj := w.blocking(ctx)
-		Expect(w.writes()).To(BeEmpty())
-		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionRulesInstalled).Status).To(Equal(metav1.ConditionTrue))
+		Expect(w.sessionNumbers(aclID)).To(Equal([]int{50, 80, 81, 90, 91, 92}), "an address whose port 443 is denied needs no rule")
+		w.run(ctx, 5*time.Minute, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, obj)))
+		Expect(w.get(ctx, obj).Status.DriftRepairs).To(BeZero())
 		w.discard(ctx, obj)
+	})
+
+	It("leaves nothing to do where it denies all addresses: the run would prove nothing of its own", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.setOut(acl.Entry{RuleNumber: 50, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix("52.119.0.0/16")}, region.AllowAll(100, true))
+		Expect(refusalsOf(w.planned(ctx))).To(Equal([]string{v1alpha1.ReasonAlreadyDenied}))
 	})
 })

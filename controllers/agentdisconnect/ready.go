@@ -276,11 +276,17 @@ func (r *Reconciler) setUp(s *scope, t *target) (setup, error) {
 	mode, reason := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
 		plan, err := nacl.PlanClone(t.acl.Entries, s.desired(), s.quota.value)
+		if err == nil {
+			err = admitRules(s, t, plan.Rules)
+		}
 		return setup{mode, reason, plan.Rules, plan.Copies, plan.Renumbered}, s.explainQuota(err)
 	}
 	plan, err := nacl.NewPlan(nacl.PlanInput{
 		NetworkACLID: t.acl.ID, Desired: s.desired(), Observed: t.acl.Entries, Quota: s.quota.value,
 	})
+	if err == nil {
+		err = admitRules(s, t, plan.Create)
+	}
 	return setup{mode: mode, reason: reason, rules: plan.Create}, s.explainQuota(err)
 }
 

@@ -54,7 +54,7 @@ func (s *scope) notYet() error {
 // heldUp are the reasons that another run on the network ACL gives rise to: then that is what this one waits for.
 var heldUp = []string{
 	v1alpha1.ReasonNetworkACLTemporary, v1alpha1.ReasonNoConnectedAgents, v1alpha1.ReasonNoRoom, v1alpha1.ReasonQuotaExceeded,
-	v1alpha1.ReasonTagsFull,
+	v1alpha1.ReasonTagsFull, v1alpha1.ReasonAlreadyDenied,
 }
 
 // makeReady finds out all that a start needs. No agents that count, without an error: a second poll is still due.

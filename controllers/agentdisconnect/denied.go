@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"slices"
+	"strings"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// admitRules refuses a run without a rule of its own: entries of third parties deny every address already, so that nothing
+// that agents do would be the run's work.
+func admitRules(s *scope, t *target, rules []v1alpha1.Rule) error {
+	if len(rules) > 0 || len(s.desired()) == 0 {
+		return nil
+	}
+	return refuse(v1alpha1.ReasonAlreadyDenied, "network ACL %s already denies all %s (%s), so that no rule would be the run's, and agents would be disconnected without it: remove what denies them, or choose another subnet",
+		t.acl.ID, describeEndpoints(s.status().Endpoints), denyingEntries(t.acl.Entries, s.desired()))
+}
+
+// denyingEntries names the entries that deny destinations, the first few.
+func denyingEntries(entries []nacl.Entry, destinations []nacl.Destination) string {
+	var by []nacl.Entry
+	for _, d := range destinations {
+		entry := nacl.Evaluate(entries, d).Entry
+		if !slices.ContainsFunc(by, entry.Equal) {
+			by = append(by, entry)
+		}
+	}
+	slices.SortFunc(by, func(a, b nacl.Entry) int { return int(a.Number - b.Number) })
+	var names []string
+	for _, entry := range by {
+		if entry.Number > nacl.LastNumber {
+			names = append(names, "the default entry: no other one allows them")
+			continue
+		}
+		names = append(names, entry.String())
+	}
+	const most = 3
+	if len(names) > most {
+		names = append(names[:most], "and others")
+	}
+	return strings.Join(names, ", ")
+}
