@@ -176,7 +176,7 @@ func subjects(names []string, noun, has, have string) string {
 // mismatch says how the manager's own network path may have shaped what ECS named; empty: it doesn't look so, or the VPC's
 // endpoints are not known. The hosts are those of the status, since a manager that was restarted in a run asks for few.
 func (s *scope) mismatch() string {
-	if s.seen.endpoints.at.IsZero() {
+	if s.seen.endpoints.at.IsZero() || pathKnown(s.status(), s.startSpec()) {
 		return ""
 	}
 	var hosts []discovery.Host

@@ -226,6 +226,16 @@ var _ = Describe("An answer of ECS that the manager's own path shaped", func() {
 	It("is noticed where the manager's is public and the agents' private", func(ctx context.Context) {
 		check(ctx, agentsPrivate, "ECS named the public host "+acsHost+" to the manager, while the agents' VPC has the endpoint ", privateACS)
 	})
+	It("is not claimed against evidence: hosts that lead to private addresses, as in a hub of PrivateLink", func(ctx context.Context) {
+		w := newWorld(ctx)
+		operatorPrivate(w)
+		w.sim.SetHost(agents.ACS, privateACS, netip.MustParseAddr("10.9.1.7"))
+		w.sim.SetHost(agents.TCS, privateTCS, netip.MustParseAddr("10.9.1.8"))
+		Expect(w.planned(ctx).Status.Plan.Notes).NotTo(ContainElement(ContainSubstring("ECS named")))
+		obj := w.blocking(ctx)
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionEndpointsDiscovered).Message).NotTo(ContainSubstring("ECS named"))
+		w.discard(ctx, obj)
+	})
 	It("is not claimed while nobody knows which endpoints the VPC has", func(ctx context.Context) {
 		w := newWorld(ctx)
 		operatorPrivate(w)
