@@ -44,6 +44,7 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 	s.clients = r.sessions.In(region)
 
 	looked, silent := r.lookOnce(ctx, s, func(ctx context.Context) error { return r.lookAtTarget(ctx, s, t) })
+	looked = explainNotFound(looked, &s.obj.Spec, t.accountID, region)
 	refused := errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), r.admitDuration(s), r.admitSubnet(s, t))
 	if silent != nil {
 		return t, errors.Join(silent, refused, looked)
@@ -71,7 +72,7 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 	s.seen.subnetRanges = t.subnet.ranges
 	// First of all: AWS says of another account's cluster only that it isn't there, or that it is none of the caller's
 	// business.
-	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), explainNotFound(errors.Join(looked, err), &s.obj.Spec, t.accountID, region))
+	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), looked, explainNotFound(err, &s.obj.Spec, t.accountID, region))
 	if s.hostsKnown(t) {
 		err = errors.Join(err, r.adoptHosts(s, t), r.lookUp(ctx, s, t.subnet.ipv6))
 	}
