@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -73,9 +74,9 @@ func cmpOr(a, b int) int {
 var where = regexp.MustCompile(`(?m)^(?:vet: )?(?:\./)?([^\s:]+\.go):(\d+):\d+: `)
 
 // build compiles the package's tests with mutants, all of them in one program, and returns those that fit into it.
-func (p *pkg) build(root, dir, binary string, mutants []*mutant) ([]*mutant, error) {
+func (p *pkg) build(ctx context.Context, root, dir, binary string, mutants []*mutant) ([]*mutant, error) {
 	for {
-		said, err := p.compile(root, dir, binary, mutants)
+		said, err := p.compile(ctx, root, dir, binary, mutants)
 		if err == nil {
 			return mutants, nil
 		}
@@ -94,7 +95,7 @@ func (p *pkg) build(root, dir, binary string, mutants []*mutant) ([]*mutant, err
 }
 
 // compile compiles the package's tests with mutants by way of an overlay.
-func (p *pkg) compile(root, dir, binary string, mutants []*mutant) (said string, err error) {
+func (p *pkg) compile(ctx context.Context, root, dir, binary string, mutants []*mutant) (said string, err error) {
 	replace := map[string]string{}
 	for i, file := range p.files {
 		changed := apply(file, slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return m.file != file }))
@@ -112,7 +113,7 @@ func (p *pkg) compile(root, dir, binary string, mutants []*mutant) (said string,
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", binary, p.ImportPath)
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", binary, p.ImportPath)
 	// Without paths in it, what is compiled is found in the cache, wherever the copy is.
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "GOFLAGS=-trimpath")
 	out, err := cmd.CombinedOutput()

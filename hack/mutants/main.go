@@ -74,7 +74,7 @@ func run(ctx context.Context, out io.Writer, o options, patterns []string) error
 	if err != nil {
 		return err
 	}
-	packages, err := load(at, patterns)
+	packages, err := load(ctx, at, patterns)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/importer"
@@ -36,8 +38,8 @@ type source struct {
 }
 
 // load gives the packages that match the patterns, with their types.
-func load(root string, patterns []string) ([]*pkg, error) {
-	matched, err := list(root, append([]string{"-f", "{{.ImportPath}}"}, patterns...)...)
+func load(ctx context.Context, root string, patterns []string) ([]*pkg, error) {
+	matched, err := list(ctx, root, append([]string{"-f", "{{.ImportPath}}"}, patterns...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func load(root string, patterns []string) ([]*pkg, error) {
 	for line := range bytes.Lines(matched) {
 		wanted[string(bytes.TrimSpace(line))] = true
 	}
-	out, err := list(root, append([]string{"-export", "-deps", "-json=ImportPath,Dir,GoFiles,Export"}, patterns...)...)
+	out, err := list(ctx, root, append([]string{"-export", "-deps", "-json=ImportPath,Dir,GoFiles,Export"}, patterns...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func load(root string, patterns []string) ([]*pkg, error) {
 	var found []*pkg
 	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
 		p := &pkg{}
-		if err := decoder.Decode(p); err == io.EOF {
+		if err := decoder.Decode(p); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return nil, err
@@ -71,8 +73,8 @@ func load(root string, patterns []string) ([]*pkg, error) {
 	return found, nil
 }
 
-func list(root string, args ...string) ([]byte, error) {
-	cmd := exec.Command("go", append([]string{"list"}, args...)...)
+func list(ctx context.Context, root string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list"}, args...)...)
 	cmd.Dir, cmd.Stderr, cmd.Env = root, os.Stderr, append(os.Environ(), "GOFLAGS=-trimpath")
 	return cmd.Output()
 }

@@ -56,7 +56,7 @@ func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []str
 	defer os.RemoveAll(dir)
 	t := &trial{pkg: p, root: root, dir: dir, binary: filepath.Join(dir, "package.test"), args: args}
 	together := slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return m.alone })
-	together, err = p.build(root, dir, t.binary, together)
+	together, err = p.build(ctx, root, dir, t.binary, together)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []str
 			continue
 		}
 		binary := filepath.Join(dir, "alone.test")
-		if _, err := p.compile(root, dir, binary, []*mutant{m}); err != nil {
+		if _, err := p.compile(ctx, root, dir, binary, []*mutant{m}); err != nil {
 			continue // not a change that is possible
 		}
 		f, err := t.fate(ctx, binary, m.id, tests)
