@@ -29,7 +29,7 @@ const (
 func kindsOfOthers() []Kind {
 	return []Kind{
 		{Name: "writers", What: "for four minutes, a third party writes annotations on the object at full speed", on: onObject, strike: write},
-		{Name: "wrong-notfound", What: "AWS answers NotFound to a deletion of what is there, once", on: isDeletion, strike: deny404},
+		{Name: "wrong-notfound", What: "AWS answers NotFound to a deletion of what is there, once", on: isDeletion, strike: answerNotFound},
 		{Name: "credentials-gone", What: "the source of the manager's credentials fails for two minutes", on: awsCall, strike: func(w *rig.World, _ *rig.Step) rig.Verdict {
 			w.CredentialsDown(staleCredentialsFor)
 			return rig.Verdict{}
@@ -48,7 +48,7 @@ var notFound = map[string]string{
 
 func isDeletion(s rig.Step) bool { return awsWrite(s) && notFound[s.Action] != "" }
 
-func deny404(_ *rig.World, step *rig.Step) rig.Verdict {
+func answerNotFound(_ *rig.World, step *rig.Step) rig.Verdict {
 	return rig.Verdict{Fault: &faults.Fault{Error: notFound[step.Action]}}
 }
 
