@@ -145,7 +145,7 @@ type NetworkACL struct {
 }
 
 // RuleState is how far a line of the ledger is.
-// +kubebuilder:validation:Enum=Creating;Installed;Deleting
+// +kubebuilder:validation:Enum=Creating;Installed;Deleting;Released
 type RuleState string
 
 const (
@@ -155,6 +155,9 @@ const (
 	RuleInstalled RuleState = "Installed"
 	// RuleDeleting is written before AWS is asked to delete the entry.
 	RuleDeleting RuleState = "Deleting"
+	// RuleReleased says that the run gave the entry up: it was deleted, never made, or is a third party's. Nothing is done with
+	// an entry at that number any more. The line goes once the tags on the network ACL no longer name it.
+	RuleReleased RuleState = "Released"
 )
 
 // Rule is a line of the ledger: one outbound entry that denies all traffic to one range.
@@ -183,7 +186,7 @@ type Rule struct {
 	// +kubebuilder:validation:MaxLength=253
 	Hostname string `json:"hostname,omitempty"`
 
-	// state is how far the entry is: Creating, Installed or Deleting.
+	// state is how far the entry is: Creating, Installed, Deleting or Released.
 	// +required
 	State RuleState `json:"state,omitempty"`
 

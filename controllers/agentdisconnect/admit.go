@@ -114,7 +114,7 @@ func (r *Reconciler) admitNetworkACL(s *scope, t *target) error {
 		return refuse(v1alpha1.ReasonNetworkACLTemporary, "network ACL %s is itself the clone of a run (%s): the run begins when subnet %s has its own network ACL again",
 			t.acl.ID, cmp.Or(ownerOf(t.acl.Tags, owner), owner), s.obj.Spec.SubnetID)
 	}
-	return errors.Join(r.foreignClaim(s, t.acl), r.admitQuotas(s, t))
+	return errors.Join(r.foreignClaim(s, t.acl), s.admitForeignClones(t), r.admitQuotas(s, t))
 }
 
 // admitQuotas refuses what AWS would have no room for, apart from entries: those are the plan's.

@@ -245,3 +245,34 @@ func tagsIn(c call.Call, prefix string) map[string]string {
 		tags[fmt.Sprint(key)] = c.Param(at + ".Value")
 	}
 }
+
+// claimedAsLedgered: the tags on a network ACL claim no entry that the ledger of their run lacks, or has given up for another
+// reason than that the tags are about to shrink. A ledger that was edited by hand is not held against them.
+func (a *audit) claimedAsLedgered() {
+	for _, obj := range a.runs() {
+		found, there := a.world.sim.Region().NetworkACL(obj.Status.NetworkACL.ID)
+		if a.world.edited || !there {
+			continue
+		}
+		claims, _ := nacl.ParseClaims(found.Tags)
+		for _, claim := range claims {
+			for _, rule := range claim.Rules {
+				if claim.UID == string(obj.UID) && line(&obj, rule.Number) == nil {
+					a.violation("the tags on %s claim rule %d of run %s, which its ledger gave up", found.ID, rule.Number, obj.Name)
+				}
+			}
+		}
+	}
+}
+
+// released reports whether the ledger of a run has given up the entry that a call is about.
+func (a *audit) released(c call.Call) bool {
+	for _, obj := range a.runs() {
+		for _, rule := range obj.Status.Rules {
+			if rule.NetworkACLID == c.Param("NetworkAclId") && c.Param("Egress") == "true" && strconv.Itoa(int(rule.RuleNumber)) == c.Param("RuleNumber") {
+				return rule.State == v1alpha1.RuleReleased
+			}
+		}
+	}
+	return false
+}

@@ -45,8 +45,8 @@ type audit struct {
 
 // audited is a new world whose manager is watched: each entry is in the ledger, and in the tags on its network ACL, before
 // AWS is asked for it, in a run that has begun, has a finalizer and isn't over; what is deleted is what the manager itself
-// made; entries that are no denies are copied to clones alone, and subnets moved to those and back; denies act on subnets that
-// consent, and on no address that callers or the clean-up need.
+// made, and has not given up; the tags claim no more than the ledger; entries that are no denies are copied to clones alone, and
+// subnets moved to those and back; denies act on subnets that consent, and on no address that callers or the clean-up need.
 func audited(ctx context.Context) (*world, *audit) {
 	w := newWorld(ctx)
 	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
@@ -69,6 +69,9 @@ func audited(ctx context.Context) (*world, *audit) {
 func (a *audit) watch(action string, before, after func(call.Call)) {
 	a.world.sim.Faults().Before(action, func(c call.Call) {
 		if !c.DryRun {
+			if !c.ReadOnly {
+				a.claimedAsLedgered()
+			}
 			before(c)
 		}
 	})
@@ -175,6 +178,9 @@ func (a *audit) created(c call.Call) {
 
 func (a *audit) deleting(c call.Call) {
 	entry, there := a.standing(c)
+	if a.released(c) {
+		a.violation("deletion of rule %s was asked for, which the run had given up", place(c))
+	}
 	if !there {
 		return
 	}

@@ -127,11 +127,17 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 			return false, errors.Join(r.noClone(ctx, s, ""), r.name(ctx, s, found))
 		}
 	}
-	outcome, err := nacl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id)
+	if err := r.retagClone(ctx, s); err != nil {
+		return false, err
+	}
+	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
+	outcome, err := missing(nacl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id))
 	switch {
 	case outcome == nacl.InUse:
 		return false, wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
-	case outcome != nacl.Done:
+	case outcome == nacl.Missing && s.showsACL():
+		return false, wait(v1alpha1.ReasonAWSUnavailable, "AWS says that clone %s does not exist, which it showed just before: it counts as gone once both agree", id)
+	case !outcome.IsGone(s.showsACL()):
 		return false, err
 	}
 	err = r.noClone(ctx, s, "")
@@ -141,6 +147,7 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 // noClone writes down that the clone is no longer the run's.
 func (r *Reconciler) noClone(ctx context.Context, s *scope, state v1alpha1.CloneState) error {
 	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		s.seen.aclMissing = time.Time{}
 		id := status.NetworkACL.ID
 		status.Rules = slices.DeleteFunc(slices.Clone(status.Rules), func(l v1alpha1.Rule) bool { return l.NetworkACLID == id })
 		status.NetworkACL.State, status.NetworkACL.CarryOver = state, nil

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
 
@@ -31,6 +32,29 @@ func (s *scope) proveClone() error {
 			acl.ID, acl.OriginalID, nacl.TagOriginal, original)
 	}
 	return nil
+}
+
+// retagClone puts the tag back that marks the network ACL as the run's clone, where it was removed: the manager's policy allows
+// the deletion of no network ACL without it.
+func (r *Reconciler) retagClone(ctx context.Context, s *scope) error {
+	clone, uid := s.seen.acl, string(s.obj.UID)
+	if clone == nil || clone.Tags[nacl.TagClone] == uid {
+		return nil
+	}
+	tags := map[string]string{nacl.TagClone: uid, nacl.TagCluster: r.ownership(s, nil).ClusterTag()}
+	_, err := nacl.WriteTags(ctx, s.clients.EC2, clone.ID, tags)
+	return s.explainUntagged(err)
+}
+
+// explainUntagged gives the reason why AWS denies what is asked of a clone, where that is a tag that the clone lost.
+func (s *scope) explainUntagged(err error) error {
+	clone, target, uid := s.seen.acl, s.status().Target, string(s.obj.UID)
+	if err == nil || aws.Classify(err) != aws.Denied || !s.cloned() || clone == nil || target == nil || clone.Tags[nacl.TagClone] == uid {
+		return err
+	}
+	return refuse(v1alpha1.ReasonAccessDenied, "clone %s of the run, in account %s and Region %s, lost its tag %s, and AWS denies the manager's role to write it, as the product's IAM policy does for a network ACL without it. "+
+		"Put the tag back, and the rest follows by itself: aws ec2 create-tags --region %s --resources %s --tags Key=%s,Value=%s",
+		clone.ID, target.AccountID, target.Region, nacl.TagClone, target.Region, clone.ID, nacl.TagClone, uid)
 }
 
 // hasRunsEntries says whether the clone has rules of the ledger, and beside them only what it is to have.

@@ -163,6 +163,9 @@ func (r *Reconciler) forget(name types.NamespacedName) {
 
 // advance does what the object's mode asks for. What stands in the way is an error; what was done stays done.
 func (r *Reconciler) advance(ctx context.Context, s *scope) error {
+	if err := r.lookAgain(ctx, s); err != nil {
+		return err
+	}
 	switch s.mode {
 	case ModeFinished:
 		return nil

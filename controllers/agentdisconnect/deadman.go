@@ -149,7 +149,9 @@ func (r *Reconciler) reschedule(ctx context.Context, s *scope, expires time.Time
 	if err := r.askForSchedules(ctx, s, numbers, at); err != nil {
 		return err
 	}
-	unarmed := func(l v1alpha1.Rule) bool { return !slices.Contains(numbers, l.RuleNumber) }
+	unarmed := func(l v1alpha1.Rule) bool {
+		return l.State != v1alpha1.RuleReleased && !slices.Contains(numbers, l.RuleNumber)
+	}
 	if !slices.ContainsFunc(s.status().Rules, unarmed) {
 		deadManSwitch(s.status()).State = v1alpha1.SwitchArmed
 	}
@@ -183,7 +185,9 @@ func (r *Reconciler) disarmStale(ctx context.Context, s *scope) error {
 		return nil
 	}
 	return r.unschedule(ctx, s, slices.DeleteFunc(slices.Clone(armable.RuleNumbers), func(number int32) bool {
-		return slices.ContainsFunc(s.status().Rules, func(l v1alpha1.Rule) bool { return l.RuleNumber == number })
+		return slices.ContainsFunc(s.status().Rules, func(l v1alpha1.Rule) bool {
+			return l.RuleNumber == number && l.State != v1alpha1.RuleReleased
+		})
 	}))
 }
 

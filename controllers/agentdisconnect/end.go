@@ -5,6 +5,7 @@ package agentdisconnect
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -48,8 +49,8 @@ func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 
 // undoInPlace deletes the run's entries, and then its tags. It says whether nothing of the run is left.
 func (r *Reconciler) undoInPlace(ctx context.Context, s *scope) (bool, error) {
-	if done, err := r.undoEntries(ctx, s); err != nil || !done {
-		return false, err
+	if done, err := r.undoEntries(ctx, s); err != nil || !done || s.untagged {
+		return done, err
 	}
 	err := r.disown(ctx, s)
 	return err == nil, err
@@ -82,20 +83,20 @@ func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []nacl.Entr
 }
 
 // undoLines takes the lines of the ledger to their end, given a read, and says whether none is left.
-func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []nacl.Entry) (_ bool, err error) {
+func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []nacl.Entry) (bool, error) {
 	sound, unsound := s.ledger()
 	lines, gone := r.undo(s, sound, observed)
 	s.withdrawClaim()
-	if len(gone) > 0 {
-		err = r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
-			for _, line := range gone {
-				status.Rules = remove(status.Rules, line)
-			}
-		})
+
+	deleted, err := r.destroy(ctx, s, lines)
+	if len(deleted) > 0 {
+		// No line goes before a read lacks its entry too: the tags, by which others would find it, may go with it.
+		if unread := r.readACL(ctx, s); unread != nil {
+			deleted, err = nil, errors.Join(err, unread)
+		}
+		deleted = slices.DeleteFunc(deleted, s.shows)
 	}
-	if err == nil {
-		err = r.destroy(ctx, s, lines)
-	}
+	err = errors.Join(err, r.giveUp(ctx, s, append(gone, deleted...)))
 	return err == nil && len(s.status().Rules) == 0, errors.Join(unsound, err)
 }
 
@@ -152,6 +153,13 @@ func (r *Reconciler) undo(s *scope, sound []v1alpha1.Rule, observed []nacl.Entry
 // nextStep says what the undoing of a line takes next. What a read contradicts is not believed before this process read
 // it twice, some time apart: reads that lag show the same, and a clock may be wrong.
 func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []nacl.Entry) nacl.Step {
+	if at, acknowledged := s.seen.deleted[entryOf(line)]; acknowledged {
+		// A read that shows the entry lags; when it no longer can, the entry is a third party's.
+		if nacl.AtWork(line, observed) && s.now.Sub(at) < nacl.SettleFor {
+			return nacl.StepWait
+		}
+		return nacl.StepGone
+	}
 	step := nacl.Undo(line, observed, s.now)
 	if step == nacl.StepDelete {
 		delete(s.seen.contradicted, line.RuleNumber)

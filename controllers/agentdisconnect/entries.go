@@ -48,14 +48,17 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	bounded, cancel, _ := r.within(ctx, s)
 	defer cancel()
 	if err := together(func() error { return r.ownAgain(bounded, s) }, func() error { return r.arm(bounded, s, lines) }); err != nil {
-		// AWS was never asked for the new ones.
+		// AWS was never asked for the new ones, but the tags may name them by now.
 		return errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 			for _, line := range lines {
 				if indexOf(earlier, line) < 0 {
-					status.Rules = remove(status.Rules, line)
+					setState(status, line, v1alpha1.RuleReleased)
 				}
 			}
 		}))
+	}
+	for _, line := range lines {
+		delete(s.seen.deleted, entryOf(line))
 	}
 	outcomes := make([]nacl.Outcome, len(lines))
 	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
@@ -81,34 +84,25 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 			case outcomes[i] == nacl.Done, outcomes[i] == nacl.Taken && ours && again:
 				setState(status, line, v1alpha1.RuleInstalled)
 			case outcomes[i] != nacl.Unknown && !again:
-				// AWS answered the only attempt there ever was: it made nothing. An equal entry is a stranger's.
-				status.Rules = remove(status.Rules, line)
+				// AWS answered the only attempt there ever was: it made nothing. An equal entry is a third party's.
+				setState(status, line, v1alpha1.RuleReleased)
 			}
 			// Anything else stays Creating: an attempt whose answer was lost may have made it.
 		}
 	})
-	if err == nil && len(s.status().Rules) < len(upsert(earlier, lines)) {
-		err = r.claimLess(ctx, s)
+	if err == nil {
+		err = r.dropReleased(ctx, s)
 	}
 	return errors.Join(trouble, err)
 }
 
-// claimLess has the tags say no more of lines that AWS refused: what stands in their place is a stranger's.
-func (r *Reconciler) claimLess(ctx context.Context, s *scope) error {
-	s.seen.tags = nil
-	if len(s.status().Rules) == 0 && !s.cloned() {
-		return r.disown(ctx, s)
-	}
-	return r.own(ctx, s)
-}
-
-// destroy has AWS delete the entries of lines that were seen to be ours, side by side, and drops the lines that are known
-// to be gone.
-func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
-	// A line that someone took out of the ledger meanwhile is nobody's.
+// destroy has AWS delete the entries of lines that were seen to be the run's, side by side, and gives the lines whose entries
+// are gone: they are still in the ledger.
+func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rule) (gone []v1alpha1.Rule, err error) {
+	// A line that was taken out of the ledger by hand meanwhile belongs to no run.
 	lines = slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool { return indexOf(s.status().Rules, l) < 0 })
 	if len(lines) == 0 {
-		return nil
+		return nil, nil
 	}
 	now := stamp(r.clock.Now())
 	for _, line := range lines {
@@ -120,21 +114,25 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 		s.status().Rules[i].LastAttemptTime = now
 	}
 	if err := r.persist(ctx, s); err != nil {
-		return err
+		return nil, err
 	}
+
 	outcomes := make([]nacl.Outcome, len(lines))
+	missing := s.aclMissingForLong(r.clock.Now())
 	trouble := r.each(s.onRead(ctx), s, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = nacl.Delete(ctx, s.clients.EC2, lines[i])
+		outcomes[i], err = whereMissing(missing)(nacl.Delete(ctx, s.clients.EC2, lines[i]))
 		return err
 	}, func(i int) { outcomes[i] = nacl.Refused })
-	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
-		for i, line := range lines {
-			if outcomes[i] == nacl.Done {
-				status.Rules = remove(status.Rules, line)
-			}
+
+	for i, line := range lines {
+		if outcomes[i] == nacl.Done {
+			s.seen.deleted[entryOf(line)] = s.now
 		}
-	})
-	return errors.Join(trouble, err)
+		if outcomes[i].IsGone(s.shows(line)) {
+			gone = append(gone, line)
+		}
+	}
+	return gone, trouble
 }
 
 // each calls AWS for every line side by side. While a run is on, the clock is read again before each call, and neither a

@@ -149,17 +149,26 @@ func (h *holders) leave(obj *v1alpha1.AgentDisconnect, queued bool) {
 
 // free gives all other objects, or an error that names the run which holds what is claimed.
 func (r *Reconciler) free(ctx context.Context, s *scope, c claim) (others []v1alpha1.AgentDisconnect, err error) {
+	holder, others, err := r.findHolder(ctx, s.obj, s.clients.Region, c)
+	if holder != nil {
+		return nil, wait(v1alpha1.ReasonHolder, "%s holds network ACL %s: this run begins when that one is over", name(holder), c.aclID)
+	}
+	return others, err
+}
+
+// findHolder gives all other objects, and the one among them whose run holds what is claimed; nil: none does.
+func (r *Reconciler) findHolder(ctx context.Context, obj *v1alpha1.AgentDisconnect, region string, c claim) (holder *v1alpha1.AgentDisconnect, others []v1alpha1.AgentDisconnect, err error) {
 	var all v1alpha1.AgentDisconnectList
 	if err := r.reader.List(ctx, &all); err != nil {
-		return nil, stored(err)
+		return nil, nil, stored(err)
 	}
-	others = slices.DeleteFunc(all.Items, func(o v1alpha1.AgentDisconnect) bool { return o.UID == s.obj.UID })
+	others = slices.DeleteFunc(all.Items, func(o v1alpha1.AgentDisconnect) bool { return o.UID == obj.UID })
 	for i := range others {
-		if other := &others[i]; holds(other, s.clients.Region, c) {
-			return nil, wait(v1alpha1.ReasonHolder, "%s holds network ACL %s: this run begins when that one is over", name(other), c.aclID)
+		if holds(&others[i], region, c) {
+			return &others[i], others, nil
 		}
 	}
-	return others, nil
+	return nil, others, nil
 }
 
 // isReady says whether a pass of late found an object that has not begun ready to begin on what is claimed.

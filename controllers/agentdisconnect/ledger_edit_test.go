@@ -17,6 +17,7 @@ import (
 // editStatus changes the status of an object by hand.
 func (w *world) editStatus(ctx context.Context, obj *v1alpha1.AgentDisconnect, edit func(*v1alpha1.AgentDisconnectStatus)) {
 	GinkgoHelper()
+	w.edited = true
 	fresh := w.get(ctx, obj)
 	patch := client.MergeFrom(fresh.DeepCopy())
 	edit(&fresh.Status)

@@ -103,10 +103,14 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 	return err
 }
 
-// stayLifted looks now and then whether a clone that serves nobody still does: a swap whose answer was lost may show late.
+// stayLifted has the tags say who holds the network ACL, and until when, as that may change. It looks now and then whether a
+// clone that serves no subnet still does: a swap whose answer was lost may show late.
 func (r *Reconciler) stayLifted(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
-	if !s.cloned() || acl.ID == "" || s.now.Sub(s.seen.aclRead) < r.options.ACLPollInterval {
+	if !s.cloned() {
+		return r.own(ctx, s)
+	}
+	if acl.ID == "" || s.now.Sub(s.seen.aclRead) < r.options.ACLPollInterval {
 		return nil
 	}
 	if err := r.readACL(ctx, s); err != nil || !s.seen.onSubnet(s.obj) || s.sinceWrite() < oddReadInterval {

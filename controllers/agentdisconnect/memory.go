@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 )
@@ -82,6 +83,15 @@ type memory struct {
 	notes []string
 	// contradicted says since when reads contradict a line of the ledger that is to be undone, by rule number.
 	contradicted map[int32]time.Time
+	// deleted says when AWS acknowledged the deletion of an entry.
+	deleted map[entryKey]time.Time
+	// aclMissing is since when reads lack the run's network ACL; zero: they don't.
+	aclMissing time.Time
+	// pendingLook, if set, says that the run began and nobody has looked since whether it did so alone.
+	pendingLook *pendingLook
+	// yields, if set, is why a run waits until yieldsUntil, so that an older one that began at the same moment comes first.
+	yields      *problem
+	yieldsUntil time.Time
 	// ended says that the run's end was acted on.
 	ended bool
 	// conflicts is how many passes in a row ended since others wrote what they rest on.
@@ -94,6 +104,14 @@ type memory struct {
 	draft   *memory
 	draftOf int64
 }
+
+// entryKey names the place of an entry: network ACL and number.
+type entryKey struct {
+	aclID  string
+	number int32
+}
+
+func entryOf(line v1alpha1.Rule) entryKey { return entryKey{line.NetworkACLID, line.RuleNumber} }
 
 // poll is what ECS said of agents at one time: ARN of the container instance to connected, and the names of the capacity
 // providers that the instances are of.
@@ -125,7 +143,7 @@ type remembered struct {
 }
 
 func newMemory() *memory {
-	return &memory{hosts: map[string]namedHosts{}, lookups: map[string]lookups{}, contradicted: map[int32]time.Time{}}
+	return &memory{hosts: map[string]namedHosts{}, lookups: map[string]lookups{}, contradicted: map[int32]time.Time{}, deleted: map[entryKey]time.Time{}}
 }
 
 // of gives the memory of an object, a new one for one that took over the name of another.

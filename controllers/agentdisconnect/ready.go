@@ -130,7 +130,10 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 	if t.aclRead = true; t.acl == nil {
 		return nil
 	}
-	if t.lent, err = r.lent(ctx, s, t.acl.ID); err != nil {
+	if err := together(
+		func() (err error) { t.lent, err = r.lent(ctx, s, t.acl.ID); return },
+		func() (err error) { t.foreign, err = r.findForeignClones(ctx, s, t.acl.ID); return },
+	); err != nil {
 		return err
 	}
 	mode, _ := t.chooseMode(&s.obj.Spec)
@@ -265,7 +268,7 @@ func (t *target) chooseMode(spec *v1alpha1.AgentDisconnectSpec) (v1alpha1.Networ
 	switch {
 	case spec.NetworkACLMode != "":
 		return spec.NetworkACLMode, v1alpha1.NetworkACLModeRequested
-	case len(otherSubnets(t.acl, spec.SubnetID)) > 0 || t.lent:
+	case len(otherSubnets(t.acl, spec.SubnetID)) > 0 || t.lent || len(t.foreign) > 0:
 		return v1alpha1.NetworkACLModeClone, v1alpha1.NetworkACLModeShared
 	default:
 		return v1alpha1.NetworkACLModeInPlace, v1alpha1.NetworkACLModeOnlySubnet

@@ -54,20 +54,6 @@ func (r *Reconciler) removeUnneeded(ctx context.Context, s *scope, sound []v1alp
 		return nil
 	}
 	destroy, gone := r.undo(s, lines, s.seen.acl.Entries)
-	before := len(s.status().Rules)
-	if len(gone) > 0 {
-		if err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
-			for _, line := range gone {
-				status.Rules = remove(status.Rules, line)
-			}
-		}); err != nil {
-			return err
-		}
-	}
-
-	trouble := r.destroy(ctx, s, destroy)
-	if len(s.status().Rules) < before {
-		trouble = errors.Join(trouble, r.claimLess(ctx, s))
-	}
-	return trouble
+	deleted, trouble := r.destroy(ctx, s, destroy)
+	return errors.Join(trouble, r.giveUp(ctx, s, append(gone, deleted...)))
 }

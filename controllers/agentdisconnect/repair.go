@@ -179,15 +179,19 @@ func (s *scope) displacement() (reason, message string) {
 }
 
 func (r *Reconciler) replan(s *scope, sound []v1alpha1.Rule) (nacl.Plan, error) {
+	_, released, _ := s.lines()
 	return nacl.NewPlan(nacl.PlanInput{
 		NetworkACLID: s.status().NetworkACL.ID, Desired: s.desired(), Observed: s.seen.acl.Entries,
-		Owned: sound, Quota: s.quota.value,
+		Owned: append(slices.Clip(sound), released...), Quota: s.quota.value,
 	})
 }
 
 // fill creates the entries that the run still needs. drifted says that the ledger's lines are known not to do their work
 // where the network ACL says so; before that, a line that the read contradicts may only be one that the read lags behind.
 func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, drifted bool) error {
+	if err := r.dropReleased(ctx, s); err != nil {
+		return r.fits(s, err)
+	}
 	observed := s.seen.acl.Entries
 	now := stamp(r.clock.Now())
 	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
@@ -230,7 +234,8 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 		trouble = errors.Join(trouble, r.readACL(ctx, s))
 	}
 	if drifted && trouble == nil && s.seen.acl != nil {
-		trouble = r.destroy(ctx, s, atWork(plan.Delete, s.seen.acl.Entries))
+		gone, err := r.destroy(ctx, s, atWork(plan.Delete, s.seen.acl.Entries))
+		trouble = errors.Join(err, r.giveUp(ctx, s, gone))
 	}
 	return r.fits(s, trouble)
 }
@@ -263,8 +268,11 @@ func (r *Reconciler) fits(s *scope, trouble error) error {
 }
 
 // needsEntry says whether the network ACL as last read lets through what no acknowledged line denies, or a line was never
-// acknowledged.
+// acknowledged, or not yet dropped.
 func needsEntry(s *scope, sound []v1alpha1.Rule) bool {
+	if _, released, _ := s.lines(); len(released) > 0 {
+		return true
+	}
 	if slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleCreating }) {
 		return true
 	}

@@ -48,6 +48,8 @@ type scope struct {
 	unarmed []int32
 	// quota is that of entries, for what the pass plans: it is asked for before a start and for a run that is on.
 	quota entryQuota
+	// untagged says that the run's tags were removed from the network ACL in this pass.
+	untagged bool
 	// wake is when something is due again; zero: nothing is.
 	wake time.Time
 }
@@ -66,8 +68,15 @@ func stamp(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.Truncate(time.Second)}
 }
 
-// ledger gives the sound lines, and what is wrong with the others.
+// ledger gives the sound lines that stand for entries of the run, and what is wrong with those that are not sound.
 func (s *scope) ledger() (sound []v1alpha1.Rule, unsound error) {
+	sound, _, unsound = s.lines()
+	return sound, unsound
+}
+
+// lines gives the sound lines of the ledger, those that stand for entries of the run apart from those that it gave up, and
+// what is wrong with the others.
+func (s *scope) lines() (sound, released []v1alpha1.Rule, unsound error) {
 	id := ""
 	if acl := s.status().NetworkACL; acl != nil {
 		id = acl.ID
@@ -79,7 +88,11 @@ func (s *scope) ledger() (sound []v1alpha1.Rule, unsound error) {
 				"status.rules was edited: %v. Nothing is done with it: look at the entry in the network ACL, delete it there if it is this run's, then remove the line (kubectl edit --subresource=status)", err))
 			continue
 		}
-		sound = append(sound, line)
+		if line.State == v1alpha1.RuleReleased {
+			released = append(released, line)
+		} else {
+			sound = append(sound, line)
+		}
 	}
-	return sound, errors.Join(wrong...)
+	return sound, released, errors.Join(wrong...)
 }

@@ -27,7 +27,13 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 		r.holders.withdraw(s.obj.UID)
 		return err
 	}
+	if err := s.yield(); err != nil {
+		return err
+	}
 	if err := r.holders.hold(ctx, r, s, claimOf(s, t), func() error { return r.begin(ctx, s, t, counted) }); err != nil {
+		return err
+	}
+	if err := r.lookAgain(ctx, s); err != nil {
 		return err
 	}
 	if s.cloned() {
@@ -108,10 +114,16 @@ func (r *Reconciler) noneConnected(s *scope, t *target) *problem {
 // begin makes the run a fact, before the first write to AWS: first the finalizer, then times, target and ledger. The
 // network ACL is read once more, now that nobody else can begin on it: much may have happened since it was first read.
 func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v1alpha1.ContainerInstance) error {
-	claimed, err := claimOf(s, t), error(nil)
+	claimed := claimOf(s, t)
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	if t.acl, err = nacl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
+	if err := together(
+		func() (err error) {
+			t.acl, err = nacl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID)
+			return
+		},
+		func() (err error) { t.foreign, err = r.findForeignClones(looking, s, claimed.aclID); return },
+	); err != nil {
 		return err
 	}
 	if err := r.admit(s, t); err != nil {
@@ -134,7 +146,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	if err := r.setFinalizer(ctx, s, controllerutil.AddFinalizer); err != nil {
 		return err
 	}
-	now := r.clock.Now()
+	now, before := r.clock.Now(), *s.status().DeepCopy()
 	r.open(s, t, how, counted, now)
 	s.mode, _ = ModeAt(s.obj, now)
 	s.setConditions(nil)
@@ -144,6 +156,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	s.seen.startRun()
 	s.seen.noteConsent(maps.Keys(t.shared))
 	s.seen.targetLooked = s.now
+	s.seen.pendingLook = &pendingLook{s.clients.Region, claimed, before}
 	s.seen.original = t.acl // of a clone; InPlace has none and doesn't look
 	return nil
 }

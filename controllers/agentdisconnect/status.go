@@ -4,6 +4,7 @@ package agentdisconnect
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -132,7 +133,11 @@ func (f facts) left() string {
 	if acl := status.NetworkACL; acl != nil && cloneLeft(acl) {
 		return fmt.Sprintf("clone %s of network ACL %s is left to undo", aclID(status), acl.OriginalID)
 	}
-	return fmt.Sprintf("%s left to remove from network ACL %s", plural(len(status.Rules), "rule", "rules"), aclID(status))
+	left := slices.DeleteFunc(slices.Clone(status.Rules), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleReleased })
+	if len(left) == 0 && len(status.Rules) > 0 {
+		return fmt.Sprintf("the rules are gone; the tags that name them are left to remove from network ACL %s", aclID(status))
+	}
+	return fmt.Sprintf("%s left to remove from network ACL %s", plural(len(left), "rule", "rules"), aclID(status))
 }
 
 func (f facts) planning() verdict {

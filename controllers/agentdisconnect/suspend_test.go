@@ -102,7 +102,8 @@ var _ = Describe("A run that is suspended", func() {
 		Expect(*seen.Status.Agents.Disconnected).To(BeZero(), "the agents are back")
 		Expect(condition(seen, v1alpha1.ConditionAgentsDisconnected).Reason).To(Equal("Suspended"))
 		Expect(seen.Status.ExpirationTime.Time).To(Equal(expires), "the deadline moved")
-		Expect(w.numbers("ec2:CreateTags")).To(HaveLen(1), "tags are written once")
+		Expect(w.claim(obj).Rules).To(BeEmpty(), "the tags claim what is no longer the run's")
+		Expect(w.numbers("ec2:CreateTags")).To(HaveLen(2), "with the rules, and without them")
 
 		w.edit(ctx, obj, suspending(false))
 		_, err = w.pass(ctx, obj)

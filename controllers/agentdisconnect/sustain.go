@@ -292,6 +292,7 @@ func (r *Reconciler) fetchACL(ctx context.Context, s *scope) error {
 	}
 	s.seen.originalReads.observe(original, s.now)
 	s.seen.acl, s.seen.original, s.seen.aclRead, s.aclRead = acl, original, s.now, true
+	s.seen.noteMissing(s.now)
 	s.aclReadAt = r.clock.Now()
 	return nil
 }

@@ -48,9 +48,9 @@ func (r *Reconciler) own(ctx context.Context, s *scope) error {
 	}
 	if _, err := nacl.WriteTags(ctx, s.clients.EC2, s.status().NetworkACL.ID, tags); err != nil {
 		s.seen.tags = nil
-		return err
+		return s.explainUntagged(err)
 	}
-	s.seen.tags, s.seen.stripped = tags, suspicion{}
+	s.seen.tags, s.seen.stripped, s.untagged = tags, suspicion{}, false
 	return nil
 }
 
@@ -63,12 +63,10 @@ func (r *Reconciler) ownAgain(ctx context.Context, s *scope) error {
 	return r.own(ctx, s)
 }
 
-// tagged says whether tags say all that they are to say of the run. Of one without a line, in place, there is nothing to say.
+// tagged reports whether tags say all that they are to say of the run, and no more. Those of one that has no rule, as while it
+// is suspended, still say who holds the network ACL, and until when.
 func (r *Reconciler) tagged(s *scope, tags map[string]string) bool {
 	sound, _ := s.ledger()
-	if len(sound) == 0 && !s.cloned() {
-		return true
-	}
 	owned := r.ownership(s, sound)
 	if !nacl.Covered(tags, owned) || s.cloned() && (tags[nacl.TagClone] != string(s.obj.UID) || tags[nacl.TagCluster] != owned.ClusterTag()) {
 		return false
@@ -97,6 +95,14 @@ func (r *Reconciler) disown(ctx context.Context, s *scope, more ...string) error
 	if acl == nil || acl.ID == "" {
 		return nil
 	}
-	_, err := nacl.RemoveTags(ctx, s.clients.EC2, acl.ID, slices.Concat(nacl.TagKeys(string(s.obj.UID)), more))
-	return err
+	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
+	outcome, err := missing(nacl.RemoveTags(ctx, s.clients.EC2, acl.ID, slices.Concat(nacl.TagKeys(string(s.obj.UID)), more)))
+	switch {
+	case err != nil:
+		return err
+	case !outcome.IsGone(s.showsACL()):
+		return wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, which it showed just before: its tags are removed once both agree", acl.ID)
+	}
+	s.seen.tags, s.untagged = nil, true
+	return nil
 }

@@ -30,6 +30,8 @@ type target struct {
 	aclRead bool
 	// lent says that another run has a subnet of that network ACL on a clone of it.
 	lent bool
+	// foreign are the clones of it that runs of other Kubernetes clusters have.
+	foreign []foreignClone
 	// instances are the ARNs of the cluster's container instances in the subnet; nil: they could not be listed.
 	instances []string
 	// shared are the other subnets that a run in place would hit, by id; unshared is why they are not known.

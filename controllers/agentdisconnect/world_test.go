@@ -48,6 +48,8 @@ type world struct {
 	before map[string][]string
 	// beforePass, if set, is called before every pass: a manager that died is replaced there.
 	beforePass func()
+	// edited says that the test edited a status by hand.
+	edited bool
 	// pace counts the passes of each second, to tell a loop that spins.
 	pace pace
 }

@@ -77,6 +77,8 @@ const (
 func Undo(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
 	found, there := At(observed, line.RuleNumber)
 	switch {
+	case line.State == v1alpha1.RuleReleased:
+		return StepGone
 	case there && found.Equal(EntryOf(line)):
 		return StepDelete
 	case line.State != v1alpha1.RuleCreating:

@@ -31,7 +31,7 @@ type PlanInput struct {
 }
 
 // Plan says what to do with the ledger's lines so that all that is desired is denied. Every line of the network ACL is
-// in exactly one of Keep, Delete and Displaced; every list is sorted. Deletions come after creations.
+// in exactly one of Keep, Delete and Displaced, but for released ones, whose numbers are not given out; every list is sorted. Deletions come after creations.
 type Plan struct {
 	// Create are new lines, in state Creating.
 	Create []v1alpha1.Rule
@@ -123,6 +123,10 @@ func newSurvey(in PlanInput) survey {
 	}
 	for _, rule := range in.Owned {
 		if rule.NetworkACLID != in.NetworkACLID {
+			continue
+		}
+		if rule.State == v1alpha1.RuleReleased {
+			s.taken[rule.RuleNumber] = true // whatever stands there is a third party's
 			continue
 		}
 		l := newLine(rule, observed)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -250,4 +251,27 @@ func TestPlanRefusesWhatIsNoRange(t *testing.T) {
 		_, err := nacl.NewPlan(nacl.PlanInput{NetworkACLID: aclID, Observed: allowAll, Desired: []nacl.Destination{{CIDR: prefix, Session: acs}}})
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("is not an IPv4 or IPv6 range")))
 	}
+}
+
+// What the run gave up is a third party's: its number is not given out, and it is neither kept nor deleted.
+func TestReleasedLines(t *testing.T) {
+	g := NewWithT(t)
+	released := rule(80, "52.119.223.69/32", v1alpha1.RuleReleased)
+	wanted := nacl.Destination{CIDR: netip.MustParsePrefix("52.119.223.69/32"), Hostname: "ecs-a-4", Session: acs}
+	allow := nacl.Entry{Number: 100, Egress: true, Allow: true, Protocol: nacl.AllProtocols, CIDR: netip.MustParsePrefix("0.0.0.0/0")}
+	in := nacl.PlanInput{NetworkACLID: released.NetworkACLID, Desired: []nacl.Destination{wanted}, Observed: []nacl.Entry{allow}, Owned: []v1alpha1.Rule{released}}
+
+	plan, err := nacl.NewPlan(in)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(plan.Create).To(ConsistOf(HaveField("RuleNumber", int32(81))))
+	g.Expect(append(plan.Keep, append(plan.Delete, plan.Displaced...)...)).To(BeEmpty())
+
+	in.Observed = append(in.Observed, nacl.Deny(80, wanted.CIDR))
+	plan, err = nacl.NewPlan(in)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(plan.AlreadyDenied).To(ConsistOf(wanted))
+	g.Expect(plan.Create).To(BeEmpty())
+	g.Expect(nacl.Undo(released, in.Observed, time.Now())).To(Equal(nacl.StepGone))
+	g.Expect(nacl.Unledgered(nacl.Ownership{UID: "9b2f4c1e-7a3d-4e5f-8a6b-0c1d2e3f4a5b", Rules: in.Owned}.Tags(), "9b2f4c1e-7a3d-4e5f-8a6b-0c1d2e3f4a5b",
+		released.NetworkACLID, in.Owned, in.Observed)).To(BeEmpty())
 }

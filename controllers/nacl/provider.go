@@ -73,6 +73,11 @@ func FindByTag(ctx context.Context, client aws.EC2, key string) ([]*ACL, error) 
 	return readFiltered(ctx, client, "tag-key", key)
 }
 
+// FindClonesOf reads the network ACLs whose tags say that they are clones of one, sorted by id.
+func FindClonesOf(ctx context.Context, client aws.EC2, originalID string) ([]*ACL, error) {
+	return readFiltered(ctx, client, "tag:"+TagOriginal, originalID)
+}
+
 // CountInVPC counts the network ACLs of a VPC, the default one included: what the quota of ACLs is about.
 func CountInVPC(ctx context.Context, client aws.EC2, vpcID string) (int, error) {
 	found, err := describe(ctx, client, "vpc-id", vpcID)

@@ -58,7 +58,7 @@ func associateInput(associationID, aclID string) *ec2.ReplaceNetworkAclAssociati
 	}
 }
 
-// DeleteACL asks AWS once to delete a network ACL. The error is nil where the outcome is Done, also for an ACL that isn't
+// DeleteACL asks AWS once to delete a network ACL. The error is nil where the outcome is Done, Missing for an ACL that isn't
 // there, or InUse (DependencyViolation): AWS deletes none that a subnet has. A VPC's default ACL is Refused.
 func DeleteACL(ctx context.Context, client aws.EC2, id string) (Outcome, error) {
 	err := aws.Write(ctx, func(ctx context.Context) error {
@@ -67,7 +67,7 @@ func DeleteACL(ctx context.Context, client aws.EC2, id string) (Outcome, error) 
 	})
 	switch {
 	case aws.HasCode(err, aws.CodeACLNotFound):
-		return Done, nil
+		return Missing, nil
 	case aws.HasCode(err, aws.CodeDependency):
 		return InUse, nil
 	default:

@@ -18,7 +18,7 @@ import (
 type Outcome int
 
 const (
-	// Done: AWS acknowledged the call, or says that what was to go isn't there.
+	// Done: AWS acknowledged the call.
 	Done Outcome = iota
 	// Taken: an entry with that number is there already. It has to be read before anything is said of it.
 	Taken
@@ -30,7 +30,13 @@ const (
 	Stale
 	// InUse: the network ACL has a subnet, so nothing was done.
 	InUse
+	// Missing: AWS says that what was to go isn't there. Against a read that shows it that proves nothing: see IsGone.
+	Missing
 )
+
+// IsGone reports whether what was to be deleted is gone, given whether the last read shows it. AWS may say that something
+// isn't there which it shows, as a part of it that lags does: then reads decide.
+func (o Outcome) IsGone(shown bool) bool { return o == Done || o == Missing && !shown }
 
 // outcome is that of a call which no code of its own says more about.
 func outcome(err error) (Outcome, error) {
@@ -78,13 +84,13 @@ func ReplaceEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (O
 }
 
 // Delete asks AWS once to delete the entry with the number of a line. The caller has seen that the entry is the line's.
-// The error is nil where the outcome is Done.
+// The error is nil where the outcome is Done or Missing.
 func Delete(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (Outcome, error) {
 	return remove(ctx, client, deleteInput(line.NetworkACLID, line.RuleNumber, true))
 }
 
 // DeleteEntry asks AWS once to delete the entry that has an entry's number and direction, whatever it says: AWS knows no
-// more of it. The error is nil where the outcome is Done, also where the entry or the whole ACL isn't there.
+// more of it. The error is nil where the outcome is Done or, where the entry or the whole ACL isn't there, Missing.
 func DeleteEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (Outcome, error) {
 	return remove(ctx, client, deleteInput(aclID, e.Number, e.Egress))
 }
@@ -95,7 +101,7 @@ func remove(ctx context.Context, client aws.EC2, in *ec2.DeleteNetworkAclEntryIn
 		return err
 	})
 	if aws.HasCode(err, aws.CodeEntryNotFound) || aws.HasCode(err, aws.CodeACLNotFound) {
-		return Done, nil
+		return Missing, nil
 	}
 	return outcome(err)
 }

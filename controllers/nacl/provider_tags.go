@@ -29,7 +29,7 @@ func WriteTags(ctx context.Context, client aws.EC2, aclID string, tags map[strin
 }
 
 // RemoveTags asks AWS once to remove the tags with those keys from a network ACL, whatever their values. The error is nil
-// where the outcome is Done, also for tags that aren't there and for an ACL that isn't.
+// where the outcome is Done, also for tags that aren't there, or Missing for an ACL that isn't.
 func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string) (Outcome, error) {
 	if len(keys) == 0 {
 		return Done, nil // to AWS, no tag named means all of them
@@ -40,7 +40,7 @@ func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string
 	})
 	// EC2's list of error codes has InvalidID for resources to tag; providers see the kind's own NotFound.
 	if aws.HasCode(err, aws.CodeACLNotFound) || aws.HasCode(err, aws.CodeTaggedNotFound) {
-		return Done, nil
+		return Missing, nil
 	}
 	return outcome(err)
 }

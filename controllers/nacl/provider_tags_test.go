@@ -54,7 +54,7 @@ func TestNoTagsAreNoCall(t *testing.T) {
 func TestTagsOfAnACLThatIsNotThere(t *testing.T) {
 	g := NewWithT(t)
 	_, client := simulate(t)
-	done(g)(nacl.RemoveTags(t.Context(), client, missingACL, []string{cloneKey}))
+	missing(g)(nacl.RemoveTags(t.Context(), client, missingACL, []string{cloneKey}))
 	outcome, err := nacl.WriteTags(t.Context(), client, missingACL, map[string]string{cloneKey: ""})
 	g.Expect(aws.Classify(err)).To(Equal(aws.NotFound), "%v", err)
 	g.Expect(outcome).To(Equal(nacl.Refused))
@@ -62,7 +62,7 @@ func TestTagsOfAnACLThatIsNotThere(t *testing.T) {
 	for _, code := range []string{aws.CodeACLNotFound, aws.CodeTaggedNotFound} {
 		s, client := simulate(t)
 		s.Faults().Add(faults.Fault{Action: "ec2:*Tags", Error: code})
-		done(g)(nacl.RemoveTags(t.Context(), client, simACL, []string{cloneKey}))
+		missing(g)(nacl.RemoveTags(t.Context(), client, simACL, []string{cloneKey}))
 		outcome, err = nacl.WriteTags(t.Context(), client, simACL, map[string]string{cloneKey: ""})
 		g.Expect(aws.Classify(err)).To(Equal(aws.NotFound), "%v", err)
 		g.Expect(outcome).To(Equal(nacl.Refused))

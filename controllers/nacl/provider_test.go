@@ -144,14 +144,14 @@ func TestDelete(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
 	line := lineOf(80, "52.119.223.69/32")
-	for _, what := range []string{"there", "no longer there"} {
+	for what, want := range map[string]nacl.Outcome{"there": nacl.Done, "not there": nacl.Missing} {
 		if what == "there" {
 			_, err := nacl.Create(t.Context(), client, line)
 			g.Expect(err).NotTo(HaveOccurred())
 		}
 		outcome, err := nacl.Delete(t.Context(), client, line)
 		g.Expect(err).NotTo(HaveOccurred(), what)
-		g.Expect(outcome).To(Equal(nacl.Done), what)
+		g.Expect(outcome).To(Equal(want), what)
 		g.Expect(entriesOf(s)).To(BeEmpty())
 	}
 	found, _ := s.Region().NetworkACL(simACL)
@@ -160,7 +160,19 @@ func TestDelete(t *testing.T) {
 	line.NetworkACLID = "acl-0fedcba9876543210"
 	outcome, err := nacl.Delete(t.Context(), client, line)
 	g.Expect(err).NotTo(HaveOccurred(), "a network ACL that is gone took its entries along")
-	g.Expect(outcome).To(Equal(nacl.Done))
+	g.Expect(outcome).To(Equal(nacl.Missing))
+}
+
+// That AWS does not know what it shows proves nothing.
+func TestOutcomeIsGone(t *testing.T) {
+	g := NewWithT(t)
+	for _, shown := range []bool{true, false} {
+		g.Expect(nacl.Done.IsGone(shown)).To(BeTrue())
+		g.Expect(nacl.Missing.IsGone(shown)).To(Equal(!shown))
+		for _, o := range []nacl.Outcome{nacl.Taken, nacl.Refused, nacl.Unknown, nacl.Stale, nacl.InUse} {
+			g.Expect(o.IsGone(shown)).To(BeFalse(), "%d", o)
+		}
+	}
 }
 
 func TestDeleteInTrouble(t *testing.T) {

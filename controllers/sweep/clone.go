@@ -67,12 +67,16 @@ func (a *attempt) giveBack(ctx context.Context, clone, original *nacl.ACL) error
 
 // discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone for certain.
 func (a *attempt) discard(ctx context.Context, id string) error {
+	const shown = true
 	outcome, err := nacl.DeleteACL(ctx, a.clients.EC2, id)
 	switch {
 	case err != nil:
 		return err
 	case outcome == nacl.InUse:
 		a.wait(a.clock.Now().Add(soon), "AWS does not delete clone %s yet, since a subnet is on it: sweep again", id)
+		return nil
+	case !outcome.IsGone(shown):
+		a.wait(a.clock.Now().Add(soon), "AWS says that clone %s does not exist, which it showed just before: sweep again", id)
 		return nil
 	}
 	a.did("deleted clone %s", id)

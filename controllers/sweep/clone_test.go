@@ -349,3 +349,16 @@ func TestACloneThatReadsLagBehind(t *testing.T) {
 	_, there := w.region().NetworkACL(id)
 	w.Expect(there).To(BeFalse())
 }
+
+func TestACloneThatAWSDoesNotKnowButShows(t *testing.T) {
+	w := newWorld(t)
+	before := w.snapshot()
+	w.serve(w.clone(0, 80))
+	w.clock.Step(5 * time.Minute)
+	w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", Error: "InvalidNetworkAclID.NotFound", Times: 1})
+	result := w.undo(w.one())
+	w.Expect(result.Done).To(BeFalse())
+	w.Expect(result.Left).To(ContainSubstring("which it showed just before"))
+	w.Expect(w.undo(w.one()).Done).To(BeTrue())
+	w.Expect(w.snapshot()).To(Equal(before))
+}

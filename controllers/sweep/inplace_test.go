@@ -291,3 +291,45 @@ func cutOffEverywhere(t *testing.T, prepare func(*world)) {
 func TestRulesInPlaceCutOffEverywhere(t *testing.T) {
 	cutOffEverywhere(t, func(w *world) { w.inPlace(80, 81) })
 }
+
+// AWS's word that something is not there proves nothing while reads show it.
+func TestWhatAWSDoesNotKnowButShows(t *testing.T) {
+	for name, fault := range map[string]faults.Fault{
+		"a rule": {Action: "ec2:DeleteNetworkAclEntry", Error: "InvalidNetworkAclEntry.NotFound", Times: 1},
+		"a tag":  {Action: "ec2:DeleteTags", Error: "InvalidNetworkAclID.NotFound", Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			before := w.snapshot()
+			w.inPlace(80)
+			w.clock.Step(5 * time.Minute)
+			w.sim.Faults().Add(fault)
+			f := w.one()
+			result, _ := w.undoer.Undo(w.ctx, w.clients, f)
+			w.Expect(result.Done).To(BeFalse(), "something is left")
+			w.clock.Step(10 * time.Second)
+			result = w.undo(f)
+			w.Expect(result.Done).To(BeTrue(), result.Left)
+			w.Expect(w.snapshot()).To(Equal(before))
+		})
+	}
+}
+
+// What AWS acknowledged as deleted is not deleted a second time: by now it is a third party's.
+func TestWhatWasDeletedIsNotDeletedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(80)
+	w.clock.Step(5 * time.Minute)
+	w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteTags", Error: "InternalError", Times: 1})
+	f := w.one()
+	_, err := w.undoer.Undo(w.ctx, w.clients, f)
+	w.Expect(err).To(HaveOccurred())
+	w.add(ownACL, deny(80))
+	for range 2 {
+		w.clock.Step(2 * nacl.SettleFor)
+		w.undo(f)
+	}
+	now, _ := w.region().NetworkACL(ownACL)
+	w.Expect(describe(now.Entries)).To(ContainElement(region.DescribeEntry(deny(80))))
+	w.Expect(now.Tags).NotTo(HaveKey(nacl.TagDomain + uid))
+}

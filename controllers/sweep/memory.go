@@ -81,14 +81,11 @@ func (e *evidence) forget(rule nacl.ClaimedRule) {
 	delete(e.lacking, rule)
 }
 
-// deletedJustNow says until when a read that shows a rule's entry may only lag behind its deletion: by now something else
-// may stand there. The zero time: it doesn't lag.
-func (e *evidence) deletedJustNow(rule nacl.ClaimedRule, now time.Time) time.Time {
-	at, gone := e.gone[rule]
-	if until := at.Add(nacl.SettleFor); gone && now.Before(until) && !now.Before(at) {
-		return until
-	}
-	return time.Time{}
+// deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read that shows the entry may only
+// lag behind that. What shows later is a third party's.
+func (e *evidence) deleted(rule nacl.ClaimedRule) (lags time.Time, deleted bool) {
+	at, deleted := e.gone[rule]
+	return at.Add(nacl.SettleFor), deleted
 }
 
 // lackingUntil notes that a read lacks a rule's entry, and says from when on that shows that there is none.

@@ -179,8 +179,11 @@ func (a *attempt) denies(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) (
 		now, until := a.clock.Now(), time.Time{}
 		if entry, there := nacl.At(acl.Entries, rule.Number); !there || !claimOf(claim, rule).Owns(entry) {
 			until = a.lackingUntil(rule, claim, now)
-		} else if until = a.deletedJustNow(rule, now); until.IsZero() {
-			errs = append(errs, a.delete(ctx, acl.ID, rule, entry))
+		} else if lags, deleted := a.deleted(rule); deleted {
+			until = lags
+		} else {
+			until, err = a.delete(ctx, acl.ID, rule, entry)
+			errs = append(errs, err)
 		}
 		if now.Before(until) {
 			due = later(due, until)
@@ -193,15 +196,21 @@ func (a *attempt) denies(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) (
 	return due.IsZero() && errors.Join(errs...) == nil, errors.Join(errs...)
 }
 
-// delete deletes the entry of a rule, which a read just showed.
-func (a *attempt) delete(ctx context.Context, aclID string, rule nacl.ClaimedRule, entry nacl.Entry) error {
-	if _, err := nacl.DeleteEntry(ctx, a.clients.EC2, aclID, entry); err != nil {
+// delete deletes the entry of a rule, which a read just showed. The time says until when it is open whether it is gone.
+func (a *attempt) delete(ctx context.Context, aclID string, rule nacl.ClaimedRule, entry nacl.Entry) (open time.Time, err error) {
+	const shown = true
+	outcome, err := nacl.DeleteEntry(ctx, a.clients.EC2, aclID, entry)
+	switch {
+	case err != nil:
 		a.forget(rule)
-		return err
+		return time.Time{}, err
+	case !outcome.IsGone(shown):
+		a.forget(rule)
+		return a.clock.Now().Add(soon), nil
 	}
 	a.acknowledge(rule, a.clock.Now())
 	a.did("deleted rule %d (%s) of network ACL %s", rule.Number, entry.CIDR, aclID)
-	return nil
+	return time.Time{}, nil
 }
 
 // shared says whether a later run claims the very same entry: then it is that one's.
@@ -220,8 +229,12 @@ func claimOf(claim nacl.Claim, rule nacl.ClaimedRule) nacl.Claim {
 }
 
 func (a *attempt) untag(ctx context.Context, aclID string, keys []string) error {
-	if _, err := nacl.RemoveTags(ctx, a.clients.EC2, aclID, keys); err != nil {
+	const shown = true
+	switch outcome, err := nacl.RemoveTags(ctx, a.clients.EC2, aclID, keys); {
+	case err != nil:
 		return err
+	case !outcome.IsGone(shown):
+		return fmt.Errorf("AWS says that network ACL %s does not exist, which it showed just before: its tags are removed once both agree, so sweep again", aclID)
 	}
 	a.did("removed the tags of run %s from network ACL %s", a.f.UID, aclID)
 	return nil

@@ -86,7 +86,7 @@ func ledger(obj *v1alpha1.AgentDisconnect) string {
 		counts[r.State]++
 	}
 	var parts []string
-	for _, s := range []v1alpha1.RuleState{v1alpha1.RuleCreating, v1alpha1.RuleInstalled, v1alpha1.RuleDeleting} {
+	for _, s := range []v1alpha1.RuleState{v1alpha1.RuleCreating, v1alpha1.RuleInstalled, v1alpha1.RuleDeleting, v1alpha1.RuleReleased} {
 		if counts[s] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
 		}

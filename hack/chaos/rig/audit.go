@@ -20,8 +20,8 @@ import (
 // audit holds what reaches the Region over the wire against what the product promises, at the moment when it does.
 // Strangers edit the Region itself, so every call is a manager's: each entry is in the ledger, and in the tags on its network
 // ACL, before AWS is asked for it, in a run that has begun and isn't over; what is deleted or replaced is what a manager
-// itself made; subnets are moved to clones that were made for them, and back; denies act on subnets that consent, and on no address
-// that callers or the clean-up need.
+// itself made, and its run did not give up; subnets are moved to clones that were made for them, and back; denies act on subnets that
+// consent, and on no address that callers or the clean-up need.
 type audit struct {
 	world *World
 
@@ -192,12 +192,27 @@ func (a *audit) created(c call.Call) {
 
 func (a *audit) deleting(c call.Call) {
 	entry, there := a.standing(c)
+	if a.released(c) {
+		a.violation("deletion of rule %s was asked for, which the run had given up", place(c))
+	}
 	if !there {
 		return
 	}
 	if _, ours := a.ours(c.Param("NetworkAclId"), entry); !ours {
 		a.violation("deletion of rule %s was asked for, where someone else's entry stands: %s", place(c), region.DescribeEntry(entry))
 	}
+}
+
+// released reports whether the ledger of a run has given up the entry that a call is about.
+func (a *audit) released(c call.Call) bool {
+	for _, obj := range a.world.begun() {
+		for _, rule := range obj.Status.Rules {
+			if rule.NetworkACLID == c.Param("NetworkAclId") && c.Param("Egress") == "true" && strconv.Itoa(int(rule.RuleNumber)) == c.Param("RuleNumber") {
+				return rule.State == v1alpha1.RuleReleased
+			}
+		}
+	}
+	return false
 }
 
 func (a *audit) deleted(c call.Call) {

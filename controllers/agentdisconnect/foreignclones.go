@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// findForeignClones asks AWS for the clones of a network ACL that runs of other Kubernetes clusters have.
+func (r *Reconciler) findForeignClones(ctx context.Context, s *scope, aclID string) ([]foreignClone, error) {
+	clones, err := nacl.FindClonesOf(ctx, s.clients.EC2, aclID)
+	return foreignClones(clones, r.options.ClusterID, s.now), err
+}
+
+// foreignClones are the clones of a network ACL that runs of other Kubernetes clusters have and that are not over: the subnet
+// that such a clone serves comes back to the network ACL.
+func foreignClones(clones []*nacl.ACL, clusterID string, now time.Time) []foreignClone {
+	var found []foreignClone
+	for _, clone := range clones {
+		claims, _ := nacl.ParseClaims(clone.Tags)
+		for _, claim := range claims {
+			if claim.UID == clone.Tags[nacl.TagClone] && claim.ClusterID != clusterID && now.Before(claim.Expires) {
+				found = append(found, foreignClone{clone.ID, clone.Tags[nacl.TagSubnet], claim})
+			}
+		}
+	}
+	return found
+}
+
+// foreignClone is one of them: its id, the subnet that it is for, and what its tags say of the run.
+type foreignClone struct {
+	id, subnetID string
+	claim        nacl.Claim
+}
+
+// admitForeignClones makes a run in place wait for clones of the network ACL, and one with a clone for those of its own subnet.
+func (s *scope) admitForeignClones(t *target) error {
+	mode, _ := t.chooseMode(&s.obj.Spec)
+	for _, clone := range t.foreign {
+		if mode == v1alpha1.NetworkACLModeClone && clone.subnetID != s.obj.Spec.SubnetID {
+			continue
+		}
+		return wait(v1alpha1.ReasonHolder, "%s of another Kubernetes cluster (%s) has subnet %s on clone %s of network ACL %s until %s: this run begins when that one is over",
+			clone.claim.Owner, clone.claim.ClusterID, clone.subnetID, clone.id, t.acl.ID, clone.claim.Expires.UTC().Format(time.RFC3339))
+	}
+	return nil
+}

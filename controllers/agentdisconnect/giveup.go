@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+)
+
+// How lines leave the ledger. The tags on the network ACL never claim what the ledger no longer has: a clean-up would take a
+// third party's equal entry for the run's. So a line is released first, then the tags shrink, and then the line goes.
+
+// giveUp ends lines whose entries are gone, or are not the run's.
+func (r *Reconciler) giveUp(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
+	for _, line := range lines {
+		setState(s.status(), line, v1alpha1.RuleReleased)
+	}
+	return r.dropReleased(ctx, s)
+}
+
+// dropReleased has the tags claim no released line any more, and drops those lines. Where the tags can't be written, the lines
+// stay, and an entry that a third party makes at one of their numbers is left alone.
+func (r *Reconciler) dropReleased(ctx context.Context, s *scope) error {
+	_, released, _ := s.lines()
+	if len(released) == 0 {
+		return nil
+	}
+	trouble := r.shrinkTags(ctx, s)
+	return errors.Join(trouble, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		for _, line := range released {
+			if trouble == nil {
+				status.Rules = remove(status.Rules, line)
+			} else {
+				setState(status, line, v1alpha1.RuleReleased)
+			}
+		}
+	}))
+}
+
+// shrinkTags has the tags claim what the ledger has without its released lines. With the last line of a run that ends, in
+// place, they go.
+func (r *Reconciler) shrinkTags(ctx context.Context, s *scope) error {
+	ends := s.mode != ModeActive && s.mode != ModeSuspended
+	held := slices.ContainsFunc(s.status().Rules, func(l v1alpha1.Rule) bool { return l.State != v1alpha1.RuleReleased })
+	switch {
+	case ends && !s.cloned() && !held:
+		return r.disown(ctx, s)
+	case ends && s.cloned() && s.stripped():
+		return nil // they claim nothing
+	}
+	return r.own(ctx, s)
+}
+
+// stripped reports whether the network ACL as last read has no tag that says what is the run's.
+func (s *scope) stripped() bool {
+	return s.seen.acl != nil && !slices.ContainsFunc(append(nacl.TagKeys(string(s.obj.UID)), nacl.TagClone), func(key string) bool {
+		_, there := s.seen.acl.Tags[key]
+		return there
+	})
+}
+
+// shows reports whether the network ACL as read in this pass has the entry of a line.
+func (s *scope) shows(line v1alpha1.Rule) bool {
+	return s.aclRead && s.seen.acl != nil && nacl.AtWork(line, s.seen.acl.Entries)
+}
+
+// showsACL reports whether this pass read the run's network ACL and found it.
+func (s *scope) showsACL() bool { return s.aclRead && s.seen.acl != nil }
+
+// aclMissingForLong reports whether reads, this pass's included, have lacked the network ACL for longer than reads may lag.
+func (s *scope) aclMissingForLong(now time.Time) bool {
+	return s.aclRead && s.seen.acl == nil && !s.seen.aclMissing.IsZero() && now.Sub(s.seen.aclMissing) >= nacl.AmbiguousFor
+}
+
+// noteMissing notes since when reads lack the network ACL.
+func (m *memory) noteMissing(now time.Time) {
+	switch {
+	case m.acl != nil:
+		m.aclMissing = time.Time{}
+	case m.aclMissing.IsZero() || now.Before(m.aclMissing):
+		m.aclMissing = now
+	}
+}
+
+// whereMissing takes a refusal for want of permission as AWS's word that a network ACL is not there, where reads have lacked
+// it for long: a policy that names the VPC does not match what no longer exists.
+func whereMissing(missing bool) func(nacl.Outcome, error) (nacl.Outcome, error) {
+	return func(outcome nacl.Outcome, err error) (nacl.Outcome, error) {
+		if missing && outcome == nacl.Refused && aws.Classify(err) == aws.Denied {
+			return nacl.Missing, nil
+		}
+		return outcome, err
+	}
+}

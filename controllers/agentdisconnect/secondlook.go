@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// yieldFor is how long a run waits before it tries to begin again, where an older one began at the same moment: long enough
+// for that one to begin first.
+const yieldFor = 3 * waitInterval
+
+// pendingLook says that a run has begun and no look since then showed that it did so alone. Two managers hold no lock in
+// common: each of them may have found the network ACL free before the other's run was stored.
+type pendingLook struct {
+	region string
+	claim  claim
+	// before is the status that the run had before it began.
+	before v1alpha1.AgentDisconnectStatus
+}
+
+// lookAgain lists the runs once more, before the first write to AWS. Both managers look after they have stored their start, so
+// at least one of them sees the other. Whoever sees another run steps back, also the older one: the other may have looked
+// before this run was stored, and be writing by now.
+func (r *Reconciler) lookAgain(ctx context.Context, s *scope) error {
+	look := s.seen.pendingLook
+	if look == nil {
+		return nil
+	}
+	holder, _, err := r.findHolder(ctx, s.obj, look.region, look.claim)
+	switch {
+	case err != nil:
+		return err
+	case holder == nil:
+		s.seen.pendingLook = nil
+		return nil
+	}
+	if err := r.stepBack(ctx, s, look.before); err != nil {
+		return err
+	}
+	held := wait(v1alpha1.ReasonHolder, "%s began on network ACL %s at the same moment: this run begins when that one is over", name(holder), look.claim.aclID)
+	if older(holder, s.obj) {
+		s.seen.yields, s.seen.yieldsUntil = held, s.now.Add(yieldFor)
+	}
+	return held
+}
+
+// stepBack takes the start of a run back of which nothing was written to AWS.
+func (r *Reconciler) stepBack(ctx context.Context, s *scope, before v1alpha1.AgentDisconnectStatus) error {
+	s.obj.Status = *before.DeepCopy()
+	if err := r.persist(ctx, s); err != nil {
+		return err
+	}
+	s.mode, _ = ModeAt(s.obj, r.clock.Now())
+	s.seen.pendingLook = nil
+	r.holders.finish(s.obj.UID)
+	return r.setFinalizer(ctx, s, controllerutil.RemoveFinalizer)
+}
+
+// yield has a run wait for an older one that began at the same moment.
+func (s *scope) yield() error {
+	if s.seen.yields == nil || !s.now.Before(s.seen.yieldsUntil) {
+		s.seen.yields, s.seen.yieldsUntil = nil, time.Time{}
+		return nil
+	}
+	return s.seen.yields
+}
