@@ -42,6 +42,10 @@ func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN strin
 	if s.status().StartTime == nil && unresolved(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
 		clear(s.seen.hosts)
 	}
+	if sessions := s.startSpec().Sessions; !slices.Equal(s.seen.hostsFor, sessions) {
+		clear(s.seen.hosts) // an answer that served the sessions of before may lack what these need
+		s.seen.hostsFor = slices.Clone(sessions)
+	}
 	var unknown, old []string
 	for _, arn := range instances {
 		switch known := s.seen.hosts[arn]; {
@@ -93,7 +97,7 @@ func (r *Reconciler) poll(ctx context.Context, s *scope, clusterARN string, arns
 	if len(arns) == 0 {
 		return nil
 	}
-	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, clusterARN, arns)
+	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, clusterARN, s.startSpec().Sessions, arns)
 	for _, arn := range arns {
 		known := s.seen.hosts[arn]
 		known.tried = s.now

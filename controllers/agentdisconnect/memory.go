@@ -25,7 +25,9 @@ type memory struct {
 	// recovering is since when this process has waited for the agents without a break, and recoveredAt when it last looked.
 	recovering, recoveredAt time.Time
 	// hosts are what ECS named to each container instance, last at hostsAsked.
-	hosts      map[string]namedHosts
+	hosts map[string]namedHosts
+	// hostsFor are the sessions of the spec for which ECS was asked.
+	hostsFor   []v1alpha1.Session
 	hostsAsked time.Time
 	// unanswered is why ECS did not name the hosts of every agent that counts when it was last asked; nil: it did.
 	unanswered error

@@ -326,6 +326,9 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 	if telemetryAlone(s.obj.Spec.Sessions) {
 		notes = append(notes, telemetryNote)
 	}
+	if without := s.withoutTelemetry(t.instances); len(without) > 0 {
+		notes = append(notes, noTelemetryNote(without))
+	}
 	if mismatch := s.mismatch(); mismatch != "" {
 		notes = append(notes, mismatch)
 	}

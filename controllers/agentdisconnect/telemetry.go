@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 )
 
 // telemetryNote is what to know of a run that denies TCS alone.
@@ -16,6 +17,23 @@ const telemetryNote = "spec.sessions is TCS alone, and ECS shows the ACS session
 // telemetryAlone reports whether the sessions leave ACS out.
 func telemetryAlone(sessions []v1alpha1.Session) bool {
 	return len(sessions) > 0 && !slices.Contains(sessions, v1alpha1.SessionACS)
+}
+
+// withoutTelemetry are those of the container instances to which ECS names no TCS endpoint, where both sessions are denied.
+func (s *scope) withoutTelemetry(instances []string) []string {
+	if sessions := s.startSpec().Sessions; len(sessions) > 0 && !slices.Contains(sessions, v1alpha1.SessionTCS) || telemetryAlone(sessions) {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(instances), func(arn string) bool {
+		known := s.seen.hosts[arn]
+		return known.at.IsZero() || slices.ContainsFunc(known.hosts, func(h discovery.Host) bool { return h.Session == v1alpha1.EndpointTCS })
+	})
+}
+
+// noTelemetryNote is what to know of agents that have no TCS session to deny.
+func noTelemetryNote(instances []string) string {
+	return fmt.Sprintf("ECS names no TCS endpoint to %s (%s): their ACS sessions alone are denied",
+		plural(len(instances), "container instance", "container instances"), list(instanceIDs(instances)))
 }
 
 // telemetryRun reports whether the run that the status is about denies TCS alone.

@@ -57,7 +57,7 @@ func FuzzAnswersOfECS(f *testing.F) {
 		g := NewWithT(t)
 		ctx := t.Context()
 		client := func() *ecs.Client { return ecs.NewFromConfig(served(body)) }
-		hosts, err := discovery.PollEndpoints(ctx, client(), "demo", []string{"arn"})
+		hosts, err := discovery.PollEndpoints(ctx, client(), "demo", nil, []string{"arn"})
 		g.Expect(err == nil).To(Equal(len(hosts) == 1))
 		for _, host := range hosts["arn"] {
 			again, err := discovery.ParseEndpoint(host.Session, "https://"+host.Hostname)

@@ -40,8 +40,9 @@ func (e *InvalidEndpointError) Error() string {
 
 // PollEndpoints asks ecs:DiscoverPollEndpoint for every container instance, since nothing says that all of a cluster's
 // agents get the same answer, and gives each instance's hosts. Beside an error it gives those that were answered with
-// something usable, so that a large cluster gets on while AWS throttles, and one instance holds up no other.
-func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, arns []string) (map[string][]Host, error) {
+// what the sessions need (none: both), so that a large cluster gets on while AWS throttles, and one instance holds up no
+// other.
+func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, sessions []v1alpha1.Session, arns []string) (map[string][]Host, error) {
 	answers := make([]*ecs.DiscoverPollEndpointOutput, len(arns))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
@@ -61,15 +62,40 @@ func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, arns []s
 		if answers[i] == nil {
 			continue
 		}
-		acs, err := ParseEndpoint(v1alpha1.EndpointACS, awssdk.ToString(answers[i].Endpoint))
-		tcs, errTCS := ParseEndpoint(v1alpha1.EndpointTCS, awssdk.ToString(answers[i].TelemetryEndpoint))
-		if err = cmp.Or(err, errTCS); err != nil {
+		named, err := parseAnswer(answers[i], sessions)
+		if err != nil {
 			unusable = cmp.Or(unusable, err)
 			continue
 		}
-		hosts[arn] = []Host{acs, tcs}
+		hosts[arn] = named
 	}
 	return hosts, cmp.Or(unusable, unanswered)
+}
+
+// parseAnswer gives the hosts that an answer names. The error is about an endpoint that the sessions need (none: both):
+// where both are denied, an agent to which ECS names no TCS endpoint has its ACS session alone, and that is denied.
+func parseAnswer(answer *ecs.DiscoverPollEndpointOutput, sessions []v1alpha1.Session) ([]Host, error) {
+	var hosts []Host
+	acs, errACS := ParseEndpoint(v1alpha1.EndpointACS, awssdk.ToString(answer.Endpoint))
+	tcs, errTCS := ParseEndpoint(v1alpha1.EndpointTCS, awssdk.ToString(answer.TelemetryEndpoint))
+	needsACS := len(sessions) == 0 || slices.Contains(sessions, v1alpha1.SessionACS)
+	needsTCS := len(sessions) == 0 || slices.Contains(sessions, v1alpha1.SessionTCS)
+
+	switch {
+	case errACS == nil:
+		hosts = append(hosts, acs)
+	case needsACS:
+		return nil, errACS
+	}
+
+	hasNoTCS := awssdk.ToString(answer.TelemetryEndpoint) == ""
+	switch {
+	case errTCS == nil:
+		hosts = append(hosts, tcs)
+	case needsTCS && !(needsACS && hasNoTCS):
+		return nil, errTCS
+	}
+	return hosts, nil
 }
 
 // ParseEndpoint takes the host out of an endpoint as ECS names it: an http or https URL, with or without a path.

@@ -242,7 +242,7 @@ func TestPollEndpointsAsksForEveryInstance(t *testing.T) {
 	s, clients := simulate(t, func(w *world.World) {
 		w.Clusters[0].ContainerInstances[1].Endpoints = world.Endpoints{ACS: "https://ecs-a-7.ap-northeast-1.amazonaws.com/"}
 	})
-	hosts, err := discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, []string{first, second})
+	hosts, err := discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, nil, []string{first, second})
 	g.Expect(err).NotTo(HaveOccurred())
 	host := func(name string) string { return name + ".ap-northeast-1.amazonaws.com" }
 	g.Expect(hosts).To(Equal(map[string][]discovery.Host{
@@ -251,12 +251,12 @@ func TestPollEndpointsAsksForEveryInstance(t *testing.T) {
 	}))
 	g.Expect(countCalls(s, "ecs:DiscoverPollEndpoint")).To(Equal(2))
 
-	hosts, err = discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, nil)
+	hosts, err = discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, nil, nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(hosts).To(BeEmpty())
 
 	s.Faults().Add(faults.Fault{Action: "ecs:DiscoverPollEndpoint", Denied: true})
-	_, err = discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, []string{first, second})
+	_, err = discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, nil, []string{first, second})
 	g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
 	g.Expect(aws.Action(err)).To(Equal("ecs:DiscoverPollEndpoint"))
 }
@@ -272,7 +272,7 @@ func TestPollEndpointsBlamesTheSameInstanceEveryTime(t *testing.T) {
 	s.Faults().Add(faults.Fault{
 		Action: "ecs:DiscoverPollEndpoint", Latency: faults.Duration(50e6), Params: map[string]string{"containerInstance": first},
 	})
-	_, err := discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, []string{first, second})
+	_, err := discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, nil, []string{first, second})
 	g.Expect(err).To(MatchError(`ECS named "https://first/" as ACS endpoint: its host is not a fully qualified name`))
 }
 
@@ -281,7 +281,7 @@ func TestPollEndpointsLetsNoInstanceHideTheOthers(t *testing.T) {
 	_, clients := simulate(t, func(w *world.World) {
 		w.Clusters[0].ContainerInstances[0].Endpoints.ACS = "https://10.1.2.3/"
 	})
-	hosts, err := discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, []string{first, second})
+	hosts, err := discovery.PollEndpoints(t.Context(), clients.ECS, clusterARN, nil, []string{first, second})
 	g.Expect(err).To(MatchError(ContainSubstring("https://10.1.2.3/")))
 	g.Expect(hosts).To(HaveLen(1))
 	g.Expect(hosts[second]).To(HaveLen(2))

@@ -85,8 +85,8 @@ func (w *World) checkInstance(c *checker, at string, ci ContainerInstance) {
 	if ci.Status != "" && ci.Status != "ACTIVE" && ci.Status != "DRAINING" {
 		c.add(at+".status", "%q; write ACTIVE or DRAINING", ci.Status)
 	}
-	c.endpoint(at+".endpoints.acs", ci.Endpoints.ACS, false)
-	c.endpoint(at+".endpoints.tcs", ci.Endpoints.TCS, false)
+	c.endpoint(at+".endpoints.acs", ci.Endpoints.ACS)
+	c.endpoint(at+".endpoints.tcs", ci.Endpoints.TCS)
 	if ci.IPv6 != "" {
 		w.checkIPv6Address(c, at+".ipv6", ci.IPv6, ci.Subnet)
 	}

@@ -20,7 +20,7 @@ type World struct {
 	Hosts []Host `json:"hosts,omitempty"`
 	// DNSTTL is how long an answer of DNS may be kept, e.g. 60s; unset: 60s. Real time, whatever the scale.
 	DNSTTL string `json:"dnsTTL,omitempty"`
-	// Endpoints are what DiscoverPollEndpoint gives every container instance.
+	// Endpoints are what DiscoverPollEndpoint gives every container instance; it names none that is unset.
 	Endpoints Endpoints `json:"endpoints"`
 	VPCs      []VPC     `json:"vpcs,omitempty"`
 	// NetworkACLs include the default one of each VPC.
@@ -83,8 +83,8 @@ type Host struct {
 
 // Endpoints are URLs.
 type Endpoints struct {
-	ACS            string `json:"acs"`
-	TCS            string `json:"tcs"`
+	ACS            string `json:"acs,omitempty"`
+	TCS            string `json:"tcs,omitempty"`
 	ServiceConnect string `json:"serviceConnect,omitempty"`
 }
 

@@ -158,17 +158,14 @@ func (w *World) checkHosts(c *checker) {
 			c.add("dnsTTL", "%q is no duration in whole seconds; write one like 60s", w.DNSTTL)
 		}
 	}
-	c.endpoint("endpoints.acs", w.Endpoints.ACS, true)
-	c.endpoint("endpoints.tcs", w.Endpoints.TCS, true)
-	c.endpoint("endpoints.serviceConnect", w.Endpoints.ServiceConnect, false)
+	c.endpoint("endpoints.acs", w.Endpoints.ACS)
+	c.endpoint("endpoints.tcs", w.Endpoints.TCS)
+	c.endpoint("endpoints.serviceConnect", w.Endpoints.ServiceConnect)
 }
 
 // endpoint takes any host: one that isn't under hosts is one that doesn't resolve.
-func (c *checker) endpoint(at, text string, required bool) {
+func (c *checker) endpoint(at, text string) {
 	if text == "" {
-		if required {
-			c.add(at, "is missing; write a URL like https://ecs-a-1.ap-northeast-1.amazonaws.com/")
-		}
 		return
 	}
 	if u, err := url.Parse(text); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

@@ -122,8 +122,8 @@ func discoverPollEndpoint(req *operation.Request, in struct {
 	return "", func() (any, error) {
 		acs, tcs, sc, err := req.View().DiscoverPollEndpoint(in.Cluster, in.ContainerInstance, req.Region.CallerVPC())
 		return struct {
-			Endpoint       string `json:"endpoint"`
-			Telemetry      string `json:"telemetryEndpoint"`
+			Endpoint       string `json:"endpoint,omitempty"`
+			Telemetry      string `json:"telemetryEndpoint,omitempty"`
 			ServiceConnect string `json:"serviceConnectEndpoint,omitempty"`
 		}{acs, tcs, sc}, err
 	}, nil
