@@ -91,6 +91,8 @@ const (
 const (
 	// ReasonSubnetNotFound: the subnet doesn't exist in the account and Region.
 	ReasonSubnetNotFound = "SubnetNotFound"
+	// ReasonSubnetNotSupported: agents in the subnet may use addresses that can't be found out (IPv6 alone, or DNS64).
+	ReasonSubnetNotSupported = "SubnetNotSupported"
 	// ReasonNoConsent: a subnet that the rules would act on lacks the tag with which its owner consents.
 	ReasonNoConsent = "NoConsent"
 	// ReasonClusterNotFound: the cluster doesn't exist in the account and Region, or isn't active.

@@ -32,10 +32,11 @@ func (r *Reconciler) admitDuration(s *scope) error {
 }
 
 func (r *Reconciler) admitSubnet(s *scope, t *target) error {
+	family := admitAddressFamilies(s.obj.Spec.SubnetID, t.subnet)
 	if t.subnet.vpcID == "" || r.consents(t.subnet.tags, s.obj.Namespace) {
-		return nil // an unknown one is said to be so elsewhere
+		return family // an unknown one is said to be so elsewhere
 	}
-	return r.noConsent(s, t.subnet.tags)
+	return errors.Join(r.noConsent(s, t.subnet.tags), family)
 }
 
 func (r *Reconciler) admitInstances(s *scope, t *target) error {

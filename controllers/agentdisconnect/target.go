@@ -52,8 +52,10 @@ type subnet struct {
 	// ownerID is the account that the subnet, and so its network ACL, belongs to.
 	ownerID string
 	ipv6    bool
-	ranges  []netip.Prefix
-	tags    map[string]string
+	// ipv6Native: there is no IPv4. dns64: AWS's resolver makes up IPv6 addresses for hosts that have IPv4 alone.
+	ipv6Native, dns64 bool
+	ranges            []netip.Prefix
+	tags              map[string]string
 }
 
 // otherClusters are the ARNs of clusters; truncated says that not all were looked at.
@@ -124,6 +126,7 @@ func describeSubnet(ctx context.Context, client aws.EC2, id string) (subnet, err
 func readSubnet(found *types.Subnet) subnet {
 	read := subnet{
 		vpcID: awssdk.ToString(found.VpcId), ownerID: awssdk.ToString(found.OwnerId),
+		ipv6Native: awssdk.ToBool(found.Ipv6Native), dns64: awssdk.ToBool(found.EnableDns64),
 		ranges: subnetRanges(awssdk.ToString(found.CidrBlock)), tags: map[string]string{},
 	}
 	for _, association := range found.Ipv6CidrBlockAssociationSet {

@@ -143,6 +143,19 @@ func (r *Region) ShareSubnet(subnetID, owner string) error {
 	})
 }
 
+// SetDNS64 enables or disables DNS64 for a subnet.
+func (r *Region) SetDNS64(subnetID string, enabled bool) error {
+	return r.change(func(s *state) error {
+		sub, ok := s.subnets.m[subnetID]
+		if !ok {
+			return kindSubnet.missing(subnetID)
+		}
+		sub.DNS64 = enabled
+		s.subnets.put(subnetID, sub)
+		return nil
+	})
+}
+
 // MoveSubnet gives a subnet another network ACL, as someone with the console would.
 func (r *Region) MoveSubnet(subnetID, aclID string) error {
 	sub, ok := r.View(zeroTime).Subnet(subnetID)

@@ -29,6 +29,8 @@ type Subnet struct {
 	PublicIP         bool
 	AssociationID    string
 	NetworkACLID     string
+	// IPv6Native and DNS64 show in DescribeSubnets alone: hosts in the subnet have IPv4 addresses of its CIDR all the same.
+	IPv6Native, DNS64 bool
 	// OwnerID is the account that shares the subnet with this one (RAM); empty: it is this account's own.
 	OwnerID string
 	Tags    map[string]string

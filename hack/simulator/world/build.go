@@ -53,7 +53,7 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 	for _, s := range w.Subnets {
 		errs = append(errs, r.AddSubnet(region.Subnet{
 			ID: s.ID, VPCID: s.VPC, CIDR: netip.MustParsePrefix(s.CIDR), IPv6CIDR: prefixOrNone(s.IPv6CIDR),
-			AvailabilityZone: s.AvailabilityZone, PublicIP: s.PublicIP,
+			AvailabilityZone: s.AvailabilityZone, PublicIP: s.PublicIP, IPv6Native: s.IPv6Native, DNS64: s.DNS64,
 			AssociationID: s.AssociationID, NetworkACLID: s.NetworkACL, OwnerID: s.Owner, Tags: maps.Clone(s.Tags),
 		}))
 	}

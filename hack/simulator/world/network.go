@@ -72,6 +72,9 @@ func (w *World) checkNetwork(c *checker) {
 		if six, ok := c.ipv6(at+".ipv6CIDR", s.IPv6CIDR, region.LongestSubnetIPv6); ok {
 			w.checkSubnetIPv6(c, at+".ipv6CIDR", i, six)
 		}
+		if s.IPv6Native && s.IPv6CIDR == "" {
+			c.add(at+".ipv6Native", "is true and ipv6CIDR is missing; write one")
+		}
 		p, ok := c.prefix(at+".cidr", s.CIDR)
 		if !ok {
 			continue

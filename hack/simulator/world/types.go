@@ -133,6 +133,9 @@ type Subnet struct {
 	CIDR             string `json:"cidr"`
 	IPv6CIDR         string `json:"ipv6CIDR,omitempty"`
 	AvailabilityZone string `json:"availabilityZone"`
+	// IPv6Native and DNS64 are what DescribeSubnets says of the subnet; nothing else goes by them.
+	IPv6Native bool `json:"ipv6Native,omitempty"`
+	DNS64      bool `json:"dns64,omitempty"`
 	// NetworkACL is the ACL that the subnet has; unset: the VPC's default one.
 	NetworkACL string `json:"networkACL,omitempty"`
 	// Owner is the account that shares the subnet with the world's; unset: it is the world's own.

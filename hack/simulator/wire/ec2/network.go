@@ -121,7 +121,7 @@ type subnetXML struct {
 	State       string   `xml:"state"`
 	OwnerID     string   `xml:"ownerId"`
 	VPCID       string   `xml:"vpcId"`
-	CIDR        string   `xml:"cidrBlock"`
+	CIDR        string   `xml:"cidrBlock,omitempty"`
 	IPv6Set     ipv6Set  `xml:"ipv6CidrBlockAssociationSet"`
 	Available   int      `xml:"availableIpAddressCount"`
 	Zone        string   `xml:"availabilityZone"`
@@ -171,6 +171,22 @@ func ownerOf(req *operation.Request, s region.Subnet) string {
 	return cmp.Or(s.OwnerID, req.Region.Account())
 }
 
+// shownCIDR is the IPv4 block that a subnet shows: one with IPv6 alone has none.
+func shownCIDR(s region.Subnet) string {
+	if s.IPv6Native {
+		return ""
+	}
+	return s.CIDR.String()
+}
+
+// hostnameType is what hosts are named by: without IPv4 they have no name by its address.
+func hostnameType(s region.Subnet) string {
+	if s.IPv6Native {
+		return "resource-name"
+	}
+	return "ip-name"
+}
+
 func subnetValues(req *operation.Request, s region.Subnet) values {
 	return func(name string) ([]string, bool) {
 		if list, ok := tagValues(name, s.Tags); ok {
@@ -184,14 +200,18 @@ func subnetValues(req *operation.Request, s region.Subnet) values {
 		case "vpc-id":
 			return []string{s.VPCID}, true
 		case "cidr-block", "cidr", "cidrBlock":
-			return []string{s.CIDR.String()}, true
+			return []string{shownCIDR(s)}, true
 		case "availability-zone", "availabilityZone":
 			return []string{s.AvailabilityZone}, true
 		case "availability-zone-id", "availabilityZoneId":
 			return []string{zoneID(s.AvailabilityZone)}, true
 		case "available-ip-address-count":
 			return []string{strconv.Itoa(available(req, s))}, true
-		case "default-for-az", "defaultForAz", "enable-dns64", "ipv6-native", "map-customer-owned-ip-on-launch",
+		case "enable-dns64":
+			return []string{strconv.FormatBool(s.DNS64)}, true
+		case "ipv6-native":
+			return []string{strconv.FormatBool(s.IPv6Native)}, true
+		case "default-for-az", "defaultForAz", "map-customer-owned-ip-on-launch",
 			"private-dns-name-options-on-launch.enable-resource-name-dns-a-record",
 			"private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record":
 			return []string{"false"}, true
@@ -202,7 +222,7 @@ func subnetValues(req *operation.Request, s region.Subnet) values {
 		case "state":
 			return []string{"available"}, true
 		case "private-dns-name-options-on-launch.hostname-type":
-			return []string{"ip-name"}, true
+			return []string{hostnameType(s)}, true
 		case "customer-owned-ipv4-pool", "enable-lni-at-device-index", "outpost-arn":
 			return nil, true
 		}
@@ -246,8 +266,8 @@ func describeSubnets(req *operation.Request) (operation.Effect, error) {
 			for _, s := range match {
 				answer.Subnets = append(answer.Subnets, subnetXML{
 					ID: s.ID, ARN: req.Region.ARN("ec2", "subnet/"+s.ID), State: "available", OwnerID: ownerOf(req, s), VPCID: s.VPCID,
-					CIDR: s.CIDR.String(), Available: available(req, s), Zone: s.AvailabilityZone, ZoneID: zoneID(s.AvailabilityZone),
-					PublicIP: s.PublicIP, Hostname: "ip-name", Tags: toTags(s.Tags), IPv6Set: subnetIPv6(s),
+					CIDR: shownCIDR(s), IPv6Native: s.IPv6Native, DNS64: s.DNS64, Available: available(req, s), Zone: s.AvailabilityZone, ZoneID: zoneID(s.AvailabilityZone),
+					PublicIP: s.PublicIP, Hostname: hostnameType(s), Tags: toTags(s.Tags), IPv6Set: subnetIPv6(s),
 				})
 			}
 			return answer, nil
