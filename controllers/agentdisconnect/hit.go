@@ -99,8 +99,8 @@ func (r *Reconciler) assessHit(ctx context.Context, s *scope, t *target) error {
 // admitHit refuses a run in place whose denies would act on a subnet that does not consent.
 func (r *Reconciler) admitHit(s *scope, t *target) error {
 	spec, hit := &s.obj.Spec, t.hit(&s.obj.Spec)
-	if len(hit) == 1 || t.unshared != nil {
-		return nil // said by whatever kept them from being known
+	if known := t.unshared == nil; len(hit) == 1 || !known {
+		return nil // said by what kept them from being known
 	}
 	others := otherSubnets(t.acl, spec.SubnetID)
 	for _, id := range others {

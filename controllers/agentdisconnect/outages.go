@@ -115,17 +115,17 @@ func unanswered(err error) *problem {
 
 // lookOnce runs the first look of a pass into a Region, unless it is known not to answer. The error is whatever stands in the
 // way, answered or not; silent says that the Region does not answer, so that nothing else need be asked.
-func (r *Reconciler) lookOnce(ctx context.Context, s *scope, look func(context.Context) error) (err error, silent *problem) {
+func (r *Reconciler) lookOnce(ctx context.Context, s *scope, look func(context.Context) error) (silent *problem, err error) {
 	region := s.clients.Region
 	if known := r.outages.known(region, s.now); known != nil {
-		return nil, known
+		return known, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	err = look(bounded)
 	if ctx.Err() != nil {
 		r.outages.abandon(region)
-		return err, unanswered(err)
+		return unanswered(err), err
 	}
-	return err, r.outages.settle(region, err, r.clock.Now())
+	return r.outages.settle(region, err, r.clock.Now()), err
 }

@@ -43,7 +43,7 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 	}
 	s.clients = r.sessions.In(region)
 
-	looked, silent := r.lookOnce(ctx, s, func(ctx context.Context) error { return r.lookAtTarget(ctx, s, t) })
+	silent, looked := r.lookOnce(ctx, s, func(ctx context.Context) error { return r.lookAtTarget(ctx, s, t) })
 	looked = explainNotFound(looked, &s.obj.Spec, t.accountID, region)
 	refused := errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), r.admitDuration(s), r.admitSubnet(s, t))
 	if silent != nil {

@@ -24,8 +24,8 @@ import (
 
 const acl = "acl-0b3d6f9a1c5e72840"
 
-// tenSeconds is how long a request may wait after what it rests on was seen, as docs/safety.md promises it.
-const tenSeconds = 10 * time.Second
+// promised is how long a request may wait after what it rests on was seen, as docs/safety.md promises it.
+const promised = 10 * time.Second
 
 // stopped is a clock that stands still but for one jump in each call, between its beginning and its sending.
 type stopped struct {
@@ -88,17 +88,17 @@ func TestAWriteIsNotSentLongAfterItsCallBegan(t *testing.T) {
 		sent bool
 	}{
 		"at once":                       {monotonic, by(0), true},
-		"at the last moment":            {monotonic, by(tenSeconds), true},
-		"a moment later":                {monotonic, by(tenSeconds + 1), false},
+		"at the last moment":            {monotonic, by(promised), true},
+		"a moment later":                {monotonic, by(promised + 1), false},
 		"an hour later":                 {monotonic, by(time.Hour), false},
-		"at the last moment, wall only": {wall, by(tenSeconds), true},
-		"a moment later, wall only":     {wall, by(tenSeconds + 1), false},
+		"at the last moment, wall only": {wall, by(promised), true},
+		"a moment later, wall only":     {wall, by(promised + 1), false},
 		"set back, wall only":           {wall, by(-time.Hour), true},
 		// A machine that was suspended: its monotonic clock stood still.
 		"only the wall clock went on":                {monotonic, wallBy(time.Hour), false},
-		"only the wall clock, to the last moment":    {monotonic, wallBy(tenSeconds), true},
-		"only the wall clock, a moment later":        {monotonic, wallBy(tenSeconds + 1), false},
-		"a wall clock that is set back meanwhile":    {monotonic, func(t time.Time) time.Time { return wallBy(-time.Hour)(t.Add(tenSeconds + 1)) }, false},
+		"only the wall clock, to the last moment":    {monotonic, wallBy(promised), true},
+		"only the wall clock, a moment later":        {monotonic, wallBy(promised + 1), false},
+		"a wall clock that is set back meanwhile":    {monotonic, func(t time.Time) time.Time { return wallBy(-time.Hour)(t.Add(promised + 1)) }, false},
 		"a wall clock that is set back, and no wait": {monotonic, wallBy(-time.Hour), true},
 		"a clock that lost its monotonic reading":    {monotonic, func(t time.Time) time.Time { return t.Add(time.Minute).Round(0) }, false},
 	} {

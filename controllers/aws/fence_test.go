@@ -56,8 +56,8 @@ func TestAWriteIsSentOnlyWhileWhatItRestsOnHolds(t *testing.T) {
 	}{
 		"on nothing":                         {nil, true},
 		"on what was just seen":              {[]rest{{}}, true},
-		"on what was seen in time":           {[]rest{{age: tenSeconds}}, true},
-		"on what was seen too long ago":      {[]rest{{age: tenSeconds + 1}}, false},
+		"on what was seen in time":           {[]rest{{age: promised}}, true},
+		"on what was seen too long ago":      {[]rest{{age: promised + 1}}, false},
 		"on what no longer holds":            {[]rest{{err: errEdited}}, false},
 		"on two things that hold":            {[]rest{{}, {age: time.Second}}, true},
 		"on two things, the first of age":    {[]rest{{age: time.Minute}, {}}, false},
@@ -124,8 +124,8 @@ func TestTheBodyOfALateWriteIsNotSent(t *testing.T) {
 		pause time.Duration
 		sent  bool
 	}{
-		"at the last moment": {tenSeconds, true},
-		"a moment later":     {tenSeconds + 1, false},
+		"at the last moment": {promised, true},
+		"a moment later":     {promised + 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
@@ -147,7 +147,7 @@ func TestTheBodyOfALateWriteIsNotSent(t *testing.T) {
 func TestAWriteWithoutABodyIsNotSentLate(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := pausing(s, time.Now(), by(tenSeconds+1))
+	clients := pausing(s, time.Now(), by(promised+1))
 	_, err := clients.Scheduler.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: awssdk.String("agd.x.80")})
 	g.Expect(err).To(MatchError(aws.ErrLate))
 	g.Expect(s.Calls()).To(BeEmpty())
@@ -159,8 +159,8 @@ func TestAnAnswerThatIsTakenInLateIsNone(t *testing.T) {
 		pause time.Duration
 		taken bool
 	}{
-		"at the last moment": {tenSeconds, true},
-		"a moment later":     {tenSeconds + 1, false},
+		"at the last moment": {promised, true},
+		"a moment later":     {promised + 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -131,7 +131,7 @@ func TestFollowingCutsNothingOffThatTheOriginalAllows(t *testing.T) {
 					clone.entries = put(clone.entries, step.Entry, true)
 				}
 				for _, p := range packets {
-					if old, new := verdict(states[0], p), verdict(states[1], p); old == new {
+					if old := verdict(states[0], p); old == verdict(states[1], p) {
 						g.Expect(verdict(clone.entries, p)).To(Equal(old), "%v after %v, on the way from %v to %v, at last %v", p, step, clone.copies, next, wanted)
 					}
 				}

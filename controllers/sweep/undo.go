@@ -176,7 +176,8 @@ func (a *attempt) denies(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) (
 		if shared(acl, claim, rule) {
 			continue
 		}
-		now, until := a.clock.Now(), time.Time{}
+		now := a.clock.Now()
+		var until time.Time
 		if entry, there := nacl.At(acl.Entries, rule.Number); !there || !claimOf(claim, rule).Owns(entry) {
 			until = a.lackingUntil(rule, claim, now)
 		} else if lags, deleted := a.deleted(rule); deleted {

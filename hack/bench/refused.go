@@ -66,7 +66,7 @@ func countOneRefused(ctx context.Context, kube client.Client, name string, p pla
 		return nil, err
 	}
 	end := c.due.Add(refusedFor)
-	counts, err := c.until(ctx, func(v version) bool { return !c.due.Before(end) })
+	counts, err := c.until(ctx, func(version) bool { return !c.due.Before(end) })
 	if err != nil {
 		return nil, err
 	}

@@ -32,11 +32,11 @@ func main() {
 	flag.Parse()
 	o.args = strings.Fields(*args)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var err error
 	if o.only, err = regexp.Compile(*only); err == nil {
 		err = run(ctx, os.Stdout, o, flag.Args())
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
@@ -154,8 +154,8 @@ func report(out io.Writer, tallies []tally) error {
 	fmt.Fprintln(table, "\npackage\ttried\tkilled\tequivalent\tsurvived\tkilled of what is not equivalent")
 	for _, t := range tallies {
 		share := 100.0
-		if real := t.tried - t.equivalent; real > 0 {
-			share = 100 * float64(t.killed) / float64(real)
+		if counted := t.tried - t.equivalent; counted > 0 {
+			share = 100 * float64(t.killed) / float64(counted)
 		}
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%.1f %%\n", t.path, t.tried, t.killed, t.equivalent, t.left, share)
 	}

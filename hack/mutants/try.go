@@ -117,7 +117,7 @@ func (t *trial) tests(ctx context.Context) ([]*test, error) {
 		return nil, fmt.Errorf("listing the tests of %s: %w", t.ImportPath, err)
 	}
 	var tests []*test
-	for _, name := range strings.Fields(string(out)) {
+	for name := range strings.FieldsSeq(string(out)) {
 		if strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz") {
 			tests = append(tests, &test{name: name, reaches: map[int]bool{}})
 		}
@@ -135,7 +135,7 @@ func (t *trial) tests(ctx context.Context) ([]*test, error) {
 			if err != nil && !os.IsNotExist(err) {
 				return err
 			}
-			for _, line := range strings.Fields(string(text)) {
+			for line := range strings.FieldsSeq(string(text)) {
 				id, err := strconv.Atoi(line)
 				if err != nil {
 					return err

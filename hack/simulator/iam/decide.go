@@ -3,6 +3,7 @@
 package iam
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -13,9 +14,7 @@ type Keys map[string][]string
 // With gives the keys and a further one. A key without a value is as one that isn't there.
 func (k Keys) With(name string, values ...string) Keys {
 	all := make(Keys, len(k)+1)
-	for n, v := range k {
-		all[n] = v
-	}
+	maps.Copy(all, k)
 	if name = strings.ToLower(name); len(values) > 0 {
 		all[name] = values
 	} else {
