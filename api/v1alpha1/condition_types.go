@@ -99,6 +99,8 @@ const (
 	ReasonClusterNotFound = "ClusterNotFound"
 	// ReasonNoConnectedAgents: the cluster has no connected container instance in the subnet.
 	ReasonNoConnectedAgents = "NoConnectedAgents"
+	// ReasonAgentsDraining: every container instance in the subnet with a connected agent drains, so RunTask never fails with AGENT.
+	ReasonAgentsDraining = "AgentsDraining"
 	// ReasonTooManyAgents: the subnet has more container instances than a run can count.
 	ReasonTooManyAgents = "TooManyAgents"
 	// ReasonNetworkACLManaged: AWS FIS or Firewall Manager manages the network ACL.

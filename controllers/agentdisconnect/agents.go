@@ -26,9 +26,12 @@ func (r *Reconciler) pollAgents(ctx context.Context, s *scope, clusterARN string
 	if err != nil {
 		return err
 	}
-	latest := poll{at: s.now, connected: make(map[string]bool, len(agents)), providers: map[string]bool{}}
+	latest := poll{at: s.now, connected: make(map[string]bool, len(agents)), draining: map[string]bool{}, providers: map[string]bool{}}
 	for arn, agent := range agents {
 		latest.connected[arn] = agent.Connected
+		if agent.Draining {
+			latest.draining[arn] = true
+		}
 		if agent.CapacityProvider != "" {
 			latest.providers[agent.CapacityProvider] = true
 		}

@@ -120,6 +120,7 @@ func entryOf(line v1alpha1.Rule) entryKey { return entryKey{line.NetworkACLID, l
 type poll struct {
 	at        time.Time
 	connected map[string]bool
+	draining  map[string]bool
 	providers map[string]bool
 }
 

@@ -323,7 +323,11 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 	if n := t.cluster.ExternalTasks; n > 0 {
 		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
 	}
-	if telemetryAlone(s.obj.Spec.Sessions) {
+	telemetryAlone := telemetryAlone(s.obj.Spec.Sessions)
+	if draining := s.seen.draining(t.instances); !telemetryAlone && len(draining) > 0 {
+		notes = append(notes, drainingNote(draining, len(t.instances)))
+	}
+	if telemetryAlone {
 		notes = append(notes, telemetryNote)
 	}
 	if without := s.withoutTelemetry(t.instances); len(without) > 0 {

@@ -103,7 +103,7 @@ func (r *Reconciler) counted(s *scope, t *target) ([]v1alpha1.ContainerInstance,
 	if !connectedNow {
 		return nil, r.noneConnected(s, t)
 	}
-	return instances, nil
+	return instances, admitDraining(s, t)
 }
 
 func (r *Reconciler) noneConnected(s *scope, t *target) *problem {

@@ -29,6 +29,8 @@ const (
 // Agent is what ECS says of a registered container instance.
 type Agent struct {
 	Connected bool
+	// Draining: the instance has the status DRAINING, so RunTask doesn't place tasks on it.
+	Draining bool
 	// CapacityProvider is the name of the one that the instance came from; empty: none.
 	CapacityProvider string
 	// InstanceID is the id in EC2 (i-…), or of an external instance that in Systems Manager (mi-…).
@@ -116,6 +118,7 @@ func PollAgents(ctx context.Context, client aws.ECS, cluster string, arns []stri
 		if status := awssdk.ToString(instance.Status); status != "INACTIVE" && status != "DEREGISTERING" {
 			agents[awssdk.ToString(instance.ContainerInstanceArn)] = Agent{
 				Connected:        instance.AgentConnected,
+				Draining:         status == "DRAINING",
 				CapacityProvider: awssdk.ToString(instance.CapacityProviderName),
 				InstanceID:       awssdk.ToString(instance.Ec2InstanceId),
 			}

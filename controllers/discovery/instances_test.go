@@ -118,7 +118,7 @@ func TestPollAgentsLeavesOutWhoIsNoLongerRegistered(t *testing.T) {
 	g.Expect(agents).To(Equal(map[string]discovery.Agent{first: agent}))
 
 	for status, want := range map[string]map[string]discovery.Agent{
-		"DRAINING": {first: agent}, "INACTIVE": {}, "DEREGISTERING": {},
+		"DRAINING": {first: {Connected: true, Draining: true, InstanceID: agent.InstanceID}}, "INACTIVE": {}, "DEREGISTERING": {},
 	} {
 		s.Region().SetContainerInstanceStatus(first, status)
 		agents, err = discovery.PollAgents(t.Context(), clients.ECS, clusterARN, []string{first})
