@@ -5,7 +5,6 @@ package agentdisconnect
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -292,49 +291,4 @@ func (r *Reconciler) setUp(s *scope, t *target) (setup, error) {
 		err = admitRules(s, t, plan.Create)
 	}
 	return setup{mode: mode, reason: reason, rules: plan.Create}, s.explainQuota(err)
-}
-
-// notes says what is worth knowing of a target that nothing stands against.
-func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, error) {
-	if t.cluster.ARN == "" {
-		return nil, nil // nothing is known of it
-	}
-	var notes []string
-	var managed []string
-	var shared string
-	err := together(
-		func() (err error) {
-			managed, err = s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
-				return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
-			})
-			return
-		},
-		func() (err error) { shared, err = r.sharedNote(ctx, s, t); return },
-	)
-	if shared != "" {
-		notes = append(notes, shared)
-	}
-	if len(managed) > 0 {
-		notes = append(notes, fmt.Sprintf("the target has ECS Managed Instances (capacity provider %s): ECS may repair or replace an instance whose agent is disconnected", list(managed)))
-	}
-	if n := t.cluster.FargateTasks; n > 0 {
-		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on Fargate: those have no agent in the subnet, and don't count")
-	}
-	if n := t.cluster.ExternalTasks; n > 0 {
-		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
-	}
-	telemetryAlone := telemetryAlone(s.obj.Spec.Sessions)
-	if draining := s.seen.draining(t.instances); !telemetryAlone && len(draining) > 0 {
-		notes = append(notes, drainingNote(draining, len(t.instances)))
-	}
-	if telemetryAlone {
-		notes = append(notes, telemetryNote)
-	}
-	if without := s.withoutTelemetry(t.instances); len(without) > 0 {
-		notes = append(notes, noTelemetryNote(without))
-	}
-	if mismatch := s.mismatch(); mismatch != "" {
-		notes = append(notes, mismatch)
-	}
-	return notes, err
 }

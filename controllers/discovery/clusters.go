@@ -38,6 +38,8 @@ type Cluster struct {
 	// FargateTasks and ExternalTasks count the tasks that run or are about to, on Fargate and on external instances. No
 	// agent in a subnet has to do with them.
 	FargateTasks, ExternalTasks int
+	// DefaultProviders are the capacity providers of the cluster's default strategy, in its order; nil: there is none.
+	DefaultProviders []string
 }
 
 // ClusterNotFoundError says that a cluster doesn't exist where it was looked for, or is no longer active.
@@ -71,10 +73,15 @@ func DescribeCluster(ctx context.Context, client aws.ECS, cluster string) (Clust
 	if status := awssdk.ToString(found.Status); status != "ACTIVE" {
 		return Cluster{}, &ClusterNotFoundError{Cluster: cluster, Status: status}
 	}
+	var providers []string
+	for _, item := range found.DefaultCapacityProviderStrategy {
+		providers = append(providers, awssdk.ToString(item.CapacityProvider))
+	}
 	return Cluster{
-		ARN:           awssdk.ToString(found.ClusterArn),
-		FargateTasks:  tasks(found.Statistics, "Fargate"),
-		ExternalTasks: tasks(found.Statistics, "External"),
+		ARN:              awssdk.ToString(found.ClusterArn),
+		FargateTasks:     tasks(found.Statistics, "Fargate"),
+		ExternalTasks:    tasks(found.Statistics, "External"),
+		DefaultProviders: providers,
 	}, nil
 }
 

@@ -100,3 +100,27 @@ func (r *Region) AddClusterCapacityProviders(cluster string, names ...string) er
 		return nil
 	})
 }
+
+// StrategyItem is a capacity provider in a strategy, with its share of the tasks.
+type StrategyItem struct {
+	Provider     string
+	Weight, Base int
+}
+
+// SetDefaultStrategy gives a cluster a default capacity provider strategy, of providers that it may use; empty: none.
+func (r *Region) SetDefaultStrategy(cluster string, items ...StrategyItem) error {
+	return r.change(func(s *state) error {
+		c, err := View{r, s}.ActiveCluster(cluster)
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			if !slices.Contains(c.CapacityProviders, item.Provider) {
+				return fmt.Errorf("cluster %s has no capacity provider %q", cluster, item.Provider)
+			}
+		}
+		c.DefaultStrategy = slices.Clone(items)
+		s.clusters.put(c.Name, c)
+		return nil
+	})
+}

@@ -56,7 +56,9 @@ type Cluster struct {
 	Status string
 	// CapacityProviders are the names of those that the cluster may use.
 	CapacityProviders []string
-	Tags              map[string]string
+	// DefaultStrategy is what RunTask without a launch type goes by; empty: none.
+	DefaultStrategy []StrategyItem
+	Tags            map[string]string
 }
 
 // ContainerInstance is an EC2 instance that an ECS agent registered with a cluster, or an external one.

@@ -64,7 +64,8 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 		errs = append(errs, r.AddCapacityProvider(p.provider(r)))
 	}
 	for _, c := range w.Clusters {
-		errs = append(errs, r.AddClusterCapacityProviders(c.Name, c.CapacityProviders...), r.SetFargateTasks(c.Name, c.FargateTasks))
+		errs = append(errs, r.AddClusterCapacityProviders(c.Name, c.CapacityProviders...), r.SetFargateTasks(c.Name, c.FargateTasks),
+			r.SetDefaultStrategy(c.Name, c.strategy()...))
 		for _, ci := range c.ContainerInstances {
 			_, err := r.AddContainerInstance(c.Name, ci.ID, region.ContainerInstance{
 				EC2InstanceID: ci.EC2InstanceID, External: ci.External, CapacityProvider: ci.CapacityProvider, SubnetID: ci.Subnet, InstanceType: ci.InstanceType, AgentVersion: ci.AgentVersion,
@@ -131,4 +132,12 @@ func (d TaskDefinition) definition() region.TaskDefinition {
 			"compatibilities": []any{"EXTERNAL", "EC2"}, "requiresCompatibilities": []any{"EC2"},
 		},
 	}
+}
+
+func (c Cluster) strategy() []region.StrategyItem {
+	var items []region.StrategyItem
+	for _, item := range c.DefaultCapacityProviderStrategy {
+		items = append(items, region.StrategyItem{Provider: item.CapacityProvider, Weight: item.Weight, Base: item.Base})
+	}
+	return items
 }

@@ -20,6 +20,9 @@ func (w *World) checkECS(c *checker) {
 		for j, name := range cl.CapacityProviders {
 			c.known(fmt.Sprintf("%s.capacityProviders[%d]", at, j), "capacity provider", name, "capacityProviders")
 		}
+		for j, item := range cl.DefaultCapacityProviderStrategy {
+			w.checkStrategyItem(c, fmt.Sprintf("%s.defaultCapacityProviderStrategy[%d]", at, j), cl, item)
+		}
 		if cl.FargateTasks < 0 {
 			c.add(at+".fargateTasks", "%d; write 0 or more", cl.FargateTasks)
 		}
@@ -38,6 +41,18 @@ func (w *World) checkECS(c *checker) {
 		if d.CPU < 0 || d.Memory < 4 {
 			c.add(at, "cpu %d and memory %d; write CPU units and at least 4 MiB", d.CPU, d.Memory)
 		}
+	}
+}
+
+func (w *World) checkStrategyItem(c *checker, at string, of Cluster, item StrategyItem) {
+	managed := slices.ContainsFunc(w.CapacityProviders, func(p CapacityProvider) bool {
+		return p.Name == item.CapacityProvider && p.ManagedInstances != nil && p.ManagedInstances.Cluster == of.Name
+	})
+	if !managed && !slices.Contains(of.CapacityProviders, item.CapacityProvider) {
+		c.add(at+".capacityProvider", "the cluster may not use %q; add it to the cluster's capacityProviders", item.CapacityProvider)
+	}
+	if item.Weight < 0 || item.Weight > 1000 || item.Base < 0 || item.Base > 100000 {
+		c.add(at, "weight %d and base %d; write a weight of 0 to 1000 and a base of 0 to 100000", item.Weight, item.Base)
 	}
 }
 

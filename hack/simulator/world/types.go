@@ -177,9 +177,18 @@ type Cluster struct {
 	ContainerInstances []ContainerInstance `json:"containerInstances,omitempty"`
 	// CapacityProviders are the names of those that the cluster may use, beside those of Managed Instances that name it.
 	CapacityProviders []string `json:"capacityProviders,omitempty"`
+	// DefaultCapacityProviderStrategy names providers that the cluster may use; unset: RunTask goes by the launch type.
+	DefaultCapacityProviderStrategy []StrategyItem `json:"defaultCapacityProviderStrategy,omitempty"`
 	// FargateTasks is how many tasks run on Fargate.
 	FargateTasks int               `json:"fargateTasks,omitempty"`
 	Tags         map[string]string `json:"tags,omitempty"`
+}
+
+// StrategyItem is a capacity provider in a strategy.
+type StrategyItem struct {
+	CapacityProvider string `json:"capacityProvider"`
+	Weight           int    `json:"weight,omitempty"`
+	Base             int    `json:"base,omitempty"`
 }
 
 // CapacityProvider is one of the two kinds.

@@ -11,24 +11,33 @@ import (
 )
 
 type clusterJSON struct {
-	ARN        string      `json:"clusterArn"`
-	Name       string      `json:"clusterName"`
-	Status     string      `json:"status"`
-	Instances  int         `json:"registeredContainerInstancesCount"`
-	Running    int         `json:"runningTasksCount"`
-	Pending    int         `json:"pendingTasksCount"`
-	Services   int         `json:"activeServicesCount"`
-	Statistics []statistic `json:"statistics"`
-	Tags       []keyValue  `json:"tags"`
-	Settings   []any       `json:"settings"`
-	Providers  []string    `json:"capacityProviders"`
-	Strategy   []any       `json:"defaultCapacityProviderStrategy"`
+	ARN        string         `json:"clusterArn"`
+	Name       string         `json:"clusterName"`
+	Status     string         `json:"status"`
+	Instances  int            `json:"registeredContainerInstancesCount"`
+	Running    int            `json:"runningTasksCount"`
+	Pending    int            `json:"pendingTasksCount"`
+	Services   int            `json:"activeServicesCount"`
+	Statistics []statistic    `json:"statistics"`
+	Tags       []keyValue     `json:"tags"`
+	Settings   []any          `json:"settings"`
+	Providers  []string       `json:"capacityProviders"`
+	Strategy   []strategyItem `json:"defaultCapacityProviderStrategy"`
+}
+
+type strategyItem struct {
+	Provider string `json:"capacityProvider"`
+	Weight   int    `json:"weight"`
+	Base     int    `json:"base"`
 }
 
 func toCluster(v region.View, c region.Cluster, include []string) clusterJSON {
 	out := clusterJSON{
 		ARN: c.ARN, Name: c.Name, Status: c.Status, Instances: len(v.ContainerInstances(c.ARN)),
-		Statistics: []statistic{}, Tags: []keyValue{}, Settings: []any{}, Providers: nonNil(c.CapacityProviders), Strategy: []any{},
+		Statistics: []statistic{}, Tags: []keyValue{}, Settings: []any{}, Providers: nonNil(c.CapacityProviders), Strategy: []strategyItem{},
+	}
+	for _, item := range c.DefaultStrategy {
+		out.Strategy = append(out.Strategy, strategyItem{item.Provider, item.Weight, item.Base})
 	}
 	out.Running, out.Pending = v.TaskCounts(func(t region.Task) bool { return t.ClusterARN == c.ARN })
 	if slices.Contains(include, "TAGS") {

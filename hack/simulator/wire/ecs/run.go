@@ -109,6 +109,9 @@ func launchable(req *operation.Request, in runInput) error {
 		}
 		return invalid("The specified capacity provider was not found.")
 	}
+	if c, err := req.View().ActiveCluster(in.Cluster); in.LaunchType == "" && err == nil && len(c.DefaultStrategy) > 0 {
+		return invalid("The simulator starts no tasks by a capacity provider strategy: name the launch type EC2.")
+	}
 	switch in.LaunchType {
 	case "", "EC2":
 		return nil

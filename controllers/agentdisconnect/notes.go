@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"fmt"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+)
+
+// notes are what is worth knowing of a target that nothing stands against.
+func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, error) {
+	if t.cluster.ARN == "" {
+		return nil, nil // nothing is known of it
+	}
+	var notes []string
+	telemetryAlone := telemetryAlone(s.obj.Spec.Sessions)
+	var managed []string
+	var shared string
+	err := together(
+		func() (err error) {
+			managed, err = s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
+				return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
+			})
+			return
+		},
+		func() (err error) { shared, err = r.sharedNote(ctx, s, t); return },
+	)
+	if shared != "" {
+		notes = append(notes, shared)
+	}
+	if len(managed) > 0 {
+		notes = append(notes, fmt.Sprintf("the target has ECS Managed Instances (capacity provider %s): ECS may repair or replace an instance whose agent is disconnected", list(managed)))
+	}
+	if providers := t.cluster.DefaultProviders; !telemetryAlone && len(providers) > 0 {
+		notes = append(notes, strategyNote(providers))
+	}
+	if n := t.cluster.FargateTasks; n > 0 {
+		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on Fargate: those have no agent in the subnet, and don't count")
+	}
+	if n := t.cluster.ExternalTasks; n > 0 {
+		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
+	}
+	if draining := s.seen.draining(t.instances); !telemetryAlone && len(draining) > 0 {
+		notes = append(notes, drainingNote(draining, len(t.instances)))
+	}
+	if telemetryAlone {
+		notes = append(notes, telemetryNote)
+	}
+	if without := s.withoutTelemetry(t.instances); len(without) > 0 {
+		notes = append(notes, noTelemetryNote(without))
+	}
+	if mismatch := s.mismatch(); mismatch != "" {
+		notes = append(notes, mismatch)
+	}
+	return notes, err
+}
+
+// strategyNote is what to know of a cluster in which RunTask without a launch type doesn't fail with AGENT.
+func strategyNote(providers []string) string {
+	return fmt.Sprintf("the cluster has a default capacity provider strategy (%s): RunTask without a launch type goes by it, and the failure appears as the stopped task's reason instead of AGENT. To have RunTask fail with AGENT, call it with launch type EC2", list(providers))
+}
