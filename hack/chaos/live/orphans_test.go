@@ -99,8 +99,7 @@ func (st *stage) testFinalizers(t *testing.T) {
 	t.Logf("restored %.1f s after the next manager was started", time.Since(begun).Seconds())
 }
 
-// The manager can't do its work without the CRD: it ends after two minutes, and is started again. What is past its time goes
-// at each start.
+// Without the CRD the manager is not ready, and waits for it. What is past its time goes at its start all the same.
 func (st *stage) testCRD(t *testing.T) {
 	g, ctx := NewWithT(t), t.Context()
 	first := st.manager(t, g)
@@ -120,7 +119,7 @@ func (st *stage) testCRD(t *testing.T) {
 	g.Expect(st.dateBack(g)).To(BeNumerically(">=", len(objects)))
 
 	begun := time.Now()
-	next, err := st.AddManager(ctx)
+	next, err := st.LaunchManager(ctx)
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = next.Kill() })
 	g.Expect(st.untilRestored(ctx)).To(Succeed(), "the end of its log:\n%s", strings.Join(next.LogTail(10), "\n"))

@@ -256,7 +256,7 @@ func TestRunTaskResourcesAndTokens(t *testing.T) {
 
 func TestTaskLife(t *testing.T) {
 	clock := clocktesting.NewFakeClock(time.Now())
-	s, g := start(t, func(o *Options) { o.Clock = clock })
+	s, g := start(t, func(o *Options) { o.Clock, o.Scale = clock, 1 })
 	client := ecsClient(s)
 	started, err := client.StartTask(t.Context(), &ecs.StartTaskInput{
 		Cluster: aws.String("demo"), TaskDefinition: aws.String("demo:1"), ContainerInstances: []string{dedicated1, instances + "00"},
