@@ -57,7 +57,7 @@ var _ = Describe("The status", func() {
 		Entry("the number of the default entry", fields{"rules": []any{ledgerLine(32766)}},
 			"status.rules[0].ruleNumber: Invalid value: 32767: rules[0].ruleNumber in body should be less than or equal to 32766"),
 		Entry("a rule in another state", fields{"rules": []any{fields{"networkACLID": "acl-0a1b2c3d", "ruleNumber": 80, "cidr": "192.0.2.10/32", "state": "Gone"}}},
-			`status.rules[0].state: Unsupported value: "Gone": supported values: "Creating", "Installed", "Deleting"`),
+			`status.rules[0].state: Unsupported value: "Gone": supported values: "Creating", "Installed", "Deleting", "Released"`),
 		Entry("half a target", fields{"target": fields{"region": "ap-northeast-1"}},
 			"status.target.accountID: Required value", "status.target.clusterARN: Required value", "status.target.vpcID: Required value"),
 		Entry("a run's id of nothing", fields{"runID": ""}, `status.runID: Invalid value: "": runID in body should be at least 1 chars long`),

@@ -26,6 +26,8 @@ var (
 	environment = &envtest.Environment{
 		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
 		ErrorIfCRDPathMissing: true,
+		// What would never come is bounded, not what a busy machine takes.
+		ControlPlaneStartTimeout: 5 * time.Minute, ControlPlaneStopTimeout: 5 * time.Minute,
 	}
 	restConfig *rest.Config
 	kube       client.Client
