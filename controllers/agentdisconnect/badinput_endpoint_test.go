@@ -52,7 +52,7 @@ func (w *world) renameFirst(acs string) {
 }
 
 func unresolved(host, why string) string {
-	return fmt.Sprintf("%s has no address to deny (%s): check the name, and the DNS server that the manager asks (--dns-server)", host, why)
+	return fmt.Sprintf("%s has no address to deny (%s; asked of DNS server "+theResolver+"): check the name, and the DNS server that the manager asks (--dns-server)", host, why)
 }
 
 func invalid(endpoint string, session v1alpha1.Session, why string) string {
@@ -68,7 +68,7 @@ var _ = DescribeTable("An endpoint that can't be denied", func(ctx context.Conte
 	}),
 	Entry("a host that the DNS server fails for", badInput{
 		cause:  func(w *world) { w.sim.DNS().SetFailing(tcsHost, true) },
-		reason: v1alpha1.ReasonHostNotResolved, message: unresolved(tcsHost, "the DNS server fails"),
+		reason: v1alpha1.ReasonHostNotResolved, message: unresolved(tcsHost, "A: the DNS server fails"),
 		mend: func(w *world) { w.sim.DNS().SetFailing(tcsHost, false) },
 	}),
 	Entry("a host that leads to no network address", badInput{
@@ -149,7 +149,7 @@ var _ = Describe("A DNS server that says nothing", func() {
 		w.restart()
 		obj := w.create(ctx)
 		w.run(ctx, time.Second, obj) // takes as long as a lookup may
-		badInput{reason: v1alpha1.ReasonHostNotResolved, message: unresolved(acsHost, "the DNS server does not answer")}.expect(ctx, w, obj)
+		badInput{reason: v1alpha1.ReasonHostNotResolved, message: unresolved(acsHost, "A: the DNS server does not answer")}.expect(ctx, w, obj)
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionEndpointsDiscovered).Status).To(Equal(metav1.ConditionFalse))
 
 		w.options.DNSServer = w.sim.DNSAddr()

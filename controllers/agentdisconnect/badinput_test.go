@@ -47,6 +47,7 @@ func (b badInput) check(ctx context.Context) {
 			b.simulator(o)
 		}
 	})
+	b.message = strings.ReplaceAll(b.message, theResolver, w.options.DNSServer)
 	if b.cause != nil {
 		b.cause(w)
 	}
@@ -84,9 +85,13 @@ func (b badInput) check(ctx context.Context) {
 	w.discard(ctx, obj)
 }
 
+// theResolver stands in a message for the DNS server of the world.
+const theResolver = "(the world's)"
+
 // expect holds the world and the status against what bad input may do: nothing, and say why.
 func (b badInput) expect(ctx context.Context, w *world, obj *v1alpha1.AgentDisconnect) {
 	GinkgoHelper()
+	b.message = strings.ReplaceAll(b.message, theResolver, w.options.DNSServer)
 	seen := w.get(ctx, obj)
 	Expect(w.attempts()).To(BeEmpty())
 	w.expectRestored()

@@ -196,7 +196,7 @@ func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *s
 	now := r.clock.Now()
 	mode, _ := ModeAt(obj, now)
 	s := &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj), options: r.options, resolver: r.resolver.String()}
-	s.proof = &proof{reader: r.reader, clock: r.clock, name: client.ObjectKeyFromObject(obj)}
+	s.proof = &proof{reader: r.reader, clock: r.clock, name: client.ObjectKeyFromObject(obj), creates: func() bool { return s.mode == ModeActive }}
 	s.proof.renew(s.stored, asked)
 	return s
 }

@@ -3,6 +3,9 @@
 package agentdisconnect
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -18,6 +21,26 @@ func admitRules(s *scope, t *target, rules []v1alpha1.Rule) error {
 	}
 	return refuse(v1alpha1.ReasonAlreadyDenied, "network ACL %s already denies all %s (%s), so that no rule would be the run's, and agents would be disconnected without it: remove what denies them, or choose another subnet",
 		t.acl.ID, describeEndpoints(s.status().Endpoints), denyingEntries(t.acl.Entries, s.desired()))
+}
+
+// explainDenied gives what stands behind a refusal of admitRules: the rules of another run, for which this one waits in its
+// turn, or what keeps the network ACL from being copied. Else the refusal stays.
+func (r *Reconciler) explainDenied(ctx context.Context, s *scope, t *target, mode v1alpha1.NetworkACLMode, refusal error) error {
+	if _, held := r.free(ctx, s, claimOf(s, t)); held != nil {
+		return nil // said when it is its turn
+	}
+	if mode == v1alpha1.NetworkACLModeClone {
+		return cmp.Or(s.checkOriginal(t.acl), refusal)
+	}
+	return refusal
+}
+
+// withoutAlreadyDenied gives the errors that were joined without the refusal of admitRules.
+func withoutAlreadyDenied(trouble error) error {
+	if trouble == nil {
+		return nil
+	}
+	return errors.Join(slices.DeleteFunc(flatten(trouble), func(err error) bool { return explain(err).reason == v1alpha1.ReasonAlreadyDenied })...)
 }
 
 // denyingEntries names the entries that deny destinations, the first few.

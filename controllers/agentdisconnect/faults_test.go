@@ -70,7 +70,7 @@ func internalError(service string) string {
 }
 
 func throttled(service string) string {
-	return map[string]string{"ec2": "RequestLimitExceeded", "ecs": "ThrottlingException", "sts": "Throttling"}[service]
+	return map[string]string{"ec2": "RequestLimitExceeded", "ecs": "ThrottlingException", "sts": "Throttling", "servicequotas": "TooManyRequestsException"}[service]
 }
 
 // afflict lets the occurrence, and the calls after it where the ailment lasts, go wrong.

@@ -71,6 +71,9 @@ func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble e
 	if agents := plan.Agents; held == nil && agents != nil && *agents.Total > 0 && *agents.Connected == 0 {
 		held = r.noneConnected(s, t) // of a run that is on they would be its work
 	}
+	if held != nil {
+		trouble = withoutAlreadyDenied(trouble) // by the rules of the run that holds the network ACL
+	}
 	trouble = errors.Join(trouble, held, admitDraining(s, t))
 	notes, err := r.notes(ctx, s, t)
 	trouble = errors.Join(trouble, err)

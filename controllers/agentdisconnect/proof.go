@@ -19,12 +19,15 @@ import (
 // is sent on one older than aws.CallTimeout, which is less than the 15 seconds of the leader's lease.
 const proofFor = 4 * time.Second
 
-// proof is what every write to AWS in a pass rests on: that what is guarded of the object is as the pass knows it. A process that was stopped
+// proof is what every write to AWS in a pass rests on: that what is guarded of the object is as the pass knows it. A process that
+// was stopped
 // in mid-pass finds out by it whether another manager went on with the object meanwhile.
 type proof struct {
 	reader client.Reader
 	clock  clock.PassiveClock
 	name   types.NamespacedName
+	// creates reports whether the pass may create rules: it does not once the spec was changed, as by a suspension.
+	creates func() bool
 
 	mu sync.Mutex
 	// known is the object as the pass knows it. It is never changed.
@@ -54,6 +57,9 @@ func (p *proof) confirm(ctx context.Context) (time.Time, error) {
 	}
 	if err := compareGuarded(p.known, latest); err != nil {
 		return time.Time{}, err
+	}
+	if p.creates() && p.known.Generation != latest.Generation {
+		return time.Time{}, errChanged
 	}
 	p.at = now
 	return now, nil

@@ -60,7 +60,7 @@ func (s *scope) notYet() error {
 // heldUp are the reasons that another run on the network ACL gives rise to: then that is what this one waits for.
 var heldUp = []string{
 	v1alpha1.ReasonNetworkACLTemporary, v1alpha1.ReasonNoConnectedAgents, v1alpha1.ReasonNoRoom, v1alpha1.ReasonQuotaExceeded,
-	v1alpha1.ReasonTagsFull, v1alpha1.ReasonAlreadyDenied,
+	v1alpha1.ReasonTagsFull,
 }
 
 // makeReady finds out all that a start needs. No agents that count, without an error: a second poll is still due.
@@ -73,7 +73,11 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 		s.seen.notes, err = r.notes(ctx, s, t)
 	}
 	if err == nil {
-		_, err = r.setUp(s, t)
+		s.seen.originalReads.observe(t.acl, s.now)
+		var how setup
+		if how, err = r.setUp(s, t); err != nil && explain(err).reason == v1alpha1.ReasonAlreadyDenied {
+			err = r.explainDenied(ctx, s, t, how.mode, err)
+		}
 	}
 	if err == nil {
 		counted, err = r.counted(s, t)
