@@ -29,7 +29,7 @@ func twoAccounts(o *sim.Options) {
 	o.World.AccessKeys = append(o.World.Keys(), simworld.AccessKey{ID: strangersKey, Secret: "secret", Account: "210987654321"})
 }
 
-// overdue says what of a run of a minute isn't over soon after its time; empty: nothing. Its tags may stay as long as a line
+// overdue says what of a run of a minute is not over soon after its time; empty: nothing. Its tags stay no longer than a line
 // of the ledger does.
 func (w *world) overdue(ctx context.Context, obj *v1alpha1.AgentDisconnect, soon time.Duration) string {
 	seen := w.get(ctx, obj)
@@ -44,8 +44,8 @@ func (w *world) overdue(ctx context.Context, obj *v1alpha1.AgentDisconnect, soon
 	if ok, _ := Equal(untagged(w.before)).Match(untagged(w.entries())); !ok {
 		return fmt.Sprintf("rules are left %s after the expiration: %v", soon, w.denies(aclID))
 	}
-	if lines, tags := w.get(ctx, obj).Status.Rules, w.tagsOf(obj); len(lines) > 0 && len(tags) == 0 {
-		return fmt.Sprintf("the tags are gone, and these lines are not: %v", lines)
+	if lines, tags := w.get(ctx, obj).Status.Rules, w.tagsOf(obj); len(lines) == 0 && len(tags) > 0 {
+		return fmt.Sprintf("the ledger has no line, and the tags are still there: %v", tags)
 	}
 	return ""
 }
