@@ -22,6 +22,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
 // audit holds what the manager does against what it promises, at the moment when it does it. Strangers edit the Region
@@ -47,8 +48,8 @@ type audit struct {
 // AWS is asked for it, in a run that has begun, has a finalizer and isn't over; what is deleted is what the manager itself
 // made, and has not given up; the tags claim no more than the ledger; entries that are no denies are copied to clones alone, and
 // subnets moved to those and back; denies act on subnets that consent, and on no address that callers or the clean-up need.
-func audited(ctx context.Context) (*world, *audit) {
-	w := newWorld(ctx)
+func audited(ctx context.Context, change ...func(*sim.Options)) (*world, *audit) {
+	w := newWorld(ctx, change...)
 	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.boot()
 	a := &audit{world: w, made: map[string]acl.Entry{}, clones: map[string]madeClone{}, claims: map[string][]nacl.Claim{}}

@@ -33,6 +33,10 @@ func (c *cloneRun) play(ctx context.Context, late time.Duration) (shortfall stri
 	obj := w.create(ctx, shared, within(time.Minute))
 	w.run(ctx, 40*time.Second, obj)
 	seen := w.get(ctx, obj)
+	for waited := time.Duration(0); seen.Status.StartTime == nil && waited < 4*longestWait; waited += soon { // refused a few times
+		w.run(ctx, soon, obj)
+		seen = w.get(ctx, obj)
+	}
 	if seen.Status.StartTime == nil {
 		return "the run never began: " + describe(seen)
 	}
@@ -64,6 +68,9 @@ func (c *cloneRun) play(ctx context.Context, late time.Duration) (shortfall stri
 
 // soon is how late a run's end may be after a manager was replaced that died in it: a few passes.
 const soon = 10 * time.Second
+
+// longestWait is how long a run that is refused is left alone at most.
+const longestWait = 2 * time.Minute
 
 var _ = Describe("A manager that dies in a run on a clone", func() {
 	for _, deleting := range []bool{false, true} {

@@ -16,6 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
 // expectOnly holds the denies of the network ACL against the one that a third party made.
@@ -197,8 +198,8 @@ var _ = Describe("A network ACL that was deleted, where AWS denies what is asked
 })
 
 var _ = Describe("A clone whose tags a third party removed", func() {
-	stripped := func(ctx context.Context) (*world, *v1alpha1.AgentDisconnect, region.ACL) {
-		w, _ := audited(ctx)
+	stripped := func(ctx context.Context, change ...func(*sim.Options)) (*world, *v1alpha1.AgentDisconnect, region.ACL) {
+		w, _ := audited(ctx, change...)
 		obj := w.blocking(ctx, cloning)
 		clone := w.cloneOf(ctx, obj)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", MissingTag: nacl.TagClone, Denied: true})
@@ -207,7 +208,7 @@ var _ = Describe("A clone whose tags a third party removed", func() {
 	}
 
 	It("gets its tag back before it is deleted, where the policy allows that", func(ctx context.Context) {
-		w, obj, _ := stripped(ctx)
+		w, obj, _ := stripped(ctx, mayEverything)
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
 		w.run(ctx, 30*time.Second, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue())
