@@ -5,6 +5,7 @@ package agentdisconnect_test
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -171,14 +172,14 @@ var _ = Describe("A run that does not start in time", func() {
 		deadline := w.clock.Now().Add(20 * time.Second)
 		polled := w.clock.Now().Add(w.options.AgentPollInterval)
 		obj = w.create(ctx, startingBefore(deadline))
-		reads := 0
+		var reads atomic.Int32 // some of them are made side by side
 		w.sim.Faults().After("ec2:DescribeNetworkAcls", func(call.Call) {
-			if reads++; !w.clock.Now().Before(polled) && w.clock.Now().Before(deadline) && reads > 2 {
+			if n := reads.Add(1); !w.clock.Now().Before(polled) && w.clock.Now().Before(deadline) && n > 2 {
 				w.clock.SetTime(deadline) // the last read of all before the start
 			}
 		})
 		w.run(ctx, time.Minute, obj)
-		Expect(reads).To(BeNumerically(">", 2))
+		Expect(reads.Load()).To(BeNumerically(">", 2))
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.AbortStartDeadlineExceeded), describe(w.get(ctx, obj)))
 		Expect(w.get(ctx, obj).Finalizers).To(BeEmpty())
 		Expect(w.attempts()).To(BeEmpty())
