@@ -17,7 +17,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// The priorities of objects in the work queue. Whoever creates objects that can't begin must not delay the end of a run.
+// The priorities of objects in the work queue. Objects that can't begin must not delay the end of a run.
 const (
 	// PriorityEnding: the run is over or the object is being deleted, and something of the run may be left in AWS.
 	PriorityEnding = 100

@@ -25,7 +25,7 @@ type pendingLook struct {
 }
 
 // lookAgain lists the runs once more, before the first write to AWS. Both managers look after they have stored their start, so
-// at least one of them sees the other. Whoever sees another run steps back, also the older one: the other may have looked
+// at least one of them sees the other. A run that sees another steps back, also the older one: the other may have looked
 // before this run was stored, and be writing by now.
 func (r *Reconciler) lookAgain(ctx context.Context, s *scope) error {
 	look := s.seen.pendingLook

@@ -21,7 +21,7 @@ type suspicion struct {
 	at    time.Time
 }
 
-// confirmed adds a read that showed something for the given reason, and says whether that makes it true.
+// confirmed adds a read that showed something for the given reason, and reports whether that makes it true.
 func (o *suspicion) confirmed(reason string, now time.Time) bool {
 	if reason != o.reason {
 		*o = suspicion{reason: reason, first: now}
