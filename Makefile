@@ -17,7 +17,7 @@ CRD := agentdisconnects.chaos.agentdisconnect.dev
 PKG ?= ./...
 ARGS ?=
 # What `make mutants` changes where PKG names no other packages: those whose tests take seconds.
-MUTATED := ./controllers/nacl ./controllers/discovery ./controllers/deadman ./controllers/aws ./controllers/sweep ./hack/simulator/acl
+MUTATED := ./controllers/networkacl ./controllers/discovery ./controllers/deadman ./controllers/aws ./controllers/sweep ./hack/simulator/acl
 # How long `make fuzz` gives each target.
 FUZZTIME ?= 30s
 
@@ -89,7 +89,7 @@ test: $(GOTESTSUM) $(GINKGO) ## Run all tests, with the race detector and in ran
 		status=$$?; echo "The slowest:"; $(GOTESTSUM) tool slowest --num 10 --jsonfile bin/tests.json; exit $$status
 
 .PHONY: fuzz
-fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controllers/nacl for some)
+fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controllers/networkacl for some)
 	@targets=$$(go test -list '^Fuzz' $(PKG)) || { echo "$$targets" >&2; exit 1; }; failed=; \
 	for at in $$(echo "$$targets" | awk '/^Fuzz/ { n[++k] = $$1 } /^ok/ { for (i = 1; i <= k; i++) print $$2 "=" n[i]; k = 0 }'); do \
 		echo "$$at"; \
@@ -98,7 +98,7 @@ fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controll
 	[ -z "$$failed" ] || { echo "Failed:$$failed; what failed is in testdata/fuzz of the package" >&2; exit 1; }
 
 .PHONY: mutants
-mutants: ## Change the code in small ways, and list what no test notices (PKG=./controllers/nacl SAMPLE=50 SEED=1; see docs/mutants.md)
+mutants: ## Change the code in small ways, and list what no test notices (PKG=./controllers/networkacl SAMPLE=50 SEED=1; see docs/mutants.md)
 	@$(WITH_ENVTEST) go run ./hack/mutants $(if $(SAMPLE),-sample=$(SAMPLE)) $(if $(SEED),-seed=$(SEED)) \
 		$(if $(filter ./...,$(PKG)),$(MUTATED),$(PKG))
 

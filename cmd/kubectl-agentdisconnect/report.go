@@ -10,7 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
 
@@ -49,7 +49,7 @@ func (r *report) list(found []sweep.Found) error {
 		r.say("Nothing of ours is here that the flags are about. They leave out %s.", plural(r.hidden, "other finding"))
 		return nil
 	case len(found) == 0:
-		r.say("Nothing of ours is here: no network ACL has a tag %s…%s.", nacl.TagDomain, map[bool]string{true: ", and there is no schedule of ours"}[r.unseen == nil])
+		r.say("Nothing of ours is here: no network ACL has a tag %s…%s.", networkacl.TagDomain, map[bool]string{true: ", and there is no schedule of ours"}[r.unseen == nil])
 		return nil
 	}
 	r.say("")
@@ -121,7 +121,7 @@ func (r *report) printJSON(found []sweep.Found, results []result) error {
 			entry.Rules = append(entry.Rules, rule.String())
 		}
 		for _, e := range f.Present {
-			entry.Present = append(entry.Present, nacl.Copy{Entry: e, Number: e.Number}.String())
+			entry.Present = append(entry.Present, networkacl.Copy{Entry: e, Number: e.Number}.String())
 		}
 		for _, s := range f.Schedules {
 			entry.Schedules = append(entry.Schedules, s.Group+"/"+s.Name)

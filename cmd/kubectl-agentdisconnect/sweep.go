@@ -11,12 +11,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
 
 // defaultWait is a little longer than reads have to lack an entry before it counts as gone.
-const defaultWait = nacl.AmbiguousFor + time.Minute
+const defaultWait = networkacl.AmbiguousFor + time.Minute
 
 const (
 	outputTable = "table"

@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
 
@@ -48,7 +48,7 @@ func intention(f sweep.Found) string {
 }
 
 // entries says which are deleted, and goes on to what follows.
-func entries(present []nacl.Entry) string {
+func entries(present []networkacl.Entry) string {
 	if len(present) == 0 {
 		return "its entries are gone; "
 	}

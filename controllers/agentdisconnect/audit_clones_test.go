@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -31,12 +31,12 @@ func (a *audit) cloning(c call.Call) {
 	tags := tagsIn(c, "TagSpecification.1.")
 	for _, obj := range a.runs() {
 		acl := obj.Status.NetworkACL
-		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[nacl.TagClone] != string(obj.UID) {
+		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[networkacl.TagClone] != string(obj.UID) {
 			continue
 		}
 		a.inTime(&obj, "a clone")
 		if acl.State != v1alpha1.CloneCreating || acl.LastAttemptTime == nil || c.Param("ClientToken") == "" ||
-			tags[nacl.TagOriginal] != acl.OriginalID || tags[nacl.TagSubnet] != obj.Spec.SubnetID {
+			tags[networkacl.TagOriginal] != acl.OriginalID || tags[networkacl.TagSubnet] != obj.Spec.SubnetID {
 			a.violation("a clone was asked for that is not as the status has it: %v", c.Params)
 		}
 		return
@@ -48,9 +48,9 @@ func (a *audit) cloning(c call.Call) {
 func (a *audit) cloned(c call.Call) {
 	tags := tagsIn(c, "TagSpecification.1.")
 	for _, found := range a.world.sim.Region().View(zero).NetworkACLs() {
-		if found.Tags[nacl.TagClone] == tags[nacl.TagClone] {
+		if found.Tags[networkacl.TagClone] == tags[networkacl.TagClone] {
 			a.mu.Lock()
-			a.clones[found.ID] = madeClone{tags[nacl.TagClone], tags[nacl.TagOriginal], tags[nacl.TagSubnet]}
+			a.clones[found.ID] = madeClone{tags[networkacl.TagClone], tags[networkacl.TagOriginal], tags[networkacl.TagSubnet]}
 			a.mu.Unlock()
 			a.note(found)
 		}
@@ -64,8 +64,8 @@ func copied(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
 		return false
 	}
 	for _, lines := range [][]string{acl.Baseline, acl.CarryOver} {
-		copies, _ := nacl.ParseCopies(lines)
-		if slices.ContainsFunc(copies, func(copied nacl.Copy) bool { return asksFor(c, copied.InClone()) }) {
+		copies, _ := networkacl.ParseCopies(lines)
+		if slices.ContainsFunc(copies, func(copied networkacl.Copy) bool { return asksFor(c, copied.InClone()) }) {
 			return true
 		}
 	}
@@ -73,7 +73,7 @@ func copied(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
 }
 
 // asksFor says whether a call asks for an entry.
-func asksFor(c call.Call, e nacl.Entry) bool {
+func asksFor(c call.Call, e networkacl.Entry) bool {
 	action, ports := "deny", ""
 	if e.Allow {
 		action = "allow"
@@ -162,7 +162,7 @@ func (a *audit) tagging(c call.Call) {
 		}
 		for key := range tags {
 			_, isClone := a.clone(id)
-			if !slices.Contains(nacl.TagKeys(string(obj.UID)), key) && !isClone {
+			if !slices.Contains(networkacl.TagKeys(string(obj.UID)), key) && !isClone {
 				a.violation("network ACL %s was to get the tag %s, which is not the run's", id, key)
 			}
 		}
@@ -179,7 +179,7 @@ func (a *audit) untagging(c call.Call) {
 	claims := a.claims[id]
 	a.mu.Unlock()
 	for _, claim := range claims {
-		if _, removed := tags[nacl.TagDomain+claim.UID]; !removed {
+		if _, removed := tags[networkacl.TagDomain+claim.UID]; !removed {
 			continue
 		}
 		found, _ := a.world.sim.Region().NetworkACL(id)
@@ -187,7 +187,7 @@ func (a *audit) untagging(c call.Call) {
 			a.mu.Lock()
 			made := a.made[fmt.Sprintf("%s egress=%t %d", id, e.Egress, e.RuleNumber)]
 			a.mu.Unlock()
-			owned := slices.ContainsFunc(claim.Rules, func(r nacl.ClaimedRule) bool { return int(r.Number) == e.RuleNumber })
+			owned := slices.ContainsFunc(claim.Rules, func(r networkacl.ClaimedRule) bool { return int(r.Number) == e.RuleNumber })
 			if made == e && e.Egress && !e.Allow && owned {
 				a.violation("the tags of a run were to be removed from %s before rule %d", id, e.RuleNumber)
 			}
@@ -203,7 +203,7 @@ func (a *audit) keysOfOurs(c call.Call, tags map[string]string) {
 		a.violation("%s was asked for on more than one resource", c.Name())
 	}
 	for key := range tags {
-		if !strings.HasPrefix(key, nacl.TagDomain) {
+		if !strings.HasPrefix(key, networkacl.TagDomain) {
 			a.violation("%s was asked for tag %s, which is not the product's", c.Name(), key)
 		}
 	}
@@ -217,7 +217,7 @@ func (a *audit) tagged(c call.Call) {
 }
 
 func (a *audit) note(found region.ACL) {
-	claims, _ := nacl.ParseClaims(found.Tags)
+	claims, _ := networkacl.ParseClaims(found.Tags)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.claims[found.ID] = claims
@@ -228,7 +228,7 @@ func (a *audit) note(found region.ACL) {
 func (a *audit) claimed(obj *v1alpha1.AgentDisconnect, rule v1alpha1.Rule) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.claims[rule.NetworkACLID], func(claim nacl.Claim) bool {
+	return slices.ContainsFunc(a.claims[rule.NetworkACLID], func(claim networkacl.Claim) bool {
 		return claim.UID == string(obj.UID) && claim.Covers(rule)
 	})
 }
@@ -254,7 +254,7 @@ func (a *audit) claimedAsLedgered() {
 		if a.world.edited || !there {
 			continue
 		}
-		claims, _ := nacl.ParseClaims(found.Tags)
+		claims, _ := networkacl.ParseClaims(found.Tags)
 		for _, claim := range claims {
 			for _, rule := range claim.Rules {
 				if claim.UID == string(obj.UID) && line(&obj, rule.Number) == nil {

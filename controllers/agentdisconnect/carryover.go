@@ -11,7 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // carryOver makes changes of the original to the clone while that serves, and never the other way: what they open at once, and
@@ -34,7 +34,7 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.seen.changed, s.seen.originalReads.follows = suspicion{}, ""
-	if slices.Equal(nacl.FormatCopies(wanted), acl.Baseline) {
+	if slices.Equal(networkacl.FormatCopies(wanted), acl.Baseline) {
 		return nil
 	}
 	s.seen.originalReads.watch(s.now)
@@ -43,11 +43,11 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 		return err
 	}
 	sound, _ := s.ledger()
-	next := nacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), sound, s.desired(), r.options.EntryQuota)
-	if !slices.Equal(nacl.FormatCopies(next), nacl.FormatCopies(wanted)) {
+	next := networkacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), sound, s.desired(), r.options.EntryQuota)
+	if !slices.Equal(networkacl.FormatCopies(next), networkacl.FormatCopies(wanted)) {
 		s.seen.originalReads.follows = s.describePending()
 	}
-	if slices.Equal(nacl.FormatCopies(next), acl.Baseline) {
+	if slices.Equal(networkacl.FormatCopies(next), acl.Baseline) {
 		return nil // what it closes has not stood yet
 	}
 	return r.copyAgain(ctx, s, next)
@@ -55,7 +55,7 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 
 // adoptChanges makes changes of the original part of what a clone is to have that doesn't serve: nobody would notice a step
 // back. ok is false where the clone can't have them, as far as one read tells.
-func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []nacl.Copy, ok bool, err error) {
+func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []networkacl.Copy, ok bool, err error) {
 	if _, err := s.baseline(); err != nil {
 		return nil, false, err
 	}
@@ -63,7 +63,7 @@ func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []nacl.
 		return nil, false, nil
 	}
 	s.seen.changed, s.seen.originalReads.follows = suspicion{}, ""
-	lines := nacl.FormatCopies(wanted)
+	lines := networkacl.FormatCopies(wanted)
 	if acl := s.status().NetworkACL; slices.Equal(lines, acl.Baseline) && acl.CarryOver == nil {
 		return wanted, true, nil
 	}
@@ -73,13 +73,13 @@ func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []nacl.
 }
 
 // recopied is what the clone is to have of the original as last read. It ends the run where that takes renumbering.
-func (r *Reconciler) recopied(s *scope) ([]nacl.Copy, bool) {
+func (r *Reconciler) recopied(s *scope) ([]networkacl.Copy, bool) {
 	copies, err := s.baseline()
 	if err != nil {
 		return nil, false
 	}
 	sound, _ := s.ledger()
-	wanted, err := nacl.Recopy(copies, s.seen.original.Entries, sound, s.desired(), s.quota.value)
+	wanted, err := networkacl.Recopy(copies, s.seen.original.Entries, sound, s.desired(), s.quota.value)
 	if err != nil {
 		if s.seen.changed.confirmed(err.Error(), s.now) {
 			s.cantFollow(err.Error())
@@ -99,9 +99,9 @@ func (s *scope) cantFollow(why string) {
 
 // copyAgain writes down what the clone is to have, and then has AWS change it. That it has it is said when it was read back:
 // until then, what it had before is no stranger's.
-func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []nacl.Copy) error {
+func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []networkacl.Copy) error {
 	acl := s.status().NetworkACL
-	acl.CarryOver, acl.LastAttemptTime = nacl.FormatCopies(wanted), stamp(r.clock.Now())
+	acl.CarryOver, acl.LastAttemptTime = networkacl.FormatCopies(wanted), stamp(r.clock.Now())
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
@@ -120,39 +120,39 @@ func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []nacl.Copy
 	if err := r.readACL(ctx, s); err != nil {
 		return err
 	}
-	if s.seen.acl != nil && nacl.Complete(wanted, sound, s.seen.acl.Entries) {
-		s.status().NetworkACL.Baseline, s.status().NetworkACL.CarryOver = nacl.FormatCopies(wanted), nil
+	if s.seen.acl != nil && networkacl.Complete(wanted, sound, s.seen.acl.Entries) {
+		s.status().NetworkACL.Baseline, s.status().NetworkACL.CarryOver = networkacl.FormatCopies(wanted), nil
 	}
 	return nil
 }
 
 // carry changes a clone that serves, one entry after the other, in an order that cuts nothing off in between.
-func (r *Reconciler) carry(ctx context.Context, s *scope, wanted []nacl.Copy, sound []v1alpha1.Rule) error {
-	create, replace, remove := nacl.CopySteps(wanted, sound, s.seen.acl.Entries)
-	steps := nacl.InOrder(s.seen.acl.Entries, create, replace, remove, r.options.EntryQuota)
+func (r *Reconciler) carry(ctx context.Context, s *scope, wanted []networkacl.Copy, sound []v1alpha1.Rule) error {
+	create, replace, remove := networkacl.CopySteps(wanted, sound, s.seen.acl.Entries)
+	steps := networkacl.InOrder(s.seen.acl.Entries, create, replace, remove, r.options.EntryQuota)
 	err := r.writeCopies(ctx, s, apart(steps)...)
 	if len(remove) > 0 && aws.HasCode(err, aws.CodeEntryLimitExceeded) {
 		// There is no room beside what goes: AWS's quota is smaller than the manager's option says.
-		slices.SortStableFunc(steps, func(a, b nacl.CopyStep) int { return cmp.Compare(isRemoval(b), isRemoval(a)) })
+		slices.SortStableFunc(steps, func(a, b networkacl.CopyStep) int { return cmp.Compare(isRemoval(b), isRemoval(a)) })
 		err = r.writeCopies(ctx, s, apart(steps)...)
 	}
 	return err
 }
 
 // isRemoval is 1 for a step that removes an entry, and else 0.
-func isRemoval(step nacl.CopyStep) int {
-	if step.Verb == nacl.StepRemove {
+func isRemoval(step networkacl.CopyStep) int {
+	if step.Verb == networkacl.StepRemove {
 		return 1
 	}
 	return 0
 }
 
 // apart makes the calls of steps one after the other.
-func apart(steps []nacl.CopyStep) []copyStep {
-	calls := map[nacl.CopyVerb]copyCall{nacl.StepCreate: nacl.CreateEntry, nacl.StepReplace: nacl.ReplaceEntry, nacl.StepRemove: nacl.DeleteEntry}
+func apart(steps []networkacl.CopyStep) []copyStep {
+	calls := map[networkacl.CopyVerb]copyCall{networkacl.StepCreate: networkacl.CreateEntry, networkacl.StepReplace: networkacl.ReplaceEntry, networkacl.StepRemove: networkacl.DeleteEntry}
 	all := make([]copyStep, 0, len(steps))
 	for _, step := range steps {
-		all = append(all, copyStep{calls[step.Verb], []nacl.Entry{step.Entry}})
+		all = append(all, copyStep{calls[step.Verb], []networkacl.Entry{step.Entry}})
 	}
 	return all
 }
@@ -160,17 +160,17 @@ func apart(steps []nacl.CopyStep) []copyStep {
 // edits are what a stranger did to the clone. What is lacking counts only once reads can't be lagging behind our own
 // writes; what nobody but a stranger can have written counts at once. In a clone that doesn't serve, copies are put right
 // and nobody misses what they were: only an entry at a rule's number counts.
-func (s *scope) edits() []nacl.Edit {
+func (s *scope) edits() []networkacl.Edit {
 	acceptable := s.acceptable()
 	if acceptable == nil || s.seen.acl == nil {
 		return nil
 	}
 	sound, _ := s.ledger()
-	serves, settled := s.seen.onSubnet(s.obj), s.sinceWrite() >= nacl.SettleFor
+	serves, settled := s.seen.onSubnet(s.obj), s.sinceWrite() >= networkacl.SettleFor
 	if serves && !settled && s.mode == ModeActive {
 		return nil // reads that lag show our own earlier entries; nothing is given up while the run is on
 	}
-	return slices.DeleteFunc(nacl.Edits(acceptable, sound, s.seen.acl.Entries), func(e nacl.Edit) bool {
+	return slices.DeleteFunc(networkacl.Edits(acceptable, sound, s.seen.acl.Entries), func(e networkacl.Edit) bool {
 		if !serves {
 			return !slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool { return e.Entry.Egress && l.RuleNumber == e.Entry.Number })
 		}
@@ -180,20 +180,20 @@ func (s *scope) edits() []nacl.Edit {
 
 // acceptable are the sets of copies that a clone may have: what it was last made to be, what it is being made to be, and
 // what the original is now.
-func (s *scope) acceptable() [][]nacl.Copy {
+func (s *scope) acceptable() [][]networkacl.Copy {
 	acl := s.status().NetworkACL
 	copies, err := s.baseline()
 	if err != nil {
 		return nil
 	}
-	sets := [][]nacl.Copy{copies}
+	sets := [][]networkacl.Copy{copies}
 	if acl.CarryOver != nil {
 		if under, err := parseCopies(acl.CarryOver); err == nil {
 			sets = append(sets, under)
 		}
 	}
 	if s.seen.original != nil {
-		if now, err := nacl.Recopy(copies, s.seen.original.Entries, nil, nil, maxBaseline); err == nil {
+		if now, err := networkacl.Recopy(copies, s.seen.original.Entries, nil, nil, maxBaseline); err == nil {
 			sets = append(sets, now)
 		}
 	}
@@ -204,7 +204,7 @@ func (s *scope) acceptable() [][]nacl.Copy {
 const maxBaseline = 160
 
 // describeEdits makes a sentence of what a stranger did.
-func describeEdits(edits []nacl.Edit) string {
+func describeEdits(edits []networkacl.Edit) string {
 	names := make([]string, 0, len(edits))
 	for _, edit := range edits {
 		names = append(names, edit.String())
@@ -220,7 +220,7 @@ func (s *scope) carriedOver() string {
 	}
 	was, err := parseCopies(before.Baseline)
 	is, err2 := parseCopies(after.Baseline)
-	changes := nacl.Differences(was, is)
+	changes := networkacl.Differences(was, is)
 	if err != nil || err2 != nil || len(changes) == 0 {
 		return ""
 	}

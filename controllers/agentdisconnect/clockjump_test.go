@@ -14,7 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // endured is a run whose manager has its clock set, or is away, at some phase of it. Time that goes by and what the clock
@@ -33,7 +33,7 @@ const (
 	// setBack is more than a run, its recovery and what is unsure take together.
 	setBack = 20 * time.Minute
 	// unsure is a little more than a creation without an answer is looked for.
-	unsure = nacl.AmbiguousFor + time.Minute
+	unsure = networkacl.AmbiguousFor + time.Minute
 )
 
 // newEndured makes a world whose manager polls as seldom as it may, and whose agents notice at once.

@@ -11,7 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // cloned says whether the run's rules are on a clone.
@@ -75,8 +75,8 @@ func (s *scope) held(trouble error) error {
 	}
 	var rest []error
 	for _, err := range flatten(trouble) {
-		_, noRoom := errors.AsType[*nacl.NoRoomError](err)
-		_, tooMany := errors.AsType[*nacl.QuotaError](err)
+		_, noRoom := errors.AsType[*networkacl.NoRoomError](err)
+		_, tooMany := errors.AsType[*networkacl.QuotaError](err)
 		switch {
 		case noRoom, tooMany:
 			s.abort(v1alpha1.AbortPlanDoesNotFit, "%s", err)
@@ -102,7 +102,7 @@ func (r *Reconciler) createClone(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	plan, err := nacl.NewPlan(nacl.PlanInput{Desired: s.desired(), Observed: nacl.InClone(copies), Quota: s.quota.value})
+	plan, err := networkacl.NewPlan(networkacl.PlanInput{Desired: s.desired(), Observed: networkacl.InClone(copies), Quota: s.quota.value})
 	if err != nil {
 		return err
 	}
@@ -141,12 +141,12 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 		return "", err
 	}
 	token := fmt.Sprintf("%s.%d.%d", s.obj.UID, s.status().StartTime.Unix(), acl.Attempt)
-	id, outcome, err := nacl.CreateClone(ctx, s.clients.EC2, s.status().Target.VPCID, token, tags)
+	id, outcome, err := networkacl.CreateClone(ctx, s.clients.EC2, s.status().Target.VPCID, token, tags)
 	if aws.HasCode(err, aws.CodeTokenReused) {
 		// An earlier request made it, with other tags; it is found by those once reads show it.
 		return "", wait(v1alpha1.ReasonAWSUnavailable, "AWS took an earlier request for the clone, which reads do not show yet")
 	}
-	if outcome == nacl.Refused && !earlier {
+	if outcome == networkacl.Refused && !earlier {
 		err = errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 			status.NetworkACL.LastAttemptTime = nil // AWS answered the only attempt there ever was: it made nothing
 		}))
@@ -158,7 +158,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 // can't be asked about before it is there.
 func (r *Reconciler) permitClone(ctx context.Context, s *scope) error {
 	id := s.status().NetworkACL.ID
-	_, err := s.seen.permitted.get(s.now, id, func() (bool, error) { return true, nacl.CheckClone(ctx, s.clients.EC2, id) })
+	_, err := s.seen.permitted.get(s.now, id, func() (bool, error) { return true, networkacl.CheckClone(ctx, s.clients.EC2, id) })
 	return err
 }
 
@@ -181,28 +181,30 @@ func (r *Reconciler) swap(ctx context.Context, s *scope) error {
 func (r *Reconciler) associate(ctx context.Context, s *scope, association, aclID string, done, refused v1alpha1.CloneState) error {
 	bounded, cancel, over := r.within(context.WithoutCancel(ctx), s)
 	defer cancel()
-	outcome, err := nacl.Refused, error(nil)
+	outcome, err := networkacl.Refused, error(nil)
 	if !over && ctx.Err() == nil {
-		outcome, err = nacl.Associate(s.onRead(bounded), s.clients.EC2, association, aclID)
+		outcome, err = networkacl.Associate(s.onRead(bounded), s.clients.EC2, association, aclID)
 	}
 	if aws.HasCode(err, aws.CodeACLNotFound) {
 		err = nil // deleted meanwhile: the next read shows it
 	}
 	return errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 		switch outcome {
-		case nacl.Done:
+		case networkacl.Done:
 			status.NetworkACL.State = done
-		case nacl.Refused:
+		case networkacl.Refused:
 			status.NetworkACL.State = refused
 		}
 	}))
 }
 
 // baseline is what the clone was copied from, as the status has it.
-func (s *scope) baseline() ([]nacl.Copy, error) { return parseCopies(s.status().NetworkACL.Baseline) }
+func (s *scope) baseline() ([]networkacl.Copy, error) {
+	return parseCopies(s.status().NetworkACL.Baseline)
+}
 
-func parseCopies(lines []string) ([]nacl.Copy, error) {
-	copies, err := nacl.ParseCopies(lines)
+func parseCopies(lines []string) ([]networkacl.Copy, error) {
+	copies, err := networkacl.ParseCopies(lines)
 	if err != nil {
 		return nil, refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: %v. Nothing is done with the clone until the line is put back (kubectl edit --subresource=status)", err)
 	}
@@ -214,5 +216,5 @@ func (s *scope) sinceWrite() time.Duration {
 	if at := s.status().NetworkACL.LastAttemptTime; at != nil {
 		return s.now.Sub(at.Time)
 	}
-	return nacl.AmbiguousFor // nobody but a person writes such a status: take it as long ago
+	return networkacl.AmbiguousFor // nobody but a person writes such a status: take it as long ago
 }

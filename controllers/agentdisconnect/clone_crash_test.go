@@ -11,7 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
@@ -127,7 +127,7 @@ var _ = Describe("A call of a run on a clone that goes wrong", func() {
 		obj := w.create(ctx, shared, within(time.Hour))
 		w.run(ctx, 20*time.Second, obj)
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
-		w.run(ctx, nacl.AmbiguousFor-time.Minute, obj)
+		w.run(ctx, networkacl.AmbiguousFor-time.Minute, obj)
 		Expect(w.gone(ctx, obj)).To(BeFalse())
 		w.run(ctx, 2*time.Minute, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue(), "the object is stuck")

@@ -11,7 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -120,7 +120,7 @@ var _ = Describe("A stranger who edits a clone that serves", func() {
 		theirs := acl.Entry{RuleNumber: 80, Egress: true, Allow: true, Protocol: acl.TCP, CIDR: netip.MustParsePrefix(first + "/32"), From: 443, To: 443}
 		Expect(replacing(theirs)(w.sim.Region(), clone)).To(Succeed())
 		w.expectAborted(ctx, obj, v1alpha1.AbortCloneEdited)
-		w.run(ctx, nacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor, obj)
 		w.expectEdited(ctx, obj, edit{words: "rule 80: allow TCP port 443 out to " + first + "/32"})
 		Expect(lines(mustACL(w, clone).Entries)).To(ContainElement(region.DescribeEntry(theirs)))
 		Expect(removing(80, true)(w.sim.Region(), clone)).To(Succeed())

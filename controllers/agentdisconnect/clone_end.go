@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // fate is what becomes of a clone.
@@ -131,11 +131,11 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 		return false, err
 	}
 	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
-	outcome, err := missing(nacl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id))
+	outcome, err := missing(networkacl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id))
 	switch {
-	case outcome == nacl.InUse:
+	case outcome == networkacl.InUse:
 		return false, wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
-	case outcome == nacl.Missing && s.showsACL():
+	case outcome == networkacl.Missing && s.showsACL():
 		return false, wait(v1alpha1.ReasonAWSUnavailable, "AWS says that clone %s does not exist, which it showed just before: it counts as gone once both agree", id)
 	case !outcome.IsGone(s.showsACL()):
 		return false, err
@@ -203,7 +203,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 	if err := r.enter(ctx, s); err != nil {
 		return false, err // in another account everything is gone
 	}
-	if tags := s.seen.acl.Tags; tags[nacl.TagAdopted] == s.adoptedTag() && tags[nacl.TagClone] == "" && len(s.status().Rules) == 0 {
+	if tags := s.seen.acl.Tags; tags[networkacl.TagAdopted] == s.adoptedTag() && tags[networkacl.TagClone] == "" && len(s.status().Rules) == 0 {
 		return true, r.noClone(ctx, s, v1alpha1.CloneAdopted) // done before, and the answer was lost
 	}
 	if done, err := r.undoLines(ctx, s, s.seen.acl.Entries); err != nil || !done {
@@ -213,10 +213,10 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 		return false, err
 	}
 	id := s.status().NetworkACL.ID
-	if _, err := nacl.WriteTags(ctx, s.clients.EC2, id, map[string]string{nacl.TagAdopted: s.adoptedTag()}); err != nil {
+	if _, err := networkacl.WriteTags(ctx, s.clients.EC2, id, map[string]string{networkacl.TagAdopted: s.adoptedTag()}); err != nil {
 		return false, err
 	}
-	if err := r.disown(ctx, s, nacl.CloneKeys()...); err != nil {
+	if err := r.disown(ctx, s, networkacl.CloneKeys()...); err != nil {
 		return false, err
 	}
 	return true, r.noClone(ctx, s, v1alpha1.CloneAdopted)
@@ -251,7 +251,7 @@ func (r *Reconciler) lowerClone(ctx context.Context, s *scope) error {
 	case fate == fateReturn:
 		return r.giveBack(ctx, s)
 	case fate != fateDelete && fate != fateInUse:
-	case s.sinceWrite() < nacl.SettleFor:
+	case s.sinceWrite() < networkacl.SettleFor:
 		return nil // it was put there a moment ago, and may still show
 	case acl.State == v1alpha1.CloneAssociating:
 		acl.State = v1alpha1.CloneReady // it never was

@@ -9,7 +9,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // prepareClone fills the clone with what the original has, and with the run's denies. done says that there is nothing left
@@ -18,7 +18,7 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 	if s.mode != ModeActive {
 		return true, nil
 	}
-	var entries []nacl.Entry
+	var entries []networkacl.Entry
 	if !created {
 		if err := s.proveClone(); err != nil {
 			return true, err
@@ -50,10 +50,10 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 		}
 		sound, _ = s.ledger()
 	}
-	create, replace, remove := nacl.CopySteps(copies, sound, entries)
+	create, replace, remove := networkacl.CopySteps(copies, sound, entries)
 	trouble := together(
 		func() error {
-			return r.writeCopies(ctx, s, copyStep{nacl.DeleteEntry, remove}, copyStep{nacl.ReplaceEntry, replace}, copyStep{nacl.CreateEntry, create})
+			return r.writeCopies(ctx, s, copyStep{networkacl.DeleteEntry, remove}, copyStep{networkacl.ReplaceEntry, replace}, copyStep{networkacl.CreateEntry, create})
 		},
 		func() error { return r.permitClone(ctx, s) },
 	)
@@ -67,10 +67,10 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 
 // lacking are the lines whose entries a clone that doesn't serve has yet to get: those that AWS never acknowledged, and
 // those that someone removed while nobody missed them.
-func (s *scope) lacking(lines []v1alpha1.Rule, entries []nacl.Entry) []v1alpha1.Rule {
+func (s *scope) lacking(lines []v1alpha1.Rule, entries []networkacl.Entry) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
-		_, taken := nacl.At(entries, l.RuleNumber)
-		lagging := l.State == v1alpha1.RuleInstalled && l.LastAttemptTime != nil && s.now.Sub(l.LastAttemptTime.Time) < nacl.SettleFor
+		_, taken := networkacl.At(entries, l.RuleNumber)
+		lagging := l.State == v1alpha1.RuleInstalled && l.LastAttemptTime != nil && s.now.Sub(l.LastAttemptTime.Time) < networkacl.SettleFor
 		return taken || lagging || l.State == v1alpha1.RuleDeleting
 	})
 }
@@ -80,7 +80,7 @@ func (s *scope) lacking(lines []v1alpha1.Rule, entries []nacl.Entry) []v1alpha1.
 func (r *Reconciler) misplaced(ctx context.Context, s *scope) (bool, error) {
 	clone, acl, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
 	onOriginal := s.seen.original != nil && slices.Contains(s.seen.original.SubnetIDs, subnetID)
-	lagging := s.sinceWrite() < nacl.SettleFor
+	lagging := s.sinceWrite() < networkacl.SettleFor
 	switch {
 	case s.seen.onSubnet(s.obj):
 		if acl.State != v1alpha1.CloneReady || !lagging {
@@ -118,11 +118,11 @@ func (r *Reconciler) cloneAgain(ctx context.Context, s *scope) error {
 }
 
 // copyCall is a kind of change to an entry of a clone, copyStep one with the entries that it is made to.
-type copyCall func(context.Context, aws.EC2, string, nacl.Entry) (nacl.Outcome, error)
+type copyCall func(context.Context, aws.EC2, string, networkacl.Entry) (networkacl.Outcome, error)
 
 type copyStep struct {
 	call    copyCall
-	entries []nacl.Entry
+	entries []networkacl.Entry
 }
 
 // writeCopies changes copied entries of the clone, one step after the other, the entries of a step side by side. What AWS
@@ -157,6 +157,6 @@ func (s *scope) complete() bool {
 	sound, unsound := s.ledger()
 	alive := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleDeleting })
 	armable := deadManSwitch(s.status())
-	return err == nil && unsound == nil && (armable == nil || armable.State == v1alpha1.SwitchArmed) && nacl.Complete(copies, sound, acl.Entries) &&
+	return err == nil && unsound == nil && (armable == nil || armable.State == v1alpha1.SwitchArmed) && networkacl.Complete(copies, sound, acl.Entries) &&
 		len(atWork(alive, acl.Entries)) == len(alive) && len(s.seen.open(s.obj)) == 0
 }

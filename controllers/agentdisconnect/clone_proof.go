@@ -7,7 +7,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // proveClone makes sure that the network ACL in the status is a clone of this run, and of the original in the status,
@@ -22,14 +22,14 @@ func (s *scope) proveClone() error {
 		return nil
 	}
 	// Not the ledger's own key: a network ACL that the run uses in place has that too.
-	tagged := clone.Tags[nacl.TagClone] == uid || clone.Tags[nacl.TagAdopted] == s.adoptedTag()
+	tagged := clone.Tags[networkacl.TagClone] == uid || clone.Tags[networkacl.TagAdopted] == s.adoptedTag()
 	if !tagged && !s.hasRunsEntries() {
 		return refuse(v1alpha1.ReasonLedgerInvalid, "nothing shows that network ACL %s is this run's clone: its tags were removed, or status.networkACL was edited. If it is, put the tag back: aws ec2 create-tags --resources %s --tags Key=%s,Value=%s",
-			acl.ID, acl.ID, nacl.TagClone, uid)
+			acl.ID, acl.ID, networkacl.TagClone, uid)
 	}
-	if original := clone.Tags[nacl.TagOriginal]; original != "" && original != acl.OriginalID {
+	if original := clone.Tags[networkacl.TagOriginal]; original != "" && original != acl.OriginalID {
 		return refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited, or a tag of clone %s was: originalID is %s, and the tag %s says %s. Put back what was there (kubectl edit --subresource=status)",
-			acl.ID, acl.OriginalID, nacl.TagOriginal, original)
+			acl.ID, acl.OriginalID, networkacl.TagOriginal, original)
 	}
 	return nil
 }
@@ -38,40 +38,40 @@ func (s *scope) proveClone() error {
 // the deletion of no network ACL without it.
 func (r *Reconciler) retagClone(ctx context.Context, s *scope) error {
 	clone, uid := s.seen.acl, string(s.obj.UID)
-	if clone == nil || clone.Tags[nacl.TagClone] == uid {
+	if clone == nil || clone.Tags[networkacl.TagClone] == uid {
 		return nil
 	}
-	tags := map[string]string{nacl.TagClone: uid, nacl.TagCluster: r.ownership(s, nil).ClusterTag()}
-	_, err := nacl.WriteTags(ctx, s.clients.EC2, clone.ID, tags)
+	tags := map[string]string{networkacl.TagClone: uid, networkacl.TagCluster: r.ownership(s, nil).ClusterTag()}
+	_, err := networkacl.WriteTags(ctx, s.clients.EC2, clone.ID, tags)
 	return s.explainUntagged(err)
 }
 
 // explainUntagged gives the reason why AWS denies what is asked of a clone, where that is a tag that the clone lost.
 func (s *scope) explainUntagged(err error) error {
 	clone, target, uid := s.seen.acl, s.status().Target, string(s.obj.UID)
-	if err == nil || aws.Classify(err) != aws.Denied || !s.cloned() || clone == nil || target == nil || clone.Tags[nacl.TagClone] == uid {
+	if err == nil || aws.Classify(err) != aws.Denied || !s.cloned() || clone == nil || target == nil || clone.Tags[networkacl.TagClone] == uid {
 		return err
 	}
 	return refuse(v1alpha1.ReasonAccessDenied, "clone %s of the run, in account %s and Region %s, lost its tag %s, and AWS denies the manager's role to write it, as the product's IAM policy does for a network ACL without it. "+
 		"Put the tag back, and the rest follows by itself: aws ec2 create-tags --region %s --resources %s --tags Key=%s,Value=%s",
-		clone.ID, target.AccountID, target.Region, nacl.TagClone, target.Region, clone.ID, nacl.TagClone, uid)
+		clone.ID, target.AccountID, target.Region, networkacl.TagClone, target.Region, clone.ID, networkacl.TagClone, uid)
 }
 
 // hasRunsEntries says whether the clone has rules of the ledger, and beside them only what it is to have.
 func (s *scope) hasRunsEntries() bool {
 	sound, _ := s.ledger()
 	acceptable := s.acceptable()
-	return acceptable != nil && len(s.status().NetworkACL.Baseline) > 0 && len(atWork(sound, s.seen.acl.Entries)) > 0 && len(nacl.Edits(acceptable, sound, s.seen.acl.Entries)) == 0
+	return acceptable != nil && len(s.status().NetworkACL.Baseline) > 0 && len(atWork(sound, s.seen.acl.Entries)) > 0 && len(networkacl.Edits(acceptable, sound, s.seen.acl.Entries)) == 0
 }
 
 // findClone looks for a clone of this run by its tags; empty: reads show none.
 func (r *Reconciler) findClone(ctx context.Context, s *scope) (string, error) {
-	found, err := nacl.FindByTag(ctx, s.clients.EC2, nacl.TagKeys(string(s.obj.UID))[0])
+	found, err := networkacl.FindByTag(ctx, s.clients.EC2, networkacl.TagKeys(string(s.obj.UID))[0])
 	if err != nil {
 		return "", err
 	}
 	for _, acl := range found {
-		if acl.Tags[nacl.TagClone] == string(s.obj.UID) {
+		if acl.Tags[networkacl.TagClone] == string(s.obj.UID) {
 			return acl.ID, nil
 		}
 	}
@@ -95,7 +95,7 @@ func (r *Reconciler) findUnnamed(ctx context.Context, s *scope) (left bool, err 
 	if !again {
 		s.seen.contradicted[unnamed] = s.now
 	}
-	if !again || s.now.Sub(since) < lackingFor || s.sinceWrite() < nacl.AmbiguousFor {
+	if !again || s.now.Sub(since) < lackingFor || s.sinceWrite() < networkacl.AmbiguousFor {
 		return true, nil
 	}
 	if err := r.enter(ctx, s); err != nil {

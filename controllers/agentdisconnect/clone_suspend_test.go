@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -73,7 +73,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		w.onOriginal(func(r *region.Region, id string) error {
 			return r.SetEntries(id, onlyWeb(130, true), deny(140, "192.0.2.0/24"), onlyWeb(5, false))
 		})
-		w.run(ctx, nacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor, obj)
 		w.resume(ctx, obj)
 		w.expectServing(ctx, obj)
 		Expect(w.cloneOf(ctx, obj).ID).To(Equal(clone))
@@ -85,7 +85,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		w := cloneWorld(ctx)
 		obj, _ := w.suspendedClone(ctx)
 		w.onOriginal(inFront)
-		w.run(ctx, nacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor, obj)
 		w.edit(ctx, obj, suspended(false))
 		w.expectAborted(ctx, obj, v1alpha1.AbortOriginalChanged)
 		w.expectRestored()
@@ -96,7 +96,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		w := cloneWorld(ctx)
 		obj, clone := w.suspendedClone(ctx)
 		Expect(w.sim.Region().DeleteNetworkACL(clone)).To(Succeed())
-		w.run(ctx, nacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor, obj)
 		w.edit(ctx, obj, suspended(false))
 		w.run(ctx, 30*time.Second, obj)
 		w.expectServing(ctx, obj)
@@ -108,7 +108,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 	It("resumes with no second clone where reads only lack the first", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		obj, clone := w.suspendedClone(ctx)
-		w.run(ctx, nacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor, obj)
 		thaw := w.agesAgo()
 		w.edit(ctx, obj, suspended(false))
 		w.run(ctx, 30*time.Second, obj)
@@ -128,7 +128,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		} {
 			Expect(edit(w.sim.Region(), clone)).To(Succeed())
 		}
-		w.run(ctx, nacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor, obj)
 		w.resume(ctx, obj)
 		w.expectServing(ctx, obj)
 		Expect(w.cloneOf(ctx, obj).ID).To(Equal(clone))
@@ -142,7 +142,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		third := w.anotherACL()
 		obj, _ := w.suspendedClone(ctx)
 		w.move(sharedSubnet, third)
-		w.run(ctx, nacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor, obj)
 		w.edit(ctx, obj, suspended(false))
 		w.expectAborted(ctx, obj, v1alpha1.AbortSubnetLeft)
 		Expect(w.aclOf(sharedSubnet)).To(Equal(third))

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // admitRules refuses a run without a rule of its own: entries of third parties deny every address already, so that nothing
@@ -44,18 +44,18 @@ func withoutAlreadyDenied(trouble error) error {
 }
 
 // denyingEntries names the entries that deny destinations, the first few.
-func denyingEntries(entries []nacl.Entry, destinations []nacl.Destination) string {
-	var by []nacl.Entry
+func denyingEntries(entries []networkacl.Entry, destinations []networkacl.Destination) string {
+	var by []networkacl.Entry
 	for _, d := range destinations {
-		entry := nacl.Evaluate(entries, d).Entry
+		entry := networkacl.Evaluate(entries, d).Entry
 		if !slices.ContainsFunc(by, entry.Equal) {
 			by = append(by, entry)
 		}
 	}
-	slices.SortFunc(by, func(a, b nacl.Entry) int { return int(a.Number - b.Number) })
+	slices.SortFunc(by, func(a, b networkacl.Entry) int { return int(a.Number - b.Number) })
 	var names []string
 	for _, entry := range by {
-		if entry.Number > nacl.LastNumber {
+		if entry.Number > networkacl.LastNumber {
 			names = append(names, "the default entry: no other one allows them")
 			continue
 		}

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -44,7 +44,7 @@ func aborted(seen *v1alpha1.AgentDisconnect) bool { return seen.Status.Abort != 
 func (w *world) settled(ctx context.Context, change ...func(*v1alpha1.AgentDisconnect)) *v1alpha1.AgentDisconnect {
 	GinkgoHelper()
 	obj := w.blocking(ctx, append(change, within(6*time.Hour))...)
-	w.run(ctx, nacl.SettleFor, obj)
+	w.run(ctx, networkacl.SettleFor, obj)
 	return obj
 }
 
@@ -178,11 +178,11 @@ var _ = Describe("Someone changes the network ACL during a run", func() {
 		obj := w.settled(ctx)
 		for time := range 3 {
 			w.strip(81)
-			w.until(ctx, obj, 3*nacl.SettleFor, func(seen *v1alpha1.AgentDisconnect) bool { return int(seen.Status.DriftRepairs) == time+1 })
+			w.until(ctx, obj, 3*networkacl.SettleFor, func(seen *v1alpha1.AgentDisconnect) bool { return int(seen.Status.DriftRepairs) == time+1 })
 			Expect(w.denies(aclID)).To(HaveKey(81))
 		}
 		w.strip(81)
-		seen := w.until(ctx, obj, 3*nacl.SettleFor, aborted)
+		seen := w.until(ctx, obj, 3*networkacl.SettleFor, aborted)
 		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortDriftDetected))
 		w.expectLifted(obj)
 		w.run(ctx, 6*time.Second, obj) // a second look at the rule that is missing
@@ -209,7 +209,7 @@ var _ = Describe("Someone changes the network ACL during a run", func() {
 			Expect(seen.Status.Abort.Message).To(Equal(message))
 			Expect(w.numbers("ec2:CreateNetworkAclEntry")).To(HaveLen(6), "something was put back")
 
-			w.run(ctx, nacl.SettleFor, obj)
+			w.run(ctx, networkacl.SettleFor, obj)
 			Expect(w.denies(aclID)).To(Equal(left))
 			Expect(w.tagsOf(obj)).To(BeEmpty())
 			seen = w.finish(ctx, obj, 15*time.Minute)

@@ -12,7 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // end takes back what a run did, and then waits for its agents unless the object is being deleted. It never gives up, and
@@ -70,11 +70,11 @@ func (r *Reconciler) undoEntries(ctx context.Context, s *scope) (bool, error) {
 
 // reclaim puts into the ledger what the run's tags on the network ACL claim, what stands there, and what the ledger lacks: that
 // was lost with a status that was restored from a backup, or edited. With the tags, the last trace of it would go.
-func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []nacl.Entry) error {
+func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []networkacl.Entry) error {
 	if s.cloned() || s.seen.acl == nil {
 		return nil // a clone goes as a whole
 	}
-	lost := nacl.Unledgered(s.seen.acl.Tags, string(s.obj.UID), s.status().NetworkACL.ID, s.status().Rules, observed)
+	lost := networkacl.Unledgered(s.seen.acl.Tags, string(s.obj.UID), s.status().NetworkACL.ID, s.status().Rules, observed)
 	if len(lost) == 0 {
 		return nil
 	}
@@ -83,7 +83,7 @@ func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []nacl.Entr
 }
 
 // undoLines takes the lines of the ledger to their end, given a read, and says whether none is left.
-func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []nacl.Entry) (bool, error) {
+func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []networkacl.Entry) (bool, error) {
 	sound, unsound := s.ledger()
 	lines, gone := r.undo(s, sound, observed)
 	s.withdrawClaim()
@@ -110,7 +110,7 @@ func (s *scope) withdrawClaim() {
 // entriesToUndo reads the entries of the run's network ACL; one that is gone has none. That it is not found says so only
 // in the run's own account, so AWS is asked afresh whose the credentials are. If it is found, its id is proof enough, and
 // the clean-up goes on even where AWS doesn't say.
-func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]nacl.Entry, error) {
+func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.Entry, error) {
 	unsure := r.enter(ctx, s)
 	if unsure != nil && !passes(unsure) {
 		return nil, unsure
@@ -121,7 +121,7 @@ func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]nacl.Entry,
 	if s.seen.acl == nil {
 		return nil, r.enter(ctx, s)
 	}
-	if !s.cloned() && s.seen.acl.Tags[nacl.TagClone] == string(s.obj.UID) {
+	if !s.cloned() && s.seen.acl.Tags[networkacl.TagClone] == string(s.obj.UID) {
 		return nil, refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: mode is not Clone, and network ACL %s is this run's clone. Put back what was there (kubectl edit --subresource=status)", s.seen.acl.ID)
 	}
 	return s.seen.acl.Entries, nil
@@ -138,12 +138,12 @@ func passes(err error) bool {
 
 // undo sorts the lines by what their undoing takes: entries to delete, and lines of which nothing is left. The others are
 // waited for.
-func (r *Reconciler) undo(s *scope, sound []v1alpha1.Rule, observed []nacl.Entry) (destroy, gone []v1alpha1.Rule) {
+func (r *Reconciler) undo(s *scope, sound []v1alpha1.Rule, observed []networkacl.Entry) (destroy, gone []v1alpha1.Rule) {
 	for _, line := range sound {
 		switch r.nextStep(s, line, observed) {
-		case nacl.StepDelete:
+		case networkacl.StepDelete:
 			destroy = append(destroy, line)
-		case nacl.StepGone:
+		case networkacl.StepGone:
 			gone = append(gone, line)
 		}
 	}
@@ -152,16 +152,16 @@ func (r *Reconciler) undo(s *scope, sound []v1alpha1.Rule, observed []nacl.Entry
 
 // nextStep says what the undoing of a line takes next. What a read contradicts is not believed before this process read
 // it twice, some time apart: reads that lag show the same, and a clock may be wrong.
-func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []nacl.Entry) nacl.Step {
+func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []networkacl.Entry) networkacl.Step {
 	if at, acknowledged := s.seen.deleted[entryOf(line)]; acknowledged {
 		// A read that shows the entry lags; when it no longer can, the entry is a third party's.
-		if nacl.AtWork(line, observed) && s.now.Sub(at) < nacl.SettleFor {
-			return nacl.StepWait
+		if networkacl.AtWork(line, observed) && s.now.Sub(at) < networkacl.SettleFor {
+			return networkacl.StepWait
 		}
-		return nacl.StepGone
+		return networkacl.StepGone
 	}
-	step := nacl.Undo(line, observed, s.now)
-	if step == nacl.StepDelete {
+	step := networkacl.Undo(line, observed, s.now)
+	if step == networkacl.StepDelete {
 		delete(s.seen.contradicted, line.RuleNumber)
 		return step
 	}
@@ -171,12 +171,12 @@ func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []nacl.Entr
 	}
 	since := s.now.Sub(first)
 	switch {
-	case again && step == nacl.StepLookAgain && since >= oddReadInterval:
-		return nacl.UndoAgain(line, observed, s.now)
-	case again && step == nacl.StepGone && since >= lackingFor:
+	case again && step == networkacl.StepLookAgain && since >= oddReadInterval:
+		return networkacl.UndoAgain(line, observed, s.now)
+	case again && step == networkacl.StepGone && since >= lackingFor:
 		return step
 	}
-	return nacl.StepWait
+	return networkacl.StepWait
 }
 
 // restored notes that nothing of the run is left in AWS.

@@ -10,7 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // adoptHosts brings the endpoints in the status of a run that has not begun in line with what ECS, the VPC and the spec
@@ -122,11 +122,11 @@ func keepAddresses(before []v1alpha1.Endpoint, hosts []discovery.Host) []v1alpha
 
 // desired are the destinations that a run denies: every address seen, and the ranges of the spec, but for those that were found to be
 // protected.
-func desired(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
-	var destinations []nacl.Destination
+func desired(obj *v1alpha1.AgentDisconnect) []networkacl.Destination {
+	var destinations []networkacl.Destination
 	for _, endpoint := range obj.Status.Endpoints {
 		for _, address := range parseAddresses(endpoint.Addresses) {
-			destinations = append(destinations, nacl.Destination{
+			destinations = append(destinations, networkacl.Destination{
 				CIDR: netip.PrefixFrom(address, address.BitLen()), Hostname: endpoint.Hostname, Session: endpoint.Session,
 				Traffic: trafficOf(endpoint.Session),
 			})
@@ -134,21 +134,21 @@ func desired(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
 	}
 	for _, text := range ranges(obj) {
 		if cidr, err := netip.ParsePrefix(text); err == nil {
-			destinations = append(destinations, nacl.Destination{CIDR: cidr, Session: v1alpha1.EndpointAdditional})
+			destinations = append(destinations, networkacl.Destination{CIDR: cidr, Session: v1alpha1.EndpointAdditional})
 		}
 	}
 	return withoutExempt(destinations, obj.Status.Exemptions)
 }
 
 // trafficOf is what counts of the traffic to a host: the session of an agent. Of a host of the spec all of it does.
-func trafficOf(session v1alpha1.EndpointSession) nacl.Traffic {
+func trafficOf(session v1alpha1.EndpointSession) networkacl.Traffic {
 	if session == v1alpha1.EndpointAdditional {
-		return nacl.Traffic{}
+		return networkacl.Traffic{}
 	}
-	return nacl.HTTPS
+	return networkacl.HTTPS
 }
 
-func (s *scope) desired() []nacl.Destination { return desired(s.obj) }
+func (s *scope) desired() []networkacl.Destination { return desired(s.obj) }
 
 // ranges are the ranges of the spec that a run denies, as they were when it began: ledger lines may be of them.
 func ranges(obj *v1alpha1.AgentDisconnect) []string {
@@ -177,7 +177,7 @@ func describeDenied(status *v1alpha1.AgentDisconnectStatus) string {
 	for i := range denied {
 		denied[i].Addresses = slices.DeleteFunc(slices.Clone(denied[i].Addresses), func(text string) bool {
 			address, err := netip.ParseAddr(text)
-			return err == nil && len(withoutExempt([]nacl.Destination{{CIDR: netip.PrefixFrom(address, address.BitLen())}}, status.Exemptions)) == 0
+			return err == nil && len(withoutExempt([]networkacl.Destination{{CIDR: netip.PrefixFrom(address, address.BitLen())}}, status.Exemptions)) == 0
 		})
 	}
 	return describeEndpoints(denied)

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // attempt gives the lines as they stand in the ledger before AWS is asked to create their entries.
@@ -60,15 +60,15 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	for _, line := range lines {
 		delete(s.seen.deleted, entryOf(line))
 	}
-	outcomes := make([]nacl.Outcome, len(lines))
+	outcomes := make([]networkacl.Outcome, len(lines))
 	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = nacl.Create(ctx, s.clients.EC2, lines[i])
+		outcomes[i], err = networkacl.Create(ctx, s.clients.EC2, lines[i])
 		return err
-	}, func(i int) { outcomes[i] = nacl.Refused })
+	}, func(i int) { outcomes[i] = networkacl.Refused })
 
-	var observed []nacl.Entry
-	if slices.Contains(outcomes, nacl.Taken) {
-		acl, err := nacl.Read(ctx, s.clients.EC2, s.status().NetworkACL.ID)
+	var observed []networkacl.Entry
+	if slices.Contains(outcomes, networkacl.Taken) {
+		acl, err := networkacl.Read(ctx, s.clients.EC2, s.status().NetworkACL.ID)
 		if err != nil {
 			trouble = errors.Join(trouble, err)
 		} else if acl != nil {
@@ -77,13 +77,13 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	}
 	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 		for i, line := range lines {
-			found, there := nacl.At(observed, line.RuleNumber)
-			ours := there && found.Equal(nacl.EntryOf(line))
+			found, there := networkacl.At(observed, line.RuleNumber)
+			ours := there && found.Equal(networkacl.EntryOf(line))
 			again := indexOf(earlier, line) >= 0
 			switch {
-			case outcomes[i] == nacl.Done, outcomes[i] == nacl.Taken && ours && again:
+			case outcomes[i] == networkacl.Done, outcomes[i] == networkacl.Taken && ours && again:
 				setState(status, line, v1alpha1.RuleInstalled)
-			case outcomes[i] != nacl.Unknown && !again:
+			case outcomes[i] != networkacl.Unknown && !again:
 				// AWS answered the only attempt there ever was: it made nothing. An equal entry is a third party's.
 				setState(status, line, v1alpha1.RuleReleased)
 			}
@@ -117,15 +117,15 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 		return nil, err
 	}
 
-	outcomes := make([]nacl.Outcome, len(lines))
+	outcomes := make([]networkacl.Outcome, len(lines))
 	missing := s.aclMissingForLong(r.clock.Now())
 	trouble := r.each(s.onRead(ctx), s, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = whereMissing(missing)(nacl.Delete(ctx, s.clients.EC2, lines[i]))
+		outcomes[i], err = whereMissing(missing)(networkacl.Delete(ctx, s.clients.EC2, lines[i]))
 		return err
-	}, func(i int) { outcomes[i] = nacl.Refused })
+	}, func(i int) { outcomes[i] = networkacl.Refused })
 
 	for i, line := range lines {
-		if outcomes[i] == nacl.Done {
+		if outcomes[i] == networkacl.Done {
 			s.seen.deleted[entryOf(line)] = s.now
 		}
 		if outcomes[i].IsGone(s.shows(line)) {

@@ -11,7 +11,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // linkLocal are the ranges that never leave a subnet's own link: the instance metadata service, the time and DNS services of AWS.
@@ -31,12 +31,12 @@ type limits struct {
 
 // exemption is why a destination is not denied.
 type exemption struct {
-	nacl.Destination
+	networkacl.Destination
 	reason, message string
 }
 
 // exemptions are the destinations that must not or can't be denied, in their order.
-func exemptions(destinations []nacl.Destination, known limits) []exemption {
+func exemptions(destinations []networkacl.Destination, known limits) []exemption {
 	var found []exemption
 	for _, d := range destinations {
 		if reason, message := known.against(d); reason != "" {
@@ -47,7 +47,7 @@ func exemptions(destinations []nacl.Destination, known limits) []exemption {
 }
 
 // against is what speaks against denying a destination; no reason: nothing does.
-func (l limits) against(d nacl.Destination) (reason, message string) {
+func (l limits) against(d networkacl.Destination) (reason, message string) {
 	if api := l.hosts[d.Hostname]; api != "" {
 		return v1alpha1.ReasonProtectedAddress, fmt.Sprintf("%s is a host of %s", d.Hostname, api)
 	}
@@ -73,7 +73,7 @@ func (l limits) against(d nacl.Destination) (reason, message string) {
 }
 
 // subjectOf begins a sentence about the protected address that a destination covers.
-func subjectOf(d nacl.Destination) string {
+func subjectOf(d networkacl.Destination) string {
 	if d.Hostname == "" {
 		return d.CIDR.String() + " covers"
 	}
@@ -81,7 +81,7 @@ func subjectOf(d nacl.Destination) string {
 }
 
 // reaches begins a sentence about a range that a destination reaches into.
-func reaches(d nacl.Destination) string {
+func reaches(d networkacl.Destination) string {
 	if d.Hostname == "" {
 		return d.CIDR.String() + " overlaps"
 	}
@@ -138,11 +138,11 @@ func recordExemptions(recorded []v1alpha1.Exemption, found []exemption) (all []v
 }
 
 // withoutExempt leaves the destinations out that a run was found not to deny.
-func withoutExempt(destinations []nacl.Destination, exempt []v1alpha1.Exemption) []nacl.Destination {
+func withoutExempt(destinations []networkacl.Destination, exempt []v1alpha1.Exemption) []networkacl.Destination {
 	if len(exempt) == 0 {
 		return destinations
 	}
-	return slices.DeleteFunc(destinations, func(d nacl.Destination) bool {
+	return slices.DeleteFunc(destinations, func(d networkacl.Destination) bool {
 		return slices.ContainsFunc(exempt, func(e v1alpha1.Exemption) bool {
 			left, err := netip.ParsePrefix(e.CIDR)
 			return err == nil && d.CIDR.Overlaps(left) && d.CIDR.Bits() <= left.Bits()
@@ -164,9 +164,9 @@ func describeExempt(exempt []v1alpha1.Exemption) string {
 
 // unneeded are the lines of the ledger whose range overlaps nothing that is to be denied: those of destinations that were exempted
 // or released since.
-func unneeded(lines []v1alpha1.Rule, desired []nacl.Destination) []v1alpha1.Rule {
+func unneeded(lines []v1alpha1.Rule, desired []networkacl.Destination) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
 		prefix, err := netip.ParsePrefix(l.CIDR)
-		return err != nil || slices.ContainsFunc(desired, func(d nacl.Destination) bool { return d.CIDR.Overlaps(prefix) })
+		return err != nil || slices.ContainsFunc(desired, func(d networkacl.Destination) bool { return d.CIDR.Overlaps(prefix) })
 	})
 }

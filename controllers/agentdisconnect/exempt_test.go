@@ -10,11 +10,11 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-func destination(cidr, hostname string, session v1alpha1.EndpointSession) nacl.Destination {
-	return nacl.Destination{CIDR: netip.MustParsePrefix(cidr), Hostname: hostname, Session: session}
+func destination(cidr, hostname string, session v1alpha1.EndpointSession) networkacl.Destination {
+	return networkacl.Destination{CIDR: netip.MustParsePrefix(cidr), Hostname: hostname, Session: session}
 }
 
 func TestWhatIsNotDenied(t *testing.T) {
@@ -27,7 +27,7 @@ func TestWhatIsNotDenied(t *testing.T) {
 		subnetRanges: subnetRanges("10.0.1.0/24", "2001:db8:1::/64", ""),
 	}
 	for name, tc := range map[string]struct {
-		destination nacl.Destination
+		destination networkacl.Destination
 		reason      string
 	}{
 		"an agents' address":                     {destination("192.0.2.8/32", "ecs-a", v1alpha1.EndpointACS), ""},
@@ -61,15 +61,15 @@ func TestExemptDestinationsAreNotDesired(t *testing.T) {
 	g := NewWithT(t)
 	one, all, beside := destination("192.0.2.7/32", "a", v1alpha1.EndpointACS), destination("192.0.2.0/24", "", v1alpha1.EndpointAdditional), destination("192.0.2.8/32", "a", v1alpha1.EndpointACS)
 	exempt := []v1alpha1.Exemption{{CIDR: "192.0.2.7/32"}}
-	g.Expect(withoutExempt([]nacl.Destination{one, all, beside}, exempt)).To(Equal([]nacl.Destination{beside}), "nor what covers them")
+	g.Expect(withoutExempt([]networkacl.Destination{one, all, beside}, exempt)).To(Equal([]networkacl.Destination{beside}), "nor what covers them")
 	exempt = []v1alpha1.Exemption{{CIDR: "192.0.2.0/24"}}
-	g.Expect(withoutExempt([]nacl.Destination{one, all, beside}, exempt)).To(Equal([]nacl.Destination{one, beside}), "an address within a range that is exempt as a whole may be denied")
+	g.Expect(withoutExempt([]networkacl.Destination{one, all, beside}, exempt)).To(Equal([]networkacl.Destination{one, beside}), "an address within a range that is exempt as a whole may be denied")
 }
 
 func TestLinesThatNothingNeeds(t *testing.T) {
 	g := NewWithT(t)
 	lines := []v1alpha1.Rule{{CIDR: "192.0.2.7/32"}, {CIDR: "192.0.2.8/32"}, {CIDR: "198.51.100.1/32"}}
-	desired := []nacl.Destination{destination("192.0.2.8/32", "a", v1alpha1.EndpointACS), destination("198.51.100.0/24", "", v1alpha1.EndpointAdditional)}
+	desired := []networkacl.Destination{destination("192.0.2.8/32", "a", v1alpha1.EndpointACS), destination("198.51.100.0/24", "", v1alpha1.EndpointAdditional)}
 	g.Expect(unneeded(lines, desired)).To(Equal(lines[:1]))
 	g.Expect(unneeded(lines, nil)).To(Equal(lines))
 }
@@ -79,7 +79,7 @@ func TestNoMoreExemptionsThanTheStatusHolds(t *testing.T) {
 	var found []exemption
 	for i := range v1alpha1.MaxExemptions + 1 {
 		address := netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})
-		found = append(found, exemption{nacl.Destination{CIDR: netip.PrefixFrom(address, 32)}, v1alpha1.ReasonProtectedAddress, "needed"})
+		found = append(found, exemption{networkacl.Destination{CIDR: netip.PrefixFrom(address, 32)}, v1alpha1.ReasonProtectedAddress, "needed"})
 	}
 	all, full := recordExemptions(nil, found[:v1alpha1.MaxExemptions])
 	g.Expect(full).To(BeFalse())

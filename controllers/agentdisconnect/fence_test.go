@@ -12,7 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
@@ -187,7 +187,7 @@ var _ = Describe("A run that is suspended while the swap of its clone got no ans
 
 	It("keeps the clone for later once reads had the time to show a swap, and resumes with it", func(ctx context.Context) {
 		w, obj, answer := unanswered(ctx)
-		w.run(ctx, nacl.SettleFor-30*time.Second, obj)
+		w.run(ctx, networkacl.SettleFor-30*time.Second, obj)
 		Expect(w.get(ctx, obj).Status.NetworkACL.State).To(Equal(v1alpha1.CloneAssociating), "it may still show")
 		w.run(ctx, 2*time.Minute, obj)
 		Expect(w.get(ctx, obj).Status.NetworkACL.State).To(Equal(v1alpha1.CloneReady), describe(w.get(ctx, obj)))

@@ -9,16 +9,16 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // force is what the network ACL as last read does with the run's destinations. Where it is not the subnet's it does nothing.
-func (s *scope) force() nacl.Force {
+func (s *scope) force() networkacl.Force {
 	if !s.seen.onSubnet(s.obj) {
-		return nacl.Force{Open: s.desired()}
+		return networkacl.Force{Open: s.desired()}
 	}
 	sound, _ := s.ledger()
-	return nacl.Enforcement(sound, s.seen.acl.Entries, s.desired())
+	return networkacl.Enforcement(sound, s.seen.acl.Entries, s.desired())
 }
 
 // noteForce notes, after a read of the network ACL, since when rules of this run have been in force. A read that shows

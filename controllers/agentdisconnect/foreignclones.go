@@ -7,24 +7,24 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // findForeignClones asks AWS for the clones of a network ACL that runs of other Kubernetes clusters have.
 func (r *Reconciler) findForeignClones(ctx context.Context, s *scope, aclID string) ([]foreignClone, error) {
-	clones, err := nacl.FindClonesOf(ctx, s.clients.EC2, aclID)
+	clones, err := networkacl.FindClonesOf(ctx, s.clients.EC2, aclID)
 	return foreignClones(clones, r.options.ClusterID, s.now), err
 }
 
 // foreignClones are the clones of a network ACL that runs of other Kubernetes clusters have and that are not over: the subnet
 // that such a clone serves comes back to the network ACL.
-func foreignClones(clones []*nacl.ACL, clusterID string, now time.Time) []foreignClone {
+func foreignClones(clones []*networkacl.ACL, clusterID string, now time.Time) []foreignClone {
 	var found []foreignClone
 	for _, clone := range clones {
-		claims, _ := nacl.ParseClaims(clone.Tags)
+		claims, _ := networkacl.ParseClaims(clone.Tags)
 		for _, claim := range claims {
-			if claim.UID == clone.Tags[nacl.TagClone] && claim.ClusterID != clusterID && now.Before(claim.Expires) {
-				found = append(found, foreignClone{clone.ID, clone.Tags[nacl.TagSubnet], claim})
+			if claim.UID == clone.Tags[networkacl.TagClone] && claim.ClusterID != clusterID && now.Before(claim.Expires) {
+				found = append(found, foreignClone{clone.ID, clone.Tags[networkacl.TagSubnet], claim})
 			}
 		}
 	}
@@ -34,7 +34,7 @@ func foreignClones(clones []*nacl.ACL, clusterID string, now time.Time) []foreig
 // foreignClone is one of them: its id, the subnet that it is for, and what its tags say of the run.
 type foreignClone struct {
 	id, subnetID string
-	claim        nacl.Claim
+	claim        networkacl.Claim
 }
 
 // admitForeignClones makes a run in place wait for clones of the network ACL, and one with a clone for those of its own subnet.

@@ -10,7 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // How lines leave the ledger. The tags on the network ACL never claim what the ledger no longer has: a clean-up would take a
@@ -59,7 +59,7 @@ func (r *Reconciler) shrinkTags(ctx context.Context, s *scope) error {
 
 // stripped reports whether the network ACL as last read has no tag that says what is the run's.
 func (s *scope) stripped() bool {
-	return s.seen.acl != nil && !slices.ContainsFunc(append(nacl.TagKeys(string(s.obj.UID)), nacl.TagClone), func(key string) bool {
+	return s.seen.acl != nil && !slices.ContainsFunc(append(networkacl.TagKeys(string(s.obj.UID)), networkacl.TagClone), func(key string) bool {
 		_, there := s.seen.acl.Tags[key]
 		return there
 	})
@@ -67,7 +67,7 @@ func (s *scope) stripped() bool {
 
 // shows reports whether the network ACL as read in this pass has the entry of a line.
 func (s *scope) shows(line v1alpha1.Rule) bool {
-	return s.aclRead && s.seen.acl != nil && nacl.AtWork(line, s.seen.acl.Entries)
+	return s.aclRead && s.seen.acl != nil && networkacl.AtWork(line, s.seen.acl.Entries)
 }
 
 // showsACL reports whether this pass read the run's network ACL and found it.
@@ -75,7 +75,7 @@ func (s *scope) showsACL() bool { return s.aclRead && s.seen.acl != nil }
 
 // aclMissingForLong reports whether reads, this pass's included, have lacked the network ACL for longer than reads may lag.
 func (s *scope) aclMissingForLong(now time.Time) bool {
-	return s.aclRead && s.seen.acl == nil && !s.seen.aclMissing.IsZero() && now.Sub(s.seen.aclMissing) >= nacl.AmbiguousFor
+	return s.aclRead && s.seen.acl == nil && !s.seen.aclMissing.IsZero() && now.Sub(s.seen.aclMissing) >= networkacl.AmbiguousFor
 }
 
 // noteMissing notes since when reads lack the network ACL.
@@ -90,10 +90,10 @@ func (m *memory) noteMissing(now time.Time) {
 
 // whereMissing takes a refusal for want of permission as AWS's word that a network ACL is not there, where reads have lacked
 // it for long: a policy that names the VPC does not match what no longer exists.
-func whereMissing(missing bool) func(nacl.Outcome, error) (nacl.Outcome, error) {
-	return func(outcome nacl.Outcome, err error) (nacl.Outcome, error) {
-		if missing && outcome == nacl.Refused && aws.Classify(err) == aws.Denied {
-			return nacl.Missing, nil
+func whereMissing(missing bool) func(networkacl.Outcome, error) (networkacl.Outcome, error) {
+	return func(outcome networkacl.Outcome, err error) (networkacl.Outcome, error) {
+		if missing && outcome == networkacl.Refused && aws.Classify(err) == aws.Denied {
+			return networkacl.Missing, nil
 		}
 		return outcome, err
 	}

@@ -17,7 +17,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 
 // hitSubnets are the subnets that the denies of a run act on, sorted: in place all that have the network ACL, on a clone the
 // run's own.
-func hitSubnets(acl *nacl.ACL, mode v1alpha1.NetworkACLMode, subnetID string) []string {
+func hitSubnets(acl *networkacl.ACL, mode v1alpha1.NetworkACLMode, subnetID string) []string {
 	if acl == nil || mode == v1alpha1.NetworkACLModeClone {
 		return []string{subnetID}
 	}

@@ -12,7 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // memory is what the passes of this process saw for one object. It saves calls and tells two reads in a row from one; a
@@ -36,7 +36,7 @@ type memory struct {
 	// looked is when the hosts were last looked up.
 	looked time.Time
 	// acl is the network ACL as last read, at aclRead. Nil: it was not there.
-	acl     *nacl.ACL
+	acl     *networkacl.ACL
 	aclRead time.Time
 	// targetLooked is when the rest of the target was last looked at.
 	targetLooked time.Time
@@ -44,7 +44,7 @@ type memory struct {
 	// one does not.
 	inForce time.Time
 	// original is the network ACL that a clone was copied from, as read together with acl. Nil: it was not there.
-	original *nacl.ACL
+	original *networkacl.ACL
 	// originalReads are what the reads of that network ACL came to, those before the run began included.
 	originalReads originalReads
 	// tags are the tags on the network ACL that carries the rules, as last written or as two reads in a row had them.

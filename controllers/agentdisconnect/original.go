@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 // originalReads is what the reads of the network ACL that a clone is a copy of came to, the last ones of them in a row.
 type originalReads struct {
 	id      string
-	entries []nacl.Entry
+	entries []networkacl.Entry
 	// since is when reads began to show the entries, and read when the last one did.
 	since, read time.Time
 	// closed is when reads last began to show that something is denied which the read before allowed; zero: none did.
@@ -36,14 +36,14 @@ type originalReads struct {
 }
 
 // observe adds a read. What an earlier one showed is forgotten where it was of another network ACL.
-func (o *originalReads) observe(acl *nacl.ACL, now time.Time) {
+func (o *originalReads) observe(acl *networkacl.ACL, now time.Time) {
 	switch {
 	case acl == nil:
 		return
 	case acl.ID != o.id || now.Before(o.read):
 		*o = originalReads{id: acl.ID, entries: acl.Entries, since: now}
 	case !sameEntries(o.entries, acl.Entries):
-		if nacl.ChangeOf(o.entries, acl.Entries).Closes {
+		if networkacl.ChangeOf(o.entries, acl.Entries).Closes {
 			o.closed = now
 		}
 		o.entries, o.since = acl.Entries, now
@@ -75,8 +75,8 @@ func (o *originalReads) settledAt() time.Time {
 func (o *originalReads) isSettled() bool { return !o.read.Before(o.settledAt()) }
 
 // sameEntries reports whether two reads show the same entries, in any order.
-func sameEntries(a, b []nacl.Entry) bool {
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(e nacl.Entry) bool { return !slices.ContainsFunc(b, e.Equal) })
+func sameEntries(a, b []networkacl.Entry) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(e networkacl.Entry) bool { return !slices.ContainsFunc(b, e.Equal) })
 }
 
 // checkSettled makes a run wait while the network ACL that its clone is a copy of was changed a moment ago.
@@ -101,10 +101,10 @@ func (s *scope) describePending() string {
 
 // deniesAgents reports whether a network ACL lets no traffic of the run's out to any address that the run denies, though
 // agents are connected: then the read shows a moment of a change, or the agents don't go that way.
-func (s *scope) deniesAgents(acl *nacl.ACL) bool {
+func (s *scope) deniesAgents(acl *networkacl.ACL) bool {
 	wanted := s.desired()
 	return len(wanted) > 0 && s.seen.anyConnected() &&
-		!slices.ContainsFunc(wanted, func(d nacl.Destination) bool { return nacl.LetsOut(acl.Entries, d) })
+		!slices.ContainsFunc(wanted, func(d networkacl.Destination) bool { return networkacl.LetsOut(acl.Entries, d) })
 }
 
 // anyConnected reports whether ECS said on the last poll of at least one agent that it is connected.
@@ -123,7 +123,7 @@ func (m *memory) anyConnected() bool {
 const deniesAgentsMessage = "network ACL %s does not let TCP port 443 out to any address of the agents' hosts, though ECS says that agents are connected: a clone of it would cut the subnet off"
 
 // checkOriginal makes sure, before a run begins, that a clone of the network ACL as it is now may be put into service.
-func (s *scope) checkOriginal(acl *nacl.ACL) error {
+func (s *scope) checkOriginal(acl *networkacl.ACL) error {
 	if unsettled := s.seen.originalReads.checkSettled(); unsettled != nil {
 		return unsettled
 	}
@@ -137,7 +137,7 @@ func (s *scope) checkOriginal(acl *nacl.ACL) error {
 // cut the subnet off from what its agents use. It ends the run where the last does not hold.
 func (r *Reconciler) mayServe(s *scope) (bool, error) {
 	wanted, ok := r.recopied(s)
-	if !ok || !slices.Equal(nacl.FormatCopies(wanted), s.status().NetworkACL.Baseline) {
+	if !ok || !slices.Equal(networkacl.FormatCopies(wanted), s.status().NetworkACL.Baseline) {
 		return false, nil // the next pass makes the change to the clone
 	}
 	if unsettled := s.seen.originalReads.checkSettled(); unsettled != nil {

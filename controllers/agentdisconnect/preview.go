@@ -14,7 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // planned reports whether the plan in the status is of the spec as it is. One of an earlier version has no wouldStart.
@@ -174,14 +174,14 @@ func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 	if how.renumbered {
 		plan.NetworkACL.Renumbered = new(true)
 	}
-	room := nacl.Room(t.acl.Entries, how.rules, s.quota.value)
-	plan.Headroom.IPv4Entries, plan.Headroom.IPv6Entries = new(int32(room[nacl.IPv4])), new(int32(room[nacl.IPv6]))
+	room := networkacl.Room(t.acl.Entries, how.rules, s.quota.value)
+	plan.Headroom.IPv4Entries, plan.Headroom.IPv6Entries = new(int32(room[networkacl.IPv4])), new(int32(room[networkacl.IPv6]))
 	if mode == v1alpha1.NetworkACLModeClone {
 		plan.Notes = append(plan.Notes, "whether the manager may write to the clone and delete it can be asked only of one that is there: a run asks before the clone serves the subnet, and leaves the subnet where it is if it may not")
 		plan.Headroom.NetworkACLs = new(int32(t.cloneRoom - 1))
 	} else {
 		tags := r.ownership(s, how.rules).Tags()
-		plan.Headroom.Tags = new(int32(nacl.TagRoom(t.acl.Tags, r.ownership(s, how.rules), tags)))
+		plan.Headroom.Tags = new(int32(networkacl.TagRoom(t.acl.Tags, r.ownership(s, how.rules), tags)))
 	}
 	return err
 }

@@ -14,7 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // problem is why a pass could not go on: the words for the status, and whether a person must act. It says the same for the
@@ -106,9 +106,9 @@ func explainOne(err error) *problem {
 	var known *problem
 	var cluster *discovery.ClusterNotFoundError
 	var endpoint *discovery.InvalidEndpointError
-	var room *nacl.NoRoomError
-	var renumber *nacl.RenumberError
-	var quota *nacl.QuotaError
+	var room *networkacl.NoRoomError
+	var renumber *networkacl.RenumberError
+	var quota *networkacl.QuotaError
 	switch {
 	case errors.As(err, &known):
 		return known

@@ -18,7 +18,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // failed is AWS's refusal of a call, in the form that the SDK gives it.
@@ -35,8 +35,8 @@ func denied(action string) error {
 }
 
 func TestExplainOneCause(t *testing.T) {
-	destination := nacl.Destination{CIDR: netip.MustParsePrefix("192.0.2.1/32"), Hostname: "ecs-a.example", Session: v1alpha1.EndpointACS}
-	allow := nacl.Entry{Number: 1, Egress: true, Allow: true, Protocol: nacl.AllProtocols, CIDR: netip.MustParsePrefix("0.0.0.0/0")}
+	destination := networkacl.Destination{CIDR: netip.MustParsePrefix("192.0.2.1/32"), Hostname: "ecs-a.example", Session: v1alpha1.EndpointACS}
+	allow := networkacl.Entry{Number: 1, Egress: true, Allow: true, Protocol: networkacl.AllProtocols, CIDR: netip.MustParsePrefix("0.0.0.0/0")}
 	for name, tc := range map[string]struct {
 		err     error
 		reason  string
@@ -49,9 +49,9 @@ func TestExplainOneCause(t *testing.T) {
 			"cluster demo doesn't exist in the manager's account and Region: check spec.cluster and spec.region"},
 		"an endpoint": {&discovery.InvalidEndpointError{Session: v1alpha1.EndpointACS, Endpoint: "x", Reason: "it is not a URL"}, v1alpha1.ReasonInvalidEndpoint, false,
 			`ECS named "x" as ACS endpoint: it is not a URL. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)`},
-		"no room": {&nacl.NoRoomError{NetworkACLID: "acl-1", Destination: destination, Allow: allow}, v1alpha1.ReasonNoRoom, false,
+		"no room": {&networkacl.NoRoomError{NetworkACLID: "acl-1", Destination: destination, Allow: allow}, v1alpha1.ReasonNoRoom, false,
 			"network ACL acl-1 has no free number to deny 192.0.2.1/32 (ecs-a.example) before rule 1, which allows all traffic out to 0.0.0.0/0: give rule 1 a larger number, or set spec.networkACLMode to Clone, which gives the copies larger numbers"},
-		"a quota": {&nacl.QuotaError{NetworkACLID: "acl-1", Family: nacl.IPv4, Have: 18, Need: 6, Quota: 20}, v1alpha1.ReasonQuotaExceeded, false,
+		"a quota": {&networkacl.QuotaError{NetworkACLID: "acl-1", Family: networkacl.IPv4, Have: 18, Need: 6, Quota: 20}, v1alpha1.ReasonQuotaExceeded, false,
 			"network ACL acl-1 has 18 outbound IPv4 rules, the default one included, of the 20 that its quota allows, and the run needs 6 more: delete 4 of them, or raise the quota of rules per network ACL (L-2AEEBF1A, 40 at most)"},
 		"no credentials": {&aws.CredentialsError{Err: errors.New("no role")}, v1alpha1.ReasonNoCredentials, false,
 			"no AWS credentials: no role. Give the manager's service account a role (EKS Pod Identity or IRSA, config/iam/README.md), then restart the manager"},

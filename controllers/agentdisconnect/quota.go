@@ -15,7 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 const (
@@ -95,7 +95,7 @@ func (r *Reconciler) relearnQuota(ctx context.Context, s *scope, sound []v1alpha
 	}
 	if _, err := r.replan(s, sound); err == nil {
 		return nil
-	} else if _, byQuota := errors.AsType[*nacl.QuotaError](err); !byQuota {
+	} else if _, byQuota := errors.AsType[*networkacl.QuotaError](err); !byQuota {
 		return nil
 	}
 	return r.learnQuota(ctx, s, quotaTTL)
@@ -103,7 +103,7 @@ func (r *Reconciler) relearnQuota(ctx context.Context, s *scope, sound []v1alpha
 
 // explainQuota adds to a refusal by the quota what helps where the quota is only assumed.
 func (s *scope) explainQuota(err error) error {
-	quota, byQuota := errors.AsType[*nacl.QuotaError](err)
+	quota, byQuota := errors.AsType[*networkacl.QuotaError](err)
 	if !byQuota || s.quota.unread == "" {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // aclQuota is how many network ACLs a VPC has room for unless AWS was asked for more.
@@ -26,7 +26,7 @@ type setup struct {
 	// rules are new ledger lines. Those of a clone name no network ACL yet.
 	rules []v1alpha1.Rule
 	// copies are the entries that a clone begins with.
-	copies []nacl.Copy
+	copies []networkacl.Copy
 	// renumbered says that the copies have other numbers than their originals.
 	renumbered bool
 }
@@ -122,7 +122,7 @@ func (r *Reconciler) assessEndpoints(ctx context.Context, s *scope, t *target) (
 
 // assessNetworkACL reads the subnet's network ACL, and asks AWS whether all that the run writes would be allowed.
 func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) (err error) {
-	if t.acl, err = nacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
+	if t.acl, err = networkacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
 		return err
 	}
 	s.seen.originalReads.observe(t.acl, s.now)
@@ -165,9 +165,9 @@ func (r *Reconciler) checkPermissions(ctx context.Context, s *scope, t *target, 
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	_, err := s.seen.permitted.getWithin(ttl, s.now, string(mode)+t.acl.ID, func() (bool, error) {
 		if mode == v1alpha1.NetworkACLModeClone {
-			return true, nacl.CheckCloning(ctx, s.clients.EC2, t.acl, s.obj.Spec.SubnetID)
+			return true, networkacl.CheckCloning(ctx, s.clients.EC2, t.acl, s.obj.Spec.SubnetID)
 		}
-		return true, nacl.CheckInPlace(ctx, s.clients.EC2, t.acl)
+		return true, networkacl.CheckInPlace(ctx, s.clients.EC2, t.acl)
 	})
 	return err
 }
@@ -185,7 +185,7 @@ func (r *Reconciler) roomForClone(ctx context.Context, s *scope, vpcID string) (
 			}
 			return nil
 		},
-		func() (err error) { have, err = nacl.CountInVPC(ctx, s.clients.EC2, vpcID); return },
+		func() (err error) { have, err = networkacl.CountInVPC(ctx, s.clients.EC2, vpcID); return },
 	)
 	return quota - have, err
 }
@@ -278,13 +278,13 @@ func (t *target) chooseMode(spec *v1alpha1.AgentDisconnectSpec) (v1alpha1.Networ
 func (r *Reconciler) setUp(s *scope, t *target) (setup, error) {
 	mode, reason := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
-		plan, err := nacl.PlanClone(t.acl.Entries, s.desired(), s.quota.value)
+		plan, err := networkacl.PlanClone(t.acl.Entries, s.desired(), s.quota.value)
 		if err == nil {
 			err = admitRules(s, t, plan.Rules)
 		}
 		return setup{mode, reason, plan.Rules, plan.Copies, plan.Renumbered}, s.explainQuota(err)
 	}
-	plan, err := nacl.NewPlan(nacl.PlanInput{
+	plan, err := networkacl.NewPlan(networkacl.PlanInput{
 		NetworkACLID: t.acl.ID, Desired: s.desired(), Observed: t.acl.Entries, Quota: s.quota.value,
 	})
 	if err == nil {

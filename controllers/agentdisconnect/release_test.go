@@ -12,7 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -189,7 +189,7 @@ var _ = Describe("A network ACL that was deleted, where AWS denies what is asked
 		Expect(w.sim.Region().MoveSubnet(subnetID, sharedACL)).To(Succeed())
 		Expect(w.sim.Region().DeleteNetworkACL(aclID)).To(Succeed())
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
-		w.run(ctx, nacl.AmbiguousFor-time.Minute, obj)
+		w.run(ctx, networkacl.AmbiguousFor-time.Minute, obj)
 		Expect(w.gone(ctx, obj)).To(BeFalse())
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonAccessDenied))
 		w.run(ctx, 2*time.Minute, obj)
@@ -202,7 +202,7 @@ var _ = Describe("A clone whose tags a third party removed", func() {
 		w, _ := audited(ctx, change...)
 		obj := w.blocking(ctx, cloning)
 		clone := w.cloneOf(ctx, obj)
-		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", MissingTag: nacl.TagClone, Denied: true})
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", MissingTag: networkacl.TagClone, Denied: true})
 		Expect(w.sim.Region().SetTags(clone.ID, nil)).To(Succeed())
 		return w, obj, clone
 	}
@@ -217,17 +217,17 @@ var _ = Describe("A clone whose tags a third party removed", func() {
 
 	It("stays where the policy does not, and the message says which tag is missing and how to put it back", func(ctx context.Context) {
 		w, obj, clone := stripped(ctx)
-		w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateTags", MissingTag: nacl.TagClone, Denied: true})
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateTags", MissingTag: networkacl.TagClone, Denied: true})
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
 		w.run(ctx, 30*time.Second, obj)
 		stalled := condition(w.get(ctx, obj), v1alpha1.ConditionStalled)
 		Expect(stalled.Reason).To(Equal(v1alpha1.ReasonAccessDenied))
-		Expect(stalled.Message).To(ContainSubstring("lost its tag " + nacl.TagClone))
-		Expect(stalled.Message).To(ContainSubstring("aws ec2 create-tags --region ap-northeast-1 --resources " + clone.ID + " --tags Key=" + nacl.TagClone + ",Value=" + string(obj.UID)))
+		Expect(stalled.Message).To(ContainSubstring("lost its tag " + networkacl.TagClone))
+		Expect(stalled.Message).To(ContainSubstring("aws ec2 create-tags --region ap-northeast-1 --resources " + clone.ID + " --tags Key=" + networkacl.TagClone + ",Value=" + string(obj.UID)))
 		Expect(stalled.Message).NotTo(ContainSubstring("grant the actions"))
 		Expect(w.aclOf(subnetID)).To(Equal(aclID), "the subnet has its own network ACL all the same")
 
-		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{nacl.TagClone: string(obj.UID)})).To(Succeed())
+		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{networkacl.TagClone: string(obj.UID)})).To(Succeed())
 		w.run(ctx, 30*time.Second, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue())
 		w.expectRestored()

@@ -10,7 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // maxDriftRepairs is how often rules that someone removed or overrode are put back: a fourth time is a quarrel with
@@ -148,7 +148,7 @@ func (r *Reconciler) oddity(s *scope, sound []v1alpha1.Rule) (reason, message st
 	if _, err := r.replan(s, sound); err != nil {
 		return v1alpha1.AbortPlanDoesNotFit, err.Error()
 	}
-	if drift := nacl.Drift(sound, s.seen.acl.Entries, s.desired(), s.now); len(drift) > 0 {
+	if drift := networkacl.Drift(sound, s.seen.acl.Entries, s.desired(), s.now); len(drift) > 0 {
 		return v1alpha1.AbortDriftDetected, "a third party changed network ACL " + s.seen.acl.ID + ": " + strings.Join(drift, "; ")
 	}
 	return "", ""
@@ -161,7 +161,7 @@ func (s *scope) displacement() (reason, message string) {
 	if !s.raised() {
 		place = s.seen.original // it goes to the clone from there
 	}
-	lagging := s.cloned() && s.sinceWrite() < nacl.SettleFor && s.mode == ModeActive
+	lagging := s.cloned() && s.sinceWrite() < networkacl.SettleFor && s.mode == ModeActive
 	switch {
 	case lagging && (acl == nil || place != nil && !slices.Contains(place.SubnetIDs, subnetID)):
 		return "", "" // a read that lags behind our own move of the subnet
@@ -178,9 +178,9 @@ func (s *scope) displacement() (reason, message string) {
 	return "", ""
 }
 
-func (r *Reconciler) replan(s *scope, sound []v1alpha1.Rule) (nacl.Plan, error) {
+func (r *Reconciler) replan(s *scope, sound []v1alpha1.Rule) (networkacl.Plan, error) {
 	_, released, _ := s.lines()
-	return nacl.NewPlan(nacl.PlanInput{
+	return networkacl.NewPlan(networkacl.PlanInput{
 		NetworkACLID: s.status().NetworkACL.ID, Desired: s.desired(), Observed: s.seen.acl.Entries,
 		Owned: append(slices.Clip(sound), released...), Quota: s.quota.value,
 	})
@@ -197,12 +197,12 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 		for _, line := range sound {
 			switch {
-			case drifted && nacl.Lost(line, observed):
+			case drifted && networkacl.Lost(line, observed):
 				// Reads may lag for longer than thought: that an entry is gone is AWS's to say, when it is created again or
 				// at the end.
 				setState(status, line, lostState(line, observed))
 				setAttempt(status, line, now) // the time that reads must lack it begins anew
-			case line.State == v1alpha1.RuleCreating && nacl.AtWork(line, observed):
+			case line.State == v1alpha1.RuleCreating && networkacl.AtWork(line, observed):
 				setState(status, line, v1alpha1.RuleInstalled)
 			}
 		}
@@ -227,7 +227,7 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 	}
 	trouble := r.create(ctx, s, lines)
 	if drifted {
-		overridden := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return !nacl.Overridden(l, observed, s.desired()) })
+		overridden := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return !networkacl.Overridden(l, observed, s.desired()) })
 		trouble = r.finishRepair(ctx, s, lines, overridden, trouble)
 	}
 	if len(lines) > 0 {
@@ -242,8 +242,8 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 
 // lostState is what becomes of a line whose entry someone removed or replaced: it is created again at its number, or given
 // up where a stranger's entry stands there.
-func lostState(line v1alpha1.Rule, observed []nacl.Entry) v1alpha1.RuleState {
-	if _, taken := nacl.At(observed, line.RuleNumber); taken {
+func lostState(line v1alpha1.Rule, observed []networkacl.Entry) v1alpha1.RuleState {
+	if _, taken := networkacl.At(observed, line.RuleNumber); taken {
 		return v1alpha1.RuleDeleting
 	}
 	return v1alpha1.RuleCreating
@@ -276,7 +276,7 @@ func needsEntry(s *scope, sound []v1alpha1.Rule) bool {
 	if slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleCreating }) {
 		return true
 	}
-	return s.seen.acl != nil && slices.ContainsFunc(s.seen.open(s.obj), func(d nacl.Destination) bool {
+	return s.seen.acl != nil && slices.ContainsFunc(s.seen.open(s.obj), func(d networkacl.Destination) bool {
 		return !acknowledged(sound, d.CIDR.String())
 	})
 }
@@ -289,15 +289,15 @@ func acknowledged(sound []v1alpha1.Rule, cidr string) bool {
 }
 
 // retried are the lines whose creation was never answered and whose entry a read lacks.
-func retried(lines []v1alpha1.Rule, observed []nacl.Entry) []v1alpha1.Rule {
+func retried(lines []v1alpha1.Rule, observed []networkacl.Entry) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
-		return l.State != v1alpha1.RuleCreating || nacl.AtWork(l, observed)
+		return l.State != v1alpha1.RuleCreating || networkacl.AtWork(l, observed)
 	})
 }
 
 // atWork are the lines whose entry is there, exactly as the ledger has it.
-func atWork(lines []v1alpha1.Rule, observed []nacl.Entry) []v1alpha1.Rule {
-	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool { return !nacl.AtWork(l, observed) })
+func atWork(lines []v1alpha1.Rule, observed []networkacl.Entry) []v1alpha1.Rule {
+	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool { return !networkacl.AtWork(l, observed) })
 }
 
 // denied says whether the network ACL that the subnet has, as last read, denies every destination of the run.
@@ -311,9 +311,9 @@ func (m *memory) onSubnet(obj *v1alpha1.AgentDisconnect) bool {
 }
 
 // open are the destinations that the network ACL as last read lets through.
-func (m *memory) open(obj *v1alpha1.AgentDisconnect) []nacl.Destination {
-	return slices.DeleteFunc(desired(obj), func(d nacl.Destination) bool {
-		_, denied := nacl.Denied(m.acl.Entries, d)
+func (m *memory) open(obj *v1alpha1.AgentDisconnect) []networkacl.Destination {
+	return slices.DeleteFunc(desired(obj), func(d networkacl.Destination) bool {
+		_, denied := networkacl.Denied(m.acl.Entries, d)
 		return denied
 	})
 }

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -20,7 +20,7 @@ var _ = Describe("What a read shows and is not acted on yet", func() {
 	It("is said at once, with the time that decides, and in the same words until then", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.blocking(ctx, within(time.Hour))
-		decides := line(w.get(ctx, obj), 80).LastAttemptTime.Add(nacl.SettleFor).UTC().Format(time.RFC3339)
+		decides := line(w.get(ctx, obj), 80).LastAttemptTime.Add(networkacl.SettleFor).UTC().Format(time.RFC3339)
 		w.strip(80)
 		seen := w.until(ctx, obj, 31*time.Second, installed(metav1.ConditionFalse))
 		message := condition(seen, v1alpha1.ConditionSucceeded).Message
@@ -38,7 +38,7 @@ var _ = Describe("What a read shows and is not acted on yet", func() {
 		seen := w.until(ctx, obj, 31*time.Second, installed(metav1.ConditionFalse))
 		Expect(condition(seen, v1alpha1.ConditionRulesInstalled).Message).To(Equal("subnet " + subnetID + " is not on network ACL " + clone + ", as last read"))
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("suspected: subnet " + subnetID + " was taken off clone " + clone + " (a read after "))
-		seen = w.until(ctx, obj, 3*nacl.SettleFor, aborted)
+		seen = w.until(ctx, obj, 3*networkacl.SettleFor, aborted)
 		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortSubnetLeft), describe(seen))
 	})
 })
@@ -48,7 +48,7 @@ var _ = Describe("A repair", func() {
 		w, _ := audited(ctx)
 		w.follow()
 		obj := w.blocking(ctx)
-		w.run(ctx, nacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor, obj)
 		w.told("")
 		w.strip(80)
 		seen := w.until(ctx, obj, time.Minute, func(seen *v1alpha1.AgentDisconnect) bool { return seen.Status.DriftRepairs == 1 })
@@ -68,7 +68,7 @@ var _ = Describe("A repair", func() {
 		obj := w.settled(ctx)
 		mend := w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateNetworkAclEntry", Error: "RequestLimitExceeded"})
 		change(w)
-		w.run(ctx, 3*nacl.SettleFor, obj)
+		w.run(ctx, 3*networkacl.SettleFor, obj)
 		seen := w.get(ctx, obj)
 		Expect(seen.Status.DriftRepairs).To(BeZero(), "nothing was put back")
 		Expect(seen.Status.Abort).To(BeNil(), describe(seen))
@@ -77,7 +77,7 @@ var _ = Describe("A repair", func() {
 		seen = w.get(ctx, obj)
 		w.expectAllDenied(seen)
 		Expect(seen.Status.DriftRepairs).To(BeEquivalentTo(1), describe(seen))
-		w.run(ctx, 3*nacl.SettleFor, obj)
+		w.run(ctx, 3*networkacl.SettleFor, obj)
 		Expect(w.get(ctx, obj).Status.DriftRepairs).To(BeEquivalentTo(1), "it was counted again")
 	},
 		Entry("after a rule was removed", func(w *world) { w.strip(80) }),

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // report is the one deferred write of the status that a person reads; events and metrics follow only after it succeeded.
@@ -63,7 +63,7 @@ type reported struct {
 }
 
 // addressesOf are the ranges of destinations.
-func addressesOf(destinations []nacl.Destination) []string {
+func addressesOf(destinations []networkacl.Destination) []string {
 	var addresses []string
 	for _, destination := range destinations {
 		addresses = append(addresses, destination.CIDR.String())

@@ -15,7 +15,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
@@ -69,7 +69,7 @@ var _ = Describe("A manager that dies", func() {
 				obj := w.create(ctx, within(time.Minute))
 				w.run(ctx, 40*time.Second, obj)
 				late := w.overdue(ctx, obj, 5*time.Second)
-				return late + w.shortfall(w.finish(ctx, obj, nacl.AmbiguousFor+time.Minute), a)
+				return late + w.shortfall(w.finish(ctx, obj, networkacl.AmbiguousFor+time.Minute), a)
 			}})
 		}
 		all(scenarios)

@@ -10,7 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // scope is what one pass knows: the object, the time, and what it saw of AWS.
@@ -83,7 +83,7 @@ func (s *scope) lines() (sound, released []v1alpha1.Rule, unsound error) {
 	}
 	var wrong []error
 	for _, line := range s.status().Rules {
-		if err := nacl.Sound(line, id, ranges(s.obj)); err != nil {
+		if err := networkacl.Sound(line, id, ranges(s.obj)); err != nil {
 			wrong = append(wrong, refuse(v1alpha1.ReasonLedgerInvalid,
 				"status.rules was edited: %v. Nothing is done with it: look at the entry in the network ACL, delete it there if it is this run's, then remove the line (kubectl edit --subresource=status)", err))
 			continue

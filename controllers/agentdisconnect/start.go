@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // start gets a run ready and begins it: target, endpoints, agents, a plan that fits, and permission for every write and for
@@ -123,7 +123,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	defer cancel()
 	if err := together(
 		func() (err error) {
-			t.acl, err = nacl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID)
+			t.acl, err = networkacl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID)
 			return
 		},
 		func() (err error) { t.foreign, err = r.findForeignClones(looking, s, claimed.aclID); return },
@@ -181,7 +181,7 @@ func (r *Reconciler) open(s *scope, t *target, how setup, counted []v1alpha1.Con
 	if how.mode == v1alpha1.NetworkACLModeClone {
 		status.NetworkACL = &v1alpha1.NetworkACL{
 			Mode: how.mode, ModeReason: how.reason, OriginalID: t.acl.ID,
-			State: v1alpha1.CloneCreating, Attempt: 1, Baseline: nacl.FormatCopies(how.copies),
+			State: v1alpha1.CloneCreating, Attempt: 1, Baseline: networkacl.FormatCopies(how.copies),
 			DeadManSwitch: r.newSwitch(how.mode, expiration(status)),
 		}
 		return // its lines follow when the clone has an id

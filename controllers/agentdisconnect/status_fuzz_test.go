@@ -17,7 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // What a pass happens to know, a bit each.
@@ -46,13 +46,13 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *
 	s.mode, _ = ModeAt(obj, s.now)
 	if bits&hasRead != 0 {
 		s.seen.aclRead = s.now
-		s.seen.acl = &nacl.ACL{ID: testACL, Entries: []nacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}
+		s.seen.acl = &networkacl.ACL{ID: testACL, Entries: []networkacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}
 		if bits&onSubnet != 0 {
 			s.seen.acl.SubnetIDs = []string{obj.Spec.SubnetID}
 		}
 		if bits&hasDenies != 0 {
 			for i, destination := range desired(obj) {
-				s.seen.acl.Entries = append(s.seen.acl.Entries, nacl.Deny(int32(1+i%99), destination.CIDR))
+				s.seen.acl.Entries = append(s.seen.acl.Entries, networkacl.Deny(int32(1+i%99), destination.CIDR))
 			}
 		}
 	}
@@ -140,9 +140,9 @@ func expectLedger(g Gomega, s *scope) {
 		g.Expect(found.stalled).To(BeTrue())
 	}
 	for _, line := range sound {
-		e := nacl.EntryOf(line)
-		g.Expect(e.Egress && !e.Allow && e.Protocol == nacl.AllProtocols && e.CIDR.IsValid()).To(BeTrue())
-		g.Expect(e.Number).To(And(BeNumerically(">=", nacl.FirstNumber), BeNumerically("<=", nacl.LastNumber)))
+		e := networkacl.EntryOf(line)
+		g.Expect(e.Egress && !e.Allow && e.Protocol == networkacl.AllProtocols && e.CIDR.IsValid()).To(BeTrue())
+		g.Expect(e.Number).To(And(BeNumerically(">=", networkacl.FirstNumber), BeNumerically("<=", networkacl.LastNumber)))
 		g.Expect(line.NetworkACLID).To(Equal(idOf(s.status().NetworkACL)))
 		g.Expect(e.CIDR.IsSingleIP() || len(ranges(s.obj)) > 0).To(BeTrue())
 	}
@@ -150,7 +150,7 @@ func expectLedger(g Gomega, s *scope) {
 		_, _ = s.baseline()
 		o := (&Reconciler{options: Options{ClusterID: "c"}}).ownership(s, sound)
 		if len(sound) <= v1alpha1.MaxRules {
-			g.Expect(nacl.Covered(o.Tags(), o)).To(BeTrue())
+			g.Expect(networkacl.Covered(o.Tags(), o)).To(BeTrue())
 		}
 	}
 }
@@ -182,7 +182,7 @@ func expectConditions(g Gomega, s *scope) {
 		g.Expect(s.mode).To(Equal(ModeActive))
 		g.Expect(s.seen.acl.SubnetIDs).To(ContainElement(s.obj.Spec.SubnetID))
 		for _, destination := range desired(s.obj) {
-			_, denied := nacl.Denied(s.seen.acl.Entries, destination)
+			_, denied := networkacl.Denied(s.seen.acl.Entries, destination)
 			g.Expect(denied).To(BeTrue(), "%v", destination)
 		}
 	}

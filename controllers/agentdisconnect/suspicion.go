@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // suspicion is something odd that reads showed. One read may only lag: two in a row, some time apart, confirm it.
@@ -67,14 +67,14 @@ func (s *scope) suspected() []string {
 // displacedEarly is that the subnet is not on the clone that it was given, as long as a read may lag behind that.
 func (s *scope) displacedEarly() []string {
 	acl := s.status().NetworkACL
-	if !s.cloned() || acl.State != v1alpha1.CloneServing || s.seen.onSubnet(s.obj) || s.sinceWrite() >= nacl.SettleFor {
+	if !s.cloned() || acl.State != v1alpha1.CloneServing || s.seen.onSubnet(s.obj) || s.sinceWrite() >= networkacl.SettleFor {
 		return nil
 	}
 	what := fmt.Sprintf("subnet %s was taken off clone %s", s.obj.Spec.SubnetID, acl.ID)
 	if s.seen.acl == nil {
 		what = "clone " + acl.ID + " was deleted"
 	}
-	return []string{decision(what, acl.LastAttemptTime.Add(nacl.SettleFor))}
+	return []string{decision(what, acl.LastAttemptTime.Add(networkacl.SettleFor))}
 }
 
 // driftedEarly are the rules that the last read does not show at work, as long as it may lag behind the manager's own writes.
@@ -84,7 +84,7 @@ func (s *scope) driftedEarly() []string {
 	}
 	sound, _ := s.ledger()
 	var suspected []string
-	for _, early := range nacl.EarlyDrift(sound, s.seen.acl.Entries, s.desired(), s.now) {
+	for _, early := range networkacl.EarlyDrift(sound, s.seen.acl.Entries, s.desired(), s.now) {
 		suspected = append(suspected, decision(early.What, early.Settles))
 	}
 	return suspected

@@ -14,7 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // sustain keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is due, and repairs what
@@ -274,15 +274,15 @@ func (r *Reconciler) readACL(ctx context.Context, s *scope) error {
 // fetchACL is readACL without a look at what else the pass knows, for use beside other calls.
 func (r *Reconciler) fetchACL(ctx context.Context, s *scope) error {
 	recorded := s.status().NetworkACL
-	var acl, original *nacl.ACL
+	var acl, original *networkacl.ACL
 	var err error
 	if s.cloned() {
-		var found map[string]*nacl.ACL
+		var found map[string]*networkacl.ACL
 		ids := slices.DeleteFunc([]string{recorded.ID, recorded.OriginalID}, func(id string) bool { return id == "" })
-		found, err = nacl.ReadAll(ctx, s.clients.EC2, ids...)
+		found, err = networkacl.ReadAll(ctx, s.clients.EC2, ids...)
 		acl, original = found[recorded.ID], found[recorded.OriginalID]
 	} else {
-		acl, err = nacl.Read(ctx, s.clients.EC2, recorded.ID)
+		acl, err = networkacl.Read(ctx, s.clients.EC2, recorded.ID)
 	}
 	if err != nil {
 		return err

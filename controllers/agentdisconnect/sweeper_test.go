@@ -18,7 +18,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
@@ -190,7 +190,7 @@ var _ = Describe("The sweeper", func() {
 		w.options.SweepRegions = []string{"eu-west-1"}
 		w.boot()
 		obj := w.blocking(ctx)
-		made := w.stranded(nacl.Ownership{UID: "00000000-6c36-4d0f-9a55-0d0b6b8f7c11", Owner: "a/b", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now()})
+		made := w.stranded(networkacl.Ownership{UID: "00000000-6c36-4d0f-9a55-0d0b6b8f7c11", Owner: "a/b", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now()})
 		w.expelled(ctx, obj)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", Denied: true})
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true, When: func(c call.Call) bool { return c.Region == "eu-west-1" }})
@@ -217,7 +217,7 @@ var _ = Describe("The sweeper", func() {
 		w.sim.Faults().Clear()
 		sweeper := w.reconciler.NewSweeper()
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
-		w.clock.Step(nacl.AmbiguousFor)
+		w.clock.Step(networkacl.AmbiguousFor)
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		Expect(w.schedules()).To(BeEmpty())
 		w.expectRestored()
@@ -236,20 +236,20 @@ var _ = Describe("The sweeper", func() {
 		sweeper := w.reconciler.NewSweeper()
 
 		By("a CreateTags")
-		_, err := nacl.WriteTags(ctx, frozen, aclID, tags)
+		_, err := networkacl.WriteTags(ctx, frozen, aclID, tags)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		Expect(w.tagsOf(obj)).NotTo(BeEmpty(), "it may yet send what the tag is for")
 
 		By("a CreateNetworkAclEntry after it")
-		_, err = nacl.Create(ctx, frozen, rule)
+		_, err = networkacl.Create(ctx, frozen, rule)
 		Expect(err).NotTo(HaveOccurred())
 		w.clock.Step(w.options.SweepInterval)
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		w.expectRestored()
 
 		By("a CreateNetworkAcl")
-		w.stranded(nacl.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute)})
+		w.stranded(networkacl.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute)})
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		w.expectRestored()
 	})
@@ -268,7 +268,7 @@ var _ = Describe("The sweeper", func() {
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
 
 		running := w.entries()
-		w.stranded(nacl.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: began, Expires: began.Add(time.Minute)})
+		w.stranded(networkacl.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: began, Expires: began.Add(time.Minute)})
 		w.clock.Step(30 * time.Minute)
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		for id, entries := range running {
@@ -303,10 +303,10 @@ var _ = Describe("The sweeper", func() {
 })
 
 // stranded is an empty clone of a run.
-func (w *world) stranded(o nacl.Ownership) string {
+func (w *world) stranded(o networkacl.Ownership) string {
 	GinkgoHelper()
 	tags := o.Tags()
-	tags[nacl.TagClone], tags[nacl.TagOriginal], tags[nacl.TagSubnet] = o.UID, aclID, subnetID
+	tags[networkacl.TagClone], tags[networkacl.TagOriginal], tags[networkacl.TagSubnet] = o.UID, aclID, subnetID
 	home, _ := w.sim.Region().NetworkACL(aclID)
 	made, err := w.sim.Region().CreateNetworkACL(home.VPCID, "", "", tags)
 	Expect(err).NotTo(HaveOccurred())

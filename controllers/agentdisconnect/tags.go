@@ -11,12 +11,12 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // ownership is what the tags on the network ACL are to say of the run, for the day when the cluster is lost.
-func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) nacl.Ownership {
-	return nacl.Ownership{
+func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) networkacl.Ownership {
+	return networkacl.Ownership{
 		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
 		Started: ptr.Deref(s.status().StartTime, metav1.Time{}).Time, Expires: expiration(s.status()), Rules: rules,
 	}
@@ -27,10 +27,10 @@ func (r *Reconciler) cloneTags(s *scope, rules []v1alpha1.Rule) map[string]strin
 	owned := r.ownership(s, rules)
 	tags := owned.Tags()
 	maps.Copy(tags, map[string]string{
-		nacl.TagClone: string(s.obj.UID), nacl.TagCluster: owned.ClusterTag(), nacl.TagOriginal: s.status().NetworkACL.OriginalID, nacl.TagSubnet: s.obj.Spec.SubnetID,
+		networkacl.TagClone: string(s.obj.UID), networkacl.TagCluster: owned.ClusterTag(), networkacl.TagOriginal: s.status().NetworkACL.OriginalID, networkacl.TagSubnet: s.obj.Spec.SubnetID,
 	})
 	if copies, err := s.baseline(); err == nil {
-		tags[nacl.TagCopies] = nacl.HashOf(nacl.InClone(copies))
+		tags[networkacl.TagCopies] = networkacl.HashOf(networkacl.InClone(copies))
 	}
 	return tags
 }
@@ -46,7 +46,7 @@ func (r *Reconciler) own(ctx context.Context, s *scope) error {
 	if s.cloned() {
 		tags = r.cloneTags(s, sound)
 	}
-	if _, err := nacl.WriteTags(ctx, s.clients.EC2, s.status().NetworkACL.ID, tags); err != nil {
+	if _, err := networkacl.WriteTags(ctx, s.clients.EC2, s.status().NetworkACL.ID, tags); err != nil {
 		s.seen.tags = nil
 		return s.explainUntagged(err)
 	}
@@ -68,11 +68,11 @@ func (r *Reconciler) ownAgain(ctx context.Context, s *scope) error {
 func (r *Reconciler) tagged(s *scope, tags map[string]string) bool {
 	sound, _ := s.ledger()
 	owned := r.ownership(s, sound)
-	if !nacl.Covered(tags, owned) || s.cloned() && (tags[nacl.TagClone] != string(s.obj.UID) || tags[nacl.TagCluster] != owned.ClusterTag()) {
+	if !networkacl.Covered(tags, owned) || s.cloned() && (tags[networkacl.TagClone] != string(s.obj.UID) || tags[networkacl.TagCluster] != owned.ClusterTag()) {
 		return false
 	}
 	copies, err := s.baseline()
-	return !s.cloned() || err != nil || tags[nacl.TagCopies] == nacl.HashOf(nacl.InClone(copies))
+	return !s.cloned() || err != nil || tags[networkacl.TagCopies] == networkacl.HashOf(networkacl.InClone(copies))
 }
 
 // noteTags compares the tags with a read of the network ACL: what two reads in a row lack, someone took away.
@@ -96,7 +96,7 @@ func (r *Reconciler) disown(ctx context.Context, s *scope, more ...string) error
 		return nil
 	}
 	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
-	outcome, err := missing(nacl.RemoveTags(ctx, s.clients.EC2, acl.ID, slices.Concat(nacl.TagKeys(string(s.obj.UID)), more)))
+	outcome, err := missing(networkacl.RemoveTags(ctx, s.clients.EC2, acl.ID, slices.Concat(networkacl.TagKeys(string(s.obj.UID)), more)))
 	switch {
 	case err != nil:
 		return err

@@ -17,7 +17,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // target is what the spec names, as AWS describes it.
@@ -26,7 +26,7 @@ type target struct {
 	cluster   discovery.Cluster
 	subnet    subnet
 	// acl is the network ACL that the subnet has; aclRead says that AWS was asked, and answered.
-	acl     *nacl.ACL
+	acl     *networkacl.ACL
 	aclRead bool
 	// lent says that another run has a subnet of that network ACL on a clone of it.
 	lent bool
@@ -141,7 +141,7 @@ func readSubnet(found *types.Subnet) subnet {
 }
 
 // otherSubnets are the subnets of a network ACL beside one.
-func otherSubnets(acl *nacl.ACL, subnetID string) []string {
+func otherSubnets(acl *networkacl.ACL, subnetID string) []string {
 	return slices.DeleteFunc(slices.Clone(acl.SubnetIDs), func(id string) bool { return id == subnetID })
 }
 

@@ -81,7 +81,7 @@ func refers(body *ast.BlockStmt, pkg string, packages []string, of map[string]st
 // The policy is for kubectl agentdisconnect sweep, which calls AWS through package sweep alone.
 func TestPolicyForSweepingGrantsWhatASweepCalls(t *testing.T) {
 	g := NewWithT(t)
-	all := callings(g, "sweep", "nacl", "deadman")
+	all := callings(g, "sweep", "networkacl", "deadman")
 	reached, called := map[string]bool{}, map[string]bool{}
 	var follow func(string)
 	follow = func(name string) {
@@ -101,6 +101,6 @@ func TestPolicyForSweepingGrantsWhatASweepCalls(t *testing.T) {
 			follow(name)
 		}
 	}
-	g.Expect(reached).To(HaveKey("nacl.DeleteEntry"))
+	g.Expect(reached).To(HaveKey("networkacl.DeleteEntry"))
 	g.Expect(granted(g, sweepPolicy)).To(ConsistOf(slices.Collect(maps.Keys(called))))
 }

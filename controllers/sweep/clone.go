@@ -10,19 +10,19 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // soon is how long reads lag that lag as usual.
 const soon = 5 * time.Second
 
 // clone undoes a network ACL that a run made.
-func (a *attempt) clone(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) error {
-	originals, err := nacl.ReadAll(ctx, a.clients.EC2, originalsOf([]*nacl.ACL{acl})...)
+func (a *attempt) clone(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
+	originals, err := networkacl.ReadAll(ctx, a.clients.EC2, originalsOf([]*networkacl.ACL{acl})...)
 	if err != nil {
 		return err
 	}
-	original := originals[acl.Tags[nacl.TagOriginal]]
+	original := originals[acl.Tags[networkacl.TagOriginal]]
 	fate, problem := judge(acl, claim, original)
 	switch fate {
 	case fateDelete:
@@ -40,13 +40,13 @@ func (a *attempt) clone(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) er
 }
 
 // giveBack moves the subnet from the clone to the original, and deletes the clone.
-func (a *attempt) giveBack(ctx context.Context, clone, original *nacl.ACL) error {
-	subnet := clone.Tags[nacl.TagSubnet]
-	outcome, err := nacl.Associate(ctx, a.clients.EC2, clone.Associations[subnet], original.ID)
+func (a *attempt) giveBack(ctx context.Context, clone, original *networkacl.ACL) error {
+	subnet := clone.Tags[networkacl.TagSubnet]
+	outcome, err := networkacl.Associate(ctx, a.clients.EC2, clone.Associations[subnet], original.ID)
 	switch {
 	case err != nil:
 		return err
-	case outcome == nacl.Stale:
+	case outcome == networkacl.Stale:
 		a.wait(a.clock.Now().Add(soon), "subnet %s was moved from clone %s just now: sweep again", subnet, clone.ID)
 		return nil
 	}
@@ -68,11 +68,11 @@ func (a *attempt) giveBack(ctx context.Context, clone, original *nacl.ACL) error
 // discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone for certain.
 func (a *attempt) discard(ctx context.Context, id string) error {
 	const shown = true
-	outcome, err := nacl.DeleteACL(ctx, a.clients.EC2, id)
+	outcome, err := networkacl.DeleteACL(ctx, a.clients.EC2, id)
 	switch {
 	case err != nil:
 		return err
-	case outcome == nacl.InUse:
+	case outcome == networkacl.InUse:
 		a.wait(a.clock.Now().Add(soon), "AWS does not delete clone %s yet, since a subnet is on it: sweep again", id)
 		return nil
 	case !outcome.IsGone(shown):
@@ -97,7 +97,7 @@ func (a *attempt) discard(ctx context.Context, id string) error {
 }
 
 // lower takes the denies off a clone that stays.
-func (a *attempt) lower(ctx context.Context, acl *nacl.ACL, claim nacl.Claim, why string) error {
+func (a *attempt) lower(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
 	_, err := a.denies(ctx, acl, claim)
 	if err == nil {
 		err = a.unscheduleGone(ctx, claim)
@@ -107,10 +107,10 @@ func (a *attempt) lower(ctx context.Context, acl *nacl.ACL, claim nacl.Claim, wh
 }
 
 // adopt leaves the clone to the subnets whose original is gone, without anything of the run.
-func (a *attempt) adopt(ctx context.Context, acl *nacl.ACL, claim nacl.Claim, why string) error {
+func (a *attempt) adopt(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
 	// The original was there when the run began: by then all reads show it, unless it was made just before.
-	if sure := claim.Started.Add(nacl.AmbiguousFor); a.clock.Now().Before(sure) {
-		a.wait(sure, "reads lack network ACL %s, which clone %s is a copy of: sweep again at %s", acl.Tags[nacl.TagOriginal], acl.ID, sure.Format(time.RFC3339))
+	if sure := claim.Started.Add(networkacl.AmbiguousFor); a.clock.Now().Before(sure) {
+		a.wait(sure, "reads lack network ACL %s, which clone %s is a copy of: sweep again at %s", acl.Tags[networkacl.TagOriginal], acl.ID, sure.Format(time.RFC3339))
 		return nil
 	}
 	settled, err := a.denies(ctx, acl, claim)
@@ -131,11 +131,11 @@ func (a *attempt) adopt(ctx context.Context, acl *nacl.ACL, claim nacl.Claim, wh
 	if settled, err = a.denies(ctx, acl, *again); err != nil || !settled {
 		return err
 	}
-	adopted := map[string]string{nacl.TagAdopted: claim.Started.UTC().Format(time.RFC3339)}
-	if _, err := nacl.WriteTags(ctx, a.clients.EC2, acl.ID, adopted); err != nil {
+	adopted := map[string]string{networkacl.TagAdopted: claim.Started.UTC().Format(time.RFC3339)}
+	if _, err := networkacl.WriteTags(ctx, a.clients.EC2, acl.ID, adopted); err != nil {
 		return err
 	}
-	keys := slices.Concat(nacl.TagKeys(a.f.UID), nacl.CloneKeys())
+	keys := slices.Concat(networkacl.TagKeys(a.f.UID), networkacl.CloneKeys())
 	if err := a.untag(ctx, acl.ID, keys); err != nil {
 		return err
 	}
@@ -146,13 +146,15 @@ func (a *attempt) adopt(ctx context.Context, acl *nacl.ACL, claim nacl.Claim, wh
 
 // unscheduleGone deletes the schedules for rules of a clone that are gone for certain: whoever edits the clone may use the
 // numbers.
-func (a *attempt) unscheduleGone(ctx context.Context, claim nacl.Claim) error {
+func (a *attempt) unscheduleGone(ctx context.Context, claim networkacl.Claim) error {
 	if a.lift {
 		return nil
 	}
 	all, unseen := a.schedules(ctx)
 	err := a.unschedule(ctx, all, func(s armed) bool {
-		return !slices.ContainsFunc(claim.Rules, func(r nacl.ClaimedRule) bool { return r.Number == s.number && !a.goneFor(r, claim, a.clock.Now()) })
+		return !slices.ContainsFunc(claim.Rules, func(r networkacl.ClaimedRule) bool {
+			return r.Number == s.number && !a.goneFor(r, claim, a.clock.Now())
+		})
 	})
 	if unseen != nil && aws.Classify(unseen) != aws.Denied {
 		return errors.Join(err, unseen) // it passes

@@ -11,7 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -24,15 +24,15 @@ const (
 )
 
 // cloneTags are those of a run's clone of the default network ACL.
-func cloneTags(o nacl.Ownership, copies []nacl.Entry) map[string]string {
+func cloneTags(o networkacl.Ownership, copies []networkacl.Entry) map[string]string {
 	return merged(o.Tags(), map[string]string{
-		nacl.TagClone: o.UID, nacl.TagOriginal: defaultACL, nacl.TagSubnet: subnet, nacl.TagCopies: nacl.HashOf(copies),
+		networkacl.TagClone: o.UID, networkacl.TagOriginal: defaultACL, networkacl.TagSubnet: subnet, networkacl.TagCopies: networkacl.HashOf(copies),
 	})
 }
 
 // entriesOf are the entries of a network ACL as AWS reports them.
-func (w *world) entriesOf(id string) []nacl.Entry {
-	found, err := nacl.Read(w.ctx, w.clients.EC2, id)
+func (w *world) entriesOf(id string) []networkacl.Entry {
+	found, err := networkacl.Read(w.ctx, w.clients.EC2, id)
 	w.Expect(err).NotTo(HaveOccurred())
 	return found.Entries
 }
@@ -136,10 +136,10 @@ func TestWhatTagsDoNotAccountForIsNotDeleted(t *testing.T) {
 		"inbound elsewhere": func(w *world, id string) {
 			w.Expect(w.region().SetEntries(id, region.AllowAll(101, false))).To(Succeed())
 		},
-		"no original":     func(w *world, id string) { w.tag(id, map[string]string{nacl.TagOriginal: id}) },
-		"another's claim": func(w *world, id string) { w.tag(id, map[string]string{nacl.TagClone: otherUID}) },
+		"no original":     func(w *world, id string) { w.tag(id, map[string]string{networkacl.TagOriginal: id}) },
+		"another's claim": func(w *world, id string) { w.tag(id, map[string]string{networkacl.TagClone: otherUID}) },
 		"no claim": func(w *world, id string) {
-			w.tag(id, map[string]string{nacl.TagDomain + uid: "v1 soon"})
+			w.tag(id, map[string]string{networkacl.TagDomain + uid: "v1 soon"})
 		},
 	} {
 		w := newWorld(t)
@@ -179,7 +179,7 @@ func TestTheDefaultNetworkACLIsNoClone(t *testing.T) {
 func TestAClaimThatCannotBeReadOnACloneThatServes(t *testing.T) {
 	w := newWorld(t)
 	id := w.serve(w.clone(0, 80))
-	w.tag(id, map[string]string{nacl.TagDomain + uid: "v1"})
+	w.tag(id, map[string]string{networkacl.TagDomain + uid: "v1"})
 	before := w.snapshot()
 	f := w.one()
 	w.Expect(f.Kind).To(Equal(sweep.KindUnreadable))
@@ -272,7 +272,7 @@ func TestAnOriginalThatIsGone(t *testing.T) {
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.region().SetEntries(made.ID, region.AllowAll(100, true), region.AllowAll(100, false))).To(Succeed())
 	id := w.clone(0, 80, 81)
-	w.tag(id, map[string]string{nacl.TagOriginal: made.ID, "Name": "x"})
+	w.tag(id, map[string]string{networkacl.TagOriginal: made.ID, "Name": "x"})
 	w.serve(id)
 	w.arm(id, 80, 81)
 	w.Expect(w.region().DeleteNetworkACL(made.ID)).To(Succeed())
@@ -288,7 +288,7 @@ func TestAnOriginalThatIsGone(t *testing.T) {
 	w.Expect(result.Left).To(Equal(f.Problem))
 
 	now, _ := w.region().NetworkACL(id)
-	w.Expect(now.Tags).To(Equal(map[string]string{nacl.TagAdopted: began.Format(time.RFC3339), "Name": "x"}))
+	w.Expect(now.Tags).To(Equal(map[string]string{networkacl.TagAdopted: began.Format(time.RFC3339), "Name": "x"}))
 	w.Expect(withoutDefaults(now.Entries)).To(ConsistOf(describe([]acl.Entry{region.AllowAll(100, true), region.AllowAll(100, false)})))
 	w.Expect(w.region().Schedules()).To(BeEmpty())
 	w.Expect(w.aclOf(subnet)).To(Equal(id))

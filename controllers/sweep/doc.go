@@ -5,7 +5,7 @@
 //
 // # What it touches
 //
-// Outbound entries whose number and whole content a claim on their network ACL has (nacl.Claim.Owns). Tags of the runs
+// Outbound entries whose number and whole content a claim on their network ACL has (networkacl.Claim.Owns). Tags of the runs
 // that it undoes. Clones whose tags name them as such, and whose contents those tags account for to the last entry: claimed
 // denies, and beside them exactly what the hash in the tag agentdisconnect.dev/copies is of, or what stands in the original too.
 // Associations from such a clone to its original. Schedules of the dead man's switch, by name, group and target. All else
@@ -23,7 +23,7 @@
 // subnet back that is back, is acknowledged as done or refused as stale, and neither changes anything. Where two runs claim
 // the very same entry of one network ACL, it is the later one's.
 //
-// Tags go last: when each claimed entry was deleted with an acknowledgement, or reads have lacked it for nacl.AmbiguousFor,
+// Tags go last: when each claimed entry was deleted with an acknowledgement, or reads have lacked it for networkacl.AmbiguousFor,
 // or the run is past its end by Margin. So what a process that stood still sends after all when it wakes (see
 // aws.RestingOn, and never after the run's end) meets a tag by which the next sweep finds it.
 //

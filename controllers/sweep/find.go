@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // Survey is what a look at an account and Region gave.
@@ -47,11 +47,11 @@ func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
 	}
 	// Before the network ACLs: a schedule is made after its clone, so that none seems to be without.
 	armed, unseen := listSchedules(ctx, clients.Scheduler, "")
-	acls, err := nacl.FindByTag(ctx, clients.EC2, nacl.TagDomain+"*")
+	acls, err := networkacl.FindByTag(ctx, clients.EC2, networkacl.TagDomain+"*")
 	if err != nil {
 		return Survey{}, err
 	}
-	originals, err := nacl.ReadAll(ctx, clients.EC2, originalsOf(acls)...)
+	originals, err := networkacl.ReadAll(ctx, clients.EC2, originalsOf(acls)...)
 	if err != nil {
 		return Survey{}, err
 	}
@@ -79,10 +79,10 @@ func whose(ctx context.Context, clients *aws.Clients) (string, error) {
 	return clients.AccountID(ctx, time.Now()) // the time is only that of the answer
 }
 
-func originalsOf(acls []*nacl.ACL) []string {
+func originalsOf(acls []*networkacl.ACL) []string {
 	ids := map[string]bool{}
 	for _, acl := range acls {
-		if id := acl.Tags[nacl.TagOriginal]; acl.Tags[nacl.TagClone] != "" && strings.HasPrefix(id, "acl-") {
+		if id := acl.Tags[networkacl.TagOriginal]; acl.Tags[networkacl.TagClone] != "" && strings.HasPrefix(id, "acl-") {
 			ids[id] = true
 		}
 	}
@@ -90,17 +90,17 @@ func originalsOf(acls []*nacl.ACL) []string {
 }
 
 // foundOn reads the tags of one network ACL.
-func foundOn(acl *nacl.ACL, originals map[string]*nacl.ACL) []Found {
+func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found {
 	on := Found{NetworkACLID: acl.ID, SubnetIDs: acl.SubnetIDs}
-	owner, cloned := acl.Tags[nacl.TagClone]
-	claims, malformed := nacl.ParseClaims(acl.Tags)
+	owner, cloned := acl.Tags[networkacl.TagClone]
+	claims, malformed := networkacl.ParseClaims(acl.Tags)
 	var found []Found
 	for _, claim := range claims {
 		f := on
 		f.Kind, f.UID, f.Owner, f.ClusterID = KindRules, claim.UID, claim.Owner, claim.ClusterID
 		f.Started, f.Expires, f.Rules, f.Present = claim.Started, claim.Expires, claim.Rules, owned(acl, claim)
 		if cloned && claim.UID == owner {
-			f.Kind, f.OriginalID = KindClone, acl.Tags[nacl.TagOriginal]
+			f.Kind, f.OriginalID = KindClone, acl.Tags[networkacl.TagOriginal]
 			_, f.Problem = judge(acl, claim, originals[f.OriginalID])
 		} else {
 			f.Problem = stripped(acl, claim.UID)
@@ -108,7 +108,7 @@ func foundOn(acl *nacl.ACL, originals map[string]*nacl.ACL) []Found {
 		found = append(found, f)
 	}
 	known := func(uid string) bool {
-		return slices.ContainsFunc(claims, func(c nacl.Claim) bool { return c.UID == uid })
+		return slices.ContainsFunc(claims, func(c networkacl.Claim) bool { return c.UID == uid })
 	}
 	for _, uid := range unreadable(malformed) {
 		if uid != owner || known(uid) {
@@ -120,10 +120,10 @@ func foundOn(acl *nacl.ACL, originals map[string]*nacl.ACL) []Found {
 	}
 	if cloned && !known(owner) {
 		f := on
-		f.Kind, f.UID, f.OriginalID, f.Problem = KindUnreadable, owner, acl.Tags[nacl.TagOriginal], unclaimed(acl)
+		f.Kind, f.UID, f.OriginalID, f.Problem = KindUnreadable, owner, acl.Tags[networkacl.TagOriginal], unclaimed(acl)
 		found = append(found, f)
 	}
-	switch started, adopted := acl.Tags[nacl.TagAdopted]; {
+	switch started, adopted := acl.Tags[networkacl.TagAdopted]; {
 	case cloned:
 	case adopted:
 		f := on
@@ -132,15 +132,15 @@ func foundOn(acl *nacl.ACL, originals map[string]*nacl.ACL) []Found {
 		found = append(found, f)
 	case len(found) == 0 && stripped(acl, "") != "":
 		f := on
-		f.Kind, f.OriginalID, f.Problem = KindUnreadable, acl.Tags[nacl.TagOriginal], stripped(acl, "")
+		f.Kind, f.OriginalID, f.Problem = KindUnreadable, acl.Tags[networkacl.TagOriginal], stripped(acl, "")
 		found = append(found, f)
 	}
 	return found
 }
 
 // owned are the entries of a claim that stand.
-func owned(acl *nacl.ACL, claim nacl.Claim) []nacl.Entry {
-	var entries []nacl.Entry
+func owned(acl *networkacl.ACL, claim networkacl.Claim) []networkacl.Entry {
+	var entries []networkacl.Entry
 	for _, e := range acl.Entries {
 		if claim.Owns(e) {
 			entries = append(entries, e)
@@ -153,7 +153,7 @@ func owned(acl *nacl.ACL, claim nacl.Claim) []nacl.Entry {
 func unreadable(malformed []string) []string {
 	uids := map[string]bool{}
 	for _, key := range malformed {
-		uid, _, _ := strings.Cut(strings.TrimPrefix(key, nacl.TagDomain), "/")
+		uid, _, _ := strings.Cut(strings.TrimPrefix(key, networkacl.TagDomain), "/")
 		uids[uid] = true
 	}
 	return slices.Sorted(maps.Keys(uids))
@@ -161,7 +161,7 @@ func unreadable(malformed []string) []string {
 
 // tagsOf names the malformed keys of a run.
 func tagsOf(malformed []string, uid string) string {
-	keys := slices.DeleteFunc(slices.Clone(malformed), func(key string) bool { return !strings.HasPrefix(key, nacl.TagDomain+uid) })
+	keys := slices.DeleteFunc(slices.Clone(malformed), func(key string) bool { return !strings.HasPrefix(key, networkacl.TagDomain+uid) })
 	if len(keys) == 1 {
 		return "the tag " + keys[0]
 	}

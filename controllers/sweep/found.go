@@ -6,7 +6,7 @@ import (
 	"cmp"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // Margin is how long past a run's end its traces count as left behind. Nothing is created after the end, and a clean-up
@@ -53,9 +53,9 @@ type Found struct {
 	// Started and Expires are when the run began and when it ends; zero: the tags don't say.
 	Started, Expires time.Time
 	// Rules are what the tags claim.
-	Rules []nacl.ClaimedRule
+	Rules []networkacl.ClaimedRule
 	// Present are those of them that stand there now, whole.
-	Present []nacl.Entry
+	Present []networkacl.Entry
 	// Schedules are those about the network ACL.
 	Schedules []Schedule
 	// Problem says what keeps it from being undone wholly, and what to do; empty: nothing does.
@@ -74,6 +74,6 @@ func (f Found) compare(o Found) int {
 }
 
 // is says whether a claim is the one that was found.
-func (f Found) is(c nacl.Claim) bool {
+func (f Found) is(c networkacl.Claim) bool {
 	return c.UID == f.UID && c.Started.Equal(f.Started) && c.Expires.Equal(f.Expires)
 }

@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 	"pgregory.net/rapid"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -150,10 +150,10 @@ func TestAnotherProcessBeginsAnew(t *testing.T) {
 
 // A run that began anew, or whose end was moved, is not the one that was found.
 func TestWhatChangedSinceItWasFoundIsLeft(t *testing.T) {
-	for name, change := range map[string]func(*nacl.Ownership){
-		"another run":  func(o *nacl.Ownership) { o.Started = o.Started.Add(time.Second) },
-		"another end":  func(o *nacl.Ownership) { o.Expires = o.Expires.Add(time.Hour) },
-		"an earlier 1": func(o *nacl.Ownership) { o.Expires = o.Expires.Add(-time.Minute) },
+	for name, change := range map[string]func(*networkacl.Ownership){
+		"another run":  func(o *networkacl.Ownership) { o.Started = o.Started.Add(time.Second) },
+		"another end":  func(o *networkacl.Ownership) { o.Expires = o.Expires.Add(time.Hour) },
+		"an earlier 1": func(o *networkacl.Ownership) { o.Expires = o.Expires.Add(-time.Minute) },
 	} {
 		w := newWorld(t)
 		w.inPlace(80)
@@ -206,7 +206,7 @@ func TestReadsThatLag(t *testing.T) {
 		w.Expect(result.Done).To(BeFalse(), "reads still show the rules")
 		w.Expect(result.Did).To(HaveLen(2))
 		now, _ := w.region().NetworkACL(ownACL)
-		w.Expect(now.Tags).To(HaveKey(nacl.TagDomain + uid))
+		w.Expect(now.Tags).To(HaveKey(networkacl.TagDomain + uid))
 
 		// What a stranger puts there meanwhile is not deleted for what reads show.
 		w.add(ownACL, foreign(80, true))
@@ -216,7 +216,7 @@ func TestReadsThatLag(t *testing.T) {
 		w.Expect(describe(now.Entries)).To(ContainElement(region.DescribeEntry(foreign(80, true))))
 		w.Expect(w.region().DeleteNetworkACLEntry(ownACL, 80, true)).To(Succeed())
 
-		w.clock.Step(2 * nacl.SettleFor)
+		w.clock.Step(2 * networkacl.SettleFor)
 		result = w.undo(f)
 		w.Expect(result.Done).To(BeTrue(), result.Left)
 		w.Expect(w.snapshot()).To(Equal(before))
@@ -326,10 +326,10 @@ func TestWhatWasDeletedIsNotDeletedAgain(t *testing.T) {
 	w.Expect(err).To(HaveOccurred())
 	w.add(ownACL, deny(80))
 	for range 2 {
-		w.clock.Step(2 * nacl.SettleFor)
+		w.clock.Step(2 * networkacl.SettleFor)
 		w.undo(f)
 	}
 	now, _ := w.region().NetworkACL(ownACL)
 	w.Expect(describe(now.Entries)).To(ContainElement(region.DescribeEntry(deny(80))))
-	w.Expect(now.Tags).NotTo(HaveKey(nacl.TagDomain + uid))
+	w.Expect(now.Tags).NotTo(HaveKey(networkacl.TagDomain + uid))
 }

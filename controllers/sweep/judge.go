@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // fate is what becomes of a clone.
@@ -31,15 +31,15 @@ const (
 
 // judge decides what becomes of a clone, given its claim and the original; nil: it is gone. The problem says why it isn't
 // undone wholly and what to do; empty: it is.
-func judge(clone *nacl.ACL, claim nacl.Claim, original *nacl.ACL) (fate, string) {
-	id, subnet, originalID := clone.ID, clone.Tags[nacl.TagSubnet], clone.Tags[nacl.TagOriginal]
+func judge(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) (fate, string) {
+	id, subnet, originalID := clone.ID, clone.Tags[networkacl.TagSubnet], clone.Tags[networkacl.TagOriginal]
 	switch {
 	case clone.Default:
-		return fateLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: someone copied the tags. Remove those that begin with %s", id, nacl.TagDomain)
+		return fateLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: someone copied the tags. Remove those that begin with %s", id, networkacl.TagDomain)
 	case originalID == "" || subnet == "":
-		return fateLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which someone removed: put it back, then sweep again", id, nacl.TagOriginal, nacl.TagSubnet)
+		return fateLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which someone removed: put it back, then sweep again", id, networkacl.TagOriginal, networkacl.TagSubnet)
 	case originalID == id, original != nil && original.VPCID != clone.VPCID:
-		return fateLeave, fmt.Sprintf("the tag %s of clone %s names %s, which can't be: put the right one there, then sweep again", nacl.TagOriginal, id, originalID)
+		return fateLeave, fmt.Sprintf("the tag %s of clone %s names %s, which can't be: put the right one there, then sweep again", networkacl.TagOriginal, id, originalID)
 	case len(clone.SubnetIDs) == 0 && accountedFor(clone, claim, original):
 		return fateDelete, ""
 	case len(clone.SubnetIDs) == 0:
@@ -58,14 +58,14 @@ func judge(clone *nacl.ACL, claim nacl.Claim, original *nacl.ACL) (fate, string)
 }
 
 // inUse says that subnets have a clone that it was not made for.
-func inUse(clone *nacl.ACL) string {
-	others := without(clone.SubnetIDs, clone.Tags[nacl.TagSubnet])
+func inUse(clone *networkacl.ACL) string {
+	others := without(clone.SubnetIDs, clone.Tags[networkacl.TagSubnet])
 	return fmt.Sprintf("clone %s is in use by %s, which it was not made for: give it another network ACL (%s), then sweep again",
 		clone.ID, strings.Join(others, ", "), swap(clone, "ACL", others))
 }
 
 // swap is the command that gives subnets another network ACL.
-func swap(clone *nacl.ACL, to string, subnets []string) string {
+func swap(clone *networkacl.ACL, to string, subnets []string) string {
 	var commands []string
 	for _, subnet := range subnets {
 		commands = append(commands, fmt.Sprintf("aws ec2 replace-network-acl-association --association-id %s --network-acl-id %s", clone.Associations[subnet], to))
@@ -74,55 +74,55 @@ func swap(clone *nacl.ACL, to string, subnets []string) string {
 }
 
 // unclaimed says what to do with a clone whose claim can't be read.
-func unclaimed(acl *nacl.ACL) string {
+func unclaimed(acl *networkacl.ACL) string {
 	if len(acl.SubnetIDs) == 0 {
 		return fmt.Sprintf("clone %s has no tag that tells what is the run's. It serves no subnet: look at its rules, and delete it if nobody needs it (aws ec2 delete-network-acl --network-acl-id %s)", acl.ID, acl.ID)
 	}
 	return fmt.Sprintf("clone %s has no tag that tells what is the run's, and it serves %s: give its subnets their network ACL back (%s), then delete it (aws ec2 delete-network-acl --network-acl-id %s)",
-		acl.ID, strings.Join(acl.SubnetIDs, ", "), swap(acl, cmp.Or(acl.Tags[nacl.TagOriginal], "ACL"), acl.SubnetIDs), acl.ID)
+		acl.ID, strings.Join(acl.SubnetIDs, ", "), swap(acl, cmp.Or(acl.Tags[networkacl.TagOriginal], "ACL"), acl.SubnetIDs), acl.ID)
 }
 
 // stripped says what to do with a network ACL that has tags of a clone, and none that says that it is this run's; empty: it has
 // no such tags, or is adopted.
-func stripped(acl *nacl.ACL, uid string) string {
-	if _, adopted := acl.Tags[nacl.TagAdopted]; adopted {
+func stripped(acl *networkacl.ACL, uid string) string {
+	if _, adopted := acl.Tags[networkacl.TagAdopted]; adopted {
 		return ""
 	}
-	for _, key := range []string{nacl.TagOriginal, nacl.TagSubnet, nacl.TagCopies, nacl.TagCluster} {
+	for _, key := range []string{networkacl.TagOriginal, networkacl.TagSubnet, networkacl.TagCopies, networkacl.TagCluster} {
 		if _, there := acl.Tags[key]; there {
 			return fmt.Sprintf("network ACL %s has the tag %s of a clone, and none that says that it is one of this run: if it is, put that back (aws ec2 create-tags --resources %s --tags Key=%s,Value=%s) and sweep again; else remove the tag",
-				acl.ID, key, acl.ID, nacl.TagClone, cmp.Or(uid, "UID"))
+				acl.ID, key, acl.ID, networkacl.TagClone, cmp.Or(uid, "UID"))
 		}
 	}
 	return ""
 }
 
 // unedited says whether a clone that serves has what its run gave it, and beside the denies nothing else.
-func unedited(clone *nacl.ACL, claim nacl.Claim, original *nacl.ACL) bool {
+func unedited(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
-	if copies := clone.Tags[nacl.TagCopies]; copies != "" && nacl.HashOf(rest) == copies {
+	if copies := clone.Tags[networkacl.TagCopies]; copies != "" && networkacl.HashOf(rest) == copies {
 		return true
 	}
 	// A change of the original was carried over, and the tag not yet written.
-	return original != nil && len(rest) == len(beside(original, nacl.Claim{})) && follows(rest, beside(original, nacl.Claim{}))
+	return original != nil && len(rest) == len(beside(original, networkacl.Claim{})) && follows(rest, beside(original, networkacl.Claim{}))
 }
 
 // accountedFor says whether all of a clone that serves nobody is the run's, one that was never finished included.
-func accountedFor(clone *nacl.ACL, claim nacl.Claim, original *nacl.ACL) bool {
+func accountedFor(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
-	return len(rest) == 0 || unedited(clone, claim, original) || original != nil && follows(rest, beside(original, nacl.Claim{}))
+	return len(rest) == 0 || unedited(clone, claim, original) || original != nil && follows(rest, beside(original, networkacl.Claim{}))
 }
 
 // beside are the entries of a network ACL that are neither claimed nor AWS's own, in its order.
-func beside(acl *nacl.ACL, claim nacl.Claim) []nacl.Entry {
-	return slices.DeleteFunc(slices.Clone(acl.Entries), func(e nacl.Entry) bool { return e.Number > nacl.LastNumber || claim.Owns(e) })
+func beside(acl *networkacl.ACL, claim networkacl.Claim) []networkacl.Entry {
+	return slices.DeleteFunc(slices.Clone(acl.Entries), func(e networkacl.Entry) bool { return e.Number > networkacl.LastNumber || claim.Owns(e) })
 }
 
 // follows says whether entries are copies of some of the original's, in the same order. Outbound ones may have other
 // numbers.
-func follows(copies, original []nacl.Entry) bool {
+func follows(copies, original []networkacl.Entry) bool {
 	for _, c := range copies {
-		i := slices.IndexFunc(original, func(e nacl.Entry) bool {
+		i := slices.IndexFunc(original, func(e networkacl.Entry) bool {
 			if e.Egress && c.Egress {
 				e.Number = c.Number
 			}

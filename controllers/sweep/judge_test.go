@@ -12,28 +12,28 @@ import (
 	"pgregory.net/rapid"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-func entry(number int32, egress, allow bool, cidr string) nacl.Entry {
-	return nacl.Entry{Number: number, Egress: egress, Allow: allow, Protocol: nacl.AllProtocols, CIDR: netip.MustParsePrefix(cidr)}
+func entry(number int32, egress, allow bool, cidr string) networkacl.Entry {
+	return networkacl.Entry{Number: number, Egress: egress, Allow: allow, Protocol: networkacl.AllProtocols, CIDR: netip.MustParsePrefix(cidr)}
 }
 
 // entriesGen gives few entries of few kinds, so that clones and originals often have the same.
-func entriesGen() *rapid.Generator[[]nacl.Entry] {
-	one := rapid.Custom(func(t *rapid.T) nacl.Entry {
+func entriesGen() *rapid.Generator[[]networkacl.Entry] {
+	one := rapid.Custom(func(t *rapid.T) networkacl.Entry {
 		cidr := rapid.SampledFrom([]string{"0.0.0.0/0", "10.0.0.0/8", "52.119.0.80/32"}).Draw(t, "cidr")
 		return entry(rapid.Int32Range(79, 83).Draw(t, "number"), rapid.Bool().Draw(t, "egress"), rapid.Bool().Draw(t, "allow"), cidr)
 	})
-	return rapid.Map(rapid.SliceOfN(one, 0, 5), func(list []nacl.Entry) []nacl.Entry {
-		less := func(a, b nacl.Entry) int {
+	return rapid.Map(rapid.SliceOfN(one, 0, 5), func(list []networkacl.Entry) []networkacl.Entry {
+		less := func(a, b networkacl.Entry) int {
 			if a.Egress != b.Egress {
 				return map[bool]int{true: -1, false: 1}[a.Egress]
 			}
 			return int(a.Number - b.Number)
 		}
 		slices.SortStableFunc(list, less)
-		return slices.CompactFunc(list, func(a, b nacl.Entry) bool { return less(a, b) == 0 })
+		return slices.CompactFunc(list, func(a, b networkacl.Entry) bool { return less(a, b) == 0 })
 	})
 }
 
@@ -43,19 +43,19 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		const uid = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
-		o := nacl.Ownership{UID: uid, ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0), Rules: []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.0.80/32"}}}
-		claims, _ := nacl.ParseClaims(o.Tags())
-		original := &nacl.ACL{ID: "acl-1", VPCID: "vpc-1", Entries: entriesGen().Draw(t, "original")}
+		o := networkacl.Ownership{UID: uid, ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0), Rules: []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.0.80/32"}}}
+		claims, _ := networkacl.ParseClaims(o.Tags())
+		original := &networkacl.ACL{ID: "acl-1", VPCID: "vpc-1", Entries: entriesGen().Draw(t, "original")}
 		if rapid.Bool().Draw(t, "gone") {
 			original = nil
 		}
 		copies := entriesGen().Draw(t, "copies")
-		clone := &nacl.ACL{
+		clone := &networkacl.ACL{
 			ID: "acl-2", VPCID: "vpc-1", Entries: entriesGen().Draw(t, "clone"), Default: rapid.IntRange(0, 9).Draw(t, "default") == 0,
 			SubnetIDs: rapid.SampledFrom([][]string{nil, {"subnet-1"}, {"subnet-2"}, {"subnet-1", "subnet-2"}}).Draw(t, "subnets"),
 			Tags: map[string]string{
-				nacl.TagClone: uid, nacl.TagCopies: nacl.HashOf(copies), nacl.TagSubnet: rapid.SampledFrom([]string{"subnet-1", "subnet-1", ""}).Draw(t, "for"),
-				nacl.TagOriginal: rapid.SampledFrom([]string{"acl-1", "acl-1", "acl-1", "acl-2", ""}).Draw(t, "of"),
+				networkacl.TagClone: uid, networkacl.TagCopies: networkacl.HashOf(copies), networkacl.TagSubnet: rapid.SampledFrom([]string{"subnet-1", "subnet-1", ""}).Draw(t, "for"),
+				networkacl.TagOriginal: rapid.SampledFrom([]string{"acl-1", "acl-1", "acl-1", "acl-2", ""}).Draw(t, "of"),
 			},
 		}
 		fate, problem := judge(clone, claims[0], original)
@@ -64,7 +64,7 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 			return
 		}
 		g.Expect(clone.Default).To(BeFalse())
-		g.Expect(clone.Tags[nacl.TagOriginal]).To(Equal("acl-1"))
+		g.Expect(clone.Tags[networkacl.TagOriginal]).To(Equal("acl-1"))
 		if fate == fateReturn {
 			g.Expect(original).NotTo(BeNil())
 			g.Expect(clone.SubnetIDs).To(ContainElement("subnet-1"))
@@ -74,7 +74,7 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 		for _, e := range clone.Entries {
 			known := claims[0].Owns(e) || slices.ContainsFunc(copies, e.Equal)
 			if original != nil {
-				known = known || slices.ContainsFunc(original.Entries, func(o nacl.Entry) bool {
+				known = known || slices.ContainsFunc(original.Entries, func(o networkacl.Entry) bool {
 					if e.Egress && o.Egress {
 						o.Number = e.Number
 					}
@@ -89,21 +89,21 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 // FuzzFoundOn reads whatever tags strangers may write.
 func FuzzFoundOn(f *testing.F) {
 	const uid = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
-	good := nacl.Ownership{UID: uid, Owner: "a/b", ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0)}.Tags()
-	f.Add(nacl.TagDomain+uid, good[nacl.TagDomain+uid], nacl.TagClone, uid, "acl-1")
-	f.Add(nacl.TagDomain+uid, good[nacl.TagDomain+uid], nacl.TagClone, "", "acl-2")
-	f.Add(nacl.TagDomain+uid+"/owner", "a/b", nacl.TagAdopted, "soon", "")
+	good := networkacl.Ownership{UID: uid, Owner: "a/b", ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0)}.Tags()
+	f.Add(networkacl.TagDomain+uid, good[networkacl.TagDomain+uid], networkacl.TagClone, uid, "acl-1")
+	f.Add(networkacl.TagDomain+uid, good[networkacl.TagDomain+uid], networkacl.TagClone, "", "acl-2")
+	f.Add(networkacl.TagDomain+uid+"/owner", "a/b", networkacl.TagAdopted, "soon", "")
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2, original string) {
 		g := NewWithT(t)
-		acl := &nacl.ACL{ID: "acl-2", VPCID: "vpc-1", Entries: []nacl.Entry{entry(80, true, false, "52.119.0.80/32")}, Tags: map[string]string{
-			key1: value1, key2: value2, nacl.TagOriginal: original,
+		acl := &networkacl.ACL{ID: "acl-2", VPCID: "vpc-1", Entries: []networkacl.Entry{entry(80, true, false, "52.119.0.80/32")}, Tags: map[string]string{
+			key1: value1, key2: value2, networkacl.TagOriginal: original,
 		}}
-		for _, found := range foundOn(acl, map[string]*nacl.ACL{}) {
+		for _, found := range foundOn(acl, map[string]*networkacl.ACL{}) {
 			switch found.Kind {
 			case KindClone, KindRules:
-				claims, _ := nacl.ParseClaims(acl.Tags)
+				claims, _ := networkacl.ParseClaims(acl.Tags)
 				g.Expect(slices.ContainsFunc(claims, found.is)).To(BeTrue())
-				wanted := map[bool]Kind{true: KindClone, false: KindRules}[acl.Tags[nacl.TagClone] == found.UID]
+				wanted := map[bool]Kind{true: KindClone, false: KindRules}[acl.Tags[networkacl.TagClone] == found.UID]
 				g.Expect(found.Kind).To(Equal(wanted))
 			case KindUnreadable:
 				g.Expect(found.Problem).NotTo(BeEmpty())

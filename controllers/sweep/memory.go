@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // forgetAfter is how long what was seen of a finding is kept that doesn't turn up again: longer than any interval between two
@@ -35,7 +35,7 @@ type evidence struct {
 	// mu is held by the attempt that is under way.
 	mu sync.Mutex
 	// gone says when AWS acknowledged that a rule's entry was deleted, lacking since when reads have lacked those of others.
-	gone, lacking map[nacl.ClaimedRule]time.Time
+	gone, lacking map[networkacl.ClaimedRule]time.Time
 	// missing is since when reads lack the whole network ACL; zero: they don't.
 	missing time.Time
 
@@ -56,7 +56,7 @@ func (m *memory) of(f Found, now time.Time) *evidence {
 	}
 	e := m.all[spotOf(f)]
 	if e == nil {
-		e = &evidence{gone: map[nacl.ClaimedRule]time.Time{}, lacking: map[nacl.ClaimedRule]time.Time{}}
+		e = &evidence{gone: map[networkacl.ClaimedRule]time.Time{}, lacking: map[networkacl.ClaimedRule]time.Time{}}
 		m.all[spotOf(f)] = e
 	}
 	e.touched = now
@@ -70,26 +70,26 @@ func (m *memory) forget(f Found) {
 }
 
 // acknowledge notes that AWS deleted a rule's entry.
-func (e *evidence) acknowledge(rule nacl.ClaimedRule, now time.Time) {
+func (e *evidence) acknowledge(rule networkacl.ClaimedRule, now time.Time) {
 	e.gone[rule] = now
 	delete(e.lacking, rule)
 }
 
 // forget notes that a rule's entry stood, and that nobody knows whether it still does.
-func (e *evidence) forget(rule nacl.ClaimedRule) {
+func (e *evidence) forget(rule networkacl.ClaimedRule) {
 	delete(e.gone, rule)
 	delete(e.lacking, rule)
 }
 
 // deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read that shows the entry may only
 // lag behind that. What shows later is a third party's.
-func (e *evidence) deleted(rule nacl.ClaimedRule) (lags time.Time, deleted bool) {
+func (e *evidence) deleted(rule networkacl.ClaimedRule) (lags time.Time, deleted bool) {
 	at, deleted := e.gone[rule]
-	return at.Add(nacl.SettleFor), deleted
+	return at.Add(networkacl.SettleFor), deleted
 }
 
 // lackingUntil notes that a read lacks a rule's entry, and says from when on that shows that there is none.
-func (e *evidence) lackingUntil(rule nacl.ClaimedRule, claim nacl.Claim, now time.Time) time.Time {
+func (e *evidence) lackingUntil(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) time.Time {
 	if _, gone := e.gone[rule]; gone {
 		return now
 	}
@@ -98,11 +98,11 @@ func (e *evidence) lackingUntil(rule nacl.ClaimedRule, claim nacl.Claim, now tim
 		since = now
 		e.lacking[rule] = now
 	}
-	return earlier(since.Add(nacl.AmbiguousFor), claim.Expires.Add(Margin))
+	return earlier(since.Add(networkacl.AmbiguousFor), claim.Expires.Add(Margin))
 }
 
 // goneFor says whether a rule's entry is gone for certain.
-func (e *evidence) goneFor(rule nacl.ClaimedRule, claim nacl.Claim, now time.Time) bool {
+func (e *evidence) goneFor(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) bool {
 	_, gone := e.gone[rule]
 	_, lacking := e.lacking[rule]
 	return gone || lacking && !now.Before(e.lackingUntil(rule, claim, now))

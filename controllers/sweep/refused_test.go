@@ -10,7 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -103,7 +103,7 @@ func TestALostAnswerAfterReadsThatLackedTheEntry(t *testing.T) {
 	f := w.one()
 	w.Expect(w.undo(f).Done).To(BeFalse(), "one read doesn't show that there is no rule 80")
 
-	w.clock.Step(nacl.SettleFor) // a process that stood still makes its entry now
+	w.clock.Step(networkacl.SettleFor) // a process that stood still makes its entry now
 	w.add(ownACL, deny(80))
 	lost := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Lost: true})
 	_, err := w.undoer.Undo(w.ctx, w.clients, f)
@@ -112,7 +112,7 @@ func TestALostAnswerAfterReadsThatLackedTheEntry(t *testing.T) {
 
 	result := w.undo(f)
 	w.Expect(result.Done).To(BeFalse(), "one read doesn't show that it is gone")
-	w.clock.Step(nacl.AmbiguousFor - nacl.SettleFor) // since the first read that lacked it
+	w.clock.Step(networkacl.AmbiguousFor - networkacl.SettleFor) // since the first read that lacked it
 	w.Expect(w.undo(f).Done).To(BeFalse())
 	w.clock.SetTime(result.Again)
 	w.Expect(w.undo(f).Done).To(BeTrue())

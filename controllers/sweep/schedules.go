@@ -17,7 +17,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // armed is a schedule of the dead man's switch, and what it says of itself.
@@ -153,13 +153,13 @@ func attach(found []Found, all []armed) []Found {
 // strandedSchedules deletes schedules about a network ACL that is gone, or no longer a clone of ours. While a rule of ours may
 // stand there, they are all that ends it.
 func (a *attempt) strandedSchedules(ctx context.Context) error {
-	acl, err := nacl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
+	acl, err := networkacl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
 	if err != nil {
 		return err
 	}
 	now := a.clock.Now()
-	if acl != nil && acl.Tags[nacl.TagClone] == a.f.UID {
+	if acl != nil && acl.Tags[networkacl.TagClone] == a.f.UID {
 		a.wait(now, "clone %s is there: search again", acl.ID)
 		return nil
 	}
@@ -194,7 +194,7 @@ func (a *attempt) missingFor(now time.Time) bool {
 	if a.missing.IsZero() || now.Before(a.missing) {
 		a.missing = now
 	}
-	sure := a.missing.Add(nacl.AmbiguousFor)
+	sure := a.missing.Add(networkacl.AmbiguousFor)
 	if !a.f.Expires.IsZero() {
 		sure = earlier(sure, a.f.Expires.Add(Margin))
 	}
@@ -206,9 +206,9 @@ func (a *attempt) missingFor(now time.Time) bool {
 }
 
 // denies says whether a rule of the shape that runs make stands at a number.
-func denies(acl *nacl.ACL, number int32) bool {
-	e, there := nacl.At(acl.Entries, number)
-	return there && e.Equal(nacl.Deny(number, e.CIDR))
+func denies(acl *networkacl.ACL, number int32) bool {
+	e, there := networkacl.At(acl.Entries, number)
+	return there && e.Equal(networkacl.Deny(number, e.CIDR))
 }
 
 // schedules are those of the network ACL as they are now. The error says why they could not be looked at.

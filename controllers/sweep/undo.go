@@ -12,7 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // Result is what became of a finding.
@@ -108,8 +108,8 @@ func (a *attempt) run(ctx context.Context) error {
 }
 
 // read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
-func (a *attempt) read(ctx context.Context) (*nacl.ACL, *nacl.Claim, error) {
-	acl, err := nacl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
+func (a *attempt) read(ctx context.Context) (*networkacl.ACL, *networkacl.Claim, error) {
+	acl, err := networkacl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
 	if err != nil {
 		return nil, nil, err
@@ -117,9 +117,9 @@ func (a *attempt) read(ctx context.Context) (*nacl.ACL, *nacl.Claim, error) {
 	if acl == nil {
 		return nil, nil, a.vanished(ctx)
 	}
-	claims, malformed := nacl.ParseClaims(acl.Tags)
-	i := slices.IndexFunc(claims, func(c nacl.Claim) bool { return c.UID == a.f.UID })
-	cloned := acl.Tags[nacl.TagClone] == a.f.UID
+	claims, malformed := networkacl.ParseClaims(acl.Tags)
+	i := slices.IndexFunc(claims, func(c networkacl.Claim) bool { return c.UID == a.f.UID })
+	cloned := acl.Tags[networkacl.TagClone] == a.f.UID
 	switch {
 	case i < 0 && !cloned && !slices.Contains(unreadable(malformed), a.f.UID):
 		a.result.Done = true // someone else was faster
@@ -141,7 +141,7 @@ func (a *attempt) vanished(ctx context.Context) error {
 }
 
 // inPlace undoes entries and tags of a run on a network ACL that isn't its own.
-func (a *attempt) inPlace(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) error {
+func (a *attempt) inPlace(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
 	settled, err := a.denies(ctx, acl, claim)
 	switch why := stripped(acl, a.f.UID); {
 	case err != nil || !settled:
@@ -161,7 +161,7 @@ func (a *attempt) inPlace(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) 
 	if settled, err = a.denies(ctx, acl, *again); err != nil || !settled {
 		return err
 	}
-	if err := a.untag(ctx, acl.ID, nacl.TagKeys(a.f.UID)); err != nil {
+	if err := a.untag(ctx, acl.ID, networkacl.TagKeys(a.f.UID)); err != nil {
 		return err
 	}
 	a.result.Done = true
@@ -169,7 +169,7 @@ func (a *attempt) inPlace(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) 
 }
 
 // denies deletes the claimed entries that stand, and says whether none is left for certain.
-func (a *attempt) denies(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) (settled bool, err error) {
+func (a *attempt) denies(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) (settled bool, err error) {
 	var errs []error
 	var due time.Time
 	for _, rule := range claim.Rules {
@@ -178,7 +178,7 @@ func (a *attempt) denies(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) (
 		}
 		now := a.clock.Now()
 		var until time.Time
-		if entry, there := nacl.At(acl.Entries, rule.Number); !there || !claimOf(claim, rule).Owns(entry) {
+		if entry, there := networkacl.At(acl.Entries, rule.Number); !there || !claimOf(claim, rule).Owns(entry) {
 			until = a.lackingUntil(rule, claim, now)
 		} else if lags, deleted := a.deleted(rule); deleted {
 			until = lags
@@ -198,9 +198,9 @@ func (a *attempt) denies(ctx context.Context, acl *nacl.ACL, claim nacl.Claim) (
 }
 
 // delete deletes the entry of a rule, which a read just showed. The time says until when it is open whether it is gone.
-func (a *attempt) delete(ctx context.Context, aclID string, rule nacl.ClaimedRule, entry nacl.Entry) (open time.Time, err error) {
+func (a *attempt) delete(ctx context.Context, aclID string, rule networkacl.ClaimedRule, entry networkacl.Entry) (open time.Time, err error) {
 	const shown = true
-	outcome, err := nacl.DeleteEntry(ctx, a.clients.EC2, aclID, entry)
+	outcome, err := networkacl.DeleteEntry(ctx, a.clients.EC2, aclID, entry)
 	switch {
 	case err != nil:
 		a.forget(rule)
@@ -215,23 +215,23 @@ func (a *attempt) delete(ctx context.Context, aclID string, rule nacl.ClaimedRul
 }
 
 // shared says whether a later run claims the very same entry: then it is that one's.
-func shared(acl *nacl.ACL, claim nacl.Claim, rule nacl.ClaimedRule) bool {
-	claims, _ := nacl.ParseClaims(acl.Tags)
-	return slices.ContainsFunc(claims, func(c nacl.Claim) bool {
+func shared(acl *networkacl.ACL, claim networkacl.Claim, rule networkacl.ClaimedRule) bool {
+	claims, _ := networkacl.ParseClaims(acl.Tags)
+	return slices.ContainsFunc(claims, func(c networkacl.Claim) bool {
 		after := c.Started.After(claim.Started) || c.Started.Equal(claim.Started) && c.UID > claim.UID
 		return after && slices.Contains(c.Rules, rule)
 	})
 }
 
 // claimOf is a claim to one rule alone.
-func claimOf(claim nacl.Claim, rule nacl.ClaimedRule) nacl.Claim {
-	claim.Rules = []nacl.ClaimedRule{rule}
+func claimOf(claim networkacl.Claim, rule networkacl.ClaimedRule) networkacl.Claim {
+	claim.Rules = []networkacl.ClaimedRule{rule}
 	return claim
 }
 
 func (a *attempt) untag(ctx context.Context, aclID string, keys []string) error {
 	const shown = true
-	switch outcome, err := nacl.RemoveTags(ctx, a.clients.EC2, aclID, keys); {
+	switch outcome, err := networkacl.RemoveTags(ctx, a.clients.EC2, aclID, keys); {
 	case err != nil:
 		return err
 	case !outcome.IsGone(shown):

@@ -16,7 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
@@ -122,8 +122,8 @@ func describe(entries []acl.Entry) []string {
 }
 
 // ownership is a run's, of the rules at these numbers.
-func ownership(numbers ...int32) nacl.Ownership {
-	o := nacl.Ownership{UID: uid, Owner: owner, ClusterID: clusterID, Started: began, Expires: ends}
+func ownership(numbers ...int32) networkacl.Ownership {
+	o := networkacl.Ownership{UID: uid, Owner: owner, ClusterID: clusterID, Started: began, Expires: ends}
 	for _, n := range numbers {
 		o.Rules = append(o.Rules, v1alpha1.Rule{NetworkACLID: ownACL, RuleNumber: n, CIDR: deny(n).CIDR.String()})
 	}

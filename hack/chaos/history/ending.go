@@ -13,7 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 )
 
@@ -54,7 +54,7 @@ func (p *play) untilOver() time.Duration {
 			last = latest(last, now.Add(agentdisconnect.StartWindow+spec.Duration.Duration))
 		}
 	}
-	return last.Sub(now) + agentdisconnect.RecoveryTimeout + nacl.AmbiguousFor + 2*p.options.SweepInterval + 2*time.Minute + p.wrong
+	return last.Sub(now) + agentdisconnect.RecoveryTimeout + networkacl.AmbiguousFor + 2*p.options.SweepInterval + 2*time.Minute + p.wrong
 }
 
 // giveWay takes back what strangers did to clones, which holds their end up, and says whether there was anything. Whoever

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -131,9 +131,9 @@ func (w *watch) claimant(id string, e acl.Entry) string {
 		return made.uid
 	}
 	found, _ := w.region.NetworkACL(id)
-	claims, _ := nacl.ParseClaims(found.Tags)
+	claims, _ := networkacl.ParseClaims(found.Tags)
 	for _, claim := range claims {
-		if claim.Owns(nacl.Deny(int32(e.RuleNumber), e.CIDR)) {
+		if claim.Owns(networkacl.Deny(int32(e.RuleNumber), e.CIDR)) {
 			return claim.UID
 		}
 	}
@@ -155,8 +155,8 @@ func (w *watch) findClones() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, found := range w.region.View(time.Time{}).NetworkACLs() {
-		if uid := found.Tags[nacl.TagClone]; uid != "" && w.clones[found.ID].uid == "" {
-			w.clones[found.ID] = clone{uid, found.Tags[nacl.TagOriginal], found.Tags[nacl.TagSubnet]}
+		if uid := found.Tags[networkacl.TagClone]; uid != "" && w.clones[found.ID].uid == "" {
+			w.clones[found.ID] = clone{uid, found.Tags[networkacl.TagOriginal], found.Tags[networkacl.TagSubnet]}
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/nacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -28,12 +28,12 @@ func (a *audit) cloning(c call.Call) {
 	tags := tagsIn(c, "TagSpecification.1.")
 	for _, obj := range a.world.begun() {
 		acl := obj.Status.NetworkACL
-		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[nacl.TagClone] != string(obj.UID) {
+		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[networkacl.TagClone] != string(obj.UID) {
 			continue
 		}
 		a.inTime(obj, "a clone")
 		if acl.State != v1alpha1.CloneCreating || acl.LastAttemptTime == nil || c.Param("ClientToken") == "" ||
-			tags[nacl.TagOriginal] != acl.OriginalID || tags[nacl.TagSubnet] != obj.Spec.SubnetID {
+			tags[networkacl.TagOriginal] != acl.OriginalID || tags[networkacl.TagSubnet] != obj.Spec.SubnetID {
 			a.violation("a clone was asked for that is not as the status has it: %v", c.Params)
 		}
 		return
@@ -45,9 +45,9 @@ func (a *audit) cloning(c call.Call) {
 func (a *audit) cloned(c call.Call) {
 	tags := tagsIn(c, "TagSpecification.1.")
 	for _, found := range a.world.region.View(now).NetworkACLs() {
-		if uid := tags[nacl.TagClone]; uid != "" && found.Tags[nacl.TagClone] == uid {
+		if uid := tags[networkacl.TagClone]; uid != "" && found.Tags[networkacl.TagClone] == uid {
 			a.mu.Lock()
-			a.clones[found.ID] = madeClone{uid, tags[nacl.TagOriginal], tags[nacl.TagSubnet]}
+			a.clones[found.ID] = madeClone{uid, tags[networkacl.TagOriginal], tags[networkacl.TagSubnet]}
 			a.mu.Unlock()
 			a.note(found)
 		}
@@ -61,8 +61,8 @@ func copied(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
 		return false
 	}
 	for _, lines := range [][]string{acl.Baseline, acl.CarryOver} {
-		copies, _ := nacl.ParseCopies(lines)
-		if slices.ContainsFunc(copies, func(copied nacl.Copy) bool { return asksFor(c, copied.InClone()) }) {
+		copies, _ := networkacl.ParseCopies(lines)
+		if slices.ContainsFunc(copies, func(copied networkacl.Copy) bool { return asksFor(c, copied.InClone()) }) {
 			return true
 		}
 	}
@@ -70,7 +70,7 @@ func copied(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
 }
 
 // asksFor says whether a call asks for an entry.
-func asksFor(c call.Call, e nacl.Entry) bool {
+func asksFor(c call.Call, e networkacl.Entry) bool {
 	action, ports := "deny", ""
 	if e.Allow {
 		action = "allow"

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package networkacl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// Recopy gives the copies that a clone is to have after changes to its original, in either direction. Copies keep the
+// number that the baseline has for them; an entry at a new number follows the offset that the baseline's outbound copies
+// share. Owned are the clone's lines of the ledger, desired is what they are there to deny.
+//
+// The error is a *RenumberError where that doesn't do, a *QuotaError, or says what can't be read.
+func Recopy(baseline []Copy, original []Entry, owned []v1alpha1.Rule, desired []Destination, quota int) ([]Copy, error) {
+	copies, err := verbatim(original)
+	if err != nil {
+		return nil, err
+	}
+	if err := renumberLike(baseline, copies, owned); err != nil {
+		return nil, err
+	}
+	before := slices.SortedFunc(slices.Values(baseline), Copy.compare)
+	if slices.EqualFunc(before, copies, func(a, b Copy) bool { return a.Number == b.Number && a.Entry.Equal(b.Entry) }) {
+		return copies, nil
+	}
+	if err := stillDenied(copies, owned, desired, atLeastStanding(cmp.Or(quota, DefaultQuota), original)); err != nil {
+		return nil, err
+	}
+	return copies, nil
+}
+
+// renumberLike gives copies, which are sorted, the numbers that follow from the baseline.
+func renumberLike(baseline, copies []Copy, owned []v1alpha1.Rule) error {
+	numbers := map[place]int32{}
+	for _, c := range baseline {
+		numbers[c.Entry.place()] = c.Number
+	}
+	offset, shared := offsetOf(baseline)
+	taken := numbersOf(owned)
+	var last Copy
+	for i := range copies {
+		c := &copies[i]
+		if !c.Entry.Egress {
+			continue
+		}
+		number, known := numbers[c.Entry.place()]
+		if !known {
+			number = c.Entry.Number + offset
+		}
+		c.Number = number
+		switch {
+		case !known && !shared:
+			return &RenumberError{Entry: c.Entry, Why: "the clone's entries are packed, without free numbers between them"}
+		case !inRange(number, FirstNumber, LastNumber):
+			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("it would be rule %d there, outside %d to %d", number, FirstNumber, LastNumber)}
+		case taken[number]:
+			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("rule %d of the clone is the run's own", number)}
+		case number <= last.Number:
+			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("it would be rule %d there, which is not after rule %d, the copy of rule %d", number, last.Number, last.Entry.Number)}
+		}
+		last = *c
+	}
+	return nil
+}
+
+// offsetOf gives what all outbound copies were moved by, 0 where there are none.
+func offsetOf(copies []Copy) (offset int32, shared bool) {
+	first := true
+	for _, c := range copies {
+		by := c.Number - c.Entry.Number
+		switch {
+		case !c.Entry.Egress:
+		case first:
+			offset, first = by, false
+		case by != offset:
+			return 0, false
+		}
+	}
+	return offset, true
+}
+
+// numbersOf gives the numbers of the ledger's lines, whatever their state.
+func numbersOf(owned []v1alpha1.Rule) map[int32]bool {
+	numbers := map[int32]bool{}
+	for _, r := range owned {
+		numbers[r.RuleNumber] = true
+	}
+	return numbers
+}
+
+// stillDenied judges the clone as it would be: within the quota, no allow before a deny of ours, and room for the denies
+// that are still to come.
+func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []Destination, quota int) error {
+	entries := InClone(copies)
+	var alive, lines []v1alpha1.Rule
+	for _, r := range owned {
+		if r.State != v1alpha1.RuleDeleting {
+			alive = append(alive, r)
+			entries = append(entries, EntryOf(r))
+		}
+		r.NetworkACLID = ""
+		lines = append(lines, r)
+	}
+	if err := fits(copies, alive, quota); err != nil {
+		return err
+	}
+	wanted, err := collapse(desired)
+	if err != nil {
+		return err
+	}
+	for _, d := range wanted {
+		ours := slices.ContainsFunc(alive, func(r v1alpha1.Rule) bool { return EntryOf(r).CIDR == d.CIDR })
+		if allow, ok := FirstAllow(entries, d); ok && ours {
+			return &RenumberError{Entry: originalOf(copies, allow), Why: fmt.Sprintf("it would allow %s before the run's deny of it", d)}
+		}
+	}
+	_, err = NewPlan(PlanInput{Desired: desired, Observed: entries, Owned: lines, Quota: quota})
+	if noRoom, ok := errors.AsType[*NoRoomError](err); ok {
+		return &RenumberError{Entry: originalOf(copies, noRoom.Allow), Why: fmt.Sprintf("the clone has no free number to deny %s before it", noRoom.Destination)}
+	}
+	return err
+}
+
+// originalOf gives the entry that an outbound one of the clone is a copy of.
+func originalOf(copies []Copy, inClone Entry) Entry {
+	for _, c := range copies {
+		if c.InClone().Equal(inClone) {
+			return c.Entry
+		}
+	}
+	return inClone
+}

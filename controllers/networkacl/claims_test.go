@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package networkacl_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+)
+
+// Whatever of a run's tags is missing, or is of an earlier write, shows: it is written again, and never half believed.
+func TestTagsThatWereTamperedWithAreNoticed(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		o := ownershipGen().Draw(t, "ownership")
+		earlier := o
+		earlier.Rules = rapid.SliceOfNDistinct(ruleGen(), 0, v1alpha1.MaxRules, func(r v1alpha1.Rule) int32 { return r.RuleNumber }).Draw(t, "earlier")
+		tags, before := o.Tags(), earlier.Tags()
+		whole, _ := networkacl.ParseClaims(tags)
+		for key := range tags {
+			stripped := maps.Clone(tags)
+			delete(stripped, key)
+			g.Expect(networkacl.Covered(stripped, o)).To(BeFalse(), key)
+			claims, malformed := networkacl.ParseClaims(stripped)
+			if strings.HasSuffix(key, "/owner") {
+				g.Expect(malformed).To(BeEmpty())
+				g.Expect(claims[0].Rules).To(Equal(whole[0].Rules), "the owner's name is for people")
+				g.Expect(claims[0].Owner).To(BeEmpty())
+				continue
+			}
+			g.Expect(claims).To(BeEmpty())
+			g.Expect(malformed).To(Equal([]string{key}))
+
+			if value, ok := before[key]; ok && value != tags[key] && key != networkacl.TagDomain+o.UID {
+				stripped[key] = value
+				claims, malformed = networkacl.ParseClaims(stripped)
+				g.Expect(claims).To(BeEmpty(), "a part of an earlier write")
+				g.Expect(malformed).To(HaveLen(1))
+			}
+		}
+		// What an earlier, longer list left over is not read.
+		maps.Copy(before, tags)
+		g.Expect(networkacl.Covered(before, o)).To(BeTrue())
+		claims, malformed := networkacl.ParseClaims(before)
+		g.Expect(claims).To(Equal(whole))
+		g.Expect(malformed).To(BeEmpty())
+	})
+}
+
+func TestParseClaimsOfTwoRunsAmongForeignTags(t *testing.T) {
+	g := NewWithT(t)
+	one, two := ownership(rule(80, "10.0.0.1/32", installed)), ownership(rule(81, "10.0.0.2/32", installed))
+	two.UID = otherUID
+	tags := map[string]string{
+		"Name": "main", "aws:cloudformation:stack-name": "x", "agentdisconnect.dev": "x", "agentdisconnect.dev/": "x", "agentdisconnect.dev/allow": "true",
+		networkacl.TagClone: "x", networkacl.TagAdopted: "x", networkacl.TagOriginal: "acl-1", networkacl.TagSubnet: "subnet-1", "x" + baseKey: "x",
+		"agentdisconnect.devil/" + uid: "x", strings.ToUpper(baseKey): "x",
+	}
+	maps.Copy(tags, one.Tags())
+	maps.Copy(tags, two.Tags())
+	claims, malformed := networkacl.ParseClaims(tags)
+	g.Expect(malformed).To(BeEmpty())
+	g.Expect(claims).To(HaveLen(2))
+	g.Expect(claims[0].UID).To(Equal(otherUID))
+	g.Expect(claims[1].Covers(one.Rules[0])).To(BeTrue())
+	g.Expect(claims[1].Covers(two.Rules[0])).To(BeFalse())
+
+	delete(tags, baseKey)
+	tags[baseKey+"/x"], tags[baseKey+"/02"] = "", ""
+	claims, malformed = networkacl.ParseClaims(tags)
+	g.Expect(claims).To(HaveLen(1), "one run's mess is not another's")
+	g.Expect(malformed).To(Equal([]string{baseKey, baseKey + "/02", baseKey + "/x"}))
+}
+
+func TestParseClaimsNeverGuesses(t *testing.T) {
+	good := ownership(rule(80, "10.0.0.1/32", installed)).Tags()[baseKey]
+	words := strings.Split(good, " ")
+	for name, value := range map[string]string{
+		"nothing":               "",
+		"another version":       strings.Replace(good, "v1", "v2", 1),
+		"no start":              strings.Replace(good, "2026-01-02T02:54:05Z", "once", 1),
+		"no end":                strings.Replace(good, "2026-01-02T03:04:05Z", "soon", 1),
+		"one time alone":        strings.Replace(good, "2026-01-02T02:54:05Z ", "", 1),
+		"a time with an offset": strings.Replace(good, "03:04:05Z", "03:04:05+00:00", 1),
+		"a time with fractions": strings.Replace(good, "03:04:05Z", "03:04:05.5Z", 1),
+		"no cluster":            strings.Replace(good, clusterUID, "", 1),
+		"a rule more":           good + " 81:aaaaaa",
+		"a rule less":           strings.Join(words[:5], " "),
+		"another count":         strings.Replace(good, " 1:", " 2:", 1),
+		"another rule":          strings.Replace(good, " 80:", " 81:", 1),
+		"a zero in front":       strings.Replace(good, " 80:", " 080:", 1),
+		"a space at the end":    good + " ",
+		"a hash cut short":      good[:len(good)-1],
+	} {
+		claims, malformed := networkacl.ParseClaims(map[string]string{baseKey: value})
+		g := NewWithT(t)
+		g.Expect(claims).To(BeEmpty(), name)
+		g.Expect(malformed).To(HaveLen(1), name)
+		g.Expect(malformed[0]).To(HavePrefix(baseKey), name)
+	}
+}
+
+func FuzzParseClaims(f *testing.F) {
+	whole := ownership(manyRules(30)...).Tags()
+	f.Add(baseKey, whole[baseKey], baseKey+"/2", whole[baseKey+"/2"])
+	f.Add(baseKey, whole[baseKey], baseKey+"/owner", "a/b")
+	f.Add(baseKey, "v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z _ 0:47DEQp", baseKey+"/2", "")
+	f.Add("agentdisconnect.dev/clone", "", baseKey+"/", "\x00")
+	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string) {
+		g := NewWithT(t)
+		tags := map[string]string{key1: value1, key2: value2}
+		claims, malformed := networkacl.ParseClaims(tags)
+		g.Expect(slices.IsSorted(malformed)).To(BeTrue())
+		for _, claim := range claims {
+			// What is believed could have been written: the list is whole, and its first part is there.
+			g.Expect(tags).To(HaveKey(networkacl.TagDomain + claim.UID))
+			g.Expect(malformed).NotTo(ContainElement(networkacl.TagDomain + claim.UID))
+			g.Expect(tags[networkacl.TagDomain+claim.UID]).To(ContainSubstring(fmt.Sprintf(" %d:", len(claim.Rules))))
+		}
+	})
+}

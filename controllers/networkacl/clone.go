@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package networkacl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// renumberBy is the step of the offsets that copies are moved by where there is no room in front of them: it leaves the
+// 80s and 90s to the rules, and the numbers recognisable.
+const renumberBy = 100
+
+// ClonePlan is the contents of a clone.
+type ClonePlan struct {
+	// Copies are the entries of the original, both directions, without the defaults: outbound first, by number.
+	Copies []Copy
+	// Rules are the denies in front of them, in state Creating. Their network ACL has no id yet.
+	Rules []v1alpha1.Rule
+	// Renumbered says that outbound copies have other numbers than the original's entries.
+	Renumbered bool
+}
+
+// PlanClone decides what a clone of a network ACL has: copies of its entries, and a deny in front of them for every
+// destination that they don't deny already. Where there is no room in front, the outbound copies get larger numbers, in
+// the same order. The error is a *QuotaError, a *NoRoomError where no numbers could do, or says what can't be read.
+// Quota counts as in PlanInput.
+func PlanClone(original []Entry, desired []Destination, quota int) (ClonePlan, error) {
+	copies, err := verbatim(original)
+	if err != nil {
+		return ClonePlan{}, err
+	}
+	quota = atLeastStanding(cmp.Or(quota, DefaultQuota), original)
+	plan := ClonePlan{Copies: copies}
+	plan.Rules, err = denies(copies, desired, quota)
+	for renumbered := range renumberings(copies) {
+		if _, noRoom := errors.AsType[*NoRoomError](err); !noRoom {
+			break
+		}
+		plan.Copies, plan.Renumbered = renumbered, true
+		plan.Rules, err = denies(renumbered, desired, quota)
+	}
+	if err == nil {
+		err = fits(plan.Copies, plan.Rules, quota)
+	}
+	if err != nil {
+		return ClonePlan{}, err
+	}
+	return plan, nil
+}
+
+// verbatim gives a copy of every entry but the defaults, at its own number.
+func verbatim(original []Entry) ([]Copy, error) {
+	var copies []Copy
+	for _, e := range original {
+		if e.isDefault() {
+			continue
+		}
+		c := Copy{Entry: e, Number: e.Number}
+		if !c.sound() {
+			return nil, fmt.Errorf("%s can't be copied: AWS reports it in a way that this version doesn't know", e)
+		}
+		copies = append(copies, c)
+	}
+	slices.SortFunc(copies, Copy.compare)
+	return copies, nil
+}
+
+func denies(copies []Copy, desired []Destination, quota int) ([]v1alpha1.Rule, error) {
+	plan, err := NewPlan(PlanInput{Desired: desired, Observed: InClone(copies), Quota: quota})
+	return plan.Create, err
+}
+
+// InClone gives the copied entries as the clone has them.
+func InClone(copies []Copy) []Entry {
+	var entries []Entry
+	for _, c := range copies {
+		entries = append(entries, c.InClone())
+	}
+	return entries
+}
+
+// renumberings gives the outbound copies other numbers, the better ways first: all moved by one offset, which later
+// changes of the original can follow; one after the other, from the offset's number; one after the other, at the end.
+// The last leaves as much room in front as there is.
+func renumberings(copies []Copy) iter.Seq[[]Copy] {
+	n := int32(0)
+	for n < int32(len(copies)) && copies[n].Entry.Egress {
+		n++
+	}
+	renumber := func(number func(i int32) int32) []Copy {
+		out := slices.Clone(copies)
+		for i := range n {
+			out[i].Number = number(i)
+		}
+		return out
+	}
+	return func(yield func([]Copy) bool) {
+		if n == 0 {
+			return
+		}
+		for by := int32(renumberBy); copies[n-1].Number+by <= LastNumber; by += renumberBy {
+			if !yield(renumber(func(i int32) int32 { return copies[i].Number + by })) {
+				return
+			}
+		}
+		for _, first := range []int32{renumberBy + FirstNumber, LastNumber - n + 1} {
+			if !yield(renumber(func(i int32) int32 { return first + i })) {
+				return
+			}
+		}
+	}
+}
+
+// fits checks the outbound entries: AWS refuses the one that is too many, wherever it is from. Of inbound ones the clone has
+// those of its original, which AWS let come to be.
+func fits(copies []Copy, rules []v1alpha1.Rule, quota int) error {
+	have, need := map[Family]int{IPv4: 1, IPv6: 1}, map[Family]int{}
+	for _, c := range copies {
+		if c.Entry.Egress {
+			have[FamilyOf(c.Entry.CIDR)]++
+		}
+	}
+	for _, r := range rules {
+		need[FamilyOf(EntryOf(r).CIDR)]++
+	}
+	for _, family := range []Family{IPv4, IPv6} {
+		if need[family] > 0 && have[family]+need[family] > quota {
+			return &QuotaError{Family: family, Have: have[family], Need: need[family], Quota: quota}
+		}
+	}
+	return nil
+}

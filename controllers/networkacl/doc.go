@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package networkacl puts the rules of a run on a network ACL and takes them off again.
+//
+// It promises:
+//
+//   - One shape. The only entry that it ever makes is Deny: outbound, deny, all traffic, to one address or one range of the
+//     spec. So foreign entries keep their effect on every other address, and nothing is ever opened.
+//   - No claim beyond what AWS does. Evaluate walks the whole list of entries in AWS's order, and counts an address as denied
+//     only where nothing that could let any of its traffic out comes first.
+//   - All or nothing. NewPlan finds a number for every destination, within the quota and before whatever allows it, or says
+//     what is in the way. An agent reconnects through the one address that was missed.
+//   - Foreign entries are never touched, nor their numbers taken. Owned is what the ledger has a line for and what is equal,
+//     as a whole, to the entry that the line stands for.
+//   - Planning is values in, values out, whatever the order of the inputs. A plan that was cut off anywhere continues when
+//     planned again: its lines are kept, not made twice. With nothing desired, all that is owned goes.
+//   - A clone differs from its original by our denies alone. It has every entry of both directions in the same order, under
+//     larger numbers only where there is no room in front. Changes of the original go to the clone, never the other way:
+//     what they open at once, what they close after they stood. What is neither a copy nor a rule of ours is told as a third
+//     party's edit.
+//   - The tags of a network ACL say who owns which entry, for someone who has nothing else. What of them can't be read is
+//     named, and nothing is claimed by it.
+package networkacl

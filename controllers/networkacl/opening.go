@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package networkacl
+
+import (
+	"cmp"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// Follow gives the copies that a clone is to have next on its way from its baseline to what it is wanted to have. stood
+// reports whether reads agree that the change of the original stood.
+//
+// What a change opens is made at once, and what it closes only after it stood: until then the clone allows what the baseline
+// allows and what is wanted to be allowed, and nothing else. Where the change can't be taken apart like that, within the
+// numbers and the quota, all of it waits. The other arguments are those of Recopy, which gave wanted.
+func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired []Destination, quota int) []Copy {
+	quota = cmp.Or(quota, DefaultQuota)
+	change := ChangeOf(InClone(baseline), InClone(wanted))
+	if !stood && !change.Opens {
+		return baseline
+	}
+	whole := stood || !change.Closes
+	if whole && cutsNothingOff(baseline, wanted, owned, quota) {
+		return wanted
+	}
+	if both, ok := unionOf(baseline, wanted, owned, desired, quota); ok && !sameCopies(both, baseline) {
+		return both
+	}
+	if whole {
+		return wanted
+	}
+	return baseline
+}
+
+// cutsNothingOff reports whether a clone gets from one set of copies to another without denying in between what both allow.
+func cutsNothingOff(from, to []Copy, owned []v1alpha1.Rule, quota int) bool {
+	entries := InClone(from)
+	for _, line := range owned {
+		entries = append(entries, EntryOf(line))
+	}
+	create, replace, remove := CopySteps(to, owned, entries)
+	_, poorest := inOrder(entries, create, replace, remove, quota)
+	return poorest < cutsOff
+}
+
+func sameCopies(a, b []Copy) bool {
+	return slices.Equal(FormatCopies(a), FormatCopies(b))
+}
+
+// unionOf gives copies that allow what either of two sets allows, and nothing else. ok is false where the numbers or the quota
+// have no room for them.
+func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []Destination, quota int) (both []Copy, ok bool) {
+	both, ok = allowsOf(baseline, wanted, owned)
+	if !ok {
+		return nil, false
+	}
+	// A deny of one set may still be needed: it comes back wherever it cuts nothing off.
+	judge := eitherOf(InClone(baseline), InClone(wanted))
+	for _, deny := range deniesOf(wanted, baseline) {
+		if taken := slices.ContainsFunc(both, func(c Copy) bool { return c.Entry.place() == deny.Entry.place() }); taken {
+			continue
+		}
+		if more := append(slices.Clone(both), deny); !judge(InClone(more)).Closes {
+			both = more
+		}
+	}
+	slices.SortFunc(both, Copy.compare)
+	return both, judge(InClone(both)) == Change{} && stillDenied(both, owned, desired, quota) == nil
+}
+
+// eitherOf compares entries with what at least one of two sets allows.
+func eitherOf(one, other []Entry) func(entries []Entry) Change {
+	first, second := tableOf(one), tableOf(other)
+	packets := packetsOf(one, other)
+	allowed := make([]bool, len(packets))
+	for i, p := range packets {
+		allowed[i] = first.allows(p) || second.allows(p)
+	}
+	return func(entries []Entry) Change {
+		var change Change
+		judged := tableOf(entries)
+		for i, p := range packets {
+			allows := judged.allows(p)
+			change.Opens = change.Opens || allows && !allowed[i]
+			change.Closes = change.Closes || !allows && allowed[i]
+		}
+		return change
+	}
+}
+
+// allowsOf gives every copy of two sets that allows, and the denies that both have. ok is false where two that allow want the
+// same number, neither covers the other, and the number beside is not free.
+func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok bool) {
+	at := func(copies []Copy, p place) (Copy, bool) {
+		i := slices.IndexFunc(copies, func(c Copy) bool { return c.Entry.place() == p })
+		if i < 0 {
+			return Copy{}, false
+		}
+		return copies[i], true
+	}
+	var apart []Copy
+	for _, want := range wanted {
+		old, known := at(baseline, want.Entry.place())
+		switch {
+		case known && old.Entry.Equal(want.Entry), want.Entry.Allow && (!known || !old.Entry.Allow):
+			both = append(both, want)
+		case known && old.Entry.Allow && (!want.Entry.Allow || old.Entry.covers(want.Entry)):
+			both = append(both, old)
+		case known && old.Entry.Allow && want.Entry.Allow:
+			both = append(both, want)
+			if !want.Entry.covers(old.Entry) {
+				apart = append(apart, old)
+			}
+		}
+	}
+	for _, old := range baseline {
+		if _, known := at(wanted, old.Entry.place()); !known && old.Entry.Allow {
+			both = append(both, old)
+		}
+	}
+	for _, old := range apart {
+		moved, ok := beside(old, slices.Concat(both, baseline, wanted), owned)
+		if !ok {
+			return nil, false
+		}
+		both = append(both, moved)
+	}
+	return both, true
+}
+
+// beside gives a copy the free number next to its own, so that every other entry stays on the same side of it.
+func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
+	reserved := numbersOf(owned)
+	for _, by := range []int32{1, -1} {
+		moved := c
+		moved.Entry.Number += by
+		moved.Number += by
+		inClone := moved.InClone().place()
+		free := moved.sound() && !(c.Entry.Egress && reserved[moved.Number]) && !slices.ContainsFunc(taken, func(o Copy) bool {
+			return o.Entry.place() == moved.Entry.place() || o.InClone().place() == inClone
+		})
+		if free {
+			return moved, true
+		}
+	}
+	return Copy{}, false
+}
+
+// deniesOf gives the copies of both sets that deny.
+func deniesOf(sets ...[]Copy) []Copy {
+	return slices.DeleteFunc(slices.Concat(sets...), func(c Copy) bool { return c.Entry.Allow })
+}
+
+// covers reports whether the entry matches all that another one matches.
+func (e Entry) covers(o Entry) bool {
+	if e.Egress != o.Egress || FamilyOf(e.CIDR) != FamilyOf(o.CIDR) || e.CIDR.Bits() > o.CIDR.Bits() || !e.CIDR.Contains(o.CIDR.Addr()) {
+		return false
+	}
+	if e.Protocol == AllProtocols {
+		return true
+	}
+	ports := e.allPorts() || o.PortRange != nil && e.PortRange.From <= o.PortRange.From && o.PortRange.To <= e.PortRange.To
+	icmp := e.ICMP == nil || o.ICMP != nil && isAnyOr(e.ICMP.Type, o.ICMP.Type) && isAnyOr(e.ICMP.Code, o.ICMP.Code)
+	return e.Protocol == o.Protocol && ports && icmp
+}

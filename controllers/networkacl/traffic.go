@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package networkacl
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+)
+
+// packet stands for all packets that some sets of entries can't tell apart.
+type packet struct {
+	egress   bool
+	protocol string
+	remote   netip.Addr
+	port     int32
+	icmp     ICMP
+}
+
+// matches reports whether AWS judges the packet by the entry.
+func (e Entry) matches(p packet) bool {
+	if e.Egress != p.egress || !e.CIDR.Contains(p.remote) {
+		return false
+	}
+	if e.Protocol == AllProtocols {
+		return true
+	}
+	return e.Protocol == p.protocol &&
+		(e.PortRange == nil || inRange(p.port, e.PortRange.From, e.PortRange.To)) &&
+		(e.ICMP == nil || isAnyOr(e.ICMP.Type, p.icmp.Type) && isAnyOr(e.ICMP.Code, p.icmp.Code))
+}
+
+// isAnyOr reports whether a type or code of ICMP is -1, which is all of them, or the given one.
+func isAnyOr(want, is int32) bool { return want == -1 || want == is }
+
+// table is a set of entries in the order in which AWS asks them.
+type table []Entry
+
+func tableOf(entries []Entry) table {
+	return slices.SortedStableFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.Number, b.Number) })
+}
+
+// allows reports what becomes of a packet: the first entry that matches decides, and without one it is denied.
+func (t table) allows(p packet) bool {
+	for _, e := range t {
+		if e.matches(p) {
+			return e.Allow
+		}
+	}
+	return false
+}
+
+// packetsOf gives a packet for each kind of traffic that any of the entries tells from others: two sets of them treat all
+// traffic alike if they treat these packets alike.
+func packetsOf(sets ...[]Entry) []packet {
+	var packets []packet
+	all := slices.Concat(sets...)
+	for _, egress := range []bool{true, false} {
+		for _, family := range []Family{IPv4, IPv6} {
+			some := slices.DeleteFunc(slices.Clone(all), func(e Entry) bool { return e.Egress != egress || FamilyOf(e.CIDR) != family })
+			shapes := shapesOf(some)
+			for _, remote := range addressesOf(some, family) {
+				for _, shape := range shapes {
+					shape.egress, shape.remote = egress, remote
+					packets = append(packets, shape)
+				}
+			}
+		}
+	}
+	return packets
+}
+
+// addressesOf gives an address of each range of the entries that is in no narrower one, and one that is in none at all.
+func addressesOf(entries []Entry, family Family) []netip.Addr {
+	ranges := []netip.Prefix{defaultEntry(family).CIDR}
+	for _, e := range entries {
+		ranges = append(ranges, e.CIDR)
+	}
+	slices.SortFunc(ranges, netip.Prefix.Compare)
+	ranges = slices.Compact(ranges)
+
+	var addresses []netip.Addr
+	for _, outer := range ranges {
+		left := []netip.Prefix{outer}
+		for _, inner := range ranges {
+			if inner.Bits() > outer.Bits() && outer.Contains(inner.Addr()) {
+				left = subtract(left, inner)
+			}
+		}
+		if len(left) > 0 {
+			addresses = append(addresses, left[0].Addr())
+		}
+	}
+	return addresses
+}
+
+// shapesOf gives each kind of traffic to one address that the entries tell from others: of each protocol that one names, and
+// of one that none names.
+func shapesOf(entries []Entry) []packet {
+	named := map[string][]Entry{}
+	for _, e := range entries {
+		if e.Protocol != AllProtocols {
+			named[e.Protocol] = append(named[e.Protocol], e)
+		}
+	}
+	var shapes []packet
+	for protocol, some := range named {
+		shapes = append(shapes, shapesOfProtocol(protocol, some)...)
+	}
+	for number := range 256 {
+		if protocol := strconv.Itoa(number); named[protocol] == nil {
+			return append(shapes, packet{protocol: protocol})
+		}
+	}
+	return shapes
+}
+
+// shapesOfProtocol gives the smallest port of each range that the bounds of the entries cut all ports into, or each type and
+// code of ICMP that one names, and one that none names.
+func shapesOfProtocol(protocol string, entries []Entry) []packet {
+	ports, types, codes := []int32{0}, []int32(nil), []int32(nil)
+	for _, e := range entries {
+		if e.PortRange != nil {
+			ports = append(ports, e.PortRange.From, e.PortRange.To+1)
+		}
+		if e.ICMP != nil {
+			types, codes = append(types, e.ICMP.Type), append(codes, e.ICMP.Code)
+		}
+	}
+	slices.Sort(ports)
+	var shapes []packet
+	for _, port := range slices.Compact(ports) {
+		for _, typ := range andAnother(types) {
+			for _, code := range andAnother(codes) {
+				shapes = append(shapes, packet{protocol: protocol, port: port, icmp: ICMP{Type: typ, Code: code}})
+			}
+		}
+	}
+	return shapes
+}
+
+// andAnother gives the numbers without -1 and without repeats, and one that is not among them.
+func andAnother(numbers []int32) []int32 {
+	numbers = slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return n < 0 })
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	other := int32(0)
+	for slices.Contains(numbers, other) {
+		other++
+	}
+	return append(numbers, other)
+}
+
+// Change is what a step from one set of entries to another does to traffic.
+type Change struct {
+	// Opens is true where some traffic is denied before and allowed after, Closes where it is the other way round.
+	Opens, Closes bool
+}
+
+// ChangeOf compares what two sets of entries do with all traffic, in both directions.
+func ChangeOf(before, after []Entry) Change {
+	var change Change
+	was, is := tableOf(before), tableOf(after)
+	for _, p := range packetsOf(before, after) {
+		switch allowed, allows := was.allows(p), is.allows(p); {
+		case allows && !allowed:
+			change.Opens = true
+		case allowed && !allows:
+			change.Closes = true
+		}
+	}
+	return change
+}
+
+// LetsOut reports whether the entries allow traffic that a run would deny: TCP 443 to an agent's host, any to a range of the
+// spec.
+func LetsOut(entries []Entry, to Destination) bool {
+	if to.Hostname == "" {
+		_, denied := Denied(entries, to)
+		return !denied
+	}
+	// The address itself is an entry here, so that it is told from the ranges that it is in.
+	shape := Entry{Egress: true, Protocol: "6", CIDR: to.CIDR, PortRange: &PortRange{From: 443, To: 443}}
+	judged := tableOf(entries)
+	return slices.ContainsFunc(packetsOf(append(slices.Clone(entries), shape)), func(p packet) bool {
+		return shape.matches(p) && judged.allows(p)
+	})
+}
