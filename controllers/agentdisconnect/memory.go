@@ -58,6 +58,8 @@ type memory struct {
 	consented map[string]bool
 	// repair is what is being put right on the network ACL.
 	repair repairUnderway
+	// passedLook is the first look of the last pass, if it spoke for the run.
+	passedLook answer[firstLook]
 	// permitted says that AWS would allow all that the run writes.
 	permitted answer[bool]
 	// switchLooked is when the schedules of the dead man's switch were last looked at, and switchUnseen since when that fails.
@@ -265,7 +267,7 @@ func (a *answer[T]) get(now time.Time, about string, ask func() (T, error)) (T, 
 
 // getWithin is get for an answer that is believed for a time of its own.
 func (a *answer[T]) getWithin(ttl time.Duration, now time.Time, about string, ask func() (T, error)) (T, error) {
-	if age := now.Sub(a.at); a.about == about && !a.at.IsZero() && age >= 0 && age < ttl {
+	if a.isKnown(now, about, ttl) {
 		return a.value, nil
 	}
 	value, err := ask()
@@ -273,4 +275,10 @@ func (a *answer[T]) getWithin(ttl time.Duration, now time.Time, about string, as
 		*a = answer[T]{value, about, now}
 	}
 	return value, err
+}
+
+// isKnown reports whether the answer to the question is there, and not older than the given time.
+func (a *answer[T]) isKnown(now time.Time, about string, ttl time.Duration) bool {
+	age := now.Sub(a.at)
+	return a.about == about && !a.at.IsZero() && age >= 0 && age < ttl
 }

@@ -16,18 +16,10 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 	}
 	var notes []string
 	telemetryAlone := telemetryAlone(s.obj.Spec.Sessions)
-	var managed []string
-	var shared string
-	err := together(
-		func() (err error) {
-			managed, err = s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
-				return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
-			})
-			return
-		},
-		func() (err error) { shared, err = r.sharedNote(ctx, s, t); return },
-	)
-	if shared != "" {
+	managed, err := s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
+		return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
+	})
+	if shared := sharedNote(s, t); shared != "" {
 		notes = append(notes, shared)
 	}
 	if len(managed) > 0 {

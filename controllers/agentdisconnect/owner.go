@@ -5,6 +5,7 @@ package agentdisconnect
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
@@ -20,14 +21,25 @@ func admitOwner(s *scope, t *target) error {
 		s.obj.Spec.SubnetID, owner, t.accountID, owner)
 }
 
-// sharedNote says that other accounts have network interfaces in the subnet, whose clusters can't be seen; empty: none do.
-func (r *Reconciler) sharedNote(ctx context.Context, s *scope, t *target) (string, error) {
-	accounts, err := s.seen.tenants.get(s.now, s.obj.Spec.SubnetID, func() ([]string, error) {
+// tenantsTTL is how long it is taken for granted which other accounts have network interfaces in a subnet: it is worth a note,
+// and keeps no run from beginning.
+const tenantsTTL = 10 * time.Minute
+
+// otherAccounts finds the other accounts with network interfaces in the subnet.
+func (r *Reconciler) otherAccounts(ctx context.Context, s *scope, t *target) ([]string, error) {
+	if t.accountID == "" {
+		return nil, nil // said by the first look
+	}
+	return s.seen.tenants.getWithin(tenantsTTL, s.now, s.obj.Spec.SubnetID+" "+t.accountID, func() ([]string, error) {
 		return discovery.OtherAccounts(ctx, s.clients.EC2, s.obj.Spec.SubnetID, t.accountID)
 	})
-	if len(accounts) == 0 {
-		return "", err
+}
+
+// sharedNote tells that other accounts have network interfaces in the subnet, whose clusters can't be seen; empty: none do.
+func sharedNote(s *scope, t *target) string {
+	if len(t.tenants) == 0 {
+		return ""
 	}
 	return fmt.Sprintf("subnet %s is shared with other accounts, which have network interfaces in it (%s): their ECS clusters can't be seen from account %s, and their agents would be cut off as well",
-		s.obj.Spec.SubnetID, list(accounts), t.accountID), err
+		s.obj.Spec.SubnetID, list(t.tenants), t.accountID)
 }

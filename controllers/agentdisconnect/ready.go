@@ -31,28 +31,55 @@ type setup struct {
 	renumbered bool
 }
 
-// assess finds out all that a start needs: first what one cheap look tells, and only if that speaks for the run the rest, side by
-// side where nothing depends on anything else. The error joins everything that stands against a start, so that a person can
-// mend it all at once; what the first look refuses a run for comes alone.
+// assess finds out all that a start needs. The error joins everything that stands against a start, so that a person can mend
+// it all at once; what the first look refuses a run for comes alone. A pass asks for the rest only once the first look speaks
+// for the run: a run that can't begin costs little. Where the first look of the pass before did, both are made side by side.
 func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
-	t := &target{}
 	region, err := r.region(&s.obj.Spec)
 	if err != nil {
+		t := &target{}
 		return t, errors.Join(err, r.admit(s, t))
 	}
 	s.clients = r.sessions.In(region)
 
-	silent, looked := r.lookOnce(ctx, s, func(ctx context.Context) error { return r.lookAtTarget(ctx, s, t) })
-	looked = explainNotFound(looked, &s.obj.Spec, t.accountID, region)
-	refused := errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), r.admitDuration(s), r.admitSubnet(s, t))
-	if silent != nil {
-		return t, errors.Join(silent, refused, looked)
-	}
-	if refused = errors.Join(refused, looked); s.isSettledBy(refused) {
-		return t, refused
+	about := strings.Join([]string{region, s.obj.Spec.SubnetID, s.obj.Spec.Cluster}, " ")
+	t := &target{firstLook: s.seen.passedLook.value}
+	var looked lookResult
+	if s.seen.passedLook.isKnown(s.now, about, answerTTL) {
+		rest, stop := context.WithCancel(ctx)
+		defer stop()
+		_ = together(
+			func() error {
+				if looked = r.lookFirst(ctx, s); looked.settles {
+					stop()
+				}
+				return nil
+			},
+			func() error { err = r.assessRest(rest, s, t); return nil },
+		)
+	} else if looked = r.lookFirst(ctx, s); !looked.settles {
+		t.firstLook = looked.found
+		err = r.assessRest(ctx, s, t)
 	}
 
-	err = together(
+	t.firstLook = looked.found
+	if looked.settles {
+		s.seen.passedLook = answer[firstLook]{}
+		return t, looked.err
+	}
+	s.seen.passedLook = answer[firstLook]{looked.found, about, s.now}
+	s.seen.subnetRanges = t.subnet.ranges
+	err = errors.Join(looked.err, explainNotFound(err, &s.obj.Spec, t.accountID, region))
+	if s.hostsKnown(t) {
+		err = errors.Join(err, r.adoptHosts(s, t), r.lookUp(ctx, s, t.subnet.ipv6))
+	}
+	return t, errors.Join(err, r.admit(s, t))
+}
+
+// assessRest finds out what the first look doesn't tell, side by side where nothing depends on anything else. It takes the
+// first look for granted that the target holds.
+func (r *Reconciler) assessRest(ctx context.Context, s *scope, t *target) error {
+	return together(
 		func() error { return r.assessEndpoints(ctx, s, t) },
 		func() error { return r.assessNetworkACL(ctx, s, t) },
 		func() error { return r.assessAgents(ctx, s, t) },
@@ -66,28 +93,46 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 			}
 			return
 		},
+		func() (err error) { t.tenants, err = r.otherAccounts(ctx, s, t); return },
 		func() error { return r.learnQuota(ctx, s, quotaTTL) },
 	)
-	s.seen.subnetRanges = t.subnet.ranges
-	// First of all: AWS says of another account's cluster only that it isn't there, or that it is none of the caller's
-	// business.
-	err = errors.Join(foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet), looked, explainNotFound(err, &s.obj.Spec, t.accountID, region))
-	if s.hostsKnown(t) {
-		err = errors.Join(err, r.adoptHosts(s, t), r.lookUp(ctx, s, t.subnet.ipv6))
-	}
-	return t, errors.Join(err, r.admit(s, t))
 }
 
-// lookAtTarget asks each service for what takes one call: whose account it is, the subnet with its consent, and the cluster.
-func (r *Reconciler) lookAtTarget(ctx context.Context, s *scope, t *target) error {
+// lookResult is what came of the first look of a pass.
+type lookResult struct {
+	found firstLook
+	// err is what stands against the run, and settles reports whether nothing further need be asked.
+	err     error
+	settles bool
+}
+
+// lookFirst asks each service for what takes one call, unless the Region is known not to answer.
+func (r *Reconciler) lookFirst(ctx context.Context, s *scope) lookResult {
+	t := &target{}
+	silent, err := r.lookOnce(ctx, s, func(ctx context.Context) error { return r.lookAtTarget(ctx, s, &t.firstLook) })
+	err = explainNotFound(err, &s.obj.Spec, t.accountID, s.clients.Region)
+	// First of all: AWS tells of another account's cluster only that it isn't there, or that the caller may not see it.
+	foreign := foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet)
+	refused := errors.Join(r.admitDuration(s), r.admitSubnet(s, t))
+	if silent != nil {
+		return lookResult{t.firstLook, errors.Join(silent, foreign, refused, err), true}
+	}
+	if all := errors.Join(foreign, refused, err); s.isSettledBy(all) {
+		return lookResult{t.firstLook, all, true}
+	}
+	return lookResult{t.firstLook, errors.Join(foreign, err), false} // admit tells what else it refused
+}
+
+// lookAtTarget asks whose account it is, and for the subnet with its consent, and the cluster.
+func (r *Reconciler) lookAtTarget(ctx context.Context, s *scope, found *firstLook) error {
 	return together(
-		func() (err error) { t.accountID, err = s.clients.AccountID(ctx, s.now); return },
+		func() (err error) { found.accountID, err = s.clients.AccountID(ctx, s.now); return },
 		func() (err error) {
-			t.subnet, err = describeSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID)
+			found.subnet, err = describeSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID)
 			return
 		},
 		func() (err error) {
-			t.cluster, err = discovery.DescribeCluster(ctx, s.clients.ECS, s.obj.Spec.Cluster)
+			found.cluster, err = discovery.DescribeCluster(ctx, s.clients.ECS, s.obj.Spec.Cluster)
 			return
 		},
 	)
@@ -122,7 +167,20 @@ func (r *Reconciler) assessEndpoints(ctx context.Context, s *scope, t *target) (
 
 // assessNetworkACL reads the subnet's network ACL, and asks AWS whether all that the run writes would be allowed.
 func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) (err error) {
-	if t.acl, err = networkacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID); err != nil {
+	expected := s.seen.originalReads.id // as a rule the pass before saw the same: that saves waiting for its id
+	var foreign []foreignClone
+	if err := together(
+		func() (err error) {
+			t.acl, err = networkacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID)
+			return
+		},
+		func() (err error) {
+			if expected != "" {
+				foreign, err = r.findForeignClones(ctx, s, expected)
+			}
+			return
+		},
+	); err != nil {
 		return err
 	}
 	s.seen.originalReads.observe(t.acl, s.now)
@@ -131,7 +189,12 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 	}
 	if err := together(
 		func() (err error) { t.lent, err = r.lent(ctx, s, t.acl.ID); return },
-		func() (err error) { t.foreign, err = r.findForeignClones(ctx, s, t.acl.ID); return },
+		func() (err error) {
+			if t.foreign = foreign; t.acl.ID != expected {
+				t.foreign, err = r.findForeignClones(ctx, s, t.acl.ID)
+			}
+			return
+		},
 	); err != nil {
 		return err
 	}

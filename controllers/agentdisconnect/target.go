@@ -22,9 +22,7 @@ import (
 
 // target is what the spec names, as AWS describes it.
 type target struct {
-	accountID string
-	cluster   discovery.Cluster
-	subnet    subnet
+	firstLook
 	// acl is the network ACL that the subnet has; aclRead says that AWS was asked, and answered.
 	acl     *networkacl.ACL
 	aclRead bool
@@ -39,12 +37,21 @@ type target struct {
 	unshared error
 	// others are the other clusters with container instances in the subnets that a run would hit.
 	others otherClusters
+	// tenants are the other accounts with network interfaces in the subnet.
+	tenants []string
 	// unprotected is why it is not known of all addresses that the run must not deny which they are.
 	unprotected error
 	// endpoints are the VPC's interface endpoints of ECS and the other protected APIs.
 	endpoints []discovery.VPCEndpoint
 	// cloneRoom is how many more network ACLs the VPC has room for; known only where one is to be made.
 	cloneRoom int
+}
+
+// firstLook is what takes one call of each service to find out.
+type firstLook struct {
+	accountID string
+	cluster   discovery.Cluster
+	subnet    subnet
 }
 
 type subnet struct {

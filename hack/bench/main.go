@@ -88,11 +88,11 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 	begun := time.Now()
 	f := &figures{set: set, machine: machine()}
 
-	// Two stacks, one after the other: the second manager has its own intervals, the first polls as often as it may.
+	// Two stacks, one after the other: the first manager has an interval that can be left out of a figure, the second its own.
 	progress("starting; the first time, the manager is compiled too")
 	fast := stack.Options{
 		Simulator:   sim.Options{NoAgents: true, Latency: set.latency, World: singleWorld()},
-		ManagerArgs: []string{"--agent-poll-interval=" + shortestPoll.String()},
+		ManagerArgs: []string{"--agent-poll-interval=" + pollEvery.String()},
 	}
 	err := with(ctx, fast, func(s *stack.Stack) (err error) {
 		for i, p := range single {

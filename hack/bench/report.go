@@ -64,7 +64,7 @@ func (f *figures) printRuns(out *screen.Screen) {
 		row("", "deleted to clone gone", cloned.cleared, "4 or fewer", clone.plain.cleared),
 		row("", "deleted to object gone", cloned.gone, "", nil),
 	})
-	out.Print(screen.Dim, "InPlace is a subnet alone on its network ACL, Clone one that shares it with another: its two entries and the six rules go into the clone. Plain loop: the same changes made, and taken back, one after another by the SDK, with nothing looked up, tagged, recorded or read back. The wait between the two polls of the agents is left out, the calls that they make are not.")
+	out.Print(screen.Dim, "InPlace is a subnet alone on its network ACL, Clone one that shares it with another: its two entries and the six rules go into the clone. Plain loop: the same changes made, and taken back, one after another by the SDK, with nothing looked up, tagged, recorded or read back. The wait between the two polls of the agents, which is also the one between two reads of what is to be cloned, is left out; the calls are not.")
 }
 
 func (f *figures) printFleet(out *screen.Screen) {

@@ -5,6 +5,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	. "github.com/onsi/gomega"
 )
 
 func TestPercentile(t *testing.T) {
@@ -37,4 +39,15 @@ func TestSamplesKeepTheirOrder(t *testing.T) {
 	if s[0] != 3 || s[1] != 1 || s[2] != 2 {
 		t.Errorf("looking at samples changed their order: %v", s)
 	}
+}
+
+func TestLongestPause(t *testing.T) {
+	g := NewWithT(t)
+	begin := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return begin.Add(time.Duration(seconds) * time.Second) }
+	calls := []timedCall{{begin: at(1), end: at(4)}, {begin: at(2), end: at(3)}, {begin: at(12), end: at(13)}}
+	g.Expect(longestPause(begin, at(15), calls, nil)).To(Equal(8 * time.Second))
+	g.Expect(longestPause(begin, at(15), calls, []version{{at: at(6)}})).To(Equal(6*time.Second), "a write ends a pause")
+	g.Expect(longestPause(begin, at(30), calls, nil)).To(Equal(17*time.Second), "the end of what is measured does too")
+	g.Expect(longestPause(begin, at(5), nil, nil)).To(Equal(5 * time.Second))
 }
