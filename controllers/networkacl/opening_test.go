@@ -144,8 +144,10 @@ func TestFollowingCutsNothingOffThatTheOriginalAllows(t *testing.T) {
 		}
 		before := clone.copies
 		follow(states[1], false)
+		// What closes keeps what opens waiting where the numbers, or the quota, have no room for both.
+		waits := networkacl.ChangeOf(states[0], states[1]).Closes && slices.Equal(networkacl.FormatCopies(before), networkacl.FormatCopies(clone.copies))
 		for _, p := range packets {
-			if verdict(states[1], p) && !verdict(states[0], p) && len(original) < quota/2 { // room for both
+			if verdict(states[1], p) && !verdict(states[0], p) && !waits && len(original) < quota/2 {
 				g.Expect(verdict(clone.entries, p)).To(BeTrue(), "%v is not opened at once, on the way from %v to %v", p, before, clone.copies)
 			}
 		}

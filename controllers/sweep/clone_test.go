@@ -343,6 +343,8 @@ func TestACloneThatReadsLagBehind(t *testing.T) {
 	w.Expect(w.snapshot()).To(Equal(before))
 	result := w.undo(w.one())
 	w.Expect(result.Done).To(BeFalse(), "the association that reads show is no more")
+	w.Expect(result.Left).To(ContainSubstring("subnet " + subnet + " was moved from clone " + id + " just now"))
+	w.Expect(result.Again).To(Equal(w.clock.Now().Add(5 * time.Second)))
 	w.Expect(w.snapshot()).To(Equal(before))
 	w.clock.Step(2 * time.Minute)
 	w.Expect(w.find()).To(BeEmpty())

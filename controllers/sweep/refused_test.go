@@ -3,6 +3,7 @@
 package sweep_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -166,4 +167,63 @@ func TestTheSchedulesOfAnotherCloneOfTheRunStay(t *testing.T) {
 	w.Expect(w.region().Schedules()).To(HaveExactElements(HaveField("Name", deadman.Name(uid, 81))))
 	w.Expect(w.undo(w.one()).Done).To(BeTrue())
 	w.Expect(w.region().Schedules()).To(BeEmpty())
+}
+
+// An edit is not the only thing that may happen meanwhile.
+func TestWhatHappensToACloneWhileItsSubnetGoesBack(t *testing.T) {
+	const moved = "ec2:ReplaceNetworkAclAssociation"
+	meanwhile := func(t *testing.T, do func(w *world, id string)) (*world, string, sweep.Found) {
+		t.Helper()
+		w := newWorld(t)
+		id := w.serve(w.clone(0, 80))
+		f := w.one()
+		var once sync.Once
+		w.sim.Faults().After(moved, func(call.Call) { once.Do(func() { do(w, id) }) })
+		return w, id, f
+	}
+
+	t.Run("another sweep takes its tags away", func(t *testing.T) {
+		w, id, f := meanwhile(t, func(w *world, id string) { w.Expect(w.region().SetTags(id, nil)).To(Succeed()) })
+		w.Expect(w.undo(f).Done).To(BeTrue(), "nothing is claimed any more")
+		_, there := w.region().NetworkACL(id)
+		w.Expect(there).To(BeTrue(), "what has no tag is nobody's but its owner's")
+		w.Expect(w.aclOf(subnet)).To(Equal(defaultACL))
+	})
+	t.Run("reads fail", func(t *testing.T) {
+		w, id, f := meanwhile(t, func(w *world, _ string) {
+			w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
+		})
+		w.Expect(w.refused(f).Did).To(Equal([]string{"gave subnet " + subnet + " network ACL " + defaultACL + " back"}))
+		_, there := w.region().NetworkACL(id)
+		w.Expect(there).To(BeTrue(), "nobody looked at it once it was free")
+	})
+	t.Run("another subnet comes onto it, and its denies can't be deleted", func(t *testing.T) {
+		w, id, f := meanwhile(t, func(w *world, id string) {
+			w.Expect(w.region().MoveSubnet(neighbour, id)).To(Succeed())
+			w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Denied: true})
+		})
+		w.Expect(w.refused(f).Left).To(ContainSubstring("in use by " + neighbour))
+		w.Expect(w.aclOf(neighbour)).To(Equal(id))
+		w.sim.Faults().Clear()
+		w.Expect(w.undo(w.one()).Done).To(BeFalse())
+		now, _ := w.region().NetworkACL(id)
+		w.Expect(describe(now.Entries)).NotTo(ContainElement(region.DescribeEntry(deny(80))))
+	})
+}
+
+// What keeps a sweep from looking is told: without it, the sweep would seem to have nothing left to do.
+func TestSchedulesAreNotUndoneWhereNobodyCanLook(t *testing.T) {
+	for _, action := range []string{"ec2:DescribeNetworkAcls", "scheduler:ListSchedules"} {
+		t.Run(action, func(t *testing.T) {
+			w := newWorld(t)
+			id := w.clone(0, 80)
+			w.arm(id, 80)
+			w.Expect(w.region().DeleteNetworkACL(id)).To(Succeed())
+			f := w.one()
+			w.clock.SetTime(ends.Add(5 * time.Minute))
+			w.sim.Faults().Add(faults.Fault{Action: action, Denied: true})
+			w.refused(f)
+			w.Expect(w.region().Schedules()).To(HaveLen(1))
+		})
+	}
 }

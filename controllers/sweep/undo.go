@@ -57,7 +57,7 @@ type attempt struct {
 	clock   clock.PassiveClock
 	// lift says that tags and schedules stay.
 	lift bool
-	// readAt is when the network ACL was last read: what is written rests on it.
+	// readAt is when the network ACL was last read: what is written rests on it. Zero: not yet, and nothing is written.
 	readAt time.Time
 	result Result
 }
@@ -92,7 +92,6 @@ func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift b
 }
 
 func (a *attempt) run(ctx context.Context) error {
-	a.readAt = a.clock.Now()
 	ctx = aws.RestingOn(ctx, func(context.Context) (time.Time, error) { return a.readAt, nil })
 	if a.f.Kind == KindSchedules {
 		return a.strandedSchedules(ctx)

@@ -63,6 +63,18 @@ func TestAllows(t *testing.T) {
 			Packet{Egress: out, Protocol: ICMP, Remote: https.Remote, Type: 3, Code: 1}, false},
 		"ICMP of any code": {append(last, icmp(entry(10, out, ICMP, allow, "0.0.0.0/0"), 3, Any)),
 			Packet{Egress: out, Protocol: ICMP, Remote: https.Remote, Type: 3, Code: 1}, true},
+		"ICMP of another type": {append(last, icmp(entry(10, out, ICMP, allow, "0.0.0.0/0"), 3, Any)),
+			Packet{Egress: out, Protocol: ICMP, Remote: https.Remote, Type: 8, Code: 0}, false},
+		"ICMP of any type": {append(last, icmp(entry(10, out, ICMP, allow, "0.0.0.0/0"), Any, 1)),
+			Packet{Egress: out, Protocol: ICMP, Remote: https.Remote, Type: 3, Code: 1}, true},
+		"ICMPv6 type and code": {append(last, icmp(entry(10, out, ICMPv6, allow, "::/0"), 128, 0)),
+			Packet{Egress: out, Protocol: ICMPv6, Remote: netip.MustParseAddr("2600:1f00::1"), Type: 128, Code: 0}, true},
+		"ICMPv6 of another type": {append(last, icmp(entry(10, out, ICMPv6, allow, "::/0"), 128, 0)),
+			Packet{Egress: out, Protocol: ICMPv6, Remote: netip.MustParseAddr("2600:1f00::1"), Type: 129, Code: 0}, false},
+		"ICMPv6 over IPv4 has no types": {append(last, icmp(entry(10, out, ICMPv6, allow, "0.0.0.0/0"), 128, 0)),
+			Packet{Egress: out, Protocol: ICMPv6, Remote: https.Remote, Type: 129, Code: 1}, true},
+		"another protocol over IPv6 has no types": {append(last, icmp(entry(10, out, 47, allow, "::/0"), 128, 0)),
+			Packet{Egress: out, Protocol: 47, Remote: netip.MustParseAddr("2600:1f00::1"), Type: 129}, true},
 		"IPv4 rules say nothing about IPv6": {append(last, entry(100, out, All, allow, "0.0.0.0/0")),
 			with(https, func(p *Packet) { p.Remote = netip.MustParseAddr("2600:1f00::1") }), false},
 		"IPv6 deny before the allow": {append(last, entry(101, out, All, allow, "::/0"), entry(80, out, All, deny, "2600:1f00::1/128")),
@@ -79,6 +91,26 @@ func TestAllows(t *testing.T) {
 				t.Errorf("Allows = %v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+// The numbers are AWS's and IANA's: rules of people and programs hold them as such.
+func TestNumbers(t *testing.T) {
+	for number, want := range map[int]int{All: -1, ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58, MaxRuleNumber: 32766, DefaultRuleNumber: 32767, DefaultIPv6RuleNumber: 32768} {
+		if number != want {
+			t.Errorf("%d, want %d", number, want)
+		}
+	}
+	if Any != -1 {
+		t.Errorf("any type or code of ICMP is %d", Any)
+	}
+}
+
+func TestDefaultEntries(t *testing.T) {
+	for number, want := range map[int]bool{1: false, 32766: false, 32767: true, 32768: true} {
+		if got := entry(number, true, All, false, "0.0.0.0/0").Default(); got != want {
+			t.Errorf("Default of rule %d = %v", number, got)
+		}
 	}
 }
 
