@@ -86,6 +86,37 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 	})
 }
 
+// What stands in another order lets other traffic pass.
+func TestCopiesAreInTheOrderOfTheOriginal(t *testing.T) {
+	g := NewWithT(t)
+	original := []networkacl.Entry{entry(100, true, true, "10.0.0.0/8"), entry(110, true, false, "0.0.0.0/0")}
+	g.Expect(follows([]networkacl.Entry{entry(90, true, true, "10.0.0.0/8"), entry(91, true, false, "0.0.0.0/0")}, original)).To(BeTrue())
+	g.Expect(follows([]networkacl.Entry{entry(90, true, false, "0.0.0.0/0"), entry(91, true, true, "10.0.0.0/8")}, original)).To(BeFalse())
+}
+
+// What was seen of a finding is kept for two days after it was last looked at.
+func TestWhatWasSeenLongAgoIsForgotten(t *testing.T) {
+	g := NewWithT(t)
+	start, rule := time.Unix(0, 0), networkacl.ClaimedRule{Number: 80}
+	one, other := Found{UID: "one"}, Found{UID: "other"}
+	var m memory
+	m.of(one, start).acknowledge(rule, start)
+	m.of(other, start.Add(48*time.Hour))
+	_, known := m.of(one, start.Add(48*time.Hour)).deleted(rule)
+	g.Expect(known).To(BeTrue())
+	m.of(other, start.Add(96*time.Hour+time.Second))
+	_, known = m.of(one, start.Add(96*time.Hour+time.Second)).deleted(rule)
+	g.Expect(known).To(BeFalse())
+}
+
+func TestPastEnd(t *testing.T) {
+	g := NewWithT(t)
+	f := Found{Expires: time.Unix(0, 0)}
+	g.Expect(f.PastEnd(f.Expires.Add(5*time.Minute - 1))).To(BeFalse())
+	g.Expect(f.PastEnd(f.Expires.Add(5 * time.Minute))).To(BeTrue())
+	g.Expect(Found{}.PastEnd(time.Now())).To(BeFalse(), "no end is known")
+}
+
 // FuzzFoundOn reads whatever tags strangers may write.
 func FuzzFoundOn(f *testing.F) {
 	const uid = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"

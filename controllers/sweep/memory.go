@@ -72,14 +72,10 @@ func (m *memory) forget(f Found) {
 // acknowledge notes that AWS deleted a rule's entry.
 func (e *evidence) acknowledge(rule networkacl.ClaimedRule, now time.Time) {
 	e.gone[rule] = now
-	delete(e.lacking, rule)
 }
 
 // forget notes that a rule's entry stood, and that nobody knows whether it still does.
-func (e *evidence) forget(rule networkacl.ClaimedRule) {
-	delete(e.gone, rule)
-	delete(e.lacking, rule)
-}
+func (e *evidence) forget(rule networkacl.ClaimedRule) { delete(e.lacking, rule) }
 
 // deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read that shows the entry may only
 // lag behind that. What shows later is a third party's.

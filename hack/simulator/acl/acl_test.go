@@ -96,13 +96,9 @@ func TestAllows(t *testing.T) {
 
 // The numbers are AWS's and IANA's: rules of people and programs hold them as such.
 func TestNumbers(t *testing.T) {
-	for number, want := range map[int]int{All: -1, ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58, MaxRuleNumber: 32766, DefaultRuleNumber: 32767, DefaultIPv6RuleNumber: 32768} {
-		if number != want {
-			t.Errorf("%d, want %d", number, want)
-		}
-	}
-	if Any != -1 {
-		t.Errorf("any type or code of ICMP is %d", Any)
+	got := []int{All, Any, ICMP, TCP, UDP, ICMPv6, MaxRuleNumber, DefaultRuleNumber, DefaultIPv6RuleNumber}
+	if want := []int{-1, -1, 1, 6, 17, 58, 32766, 32767, 32768}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
