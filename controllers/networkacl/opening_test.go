@@ -37,6 +37,7 @@ func TestChangeOf(t *testing.T) {
 		"a protocol that none names":   {[]networkacl.Entry{tcp(allowOut(100, everywhere), 0, 65535)}, all, networkacl.Change{Opens: true}},
 		"the other family":             {all, append(all, allowOut(110, "::/0")), networkacl.Change{Opens: true}},
 		"the last address of a range":  {[]networkacl.Entry{allowOut(1, "10.0.0.0/31")}, []networkacl.Entry{denyOut(1, "10.0.0.1/32"), allowOut(2, "10.0.0.0/31")}, networkacl.Change{Closes: true}},
+		"all but the first address":    {[]networkacl.Entry{allowOut(1, "10.0.0.0/31")}, []networkacl.Entry{allowOut(1, "10.0.0.0/32")}, networkacl.Change{Closes: true}},
 		"an address denied in between": {append(all, denyOut(90, "10.0.0.0/31")), append(all, denyOut(80, "10.0.0.0/32"), denyOut(81, "10.0.0.1/32")), networkacl.Change{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,6 +61,8 @@ func TestFollow(t *testing.T) {
 	one, other := allowOut(100, "198.51.100.0/24"), allowOut(100, "203.0.113.0/24")
 	beside := one
 	beside.Number = 101
+	more := allowOut(120, "203.0.113.0/24")
+	echo := func(number, code int32) networkacl.Entry { return icmp(allowOut(number, everywhere), 8, code) }
 	for name, tc := range map[string]struct {
 		baseline, wanted, atOnce []networkacl.Entry
 		owned                    []v1alpha1.Rule
@@ -76,6 +79,16 @@ func TestFollow(t *testing.T) {
 		"another range, no number beside":     {[]networkacl.Entry{one}, []networkacl.Entry{other}, []networkacl.Entry{one}, []v1alpha1.Rule{rule(99, "10.0.0.1/32", installed), rule(101, "10.0.0.2/32", installed)}},
 		"one opened and one closed":           {[]networkacl.Entry{one}, []networkacl.Entry{allowOut(120, "203.0.113.0/24")}, []networkacl.Entry{one, allowOut(120, "203.0.113.0/24")}, nil},
 		"one opened, one closed, a deny kept": {[]networkacl.Entry{denyOut(50, "198.51.100.1/32"), one}, []networkacl.Entry{denyOut(60, "198.51.100.1/32"), one, allowOut(120, "203.0.113.0/24")}, []networkacl.Entry{denyOut(60, "198.51.100.1/32"), one, allowOut(120, "203.0.113.0/24")}, nil},
+		"another range with a deny in it":     {[]networkacl.Entry{one}, []networkacl.Entry{denyOut(90, "203.0.113.7/32"), other}, []networkacl.Entry{denyOut(90, "203.0.113.7/32"), other, beside}, nil},
+		"narrowed, and one opened":            {[]networkacl.Entry{allowOut(100, "198.51.100.0/23")}, []networkacl.Entry{one, more}, []networkacl.Entry{allowOut(100, "198.51.100.0/23"), more}, nil},
+		"fewer ports, and one opened":         {[]networkacl.Entry{tcp(one, 80, 443)}, []networkacl.Entry{tcp(one, 80, 442), more}, []networkacl.Entry{tcp(one, 80, 443), more}, nil},
+		"fewer ports at the other end":        {[]networkacl.Entry{tcp(one, 80, 443)}, []networkacl.Entry{tcp(one, 81, 443), more}, []networkacl.Entry{tcp(one, 80, 443), more}, nil},
+		"other ports further up":              {[]networkacl.Entry{tcp(one, 80, 443)}, []networkacl.Entry{tcp(one, 81, 444)}, []networkacl.Entry{tcp(one, 81, 444), tcp(beside, 80, 443)}, nil},
+		"other ports further down":            {[]networkacl.Entry{tcp(one, 80, 443)}, []networkacl.Entry{tcp(one, 79, 442)}, []networkacl.Entry{tcp(one, 79, 442), tcp(beside, 80, 443)}, nil},
+		"fewer codes of ICMP, and one opened": {[]networkacl.Entry{echo(100, -1)}, []networkacl.Entry{echo(100, 0), more}, []networkacl.Entry{echo(100, -1), more}, nil},
+		"another code of ICMP":                {[]networkacl.Entry{echo(100, 1)}, []networkacl.Entry{echo(100, 0)}, []networkacl.Entry{echo(100, 0), echo(101, 1)}, nil},
+		"another type of ICMP":                {[]networkacl.Entry{icmp(all, 3, 0)}, []networkacl.Entry{icmp(all, 8, 0)}, []networkacl.Entry{icmp(all, 8, 0), icmp(allowOut(101, everywhere), 3, 0)}, nil},
+		"another protocol":                    {[]networkacl.Entry{tcp(one, 80, 443)}, []networkacl.Entry{icmp(one, -1, -1)}, []networkacl.Entry{icmp(one, -1, -1), tcp(beside, 80, 443)}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
