@@ -123,7 +123,6 @@ func Load(ctx context.Context) (awssdk.Config, error) {
 // every call; apiOptions are added to every client (metrics).
 func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*middleware.Stack) error) *Sessions {
 	s := &Sessions{Clock: clock.RealClock{}, regions: map[string]*Clients{}}
-	cfg = cfg.Copy()
 	if cfg.Credentials != nil {
 		cfg.Credentials = credentialsChain{cfg.Credentials}
 	}

@@ -70,6 +70,40 @@ func TestReadsAreRepeatedAndWritesAreSentOnce(t *testing.T) {
 	g.Expect(callsOf(s, "ec2:DeleteNetworkAclEntry")).To(Equal(1))
 }
 
+// A pass that is still throttled after three attempts, at most two seconds apart, ends and says so.
+func TestHowOftenAReadIsRepeated(t *testing.T) {
+	g := NewWithT(t)
+	clients := aws.NewSessions(simulate(t).Config(), "agentdisconnect", "test").In(region)
+	retryer := clients.EC2.(*ec2.Client).Options().Retryer
+	g.Expect(retryer.MaxAttempts()).To(Equal(3))
+	delay, err := retryer.RetryDelay(50, errors.New("any"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(delay).To(Equal(2 * time.Second))
+}
+
+// What the configuration puts in the place of AWS's own hosts is never denied, for whichever service.
+func TestHostsOfTheConfigurationAreProtected(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
+	for service, host := range map[string]string{"EC2": "d.example", "ECS": "c.example", "SCHEDULER": "b.example", "STS": "a.example"} {
+		t.Setenv("AWS_ENDPOINT_URL_"+service, "https://"+host)
+	}
+	cfg, err := aws.Load(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	var own []string
+	for _, host := range aws.NewSessions(cfg, "agentdisconnect", "test").In(region).APIHosts {
+		if host.Own {
+			own = append(own, host.Hostname)
+		}
+	}
+	g.Expect(own).To(Equal([]string{"a.example", "b.example", "c.example", "d.example"}))
+
+	t.Setenv("AWS_MAX_ATTEMPTS", "many")
+	_, err = aws.Load(t.Context())
+	g.Expect(err).To(MatchError(HavePrefix("loading the AWS configuration: ")))
+}
+
 func TestThrottledReadsStayThrottledWhateverTheSDKDoes(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
@@ -93,7 +127,7 @@ func TestAccountIDIsBelievedForAMinute(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		calls int
-	}{{0, 1}, {59 * time.Second, 1}, {time.Minute, 2}, {time.Minute + time.Second, 2}, {0, 3}} { // at last a clock that was set back
+	}{{0, 1}, {0, 1}, {59 * time.Second, 1}, {time.Minute, 2}, {time.Minute + time.Second, 2}, {0, 3}} { // at last a clock that was set back
 		account, err := clients.AccountID(t.Context(), start.Add(step.after))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(account).To(Equal("123456789012"))

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	nethttp "net/http"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/transport/http"
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -71,6 +73,13 @@ func TestWhereCredentialsWereLookedFor(t *testing.T) {
 	g.Expect((&aws.CredentialsError{Err: fromSTS("AccessDenied")}).FromAgent()).To(BeFalse())
 	none := &aws.CredentialsError{Err: errors.New("no EC2 IMDS role found")}
 	g.Expect(none.FromSTS() || none.FromAgent() || none.Passes()).To(BeFalse())
+	g.Expect(errors.Unwrap(none)).To(MatchError("no EC2 IMDS role found"))
+	answered := &http.ResponseError{Response: &http.Response{Response: &nethttp.Response{StatusCode: 403}}, Err: errors.New("refused")}
+	agent := &aws.CredentialsError{Err: fmt.Errorf("failed to load credentials, %w", answered)}
+	g.Expect(agent.FromAgent()).To(BeTrue(), "it answers over HTTP, and is no service of the SDK's")
+	g.Expect(agent.FromSTS() || agent.Passes()).To(BeFalse())
+	service := &aws.CredentialsError{Err: &smithy.OperationError{ServiceID: "SSO", OperationName: "GetRoleCredentials", Err: answered}}
+	g.Expect(service.FromAgent() || service.FromSTS()).To(BeFalse())
 	for code, passes := range map[string]bool{"AccessDenied": false, "Throttling": true, "InternalFailure": true, "InvalidIdentityToken": false} {
 		g.Expect((&aws.CredentialsError{Err: fromSTS(code)}).Passes()).To(Equal(passes), code)
 	}

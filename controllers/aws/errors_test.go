@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/aws/smithy-go"
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -120,6 +121,7 @@ func TestClassifyOfAnswersThatAreNone(t *testing.T) {
 	g.Expect(aws.Classify(errors.New("anything"))).To(Equal(aws.Unanswered))
 	g.Expect(aws.Classify(context.DeadlineExceeded)).To(Equal(aws.Unanswered))
 	g.Expect(aws.Classify(&aws.CredentialsError{Err: errors.New("no role")})).To(Equal(aws.NoCredentials))
+	g.Expect(aws.Classify(&smithy.GenericAPIError{Code: "Whatever"})).To(Equal(aws.Unanswered), "there is no answer that it came with")
 }
 
 func TestCodeAndActionOfWhatIsNoAnswer(t *testing.T) {

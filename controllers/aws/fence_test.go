@@ -153,6 +153,17 @@ func TestAWriteWithoutABodyIsNotSentLate(t *testing.T) {
 	g.Expect(s.Calls()).To(BeEmpty())
 }
 
+func TestWriteIsBoundedAndGivesTheErrorOfTheCall(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(aws.Write(t.Context(), func(context.Context) error { return errEdited })).To(MatchError(errEdited))
+	g.Expect(aws.Write(t.Context(), func(ctx context.Context) error {
+		deadline, bounded := ctx.Deadline()
+		g.Expect(bounded).To(BeTrue())
+		g.Expect(time.Until(deadline)).To(BeNumerically("<=", promised))
+		return nil
+	})).To(Succeed())
+}
+
 // A process that was paused takes up an answer of long ago: what it says may not hold any more.
 func TestAnAnswerThatIsTakenInLateIsNone(t *testing.T) {
 	for name, tc := range map[string]struct {

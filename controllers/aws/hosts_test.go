@@ -34,3 +34,11 @@ func TestHostsOfTheProtectedAPIs(t *testing.T) {
 		"ecs.cn-north-1.amazonaws.com.cn", "ec2.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn",
 	}))
 }
+
+func TestAPIServices(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(APIServices()).To(Equal(map[string]string{
+		"ecs": "the ECS API", "ec2": "the EC2 API", "sts": "the STS API", "scheduler": "the EventBridge Scheduler API",
+		"cloudtrail": "the CloudTrail API", "monitoring": "the CloudWatch API", "eks-auth": "the EKS Auth API",
+	}))
+}
