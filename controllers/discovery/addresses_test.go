@@ -219,3 +219,9 @@ func TestExplainOfAServerThatIsNotThere(t *testing.T) {
 	answer := discovery.NewResolver(address).Lookup(ctx, []string{"a.example"}, false)["a.example"]
 	g.Expect(discovery.Explain(answer.Err)).To(Or(Equal("the DNS server fails"), Equal("the DNS server does not answer")), "%v", answer.Err)
 }
+
+func TestResolversAreNamed(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(discovery.NewResolver("").String()).To(Equal("the system's resolver"))
+	g.Expect(discovery.NewResolver("192.0.2.53:53").String()).To(Equal("DNS server 192.0.2.53:53"))
+}

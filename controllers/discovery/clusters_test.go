@@ -51,6 +51,41 @@ func TestDescribeCluster(t *testing.T) {
 	g.Expect(aws.Classify(err)).To(Equal(aws.Denied))
 }
 
+func TestAClusterThatIsDeletedMeanwhileIsLeftOut(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	s.Faults().Add(faults.Fault{Action: "ecs:ListContainerInstances", Error: aws.CodeClusterNotFound})
+	found, complete, err := discovery.OtherClusters(t.Context(), clients.ECS, cluster, subnetID, otherID)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(complete).To(BeTrue())
+	g.Expect(found).To(BeEmpty())
+}
+
+// strategic is an ECS whose cluster has a default strategy.
+type strategic struct {
+	aws.ECS
+	providers []string
+}
+
+func (s strategic) DescribeClusters(ctx context.Context, in *ecs.DescribeClustersInput, options ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error) {
+	out, err := s.ECS.DescribeClusters(ctx, in, options...)
+	if err == nil {
+		for _, name := range s.providers {
+			item := ecstypes.CapacityProviderStrategyItem{CapacityProvider: awssdk.String(name)}
+			out.Clusters[0].DefaultCapacityProviderStrategy = append(out.Clusters[0].DefaultCapacityProviderStrategy, item)
+		}
+	}
+	return out, err
+}
+
+func TestDescribeClusterNamesTheProvidersOfItsDefaultStrategy(t *testing.T) {
+	g := NewWithT(t)
+	_, clients := simulate(t)
+	found, err := discovery.DescribeCluster(t.Context(), strategic{clients.ECS, []string{"spot", "base"}}, cluster)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found.DefaultProviders).To(Equal([]string{"spot", "base"}), "in their order")
+}
+
 func TestDescribeClusterCountsTasksThatNoAgentOfASubnetHas(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)

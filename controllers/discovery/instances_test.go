@@ -186,6 +186,14 @@ func TestOutsideInstancesAreThoseElsewhereAndExternalOnes(t *testing.T) {
 	g.Expect(aws.HasCode(err, aws.CodeClusterNotFound)).To(BeTrue(), "%v", err)
 }
 
+func TestExternalInstancesSaysWhereItCannotLook(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	s.Faults().Add(faults.Fault{Action: "ecs:DescribeContainerInstances", Denied: true})
+	_, _, err := discovery.ExternalInstances(t.Context(), clients.ECS, cluster, []string{first})
+	g.Expect(aws.Classify(err)).To(Equal(aws.Denied))
+}
+
 func TestOutsideInstancesSaysThatThereAreMore(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)

@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
 // tenants is an EC2 that has the network interfaces belong to these accounts in turn.
@@ -41,4 +42,12 @@ func TestOtherAccountsInASubnet(t *testing.T) {
 	found, err = discovery.OtherAccounts(t.Context(), shared, subnetID, "123456789012")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(Equal([]string{"999999999999"}))
+}
+
+func TestOtherAccountsSaysWhereItCannotLook(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	s.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkInterfaces", Denied: true})
+	_, err := discovery.OtherAccounts(t.Context(), clients.EC2, subnetID, "123456789012")
+	g.Expect(aws.Classify(err)).To(Equal(aws.Denied))
 }

@@ -4,11 +4,14 @@ package networkacl_test
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
 // An original that did not change is no reason to end a run, whatever room there is for more.
@@ -29,6 +32,21 @@ func TestStepsAreInTheOrderThatCutsNothingOff(t *testing.T) {
 	create, replace := denyOut(20, "10.0.0.0/8"), allowOut(10, "10.1.0.0/16")
 	steps := networkacl.InOrder([]networkacl.Entry{denyOut(10, "192.0.2.0/24"), allowOut(100, everywhere)}, []networkacl.Entry{create}, []networkacl.Entry{replace}, nil, 0)
 	g.Expect(steps).To(Equal([]networkacl.CopyStep{{Verb: networkacl.StepReplace, Entry: replace}, {Verb: networkacl.StepCreate, Entry: create}}))
+}
+
+func TestAFullNetworkACLMakesRoomFirst(t *testing.T) {
+	g := NewWithT(t)
+	stays, goes, comes := allowOut(100, "10.0.0.0/8"), allowOut(110, "192.0.2.0/24"), allowOut(120, "198.51.100.0/24")
+	order := func(quota int) []networkacl.CopyVerb {
+		var verbs []networkacl.CopyVerb
+		for _, step := range networkacl.InOrder([]networkacl.Entry{stays, goes}, []networkacl.Entry{comes}, nil, []networkacl.Entry{goes}, quota) {
+			verbs = append(verbs, step.Verb)
+		}
+		return verbs
+	}
+	g.Expect(order(3)).To(Equal([]networkacl.CopyVerb{networkacl.StepRemove, networkacl.StepCreate}), "the default entry counts")
+	g.Expect(order(4)).To(Equal([]networkacl.CopyVerb{networkacl.StepCreate, networkacl.StepRemove}))
+	g.Expect(order(0)).To(Equal([]networkacl.CopyVerb{networkacl.StepCreate, networkacl.StepRemove}))
 }
 
 // What an entry of AWS's says is kept whole, be it more than AWS is known to say.
@@ -128,4 +146,65 @@ func TestHashOf(t *testing.T) {
 	g.Expect(networkacl.HashOf([]networkacl.Entry{denyOut(networkacl.DefaultIPv4, everywhere), one, two})).To(Equal(both))
 	g.Expect(networkacl.HashOf([]networkacl.Entry{one})).NotTo(Equal(both))
 	g.Expect(networkacl.HashOf(nil)).NotTo(Equal(networkacl.HashOf([]networkacl.Entry{one})))
+}
+
+func TestDifferences(t *testing.T) {
+	g := NewWithT(t)
+	before := copiesOf(allowOut(100, everywhere), denyOut(90, "10.0.0.0/8"), ingress(allowOut(100, everywhere)), allowOut(110, everywhere))
+	after := copiesOf(tcp(allowOut(100, everywhere), 443, 443), denyOut(80, "10.0.0.0/8"), ingress(allowOut(100, everywhere)), allowOut(110, everywhere))
+	g.Expect(networkacl.Differences(before, after)).To(Equal([]string{
+		"rule 80: deny all traffic out to 10.0.0.0/8 was added",
+		"rule 90: deny all traffic out to 10.0.0.0/8 was removed",
+		"rule 100: allow all traffic out to 0.0.0.0/0 was replaced by rule 100: allow TCP port 443 out to 0.0.0.0/0",
+	}))
+	g.Expect(networkacl.Differences(before, before)).To(BeEmpty())
+	g.Expect(networkacl.Differences(nil, copiesOf(ingress(allowOut(100, everywhere))))).To(HaveLen(1), "direction and number tell entries apart")
+}
+
+// What a read shows while it may lag is told by EarlyDrift, and later by Drift.
+func TestEarlyDrift(t *testing.T) {
+	g := NewWithT(t)
+	const a, b = "52.119.223.69/32", "52.119.223.70/32"
+	lines := []v1alpha1.Rule{
+		aged(rule(81, b, installed), networkacl.SettleFor-time.Second), aged(rule(80, a, installed), networkacl.SettleFor-time.Minute),
+		aged(rule(82, a, installed), networkacl.SettleFor), aged(rule(83, a, creating), 0), rule(84, a, installed), aged(rule(85, a, installed), 0),
+	}
+	observed := with(denyOut(85, a))
+	g.Expect(networkacl.EarlyDrift(lines, observed, nil, now)).To(Equal([]networkacl.Early{
+		{What: "rule 80 (" + a + ") was removed", Settles: now.Add(time.Minute)}, {What: "rule 81 (" + b + ") was removed", Settles: now.Add(time.Second)},
+	}))
+	g.Expect(networkacl.Drift(lines, observed, nil, now)).To(Equal([]string{"rule 82 (" + a + ") was removed", "rule 84 (" + a + ") was removed"}))
+}
+
+func TestFindClonesOf(t *testing.T) {
+	g := NewWithT(t)
+	s, client := simulate(t)
+	var ids []string
+	for _, original := range []string{simACL, simACL, "acl-0123456789abcdef0"} {
+		made, err := s.Region().CreateNetworkACL(simVPC, "", "", map[string]string{networkacl.TagOriginal: original})
+		g.Expect(err).NotTo(HaveOccurred())
+		ids = append(ids, made.ID)
+	}
+	found, err := networkacl.FindClonesOf(t.Context(), client, simACL)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(ConsistOf(HaveField("ID", ids[0]), HaveField("ID", ids[1])))
+	s.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
+	_, err = networkacl.FindClonesOf(t.Context(), client, simACL)
+	g.Expect(aws.Classify(err)).To(Equal(aws.Denied))
+}
+
+// What can't be read is no reason to follow, nor is a destination that no entry can deny.
+func TestRecopyOfWhatCannotBeFollowed(t *testing.T) {
+	g := NewWithT(t)
+	broken := allowOut(100, everywhere)
+	broken.Protocol = "tcp"
+	_, err := networkacl.Recopy(nil, []networkacl.Entry{broken}, nil, nil, 0)
+	g.Expect(err).To(HaveOccurred())
+	_, err = networkacl.Recopy(nil, []networkacl.Entry{allowOut(100, everywhere)}, nil, []networkacl.Destination{dest(v1alpha1.EndpointACS, "a.example", "::ffff:10.0.0.1/128")}, 0)
+	g.Expect(err).To(MatchError(ContainSubstring("is not an IPv4 or IPv6 range")))
+}
+
+func TestClusterTagAndCloneKeys(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(networkacl.CloneKeys()).To(ConsistOf(networkacl.TagClone, networkacl.TagCluster, networkacl.TagOriginal, networkacl.TagSubnet, networkacl.TagCopies))
 }
