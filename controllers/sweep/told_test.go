@@ -3,12 +3,14 @@
 package sweep_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -408,4 +410,26 @@ func TestASearchForSchedules(t *testing.T) {
 		w.Expect(survey.Unseen(group)).To(MatchError(HavePrefix("schedules of group default, theirs can't be read")))
 		w.Expect(survey.Unseen("theirs")).To(HaveOccurred())
 	})
+}
+
+// What was read in another account says nothing of this one.
+func TestCredentialsThatChangeMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(80)
+	made := w.snapshot()
+	f := w.one()
+	cfg := w.sim.Config()
+	var key atomic.Value
+	key.Store(managersKey)
+	cfg.Credentials = awssdk.CredentialsProviderFunc(func(context.Context) (awssdk.Credentials, error) {
+		return awssdk.Credentials{AccessKeyID: key.Load().(string), SecretAccessKey: "x"}, nil
+	})
+	clients := aws.NewSessions(cfg, "agentdisconnect", "test").In(regionName)
+	w.sim.Faults().After("ec2:DescribeNetworkAcls", func(call.Call) { key.Store(othersKey) })
+	survey, err := sweep.Look(w.ctx, clients)
+	w.Expect(err).To(MatchError(ContainSubstring("the credentials changed from account " + account + " to account " + othersAccount)))
+	w.Expect(survey).To(Equal(sweep.Survey{}))
+	_, err = w.undoer.Undo(w.ctx, clients, f)
+	w.Expect(err).To(MatchError(ContainSubstring("the credentials are of account " + othersAccount)))
+	w.Expect(w.snapshot()).To(Equal(made))
 }

@@ -41,6 +41,8 @@ const (
 	uid = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
 	// managersKey is bounded by no policy; the sweep's own is by policy-sweep.json.
 	managersKey = "AKIAMANAGER"
+	// othersKey is of another account.
+	othersKey, othersAccount = "AKIAOTHER", "210987654321"
 
 	otherUID  = "1b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
 	clusterID = "e5b8a1de-3f0c-4be2-8e0b-6a4d5a5b6c7d"
@@ -69,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	var err error
 	vpcs := simworld.Default()
 	w.Expect(policies.Bind(vpcs, policies.Values{ScheduleGroup: group}, policies.Sweep)).To(Succeed())
-	vpcs.AccessKeys = append(vpcs.AccessKeys, simworld.AccessKey{ID: managersKey, Secret: "x"})
+	vpcs.AccessKeys = append(vpcs.AccessKeys, simworld.AccessKey{ID: managersKey, Secret: "x"}, simworld.AccessKey{ID: othersKey, Secret: "x", Account: othersAccount})
 	w.sim, err = sim.Start(t.Context(), sim.Options{NoAgents: true, Clock: w.clock, World: vpcs})
 	w.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(w.sim.Close)
