@@ -81,7 +81,8 @@ func TestHowOftenAReadIsRepeated(t *testing.T) {
 	g.Expect(delay).To(Equal(2 * time.Second))
 }
 
-// What the configuration puts in the place of AWS's own hosts is never denied, for whichever service.
+// What the configuration puts in the place of AWS's own hosts is never denied, for whichever
+// service.
 func TestHostsOfTheConfigurationAreProtected(t *testing.T) {
 	g := NewWithT(t)
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")

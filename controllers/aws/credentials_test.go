@@ -6,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	nethttp "net/http"
+	"net/http"
 	"testing"
 	"time"
 
@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/transport/http"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -74,7 +74,7 @@ func TestWhereCredentialsWereLookedFor(t *testing.T) {
 	none := &aws.CredentialsError{Err: errors.New("no EC2 IMDS role found")}
 	g.Expect(none.FromSTS() || none.FromAgent() || none.Passes()).To(BeFalse())
 	g.Expect(errors.Unwrap(none)).To(MatchError("no EC2 IMDS role found"))
-	answered := &http.ResponseError{Response: &http.Response{Response: &nethttp.Response{StatusCode: 403}}, Err: errors.New("refused")}
+	answered := &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{StatusCode: http.StatusForbidden}}, Err: errors.New("refused")}
 	agent := &aws.CredentialsError{Err: fmt.Errorf("failed to load credentials, %w", answered)}
 	g.Expect(agent.FromAgent()).To(BeTrue(), "it answers over HTTP, and is no service of the SDK's")
 	g.Expect(agent.FromSTS() || agent.Passes()).To(BeFalse())

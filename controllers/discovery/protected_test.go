@@ -65,7 +65,8 @@ func TestProtectedAddressesAreThoseOfAllHosts(t *testing.T) {
 	}
 }
 
-// A run that can't know an address that it must not deny doesn't begin: the error names the first of such hosts, and what is
+// A run that can't know an address that it must not deny doesn't begin: the error names the first
+// of such hosts, and what is
 // known of the others is given beside it.
 func TestARequiredHostWithoutAnAddressIsToldBesideTheOthers(t *testing.T) {
 	g := NewWithT(t)

@@ -26,7 +26,8 @@ func TestAnUnchangedOriginalIsFollowedWhereThereIsNoRoom(t *testing.T) {
 	g.Expect(err).To(HaveOccurred(), "a change that leaves no room is")
 }
 
-// Where making what is new first would cut traffic off that is allowed before and after, something else comes first.
+// Where making what is new first would cut traffic off that is allowed before and after, something
+// else comes first.
 func TestStepsAreInTheOrderThatCutsNothingOff(t *testing.T) {
 	g := NewWithT(t)
 	create, replace := denyOut(20, "10.0.0.0/8"), allowOut(10, "10.1.0.0/16")

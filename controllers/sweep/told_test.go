@@ -34,7 +34,8 @@ func (w *world) orphan(numbers ...int32) string {
 	return id
 }
 
-// worlds are what a sweep may meet: prepare is what it finds, and then what happens before it undoes that.
+// worlds are what a sweep may meet: prepare is what it finds, and then what happens before it
+// undoes that.
 var worlds = map[string]struct {
 	prepare func(*world) string
 	then    func(*world, string)
@@ -118,7 +119,8 @@ func TestEveryRefusalOfASearchIsTold(t *testing.T) {
 	w.Expect(aws.Classify(err)).To(Equal(aws.Denied))
 }
 
-// Between the two reads of an undoing, a process that stood still makes an entry: the tags stay as long as it does.
+// Between the two reads of an undoing, a process that stood still makes an entry: the tags stay as
+// long as it does.
 func TestAnEntryThatShowsAtTheSecondReadAndCannotBeDeleted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		prepare func(*world) string
@@ -245,7 +247,8 @@ func TestANetworkACLThatIsDeletedMeanwhile(t *testing.T) {
 	w.Expect(w.region().Schedules()).To(BeEmpty())
 }
 
-// A run that was undone may still make an entry, where its process stood still: nothing that was seen of the first counts then.
+// A run that was undone may still make an entry, where its process stood still: nothing that was
+// seen of the first counts then.
 func TestWhatComesBackAfterItWasUndoneIsUndoneAgain(t *testing.T) {
 	w := newWorld(t)
 	before := w.snapshot()
@@ -306,7 +309,8 @@ func TestAClaimOfAnotherRunOnACloneThatLostItsTag(t *testing.T) {
 		HaveField("Problem", ContainSubstring("--tags Key="+networkacl.TagClone+",Value="+uid)))))
 }
 
-// The rules of a clone that stays may be gone for certain or not: the schedules of the former go, and the others stay.
+// The rules of a clone that stays may be gone for certain or not: the schedules of the former go,
+// and the others stay.
 func TestSchedulesOfACloneThatStays(t *testing.T) {
 	edited := func(t *testing.T) (*world, string, sweep.Found) {
 		t.Helper()

@@ -57,7 +57,8 @@ type attempt struct {
 	clock   clock.PassiveClock
 	// lift says that tags and schedules stay.
 	lift bool
-	// readAt is when the network ACL was last read: what is written rests on it. Zero: not yet, and nothing is written.
+	// readAt is when the network ACL was last read: what is written rests on it. Zero: not yet, and
+	// nothing is written.
 	readAt time.Time
 	result Result
 }
