@@ -35,7 +35,7 @@ func TestUnarmedAreThoseThatHaveNoSchedule(t *testing.T) {
 	g.Expect(deadman.Unarmed(t.Context(), client, at, numbers)).To(Equal([]int32{90, 190}))
 	g.Expect(deadman.Unarmed(t.Context(), client, at, []int32{80, 82, 1})).To(Equal([]int32{1, 80}))
 
-	s.Faults().After("scheduler:ListSchedules", func(call.Call) {
+	s.Faults().Before("scheduler:GetSchedule", func(call.Call) {
 		_ = s.Region().DeleteSchedule("", group, deadman.Name(uid, 82))
 	})
 	g.Expect(deadman.Unarmed(t.Context(), client, at, []int32{82})).To(Equal([]int32{82}), "it is deleted meanwhile")

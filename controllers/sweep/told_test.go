@@ -372,7 +372,7 @@ func TestASearchForSchedules(t *testing.T) {
 	t.Run("leaves out what fires meanwhile", func(t *testing.T) {
 		w := newWorld(t)
 		w.arm("acl-0123456789abcdef0", 80)
-		w.sim.Faults().After("scheduler:ListSchedules", func(call.Call) {
+		w.sim.Faults().Before("scheduler:GetSchedule", func(call.Call) {
 			w.Expect(w.region().DeleteSchedule("", group, deadman.Name(uid, 80))).To(Succeed())
 		})
 		survey, err := sweep.Look(w.ctx, w.clients)
