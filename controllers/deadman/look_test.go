@@ -50,11 +50,13 @@ func TestUnarmedAreThoseWhoseScheduleWasChanged(t *testing.T) {
 			later := at.Time.UTC().Add(time.Hour).Format("2006-01-02T15:04:05")
 			in.ScheduleExpression = awssdk.String("at(" + later + ")")
 		},
-		"another time zone": func(in *scheduler.UpdateScheduleInput) { in.ScheduleExpressionTimezone = awssdk.String("America/New_York") },
-		"disabled":          func(in *scheduler.UpdateScheduleInput) { in.State = types.ScheduleStateDisabled },
-		"not before":        func(in *scheduler.UpdateScheduleInput) { in.StartDate = awssdk.Time(at.Time.Add(-time.Minute)) },
-		"not after":         func(in *scheduler.UpdateScheduleInput) { in.EndDate = awssdk.Time(at.Time.Add(time.Minute)) },
-		"another role":      func(in *scheduler.UpdateScheduleInput) { in.Target.RoleArn = awssdk.String(otherRole) },
+		"another time zone": func(in *scheduler.UpdateScheduleInput) {
+			in.ScheduleExpressionTimezone = awssdk.String("America/New_York")
+		},
+		"disabled":     func(in *scheduler.UpdateScheduleInput) { in.State = types.ScheduleStateDisabled },
+		"not before":   func(in *scheduler.UpdateScheduleInput) { in.StartDate = awssdk.Time(at.Time.Add(-time.Minute)) },
+		"not after":    func(in *scheduler.UpdateScheduleInput) { in.EndDate = awssdk.Time(at.Time.Add(time.Minute)) },
+		"another role": func(in *scheduler.UpdateScheduleInput) { in.Target.RoleArn = awssdk.String(otherRole) },
 		"another target": func(in *scheduler.UpdateScheduleInput) {
 			in.Target.Arn = awssdk.String("arn:aws:scheduler:::aws-sdk:ec2:deleteNetworkAcl")
 		},

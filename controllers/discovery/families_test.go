@@ -119,3 +119,41 @@ func TestLookupAsksForIPv6OnlyWhereItIsWanted(t *testing.T) {
 	g.Expect(r.Lookup(t.Context(), []string{"host.example"}, true)["host.example"].Addresses).To(Equal(addresses("192.0.2.1", "2600:1f14::1")))
 	g.Expect(server.askedSix.Load()).To(BeTrue())
 }
+
+// once is a DNS server that answers the first question and has something else to say to the others.
+type once struct {
+	first, then family
+	asked       atomic.Int32
+}
+
+func (o *once) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
+	answer := o.then
+	if o.asked.Add(1) == 1 {
+		answer = o.first
+	}
+	(&families{four: answer}).ServeDNS(w, query)
+}
+
+func TestOneAnswerIsAnAnswer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		first, then family
+		explain     string
+	}{
+		"an address, then no such host":     {family{has: []string{"192.0.2.1"}}, family{rcode: dns.RcodeNameError}, ""},
+		"no usable one, then no such host":  {family{has: []string{"127.0.0.1"}}, family{rcode: dns.RcodeNameError}, "it has no IPv4 address that agents could connect to"},
+		"no usable one, then it is refused": {family{has: []string{"127.0.0.1"}}, family{rcode: dns.RcodeRefused}, "the DNS server fails"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			answer := serve(t, &once{first: tc.first, then: tc.then}).Lookup(t.Context(), []string{"host.example"}, false)["host.example"]
+			g.Expect(answer.Lookups).To(Equal(1))
+			g.Expect(answer.Answered()).To(BeTrue())
+			g.Expect(answer.Families).To(Equal([]discovery.Family{{Record: "A"}}))
+			if tc.explain == "" {
+				g.Expect(answer.Err).NotTo(HaveOccurred())
+			} else {
+				g.Expect(discovery.Explain(answer.Err)).To(Equal(tc.explain))
+			}
+		})
+	}
+}

@@ -186,6 +186,32 @@ func TestOutsideInstancesAreThoseElsewhereAndExternalOnes(t *testing.T) {
 	g.Expect(aws.HasCode(err, aws.CodeClusterNotFound)).To(BeTrue(), "%v", err)
 }
 
+// A list reads no more pages than it takes to tell that there are more than the limit.
+func TestHowManyPagesAreRead(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	crowd(t, s, 1098) // beside two
+	arns, err := discovery.ListContainerInstances(t.Context(), clients.ECS, cluster, subnetID, 199)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(arns).To(HaveLen(200), "a page has 100")
+	listed := countCalls(s, "ecs:ListContainerInstances")
+	_, atLeast, err := discovery.OutsideInstances(t.Context(), clients.ECS, cluster, nil, discovery.MaxOutside)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(atLeast).To(BeTrue())
+	g.Expect(countCalls(s, "ecs:ListContainerInstances") - listed).To(Equal(10))
+}
+
+func TestManagedInstancesAmongMoreProvidersThanACallTakes(t *testing.T) {
+	g := NewWithT(t)
+	s, clients := simulate(t)
+	mixed(t, s)
+	names := []string{"managed"}
+	for i := range 150 {
+		names = append(names, fmt.Sprintf("gone-%03d", i))
+	}
+	g.Expect(discovery.ManagedInstances(t.Context(), clients.ECS, cluster, names)).To(Equal([]string{"managed"}))
+}
+
 func TestExternalInstancesSaysWhereItCannotLook(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)

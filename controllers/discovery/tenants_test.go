@@ -42,6 +42,11 @@ func TestOtherAccountsInASubnet(t *testing.T) {
 	found, err = discovery.OtherAccounts(t.Context(), shared, subnetID, "123456789012")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(Equal([]string{"999999999999"}))
+
+	shared.accounts = []string{"999999999999", "111111111111"}
+	found, err = discovery.OtherAccounts(t.Context(), shared, subnetID, "123456789012")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(Equal([]string{"111111111111", "999999999999"}), "in order")
 }
 
 func TestOtherAccountsSaysWhereItCannotLook(t *testing.T) {
