@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // carryOver makes changes of the original to the clone while that serves, and never the other way: what they open at once, and
@@ -149,7 +150,7 @@ func isRemoval(step networkacl.CopyStep) int {
 
 // apart makes the calls of steps one after the other.
 func apart(steps []networkacl.CopyStep) []copyStep {
-	calls := map[networkacl.CopyVerb]copyCall{networkacl.StepCreate: networkacl.CreateEntry, networkacl.StepReplace: networkacl.ReplaceEntry, networkacl.StepRemove: networkacl.DeleteEntry}
+	calls := map[networkacl.CopyVerb]copyCall{networkacl.StepCreate: ec2acl.CreateEntry, networkacl.StepReplace: ec2acl.ReplaceEntry, networkacl.StepRemove: ec2acl.DeleteEntry}
 	all := make([]copyStep, 0, len(steps))
 	for _, step := range steps {
 		all = append(all, copyStep{calls[step.Verb], []networkacl.Entry{step.Entry}})

@@ -11,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // fate is what becomes of a clone.
@@ -131,7 +132,7 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 		return false, err
 	}
 	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
-	outcome, err := missing(networkacl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id))
+	outcome, err := missing(ec2acl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id))
 	switch {
 	case outcome == networkacl.InUse:
 		return false, wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
@@ -213,7 +214,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 		return false, err
 	}
 	id := s.status().NetworkACL.ID
-	if _, err := networkacl.WriteTags(ctx, s.clients.EC2, id, map[string]string{networkacl.TagAdopted: s.adoptedTag()}); err != nil {
+	if _, err := ec2acl.WriteTags(ctx, s.clients.EC2, id, map[string]string{networkacl.TagAdopted: s.adoptedTag()}); err != nil {
 		return false, err
 	}
 	if err := r.disown(ctx, s, networkacl.CloneKeys()...); err != nil {

@@ -10,6 +10,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // prepareClone fills the clone with what the original has, and with the run's denies. done says that there is nothing left
@@ -53,7 +54,7 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 	create, replace, remove := networkacl.CopySteps(copies, sound, entries)
 	trouble := together(
 		func() error {
-			return r.writeCopies(ctx, s, copyStep{networkacl.DeleteEntry, remove}, copyStep{networkacl.ReplaceEntry, replace}, copyStep{networkacl.CreateEntry, create})
+			return r.writeCopies(ctx, s, copyStep{ec2acl.DeleteEntry, remove}, copyStep{ec2acl.ReplaceEntry, replace}, copyStep{ec2acl.CreateEntry, create})
 		},
 		func() error { return r.permitClone(ctx, s) },
 	)

@@ -8,6 +8,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // proveClone makes sure that the network ACL in the status is a clone of this run, and of the original in the status,
@@ -42,7 +43,7 @@ func (r *Reconciler) retagClone(ctx context.Context, s *scope) error {
 		return nil
 	}
 	tags := map[string]string{networkacl.TagClone: uid, networkacl.TagCluster: r.ownership(s, nil).ClusterTag()}
-	_, err := networkacl.WriteTags(ctx, s.clients.EC2, clone.ID, tags)
+	_, err := ec2acl.WriteTags(ctx, s.clients.EC2, clone.ID, tags)
 	return s.explainUntagged(err)
 }
 
@@ -66,7 +67,7 @@ func (s *scope) hasRunsEntries() bool {
 
 // findClone looks for a clone of this run by its tags; empty: reads show none.
 func (r *Reconciler) findClone(ctx context.Context, s *scope) (string, error) {
-	found, err := networkacl.FindByTag(ctx, s.clients.EC2, networkacl.TagKeys(string(s.obj.UID))[0])
+	found, err := ec2acl.FindByTag(ctx, s.clients.EC2, networkacl.TagKeys(string(s.obj.UID))[0])
 	if err != nil {
 		return "", err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // attempt gives the lines as they stand in the ledger before AWS is asked to create their entries.
@@ -62,13 +63,13 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	}
 	outcomes := make([]networkacl.Outcome, len(lines))
 	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = networkacl.Create(ctx, s.clients.EC2, lines[i])
+		outcomes[i], err = ec2acl.Create(ctx, s.clients.EC2, lines[i])
 		return err
 	}, func(i int) { outcomes[i] = networkacl.Refused })
 
 	var observed []networkacl.Entry
 	if slices.Contains(outcomes, networkacl.Taken) {
-		acl, err := networkacl.Read(ctx, s.clients.EC2, s.status().NetworkACL.ID)
+		acl, err := ec2acl.Read(ctx, s.clients.EC2, s.status().NetworkACL.ID)
 		if err != nil {
 			trouble = errors.Join(trouble, err)
 		} else if acl != nil {
@@ -120,7 +121,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	outcomes := make([]networkacl.Outcome, len(lines))
 	missing := s.aclMissingForLong(r.clock.Now())
 	trouble := r.each(s.onRead(ctx), s, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = whereMissing(missing)(networkacl.Delete(ctx, s.clients.EC2, lines[i]))
+		outcomes[i], err = whereMissing(missing)(ec2acl.Delete(ctx, s.clients.EC2, lines[i]))
 		return err
 	}, func(i int) { outcomes[i] = networkacl.Refused })
 

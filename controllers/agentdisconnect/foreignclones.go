@@ -8,11 +8,12 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // findForeignClones asks AWS for the clones of a network ACL that runs of other Kubernetes clusters have.
 func (r *Reconciler) findForeignClones(ctx context.Context, s *scope, aclID string) ([]foreignClone, error) {
-	clones, err := networkacl.FindClonesOf(ctx, s.clients.EC2, aclID)
+	clones, err := ec2acl.FindClonesOf(ctx, s.clients.EC2, aclID)
 	return foreignClones(clones, r.options.ClusterID, s.now), err
 }
 

@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // aclQuota is how many network ACLs a VPC has room for unless AWS was asked for more.
@@ -171,7 +172,7 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 	var foreign []foreignClone
 	if err := together(
 		func() (err error) {
-			t.acl, err = networkacl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID)
+			t.acl, err = ec2acl.ReadOfSubnet(ctx, s.clients.EC2, s.obj.Spec.SubnetID)
 			return
 		},
 		func() (err error) {
@@ -228,9 +229,9 @@ func (r *Reconciler) checkPermissions(ctx context.Context, s *scope, t *target, 
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	_, err := s.seen.permitted.getWithin(ttl, s.now, string(mode)+t.acl.ID, func() (bool, error) {
 		if mode == v1alpha1.NetworkACLModeClone {
-			return true, networkacl.CheckCloning(ctx, s.clients.EC2, t.acl, s.obj.Spec.SubnetID)
+			return true, ec2acl.CheckCloning(ctx, s.clients.EC2, t.acl, s.obj.Spec.SubnetID)
 		}
-		return true, networkacl.CheckInPlace(ctx, s.clients.EC2, t.acl)
+		return true, ec2acl.CheckInPlace(ctx, s.clients.EC2, t.acl)
 	})
 	return err
 }
@@ -248,7 +249,7 @@ func (r *Reconciler) roomForClone(ctx context.Context, s *scope, vpcID string) (
 			}
 			return nil
 		},
-		func() (err error) { have, err = networkacl.CountInVPC(ctx, s.clients.EC2, vpcID); return },
+		func() (err error) { have, err = ec2acl.CountInVPC(ctx, s.clients.EC2, vpcID); return },
 	)
 	return quota - have, err
 }

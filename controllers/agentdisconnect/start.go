@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // start gets a run ready and begins it: target, endpoints, agents, a plan that fits, and permission for every write and for
@@ -123,7 +124,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	defer cancel()
 	if err := together(
 		func() (err error) {
-			t.acl, err = networkacl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID)
+			t.acl, err = ec2acl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID)
 			return
 		},
 		func() (err error) { t.foreign, err = r.findForeignClones(looking, s, claimed.aclID); return },

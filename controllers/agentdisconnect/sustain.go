@@ -15,6 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // sustain keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is due, and repairs what
@@ -279,10 +280,10 @@ func (r *Reconciler) fetchACL(ctx context.Context, s *scope) error {
 	if s.cloned() {
 		var found map[string]*networkacl.ACL
 		ids := slices.DeleteFunc([]string{recorded.ID, recorded.OriginalID}, func(id string) bool { return id == "" })
-		found, err = networkacl.ReadAll(ctx, s.clients.EC2, ids...)
+		found, err = ec2acl.ReadAll(ctx, s.clients.EC2, ids...)
 		acl, original = found[recorded.ID], found[recorded.OriginalID]
 	} else {
-		acl, err = networkacl.Read(ctx, s.clients.EC2, recorded.ID)
+		acl, err = ec2acl.Read(ctx, s.clients.EC2, recorded.ID)
 	}
 	if err != nil {
 		return err

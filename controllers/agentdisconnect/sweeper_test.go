@@ -19,6 +19,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
@@ -236,13 +237,13 @@ var _ = Describe("The sweeper", func() {
 		sweeper := w.reconciler.NewSweeper()
 
 		By("a CreateTags")
-		_, err := networkacl.WriteTags(ctx, frozen, aclID, tags)
+		_, err := ec2acl.WriteTags(ctx, frozen, aclID, tags)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		Expect(w.tagsOf(obj)).NotTo(BeEmpty(), "it may yet send what the tag is for")
 
 		By("a CreateNetworkAclEntry after it")
-		_, err = networkacl.Create(ctx, frozen, rule)
+		_, err = ec2acl.Create(ctx, frozen, rule)
 		Expect(err).NotTo(HaveOccurred())
 		w.clock.Step(w.options.SweepInterval)
 		Expect(sweeper.Sweep(ctx)).To(Succeed())

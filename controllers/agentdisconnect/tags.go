@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // ownership is what the tags on the network ACL are to say of the run, for the day when the cluster is lost.
@@ -46,7 +47,7 @@ func (r *Reconciler) own(ctx context.Context, s *scope) error {
 	if s.cloned() {
 		tags = r.cloneTags(s, sound)
 	}
-	if _, err := networkacl.WriteTags(ctx, s.clients.EC2, s.status().NetworkACL.ID, tags); err != nil {
+	if _, err := ec2acl.WriteTags(ctx, s.clients.EC2, s.status().NetworkACL.ID, tags); err != nil {
 		s.seen.tags = nil
 		return s.explainUntagged(err)
 	}
@@ -96,7 +97,7 @@ func (r *Reconciler) disown(ctx context.Context, s *scope, more ...string) error
 		return nil
 	}
 	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
-	outcome, err := missing(networkacl.RemoveTags(ctx, s.clients.EC2, acl.ID, slices.Concat(networkacl.TagKeys(string(s.obj.UID)), more)))
+	outcome, err := missing(ec2acl.RemoveTags(ctx, s.clients.EC2, acl.ID, slices.Concat(networkacl.TagKeys(string(s.obj.UID)), more)))
 	switch {
 	case err != nil:
 		return err

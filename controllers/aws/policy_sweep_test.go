@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -23,17 +24,21 @@ import (
 // package, so it names rather too much than too little.
 type calling struct{ actions, functions []string }
 
-// callings reads the functions of packages under controllers.
-func callings(g *WithT, packages ...string) map[string]calling {
+// callings reads the functions of packages in folders under controllers. A package is named by the last part of its folder.
+func callings(g *WithT, folders ...string) map[string]calling {
 	of := map[string]string{}
 	for service, client := range map[string]reflect.Type{"ec2": reflect.TypeFor[aws.EC2](), "scheduler": reflect.TypeFor[aws.Scheduler]()} {
 		for method := range client.Methods() {
 			of[method.Name] = service + ":" + method.Name
 		}
 	}
+	var packages []string
+	for _, folder := range folders {
+		packages = append(packages, path.Base(folder))
+	}
 	all := map[string]calling{}
-	for _, pkg := range packages {
-		files, err := filepath.Glob(filepath.Join("..", pkg, "*.go"))
+	for i, pkg := range packages {
+		files, err := filepath.Glob(filepath.Join("..", folders[i], "*.go"))
 		g.Expect(err).NotTo(HaveOccurred())
 		for _, name := range files {
 			if strings.HasSuffix(name, "_test.go") {
@@ -81,7 +86,7 @@ func refers(body *ast.BlockStmt, pkg string, packages []string, of map[string]st
 // The policy is for kubectl agentdisconnect sweep, which calls AWS through package sweep alone.
 func TestPolicyForSweepingGrantsWhatASweepCalls(t *testing.T) {
 	g := NewWithT(t)
-	all := callings(g, "sweep", "networkacl", "deadman")
+	all := callings(g, "sweep", "networkacl", "networkacl/ec2acl", "deadman")
 	reached, called := map[string]bool{}, map[string]bool{}
 	var follow func(string)
 	follow = func(name string) {
@@ -101,6 +106,6 @@ func TestPolicyForSweepingGrantsWhatASweepCalls(t *testing.T) {
 			follow(name)
 		}
 	}
-	g.Expect(reached).To(HaveKey("networkacl.DeleteEntry"))
+	g.Expect(reached).To(HaveKey("ec2acl.DeleteEntry"))
 	g.Expect(granted(g, sweepPolicy)).To(ConsistOf(slices.Collect(maps.Keys(called))))
 }

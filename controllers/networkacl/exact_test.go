@@ -9,9 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
 // An original that did not change is no reason to end a run, whatever room there is for more.
@@ -175,23 +173,6 @@ func TestEarlyDrift(t *testing.T) {
 		{What: "rule 80 (" + a + ") was removed", Settles: now.Add(time.Minute)}, {What: "rule 81 (" + b + ") was removed", Settles: now.Add(time.Second)},
 	}))
 	g.Expect(networkacl.Drift(lines, observed, nil, now)).To(Equal([]string{"rule 82 (" + a + ") was removed", "rule 84 (" + a + ") was removed"}))
-}
-
-func TestFindClonesOf(t *testing.T) {
-	g := NewWithT(t)
-	s, client := simulate(t)
-	var ids []string
-	for _, original := range []string{simACL, simACL, "acl-0123456789abcdef0"} {
-		made, err := s.Region().CreateNetworkACL(simVPC, "", "", map[string]string{networkacl.TagOriginal: original})
-		g.Expect(err).NotTo(HaveOccurred())
-		ids = append(ids, made.ID)
-	}
-	found, err := networkacl.FindClonesOf(t.Context(), client, simACL)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found).To(ConsistOf(HaveField("ID", ids[0]), HaveField("ID", ids[1])))
-	s.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
-	_, err = networkacl.FindClonesOf(t.Context(), client, simACL)
-	g.Expect(aws.Classify(err)).To(Equal(aws.Denied))
 }
 
 // What can't be read is no reason to follow, nor is a destination that no entry can deny.

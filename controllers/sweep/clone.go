@@ -11,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // soon is how long reads lag that lag as usual.
@@ -18,7 +19,7 @@ const soon = 5 * time.Second
 
 // clone undoes a network ACL that a run made.
 func (a *attempt) clone(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
-	originals, err := networkacl.ReadAll(ctx, a.clients.EC2, originalsOf([]*networkacl.ACL{acl})...)
+	originals, err := ec2acl.ReadAll(ctx, a.clients.EC2, originalsOf([]*networkacl.ACL{acl})...)
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (a *attempt) clone(ctx context.Context, acl *networkacl.ACL, claim networka
 // giveBack moves the subnet from the clone to the original, and deletes the clone.
 func (a *attempt) giveBack(ctx context.Context, clone, original *networkacl.ACL) error {
 	subnet := clone.Tags[networkacl.TagSubnet]
-	outcome, err := networkacl.Associate(ctx, a.clients.EC2, clone.Associations[subnet], original.ID)
+	outcome, err := ec2acl.Associate(ctx, a.clients.EC2, clone.Associations[subnet], original.ID)
 	switch {
 	case err != nil:
 		return err
@@ -68,7 +69,7 @@ func (a *attempt) giveBack(ctx context.Context, clone, original *networkacl.ACL)
 // discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone for certain.
 func (a *attempt) discard(ctx context.Context, id string) error {
 	const shown = true
-	outcome, err := networkacl.DeleteACL(ctx, a.clients.EC2, id)
+	outcome, err := ec2acl.DeleteACL(ctx, a.clients.EC2, id)
 	switch {
 	case err != nil:
 		return err
@@ -132,7 +133,7 @@ func (a *attempt) adopt(ctx context.Context, acl *networkacl.ACL, claim networka
 		return err
 	}
 	adopted := map[string]string{networkacl.TagAdopted: claim.Started.UTC().Format(time.RFC3339)}
-	if _, err := networkacl.WriteTags(ctx, a.clients.EC2, acl.ID, adopted); err != nil {
+	if _, err := ec2acl.WriteTags(ctx, a.clients.EC2, acl.ID, adopted); err != nil {
 		return err
 	}
 	keys := slices.Concat(networkacl.TagKeys(a.f.UID), networkacl.CloneKeys())

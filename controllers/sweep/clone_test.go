@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -32,7 +33,7 @@ func cloneTags(o networkacl.Ownership, copies []networkacl.Entry) map[string]str
 
 // entriesOf are the entries of a network ACL as AWS reports them.
 func (w *world) entriesOf(id string) []networkacl.Entry {
-	found, err := networkacl.Read(w.ctx, w.clients.EC2, id)
+	found, err := ec2acl.Read(w.ctx, w.clients.EC2, id)
 	w.Expect(err).NotTo(HaveOccurred())
 	return found.Entries
 }

@@ -13,6 +13,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // Survey is what a look at an account and Region gave.
@@ -47,11 +48,11 @@ func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
 	}
 	// Before the network ACLs: a schedule is made after its clone, so that none seems to be without.
 	armed, unseen := listSchedules(ctx, clients.Scheduler, "")
-	acls, err := networkacl.FindByTag(ctx, clients.EC2, networkacl.TagDomain+"*")
+	acls, err := ec2acl.FindByTag(ctx, clients.EC2, networkacl.TagDomain+"*")
 	if err != nil {
 		return Survey{}, err
 	}
-	originals, err := networkacl.ReadAll(ctx, clients.EC2, originalsOf(acls)...)
+	originals, err := ec2acl.ReadAll(ctx, clients.EC2, originalsOf(acls)...)
 	if err != nil {
 		return Survey{}, err
 	}

@@ -18,6 +18,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // armed is a schedule of the dead man's switch, and what it says of itself.
@@ -153,7 +154,7 @@ func attach(found []Found, all []armed) []Found {
 // strandedSchedules deletes schedules about a network ACL that is gone, or no longer a clone of ours. While a rule of ours may
 // stand there, they are all that ends it.
 func (a *attempt) strandedSchedules(ctx context.Context) error {
-	acl, err := networkacl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
+	acl, err := ec2acl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // Result is what became of a finding.
@@ -109,7 +110,7 @@ func (a *attempt) run(ctx context.Context) error {
 
 // read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
 func (a *attempt) read(ctx context.Context) (*networkacl.ACL, *networkacl.Claim, error) {
-	acl, err := networkacl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
+	acl, err := ec2acl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
 	if err != nil {
 		return nil, nil, err
@@ -200,7 +201,7 @@ func (a *attempt) denies(ctx context.Context, acl *networkacl.ACL, claim network
 // delete deletes the entry of a rule, which a read just showed. The time says until when it is open whether it is gone.
 func (a *attempt) delete(ctx context.Context, aclID string, rule networkacl.ClaimedRule, entry networkacl.Entry) (open time.Time, err error) {
 	const shown = true
-	outcome, err := networkacl.DeleteEntry(ctx, a.clients.EC2, aclID, entry)
+	outcome, err := ec2acl.DeleteEntry(ctx, a.clients.EC2, aclID, entry)
 	switch {
 	case err != nil:
 		a.forget(rule)
@@ -231,7 +232,7 @@ func claimOf(claim networkacl.Claim, rule networkacl.ClaimedRule) networkacl.Cla
 
 func (a *attempt) untag(ctx context.Context, aclID string, keys []string) error {
 	const shown = true
-	switch outcome, err := networkacl.RemoveTags(ctx, a.clients.EC2, aclID, keys); {
+	switch outcome, err := ec2acl.RemoveTags(ctx, a.clients.EC2, aclID, keys); {
 	case err != nil:
 		return err
 	case !outcome.IsGone(shown):

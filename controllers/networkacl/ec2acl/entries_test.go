@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ec2acl_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -96,20 +97,20 @@ func untilEffect(t *testing.T, s *sim.Simulator, f faults.Fault) context.Context
 func TestCreate(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
-	outcome, err := networkacl.Create(t.Context(), client, lineOf(80, "52.119.223.69/32"))
+	outcome, err := ec2acl.Create(t.Context(), client, lineOf(80, "52.119.223.69/32"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(outcome).To(Equal(networkacl.Done))
-	outcome, err = networkacl.Create(t.Context(), client, lineOf(81, "2001:db8::1/128"))
+	outcome, err = ec2acl.Create(t.Context(), client, lineOf(81, "2001:db8::1/128"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(outcome).To(Equal(networkacl.Done))
-	outcome, err = networkacl.Create(t.Context(), client, lineOf(82, "192.0.2.0/24"))
+	outcome, err = ec2acl.Create(t.Context(), client, lineOf(82, "192.0.2.0/24"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(outcome).To(Equal(networkacl.Done))
 	made := []string{"egress 80 deny -1 52.119.223.69/32", "egress 81 deny -1 2001:db8::1/128", "egress 82 deny -1 192.0.2.0/24"}
 	g.Expect(entriesOf(s)).To(Equal(made))
 
 	for _, cidr := range []string{"52.119.223.69/32", "52.119.223.70/32"} { // equal or not is for a read to say
-		outcome, err = networkacl.Create(t.Context(), client, lineOf(80, cidr))
+		outcome, err = ec2acl.Create(t.Context(), client, lineOf(80, cidr))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(outcome).To(Equal(networkacl.Taken))
 	}
@@ -117,7 +118,7 @@ func TestCreate(t *testing.T) {
 
 	missing := lineOf(80, "52.119.223.69/32")
 	missing.NetworkACLID = "acl-0fedcba9876543210"
-	outcome, err = networkacl.Create(t.Context(), client, missing)
+	outcome, err = ec2acl.Create(t.Context(), client, missing)
 	g.Expect(aws.HasCode(err, aws.CodeACLNotFound)).To(BeTrue(), "%v", err)
 	g.Expect(outcome).To(Equal(networkacl.Refused))
 }
@@ -129,7 +130,7 @@ func TestCreateInTrouble(t *testing.T) {
 			s, client := simulate(t)
 			tc.fault.Action = createAction
 			s.Faults().Add(tc.fault)
-			outcome, err := networkacl.Create(untilEffect(t, s, tc.fault), client, lineOf(80, "52.119.223.69/32"))
+			outcome, err := ec2acl.Create(untilEffect(t, s, tc.fault), client, lineOf(80, "52.119.223.69/32"))
 			g.Expect(err).To(HaveOccurred())
 			g.Expect(outcome).To(Equal(tc.want), "%v", err)
 			g.Expect(aws.Classify(err)).To(Equal(tc.class), "%v", err)
@@ -146,10 +147,10 @@ func TestDelete(t *testing.T) {
 	line := lineOf(80, "52.119.223.69/32")
 	for what, want := range map[string]networkacl.Outcome{"there": networkacl.Done, "not there": networkacl.Missing} {
 		if what == "there" {
-			_, err := networkacl.Create(t.Context(), client, line)
+			_, err := ec2acl.Create(t.Context(), client, line)
 			g.Expect(err).NotTo(HaveOccurred())
 		}
-		outcome, err := networkacl.Delete(t.Context(), client, line)
+		outcome, err := ec2acl.Delete(t.Context(), client, line)
 		g.Expect(err).NotTo(HaveOccurred(), what)
 		g.Expect(outcome).To(Equal(want), what)
 		g.Expect(entriesOf(s)).To(BeEmpty())
@@ -158,21 +159,9 @@ func TestDelete(t *testing.T) {
 	g.Expect(found.Entries).To(HaveLen(4), "what it came with")
 
 	line.NetworkACLID = "acl-0fedcba9876543210"
-	outcome, err := networkacl.Delete(t.Context(), client, line)
+	outcome, err := ec2acl.Delete(t.Context(), client, line)
 	g.Expect(err).NotTo(HaveOccurred(), "a network ACL that is gone took its entries along")
 	g.Expect(outcome).To(Equal(networkacl.Missing))
-}
-
-// That AWS does not know what it shows proves nothing.
-func TestOutcomeIsGone(t *testing.T) {
-	g := NewWithT(t)
-	for _, shown := range []bool{true, false} {
-		g.Expect(networkacl.Done.IsGone(shown)).To(BeTrue())
-		g.Expect(networkacl.Missing.IsGone(shown)).To(Equal(!shown))
-		for _, o := range []networkacl.Outcome{networkacl.Taken, networkacl.Refused, networkacl.Unknown, networkacl.Stale, networkacl.InUse} {
-			g.Expect(o.IsGone(shown)).To(BeFalse(), "%d", o)
-		}
-	}
 }
 
 func TestDeleteInTrouble(t *testing.T) {
@@ -181,11 +170,11 @@ func TestDeleteInTrouble(t *testing.T) {
 			g := NewWithT(t)
 			s, client := simulate(t)
 			line := lineOf(80, "52.119.223.69/32")
-			_, err := networkacl.Create(t.Context(), client, line)
+			_, err := ec2acl.Create(t.Context(), client, line)
 			g.Expect(err).NotTo(HaveOccurred())
 			tc.fault.Action = deleteAction
 			s.Faults().Add(tc.fault)
-			outcome, err := networkacl.Delete(untilEffect(t, s, tc.fault), client, line)
+			outcome, err := ec2acl.Delete(untilEffect(t, s, tc.fault), client, line)
 			g.Expect(err).To(HaveOccurred())
 			g.Expect(outcome).To(Equal(tc.want), "%v", err)
 			g.Expect(aws.Classify(err)).To(Equal(tc.class), "%v", err)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package ec2acl
 
 import (
 	"context"
@@ -12,62 +12,39 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
-
-// Outcome is what is known after a call that changes something.
-type Outcome int
-
-const (
-	// Done: AWS acknowledged the call.
-	Done Outcome = iota
-	// Taken: an entry with that number is there already. It has to be read before anything is said of it.
-	Taken
-	// Refused: AWS answered that it did nothing.
-	Refused
-	// Unknown: no answer came that says whether the call took effect.
-	Unknown
-	// Stale: the association is no longer the subnet's, so nothing was done. The subnet has to be read afresh.
-	Stale
-	// InUse: the network ACL has a subnet, so nothing was done.
-	InUse
-	// Missing: AWS says that what was to go isn't there. Against a read that shows it that proves nothing: see IsGone.
-	Missing
-)
-
-// IsGone reports whether what was to be deleted is gone, given whether the last read shows it. AWS may say that something
-// isn't there which it shows, as a part of it that lags does: then reads decide.
-func (o Outcome) IsGone(shown bool) bool { return o == Done || o == Missing && !shown }
 
 // outcome is that of a call which no code of its own says more about.
-func outcome(err error) (Outcome, error) {
+func outcome(err error) (networkacl.Outcome, error) {
 	switch {
 	case err == nil:
-		return Done, nil
+		return networkacl.Done, nil
 	case aws.Classify(err) == aws.Unanswered:
-		return Unknown, err
+		return networkacl.Unknown, err
 	default:
-		return Refused, err
+		return networkacl.Refused, err
 	}
 }
 
 // Create asks AWS once to create the entry of a line. The error is nil where the outcome is Done or Taken.
-func Create(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (Outcome, error) {
+func Create(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (networkacl.Outcome, error) {
 	return create(ctx, client, createInput(line.NetworkACLID, line.RuleNumber, line.CIDR))
 }
 
 // CreateEntry asks AWS once to create an entry of any shape: what a clone copies. The error is nil where the outcome is
 // Done or Taken; InvalidNetworkAclID.NotFound and NetworkAclEntryLimitExceeded are Refused.
-func CreateEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (Outcome, error) {
+func CreateEntry(ctx context.Context, client aws.EC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
 	return create(ctx, client, entryInput(aclID, e))
 }
 
-func create(ctx context.Context, client aws.EC2, in *ec2.CreateNetworkAclEntryInput) (Outcome, error) {
+func create(ctx context.Context, client aws.EC2, in *ec2.CreateNetworkAclEntryInput) (networkacl.Outcome, error) {
 	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.CreateNetworkAclEntry(ctx, in, aws.Once)
 		return err
 	})
 	if aws.HasCode(err, aws.CodeEntryAlreadyExists) {
-		return Taken, nil
+		return networkacl.Taken, nil
 	}
 	return outcome(err)
 }
@@ -75,7 +52,7 @@ func create(ctx context.Context, client aws.EC2, in *ec2.CreateNetworkAclEntryIn
 // ReplaceEntry asks AWS once to put an entry in the place of the one that has its number and direction. The error is nil
 // where the outcome is Done. Where there is no such entry (InvalidNetworkAclEntry.NotFound) it is Refused. Only for clones
 // of ours: on any other network ACL nothing is ever replaced.
-func ReplaceEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (Outcome, error) {
+func ReplaceEntry(ctx context.Context, client aws.EC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
 	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.ReplaceNetworkAclEntry(ctx, replaceInput(aclID, e), aws.Once)
 		return err
@@ -85,23 +62,23 @@ func ReplaceEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (O
 
 // Delete asks AWS once to delete the entry with the number of a line. The caller has seen that the entry is the line's.
 // The error is nil where the outcome is Done or Missing.
-func Delete(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (Outcome, error) {
+func Delete(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (networkacl.Outcome, error) {
 	return remove(ctx, client, deleteInput(line.NetworkACLID, line.RuleNumber, true))
 }
 
 // DeleteEntry asks AWS once to delete the entry that has an entry's number and direction, whatever it says: AWS knows no
 // more of it. The error is nil where the outcome is Done or, where the entry or the whole ACL isn't there, Missing.
-func DeleteEntry(ctx context.Context, client aws.EC2, aclID string, e Entry) (Outcome, error) {
+func DeleteEntry(ctx context.Context, client aws.EC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
 	return remove(ctx, client, deleteInput(aclID, e.Number, e.Egress))
 }
 
-func remove(ctx context.Context, client aws.EC2, in *ec2.DeleteNetworkAclEntryInput) (Outcome, error) {
+func remove(ctx context.Context, client aws.EC2, in *ec2.DeleteNetworkAclEntryInput) (networkacl.Outcome, error) {
 	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.DeleteNetworkAclEntry(ctx, in, aws.Once)
 		return err
 	})
 	if aws.HasCode(err, aws.CodeEntryNotFound) || aws.HasCode(err, aws.CodeACLNotFound) {
-		return Missing, nil
+		return networkacl.Missing, nil
 	}
 	return outcome(err)
 }
@@ -109,7 +86,7 @@ func remove(ctx context.Context, client aws.EC2, in *ec2.DeleteNetworkAclEntryIn
 func createInput(aclID string, number int32, cidr string) *ec2.CreateNetworkAclEntryInput {
 	in := &ec2.CreateNetworkAclEntryInput{
 		NetworkAclId: awssdk.String(aclID), RuleNumber: awssdk.Int32(number), Egress: awssdk.Bool(true),
-		RuleAction: types.RuleActionDeny, Protocol: awssdk.String(AllProtocols),
+		RuleAction: types.RuleActionDeny, Protocol: awssdk.String(networkacl.AllProtocols),
 	}
 	if prefix, err := netip.ParsePrefix(cidr); err == nil && prefix.Addr().Is6() {
 		in.Ipv6CidrBlock = awssdk.String(cidr)
@@ -119,7 +96,7 @@ func createInput(aclID string, number int32, cidr string) *ec2.CreateNetworkAclE
 	return in
 }
 
-func entryInput(aclID string, e Entry) *ec2.CreateNetworkAclEntryInput {
+func entryInput(aclID string, e networkacl.Entry) *ec2.CreateNetworkAclEntryInput {
 	in := createInput(aclID, e.Number, e.CIDR.String())
 	in.Egress, in.Protocol = awssdk.Bool(e.Egress), awssdk.String(e.Protocol)
 	if e.Allow {
@@ -134,7 +111,7 @@ func entryInput(aclID string, e Entry) *ec2.CreateNetworkAclEntryInput {
 	return in
 }
 
-func replaceInput(aclID string, e Entry) *ec2.ReplaceNetworkAclEntryInput {
+func replaceInput(aclID string, e networkacl.Entry) *ec2.ReplaceNetworkAclEntryInput {
 	in := entryInput(aclID, e)
 	return &ec2.ReplaceNetworkAclEntryInput{
 		NetworkAclId: in.NetworkAclId, RuleNumber: in.RuleNumber, Egress: in.Egress, RuleAction: in.RuleAction,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ec2acl_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -22,12 +23,12 @@ var checks = map[string]struct {
 	actions []string
 	call    func(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error
 }{
-	"CheckInPlace": {[]string{createAction, deleteAction, "ec2:CreateTags", "ec2:DeleteTags"}, networkacl.CheckInPlace},
+	"CheckInPlace": {[]string{createAction, deleteAction, "ec2:CreateTags", "ec2:DeleteTags"}, ec2acl.CheckInPlace},
 	"CheckCloning": {[]string{"ec2:CreateNetworkAcl", "ec2:ReplaceNetworkAclAssociation"}, func(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error {
-		return networkacl.CheckCloning(ctx, client, acl, simSubnet)
+		return ec2acl.CheckCloning(ctx, client, acl, simSubnet)
 	}},
 	"CheckClone": {[]string{createAction, deleteAction, "ec2:ReplaceNetworkAclEntry", "ec2:DeleteNetworkAcl", "ec2:CreateTags", "ec2:DeleteTags"}, func(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error {
-		return networkacl.CheckClone(ctx, client, acl.ID)
+		return ec2acl.CheckClone(ctx, client, acl.ID)
 	}},
 }
 
@@ -48,7 +49,7 @@ func refused(g *WithT, err error) []string {
 // readACL reads simACL.
 func readACL(t *testing.T, client aws.EC2) *networkacl.ACL {
 	t.Helper()
-	acl, err := networkacl.Read(t.Context(), client, simACL)
+	acl, err := ec2acl.Read(t.Context(), client, simACL)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return acl
 }
@@ -139,10 +140,10 @@ func TestChecksWhereTheEntryIsThere(t *testing.T) {
 	s, client := simulate(t)
 	g.Expect(s.Region().SetEntries(simACL, region.AllowAll(80, true))).To(Succeed())
 	before := acls(s)
-	g.Expect(networkacl.CheckInPlace(t.Context(), client, readACL(t, client))).To(Succeed())
-	g.Expect(networkacl.CheckClone(t.Context(), client, simACL)).To(Succeed())
+	g.Expect(ec2acl.CheckInPlace(t.Context(), client, readACL(t, client))).To(Succeed())
+	g.Expect(ec2acl.CheckClone(t.Context(), client, simACL)).To(Succeed())
 	s.Faults().Add(faults.Fault{Action: deleteAction, Denied: true})
-	g.Expect(refused(g, networkacl.CheckInPlace(t.Context(), client, readACL(t, client)))).To(Equal([]string{deleteAction}))
+	g.Expect(refused(g, ec2acl.CheckInPlace(t.Context(), client, readACL(t, client)))).To(Equal([]string{deleteAction}))
 	g.Expect(acls(s)).To(Equal(before))
 }
 
@@ -150,9 +151,9 @@ func TestChecksWhereTheEntryIsThere(t *testing.T) {
 func TestCheckCloningAsksAboutTheCallsOfTheRun(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
-	original, err := networkacl.Read(t.Context(), client, simSharedACL)
+	original, err := ec2acl.Read(t.Context(), client, simSharedACL)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(networkacl.CheckCloning(t.Context(), client, original, simShared2)).To(Succeed())
+	g.Expect(ec2acl.CheckCloning(t.Context(), client, original, simShared2)).To(Succeed())
 	for _, call := range s.Calls() {
 		switch call.Action {
 		case "CreateNetworkAcl":
@@ -164,7 +165,7 @@ func TestCheckCloningAsksAboutTheCallsOfTheRun(t *testing.T) {
 			g.Expect(call.Param("NetworkAclId")).To(Equal(simSharedACL))
 		}
 	}
-	g.Expect(networkacl.CheckCloning(t.Context(), client, original, simSubnet)).To(MatchError(ContainSubstring("is not that of subnet " + simSubnet)))
+	g.Expect(ec2acl.CheckCloning(t.Context(), client, original, simSubnet)).To(MatchError(ContainSubstring("is not that of subnet " + simSubnet)))
 	g.Expect(dryRuns(g, s)).To(HaveLen(2))
 }
 
@@ -174,6 +175,6 @@ func TestCheckCloneUnderAPolicyThatWantsTheTag(t *testing.T) {
 	s, client := simulate(t)
 	cloneID := cloneIn(t, s)
 	s.Faults().Add(faults.Fault{Action: "ec2:*", MissingTag: cloneKey, Denied: true})
-	g.Expect(networkacl.CheckClone(t.Context(), client, cloneID)).To(Succeed())
-	g.Expect(refused(g, networkacl.CheckClone(t.Context(), client, simACL))).To(Equal(checks["CheckClone"].actions))
+	g.Expect(ec2acl.CheckClone(t.Context(), client, cloneID)).To(Succeed())
+	g.Expect(refused(g, ec2acl.CheckClone(t.Context(), client, simACL))).To(Equal(checks["CheckClone"].actions))
 }

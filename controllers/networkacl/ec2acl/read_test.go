@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ec2acl_test
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -48,10 +49,10 @@ func TestReadGivesAllOfANetworkACL(t *testing.T) {
 		ingress(allowOut(100, "0.0.0.0/0")), ingress(denyOut(networkacl.DefaultIPv4, "0.0.0.0/0")),
 	}, Associations: map[string]string{simSubnet: associationOf(s, simSubnet)},
 		Tags: map[string]string{"Name": "dedicated", "aws:cloudformation:stack-name": "net"}}
-	byID, err := networkacl.Read(t.Context(), client, simACL)
+	byID, err := ec2acl.Read(t.Context(), client, simACL)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(byID).To(Equal(want))
-	bySubnet, err := networkacl.ReadOfSubnet(t.Context(), client, simSubnet)
+	bySubnet, err := ec2acl.ReadOfSubnet(t.Context(), client, simSubnet)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(bySubnet).To(Equal(want))
 }
@@ -60,13 +61,13 @@ func TestReadOfASubnetThatSharesItsNetworkACL(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
 	for _, subnetID := range []string{simShared1, simShared2} {
-		found, err := networkacl.ReadOfSubnet(t.Context(), client, subnetID)
+		found, err := ec2acl.ReadOfSubnet(t.Context(), client, subnetID)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(found.ID).To(Equal(simSharedACL))
 		g.Expect(found.SubnetIDs).To(Equal([]string{simShared1, simShared2}))
 	}
 	g.Expect(s.Region().MoveSubnet(simShared1, simACL)).To(Succeed())
-	found, err := networkacl.ReadOfSubnet(t.Context(), client, simShared1)
+	found, err := ec2acl.ReadOfSubnet(t.Context(), client, simShared1)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found.ID).To(Equal(simACL))
 	g.Expect(found.SubnetIDs).To(Equal([]string{simSubnet, simShared1}))
@@ -75,30 +76,30 @@ func TestReadOfASubnetThatSharesItsNetworkACL(t *testing.T) {
 func TestReadTellsAbsenceFromFailure(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
-	found, err := networkacl.Read(t.Context(), client, "acl-0fedcba9876543210")
+	found, err := ec2acl.Read(t.Context(), client, "acl-0fedcba9876543210")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeNil())
-	found, err = networkacl.ReadOfSubnet(t.Context(), client, "subnet-0fedcba9876543210")
+	found, err = ec2acl.ReadOfSubnet(t.Context(), client, "subnet-0fedcba9876543210")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeNil())
 
 	s.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
 	for _, id := range []string{simACL, "acl-0fedcba9876543210"} {
-		_, err = networkacl.Read(t.Context(), client, id)
+		_, err = ec2acl.Read(t.Context(), client, id)
 		g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
 	}
-	_, err = networkacl.ReadOfSubnet(t.Context(), client, simSubnet)
+	_, err = ec2acl.ReadOfSubnet(t.Context(), client, simSubnet)
 	g.Expect(aws.Action(err)).To(Equal("ec2:DescribeNetworkAcls"))
 }
 
 func TestReadAll(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
-	found, err := networkacl.ReadAll(t.Context(), client, simACL, missingACL, simSharedACL)
+	found, err := ec2acl.ReadAll(t.Context(), client, simACL, missingACL, simSharedACL)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(HaveLen(2), "one that isn't there is no error")
 	for _, id := range []string{simACL, simSharedACL} {
-		one, err := networkacl.Read(t.Context(), client, id)
+		one, err := ec2acl.Read(t.Context(), client, id)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(found[id]).To(Equal(one))
 	}
@@ -109,7 +110,7 @@ func TestReadAll(t *testing.T) {
 	}))
 	g.Expect(attempts(s, "ec2:DescribeNetworkAcls")).To(Equal(3), "one for all, one each")
 
-	found, err = networkacl.ReadAll(t.Context(), client)
+	found, err = ec2acl.ReadAll(t.Context(), client)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeEmpty(), "none asked for is not all of them")
 	g.Expect(attempts(s, "ec2:DescribeNetworkAcls")).To(Equal(3))
@@ -119,7 +120,7 @@ func TestReadsFollowPages(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
 	client = smallPages{client}
-	before, err := networkacl.CountInVPC(t.Context(), client, simVPC)
+	before, err := ec2acl.CountInVPC(t.Context(), client, simVPC)
 	g.Expect(err).NotTo(HaveOccurred())
 	var ids []string
 	for n := range 12 {
@@ -127,18 +128,18 @@ func TestReadsFollowPages(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 		ids = append(ids, made.ID)
 	}
-	count, err := networkacl.CountInVPC(t.Context(), client, simVPC)
+	count, err := ec2acl.CountInVPC(t.Context(), client, simVPC)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(count).To(Equal(before + len(ids)))
-	count, err = networkacl.CountInVPC(t.Context(), client, "vpc-0fedcba9876543210")
+	count, err = ec2acl.CountInVPC(t.Context(), client, "vpc-0fedcba9876543210")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(count).To(BeZero())
 
-	all, err := networkacl.ReadAll(t.Context(), client, append(ids, missingACL)...)
+	all, err := ec2acl.ReadAll(t.Context(), client, append(ids, missingACL)...)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(all).To(HaveLen(len(ids)))
 
-	tagged, err := networkacl.FindByTag(t.Context(), client, "agentdisconnect.dev/*")
+	tagged, err := ec2acl.FindByTag(t.Context(), client, "agentdisconnect.dev/*")
 	g.Expect(err).NotTo(HaveOccurred())
 	var found []string
 	for _, acl := range tagged {
@@ -151,14 +152,14 @@ func TestReadsFollowPages(t *testing.T) {
 func TestFindByTag(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
-	found, err := networkacl.FindByTag(t.Context(), client, cloneKey)
+	found, err := ec2acl.FindByTag(t.Context(), client, cloneKey)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(BeEmpty())
 	tags := map[string]string{cloneKey: "of", "Name": "x"}
 	made, err := s.Region().CreateNetworkACL(simVPC, "", "", tags)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.Region().SetTags(simACL, map[string]string{"agentdisconnect.dev/clones": ""})).To(Succeed())
-	found, err = networkacl.FindByTag(t.Context(), client, cloneKey)
+	found, err = ec2acl.FindByTag(t.Context(), client, cloneKey)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(HaveLen(1), "the whole key")
 	g.Expect(found[0].ID).To(Equal(made.ID))
@@ -180,18 +181,35 @@ func TestReadsThatFailGiveNothing(t *testing.T) {
 		remove := func() {}
 		again := func() { remove(); remove = s.Faults().Add(fault) }
 		again()
-		tagged, err := networkacl.FindByTag(t.Context(), smallPages{client}, cloneKey)
+		tagged, err := ec2acl.FindByTag(t.Context(), smallPages{client}, cloneKey)
 		g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
 		g.Expect(tagged).To(BeEmpty())
 		again()
-		count, err := networkacl.CountInVPC(t.Context(), smallPages{client}, simVPC)
+		count, err := ec2acl.CountInVPC(t.Context(), smallPages{client}, simVPC)
 		g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
 		g.Expect(count).To(BeZero())
 	}
 	g := NewWithT(t)
 	s, client := simulate(t)
 	s.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
-	found, err := networkacl.ReadAll(t.Context(), client, simACL)
+	found, err := ec2acl.ReadAll(t.Context(), client, simACL)
 	g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
 	g.Expect(found).To(BeEmpty())
+}
+
+func TestFindClonesOf(t *testing.T) {
+	g := NewWithT(t)
+	s, client := simulate(t)
+	var ids []string
+	for _, original := range []string{simACL, simACL, "acl-0123456789abcdef0"} {
+		made, err := s.Region().CreateNetworkACL(simVPC, "", "", map[string]string{networkacl.TagOriginal: original})
+		g.Expect(err).NotTo(HaveOccurred())
+		ids = append(ids, made.ID)
+	}
+	found, err := ec2acl.FindClonesOf(t.Context(), client, simACL)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(ConsistOf(HaveField("ID", ids[0]), HaveField("ID", ids[1])))
+	s.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
+	_, err = ec2acl.FindClonesOf(t.Context(), client, simACL)
+	g.Expect(aws.Classify(err)).To(Equal(aws.Denied))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ec2acl_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -63,29 +64,29 @@ var writes = map[string]struct {
 	call   func(ctx context.Context, client aws.EC2, s *sim.Simulator, cloneID string) (networkacl.Outcome, error)
 }{
 	"CreateClone": {"ec2:CreateNetworkAcl", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, _ string) (networkacl.Outcome, error) {
-		_, outcome, err := networkacl.CreateClone(ctx, client, simVPC, "token", map[string]string{cloneKey: "uid"})
+		_, outcome, err := ec2acl.CreateClone(ctx, client, simVPC, "token", map[string]string{cloneKey: "uid"})
 		return outcome, err
 	}},
 	"Associate": {"ec2:ReplaceNetworkAclAssociation", func(ctx context.Context, client aws.EC2, s *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return networkacl.Associate(ctx, client, associationOf(s, simSubnet), cloneID)
+		return ec2acl.Associate(ctx, client, associationOf(s, simSubnet), cloneID)
 	}},
 	"DeleteACL": {"ec2:DeleteNetworkAcl", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return networkacl.DeleteACL(ctx, client, cloneID)
+		return ec2acl.DeleteACL(ctx, client, cloneID)
 	}},
 	"WriteTags": {"ec2:CreateTags", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return networkacl.WriteTags(ctx, client, cloneID, map[string]string{"agentdisconnect.dev/uid": "1"})
+		return ec2acl.WriteTags(ctx, client, cloneID, map[string]string{"agentdisconnect.dev/uid": "1"})
 	}},
 	"RemoveTags": {"ec2:DeleteTags", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return networkacl.RemoveTags(ctx, client, cloneID, []string{cloneKey})
+		return ec2acl.RemoveTags(ctx, client, cloneID, []string{cloneKey})
 	}},
 	"CreateEntry": {createAction, func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return networkacl.CreateEntry(ctx, client, cloneID, allowOut(90, "10.0.0.0/8"))
+		return ec2acl.CreateEntry(ctx, client, cloneID, allowOut(90, "10.0.0.0/8"))
 	}},
 	"ReplaceEntry": {"ec2:ReplaceNetworkAclEntry", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return networkacl.ReplaceEntry(ctx, client, cloneID, allowOut(80, "10.0.0.0/8"))
+		return ec2acl.ReplaceEntry(ctx, client, cloneID, allowOut(80, "10.0.0.0/8"))
 	}},
 	"DeleteEntry": {deleteAction, func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return networkacl.DeleteEntry(ctx, client, cloneID, denyOut(80, "192.0.2.1/32"))
+		return ec2acl.DeleteEntry(ctx, client, cloneID, denyOut(80, "192.0.2.1/32"))
 	}},
 }
 
@@ -134,19 +135,19 @@ func TestEntriesOfAClone(t *testing.T) {
 		ingress(tcp(allowOut(8, "2001:db8:1::/48"), 0, 65535)), ingress(allowOut(100, "0.0.0.0/0")),
 	}
 	for _, e := range copied {
-		done(g)(networkacl.CreateEntry(t.Context(), client, cloneID, e))
+		done(g)(ec2acl.CreateEntry(t.Context(), client, cloneID, e))
 	}
 	entries := func() []networkacl.Entry {
-		found, err := networkacl.Read(t.Context(), client, cloneID)
+		found, err := ec2acl.Read(t.Context(), client, cloneID)
 		g.Expect(err).NotTo(HaveOccurred())
 		return slices.DeleteFunc(found.Entries, func(e networkacl.Entry) bool { return e.Number >= networkacl.DefaultIPv4 })
 	}
 	g.Expect(entries()).To(Equal(copied), "read back as it was written")
 
-	outcome, err := networkacl.CreateEntry(t.Context(), client, cloneID, copied[0])
+	outcome, err := ec2acl.CreateEntry(t.Context(), client, cloneID, copied[0])
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(outcome).To(Equal(networkacl.Taken))
-	outcome, err = networkacl.CreateEntry(t.Context(), client, missingACL, copied[0])
+	outcome, err = ec2acl.CreateEntry(t.Context(), client, missingACL, copied[0])
 	g.Expect(aws.Code(err)).To(Equal(aws.CodeACLNotFound))
 	g.Expect(outcome).To(Equal(networkacl.Refused))
 
@@ -154,20 +155,20 @@ func TestEntriesOfAClone(t *testing.T) {
 	for i := range copied {
 		e := copied[(i+len(copied)-1)%len(copied)]
 		e.Number, e.Egress = copied[i].Number, copied[i].Egress
-		done(g)(networkacl.ReplaceEntry(t.Context(), client, cloneID, e))
+		done(g)(ec2acl.ReplaceEntry(t.Context(), client, cloneID, e))
 		g.Expect(entries()[i]).To(Equal(e))
 	}
-	outcome, err = networkacl.ReplaceEntry(t.Context(), client, cloneID, denyOut(50, "192.0.2.1/32"))
+	outcome, err = ec2acl.ReplaceEntry(t.Context(), client, cloneID, denyOut(50, "192.0.2.1/32"))
 	g.Expect(aws.Code(err)).To(Equal(aws.CodeEntryNotFound))
 	g.Expect(outcome).To(Equal(networkacl.Refused))
 
-	done(g)(networkacl.DeleteEntry(t.Context(), client, cloneID, copied[1]))
+	done(g)(ec2acl.DeleteEntry(t.Context(), client, cloneID, copied[1]))
 	left := entries()
 	g.Expect(left).To(HaveLen(len(copied) - 1))
 	g.Expect(left).To(ContainElement(HaveField("CIDR", netip.MustParsePrefix("10.0.0.0/8"))))
 	g.Expect(slices.ContainsFunc(left, func(e networkacl.Entry) bool { return e.Number == 8 && !e.Egress })).To(BeTrue(), "of one direction only")
-	missing(g)(networkacl.DeleteEntry(t.Context(), client, cloneID, copied[1]))
-	missing(g)(networkacl.DeleteEntry(t.Context(), client, missingACL, copied[1]))
+	missing(g)(ec2acl.DeleteEntry(t.Context(), client, cloneID, copied[1]))
+	missing(g)(ec2acl.DeleteEntry(t.Context(), client, missingACL, copied[1]))
 	g.Expect(entries()).To(Equal(left))
 }
 
@@ -177,12 +178,12 @@ func TestCreateClone(t *testing.T) {
 	before := len(acls(s))
 	tags := map[string]string{cloneKey: "uid", "agentdisconnect.dev/original": simACL}
 	s.Faults().Add(faults.Fault{Action: "ec2:CreateNetworkAcl", Lost: true, Times: 1})
-	id, outcome, err := networkacl.CreateClone(t.Context(), client, simVPC, "uid/run/1", tags)
+	id, outcome, err := ec2acl.CreateClone(t.Context(), client, simVPC, "uid/run/1", tags)
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(outcome).To(Equal(networkacl.Unknown))
 	g.Expect(id).To(BeEmpty())
 
-	id, outcome, err = networkacl.CreateClone(t.Context(), client, simVPC, "uid/run/1", tags)
+	id, outcome, err = ec2acl.CreateClone(t.Context(), client, simVPC, "uid/run/1", tags)
 	done(g)(outcome, err)
 	g.Expect(acls(s)).To(HaveLen(before+1), "the token gives what the lost call made")
 	made, _ := s.Region().NetworkACL(id)
@@ -190,16 +191,16 @@ func TestCreateClone(t *testing.T) {
 	g.Expect(made.VPCID).To(Equal(simVPC))
 	g.Expect(made.Associations).To(BeEmpty())
 
-	_, outcome, err = networkacl.CreateClone(t.Context(), client, simVPC, "uid/run/1", map[string]string{cloneKey: "another"})
+	_, outcome, err = ec2acl.CreateClone(t.Context(), client, simVPC, "uid/run/1", map[string]string{cloneKey: "another"})
 	g.Expect(aws.Code(err)).To(Equal("IdempotentParameterMismatch"))
 	g.Expect(outcome).To(Equal(networkacl.Refused))
 
-	another, outcome, err := networkacl.CreateClone(t.Context(), client, simVPC, "uid/run/2", tags)
+	another, outcome, err := ec2acl.CreateClone(t.Context(), client, simVPC, "uid/run/2", tags)
 	done(g)(outcome, err)
 	g.Expect(another).NotTo(Equal(id))
 
 	s.Faults().Add(faults.Fault{Action: "ec2:CreateNetworkAcl", Error: aws.CodeACLLimitExceeded})
-	_, outcome, err = networkacl.CreateClone(t.Context(), client, simVPC, "uid/run/3", tags)
+	_, outcome, err = ec2acl.CreateClone(t.Context(), client, simVPC, "uid/run/3", tags)
 	g.Expect(aws.Code(err)).To(Equal(aws.CodeACLLimitExceeded))
 	g.Expect(outcome).To(Equal(networkacl.Refused))
 	g.Expect(acls(s)).To(HaveLen(before + 2))
@@ -210,25 +211,25 @@ func TestAssociate(t *testing.T) {
 	s, client := simulate(t)
 	cloneID := cloneIn(t, s)
 	first := associationOf(s, simShared1)
-	done(g)(networkacl.Associate(t.Context(), client, first, cloneID))
+	done(g)(ec2acl.Associate(t.Context(), client, first, cloneID))
 	g.Expect(mustSubnetACL(g, s, simShared1)).To(Equal(cloneID))
 	g.Expect(mustSubnetACL(g, s, simShared2)).To(Equal(simSharedACL), "the other subnet stays")
 
-	outcome, err := networkacl.Associate(t.Context(), client, first, simSharedACL)
+	outcome, err := ec2acl.Associate(t.Context(), client, first, simSharedACL)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(outcome).To(Equal(networkacl.Stale))
 	g.Expect(mustSubnetACL(g, s, simShared1)).To(Equal(cloneID))
 
 	s.Faults().Add(faults.Fault{Action: "ec2:ReplaceNetworkAclAssociation", Lost: true, Times: 1})
 	second := associationOf(s, simShared1)
-	outcome, _ = networkacl.Associate(t.Context(), client, second, simSharedACL)
+	outcome, _ = ec2acl.Associate(t.Context(), client, second, simSharedACL)
 	g.Expect(outcome).To(Equal(networkacl.Unknown))
-	outcome, err = networkacl.Associate(t.Context(), client, second, simSharedACL)
+	outcome, err = ec2acl.Associate(t.Context(), client, second, simSharedACL)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(outcome).To(Equal(networkacl.Stale), "the lost call took effect")
 	g.Expect(mustSubnetACL(g, s, simShared1)).To(Equal(simSharedACL))
 
-	outcome, err = networkacl.Associate(t.Context(), client, associationOf(s, simShared1), missingACL)
+	outcome, err = ec2acl.Associate(t.Context(), client, associationOf(s, simShared1), missingACL)
 	g.Expect(aws.Code(err)).To(Equal(aws.CodeACLNotFound))
 	g.Expect(outcome).To(Equal(networkacl.Refused))
 }
@@ -244,19 +245,19 @@ func TestDeleteACL(t *testing.T) {
 	s, client := simulate(t)
 	cloneID := cloneIn(t, s)
 	g.Expect(s.Region().MoveSubnet(simSubnet, cloneID)).To(Succeed())
-	outcome, err := networkacl.DeleteACL(t.Context(), client, cloneID)
+	outcome, err := ec2acl.DeleteACL(t.Context(), client, cloneID)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(outcome).To(Equal(networkacl.InUse))
 	g.Expect(mustSubnetACL(g, s, simSubnet)).To(Equal(cloneID))
 
 	g.Expect(s.Region().MoveSubnet(simSubnet, simACL)).To(Succeed())
 	for _, outcome := range []func(*WithT) func(networkacl.Outcome, error){done, missing} { // there, and no longer there
-		outcome(g)(networkacl.DeleteACL(t.Context(), client, cloneID))
+		outcome(g)(ec2acl.DeleteACL(t.Context(), client, cloneID))
 		_, there := s.Region().NetworkACL(cloneID)
 		g.Expect(there).To(BeFalse())
 	}
 
-	outcome, err = networkacl.DeleteACL(t.Context(), client, simSharedACL)
+	outcome, err = ec2acl.DeleteACL(t.Context(), client, simSharedACL)
 	g.Expect(err).To(HaveOccurred(), "the VPC's default")
 	g.Expect(outcome).To(BeElementOf(networkacl.Refused, networkacl.InUse))
 }

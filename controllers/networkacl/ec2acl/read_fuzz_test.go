@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ec2acl_test
 
 import (
 	"bytes"
@@ -20,6 +20,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 )
 
 // replies answers each call with the next body, the last one again and again, without a network.
@@ -77,12 +78,12 @@ func FuzzDescribedNetworkACL(f *testing.F) {
 	f.Add([]byte("<html>502 Bad Gateway</html>"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		g := NewWithT(t)
-		acl, err := networkacl.Read(context.Background(), answering(body), aclID)
-		again, errAgain := networkacl.Read(context.Background(), answering(body), aclID)
+		acl, err := ec2acl.Read(context.Background(), answering(body), aclID)
+		again, errAgain := ec2acl.Read(context.Background(), answering(body), aclID)
 		g.Expect(again).To(Equal(acl))
 		g.Expect(errAgain == nil).To(Equal(err == nil))
 		// A page that names a next one is followed by the end.
-		if all, err := networkacl.FindByTag(context.Background(), answering(body, []byte(emptyAnswer)), networkacl.TagClone); err != nil {
+		if all, err := ec2acl.FindByTag(context.Background(), answering(body, []byte(emptyAnswer)), networkacl.TagClone); err != nil {
 			g.Expect(all).To(BeNil())
 		}
 		if err != nil {
@@ -158,7 +159,7 @@ func TestAnEntryThatSaysTooLittleIsNoDeny(t *testing.T) {
 		"no protocol":     described1("80", "", "deny", "true", cidr),
 		"no range at all": described1("80", "-1", "deny", "true", ""),
 	} {
-		acl, err := networkacl.Read(t.Context(), answering([]byte(described(entry))), aclID)
+		acl, err := ec2acl.Read(t.Context(), answering([]byte(described(entry))), aclID)
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("of network ACL "+aclID)), name)
 		NewWithT(t).Expect(acl).To(BeNil(), name)
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package ec2acl
 
 import (
 	"cmp"
@@ -16,37 +16,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
-
-// ACL is a network ACL as AWS reports it.
-type ACL struct {
-	ID    string
-	VPCID string
-	// Entries are those of both directions, the default ones included, sorted by direction and number.
-	Entries []Entry
-	// SubnetIDs are the subnets that it is associated with, sorted.
-	SubnetIDs []string
-	// Associations has the id of each subnet's association, by subnet. It changes whenever the subnet gets another ACL.
-	Associations map[string]string
-	// Tags are all of its tags, AWS's own (aws:…) included.
-	Tags map[string]string
-	// Default is true for the ACL that a new subnet of the VPC gets, which can't be deleted.
-	Default bool
-}
 
 // pageSize is how many network ACLs a page has: as many as DescribeNetworkAcls gives, so that a VPC is one page.
 const pageSize = 1000
 
 // ReadOfSubnet reads the network ACL that a subnet is associated with. A nil ACL says that none is: the subnet is gone,
 // or the read lags.
-func ReadOfSubnet(ctx context.Context, client aws.EC2, subnetID string) (*ACL, error) {
+func ReadOfSubnet(ctx context.Context, client aws.EC2, subnetID string) (*networkacl.ACL, error) {
 	return readFirst(ctx, client, &ec2.DescribeNetworkAclsInput{Filters: []types.Filter{{
 		Name: awssdk.String("association.subnet-id"), Values: []string{subnetID},
 	}}})
 }
 
 // Read reads a network ACL. A nil ACL says that AWS doesn't know it.
-func Read(ctx context.Context, client aws.EC2, id string) (*ACL, error) {
+func Read(ctx context.Context, client aws.EC2, id string) (*networkacl.ACL, error) {
 	acl, err := readFirst(ctx, client, &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{id}})
 	if aws.HasCode(err, aws.CodeACLNotFound) {
 		return nil, nil //nolint:nilnil // the absence is the answer
@@ -55,8 +40,8 @@ func Read(ctx context.Context, client aws.EC2, id string) (*ACL, error) {
 }
 
 // ReadAll reads network ACLs, by id. One that AWS doesn't know, or not yet, is missing in the map and no error.
-func ReadAll(ctx context.Context, client aws.EC2, ids ...string) (map[string]*ACL, error) {
-	found := make(map[string]*ACL, len(ids))
+func ReadAll(ctx context.Context, client aws.EC2, ids ...string) (map[string]*networkacl.ACL, error) {
+	found := make(map[string]*networkacl.ACL, len(ids))
 	if len(ids) == 0 {
 		return found, nil // a filter without values is no filter
 	}
@@ -69,13 +54,13 @@ func ReadAll(ctx context.Context, client aws.EC2, ids ...string) (map[string]*AC
 
 // FindByTag reads the network ACLs of the Region that have a tag with that key, sorted by id. In the key, * stands for any
 // characters and ? for any one, as in every filter of EC2.
-func FindByTag(ctx context.Context, client aws.EC2, key string) ([]*ACL, error) {
+func FindByTag(ctx context.Context, client aws.EC2, key string) ([]*networkacl.ACL, error) {
 	return readFiltered(ctx, client, "tag-key", key)
 }
 
 // FindClonesOf reads the network ACLs whose tags say that they are clones of one, sorted by id.
-func FindClonesOf(ctx context.Context, client aws.EC2, originalID string) ([]*ACL, error) {
-	return readFiltered(ctx, client, "tag:"+TagOriginal, originalID)
+func FindClonesOf(ctx context.Context, client aws.EC2, originalID string) ([]*networkacl.ACL, error) {
+	return readFiltered(ctx, client, "tag:"+networkacl.TagOriginal, originalID)
 }
 
 // CountInVPC counts the network ACLs of a VPC, the default one included: what the quota of ACLs is about.
@@ -85,12 +70,12 @@ func CountInVPC(ctx context.Context, client aws.EC2, vpcID string) (int, error) 
 }
 
 // readFiltered reads the network ACLs that a filter lets through, sorted by id. After an error there are none.
-func readFiltered(ctx context.Context, client aws.EC2, filter string, values ...string) ([]*ACL, error) {
+func readFiltered(ctx context.Context, client aws.EC2, filter string, values ...string) ([]*networkacl.ACL, error) {
 	found, err := describe(ctx, client, filter, values...)
 	if err != nil {
 		return nil, err
 	}
-	acls := make([]*ACL, 0, len(found))
+	acls := make([]*networkacl.ACL, 0, len(found))
 	for _, in := range found {
 		acl, err := fromSDK(in)
 		if err != nil {
@@ -98,7 +83,7 @@ func readFiltered(ctx context.Context, client aws.EC2, filter string, values ...
 		}
 		acls = append(acls, acl)
 	}
-	slices.SortFunc(acls, func(a, b *ACL) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(acls, func(a, b *networkacl.ACL) int { return strings.Compare(a.ID, b.ID) })
 	return acls, nil
 }
 
@@ -119,7 +104,7 @@ func describe(ctx context.Context, client aws.EC2, filter string, values ...stri
 	return found, nil
 }
 
-func readFirst(ctx context.Context, client aws.EC2, in *ec2.DescribeNetworkAclsInput) (*ACL, error) {
+func readFirst(ctx context.Context, client aws.EC2, in *ec2.DescribeNetworkAclsInput) (*networkacl.ACL, error) {
 	out, err := client.DescribeNetworkAcls(ctx, in)
 	if err != nil || len(out.NetworkAcls) == 0 {
 		return nil, err
@@ -127,8 +112,8 @@ func readFirst(ctx context.Context, client aws.EC2, in *ec2.DescribeNetworkAclsI
 	return fromSDK(out.NetworkAcls[0])
 }
 
-func fromSDK(in types.NetworkAcl) (*ACL, error) {
-	acl := &ACL{
+func fromSDK(in types.NetworkAcl) (*networkacl.ACL, error) {
+	acl := &networkacl.ACL{
 		ID: awssdk.ToString(in.NetworkAclId), VPCID: awssdk.ToString(in.VpcId), Default: awssdk.ToBool(in.IsDefault),
 		Associations: make(map[string]string, len(in.Associations)), Tags: make(map[string]string, len(in.Tags)),
 	}
@@ -139,7 +124,7 @@ func fromSDK(in types.NetworkAcl) (*ACL, error) {
 		}
 		acl.Entries = append(acl.Entries, entry)
 	}
-	slices.SortFunc(acl.Entries, func(a, b Entry) int { return a.place().compare(b.place()) })
+	networkacl.SortEntries(acl.Entries)
 	for _, association := range in.Associations {
 		subnetID := awssdk.ToString(association.SubnetId)
 		acl.SubnetIDs = append(acl.SubnetIDs, subnetID)
@@ -154,25 +139,25 @@ func fromSDK(in types.NetworkAcl) (*ACL, error) {
 
 // entryFromSDK refuses an entry of which a part is missing or unknown: to take it for a deny would be to claim what AWS
 // didn't say.
-func entryFromSDK(in types.NetworkAclEntry) (Entry, error) {
+func entryFromSDK(in types.NetworkAclEntry) (networkacl.Entry, error) {
 	action := in.RuleAction
-	if awssdk.ToInt32(in.RuleNumber) < FirstNumber || in.Egress == nil || awssdk.ToString(in.Protocol) == "" ||
+	if awssdk.ToInt32(in.RuleNumber) < networkacl.FirstNumber || in.Egress == nil || awssdk.ToString(in.Protocol) == "" ||
 		action != types.RuleActionAllow && action != types.RuleActionDeny {
-		return Entry{}, errors.New("AWS reports it in a way that this version doesn't know")
+		return networkacl.Entry{}, errors.New("AWS reports it in a way that this version doesn't know")
 	}
 	cidr, err := netip.ParsePrefix(awssdk.ToString(cmp.Or(in.CidrBlock, in.Ipv6CidrBlock)))
 	if err != nil {
-		return Entry{}, err
+		return networkacl.Entry{}, err
 	}
-	entry := Entry{
+	entry := networkacl.Entry{
 		Number: awssdk.ToInt32(in.RuleNumber), Egress: awssdk.ToBool(in.Egress),
 		Allow: action == types.RuleActionAllow, Protocol: awssdk.ToString(in.Protocol), CIDR: cidr.Masked(),
 	}
 	if in.PortRange != nil {
-		entry.PortRange = &PortRange{From: awssdk.ToInt32(in.PortRange.From), To: awssdk.ToInt32(in.PortRange.To)}
+		entry.PortRange = &networkacl.PortRange{From: awssdk.ToInt32(in.PortRange.From), To: awssdk.ToInt32(in.PortRange.To)}
 	}
 	if in.IcmpTypeCode != nil {
-		entry.ICMP = &ICMP{Type: awssdk.ToInt32(in.IcmpTypeCode.Type), Code: awssdk.ToInt32(in.IcmpTypeCode.Code)}
+		entry.ICMP = &networkacl.ICMP{Type: awssdk.ToInt32(in.IcmpTypeCode.Type), Code: awssdk.ToInt32(in.IcmpTypeCode.Code)}
 	}
 	return entry, nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package ec2acl
 
 import (
 	"context"
@@ -12,14 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // WriteTags asks AWS once to set tags of a network ACL, in place of those with the same keys; its other tags stay. The error
 // is nil where the outcome is Done. TagLimitExceeded and, for an ACL that isn't there, InvalidNetworkAclID.NotFound or
 // InvalidID are Refused. Without tags there is nothing to ask.
-func WriteTags(ctx context.Context, client aws.EC2, aclID string, tags map[string]string) (Outcome, error) {
+func WriteTags(ctx context.Context, client aws.EC2, aclID string, tags map[string]string) (networkacl.Outcome, error) {
 	if len(tags) == 0 {
-		return Done, nil
+		return networkacl.Done, nil
 	}
 	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{aclID}, Tags: tagsToSDK(tags)}, aws.Once)
@@ -30,9 +31,9 @@ func WriteTags(ctx context.Context, client aws.EC2, aclID string, tags map[strin
 
 // RemoveTags asks AWS once to remove the tags with those keys from a network ACL, whatever their values. The error is nil
 // where the outcome is Done, also for tags that aren't there, or Missing for an ACL that isn't.
-func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string) (Outcome, error) {
+func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string) (networkacl.Outcome, error) {
 	if len(keys) == 0 {
-		return Done, nil // to AWS, no tag named means all of them
+		return networkacl.Done, nil // to AWS, no tag named means all of them
 	}
 	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.DeleteTags(ctx, untagInput(aclID, keys), aws.Once)
@@ -40,7 +41,7 @@ func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string
 	})
 	// EC2's list of error codes has InvalidID for resources to tag; providers see the kind's own NotFound.
 	if aws.HasCode(err, aws.CodeACLNotFound) || aws.HasCode(err, aws.CodeTaggedNotFound) {
-		return Missing, nil
+		return networkacl.Missing, nil
 	}
 	return outcome(err)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package ec2acl
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // The checks ask AWS by DryRun, all calls side by side, and write nothing. Their error joins one of every action that AWS
@@ -23,17 +24,17 @@ import (
 // What the dry runs are about. Any entry would do, since permission is judged before the entry is looked for. The keys
 // of the tags are those that IAM conditions rest on: of a run's ledger, and of a clone, at its creation and later.
 var (
-	triedEntry  = Entry{Number: 80, Egress: true, Protocol: AllProtocols, CIDR: netip.MustParsePrefix("192.0.2.1/32")}
-	triedClone  = map[string]string{TagClone: "permission-check"}
-	triedLedger = map[string]string{partKey("00000000-0000-0000-0000-000000000000", 1): "permission-check"}
+	triedEntry  = networkacl.Entry{Number: 80, Egress: true, Protocol: networkacl.AllProtocols, CIDR: netip.MustParsePrefix("192.0.2.1/32")}
+	triedClone  = map[string]string{networkacl.TagClone: "permission-check"}
+	triedLedger = map[string]string{networkacl.TagKeys("00000000-0000-0000-0000-000000000000")[0]: "permission-check"}
 )
 
 // CheckInPlace asks whether a run may write its denies and its ledger to a network ACL, and remove both.
-func CheckInPlace(ctx context.Context, client aws.EC2, acl *ACL) error {
+func CheckInPlace(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error {
 	calls := []dryRun{tryDeleteEntry(client, acl.ID), tryCreateTags(client, acl.ID, triedLedger), tryDeleteTags(client, acl.ID, triedLedger)}
 	// The product's policy grants no entry where another service of AWS keeps the network ACL, and no run puts one there: the
 	// refusal is to name that service, not the policy.
-	if _, managed := ManagedBy(acl.Tags); !managed {
+	if _, managed := networkacl.ManagedBy(acl.Tags); !managed {
 		calls = slices.Insert(calls, 0, tryCreateEntry(client, acl.ID))
 	}
 	return ask(ctx, calls...)
@@ -42,7 +43,7 @@ func CheckInPlace(ctx context.Context, client aws.EC2, acl *ACL) error {
 // CheckCloning asks, before there is a clone, whether one may be created in the VPC, and whether the subnet's association
 // may be given to the original: the call by which the run ends. InvalidAssociationID.NotFound says that original was
 // read too long ago.
-func CheckCloning(ctx context.Context, client aws.EC2, original *ACL, subnetID string) error {
+func CheckCloning(ctx context.Context, client aws.EC2, original *networkacl.ACL, subnetID string) error {
 	associationID, ok := original.Associations[subnetID]
 	if !ok {
 		return fmt.Errorf("network ACL %s is not that of subnet %s", original.ID, subnetID)
