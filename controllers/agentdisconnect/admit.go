@@ -14,6 +14,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // admit says what stands against a run in the target, as far as it was found out. The error joins everything.
@@ -26,7 +28,7 @@ func (r *Reconciler) admit(s *scope, t *target) error {
 
 func (r *Reconciler) admitDuration(s *scope) error {
 	if longest := r.options.MaxDuration; s.obj.Spec.Duration.Duration > longest {
-		return refuse(v1alpha1.ReasonDurationTooLong, "spec.duration is %s, and the manager allows %s at most (--max-duration): shorten it", s.obj.Spec.Duration.Duration, longest)
+		return problem.Refuse(v1alpha1.ReasonDurationTooLong, "spec.duration is %s, and the manager allows %s at most (--max-duration): shorten it", s.obj.Spec.Duration.Duration, longest)
 	}
 	return nil
 }
@@ -45,9 +47,9 @@ func (r *Reconciler) admitInstances(s *scope, t *target) error {
 	case t.cluster.ARN == "" || t.instances == nil:
 		return nil // said by whatever kept them from being listed
 	case len(t.instances) == 0:
-		return refuse(v1alpha1.ReasonNoConnectedAgents, "cluster %s has no container instance in subnet %s: Fargate tasks and external instances have no agent there. Check spec.cluster and spec.subnetID", spec.Cluster, spec.SubnetID)
+		return problem.Refuse(v1alpha1.ReasonNoConnectedAgents, "cluster %s has no container instance in subnet %s: Fargate tasks and external instances have no agent there. Check spec.cluster and spec.subnetID", spec.Cluster, spec.SubnetID)
 	case len(t.instances) > v1alpha1.MaxContainerInstances:
-		return refuse(v1alpha1.ReasonTooManyAgents, "cluster %s has more than %d container instances in subnet %s, and a run counts no more than that: choose a smaller subnet", spec.Cluster, v1alpha1.MaxContainerInstances, spec.SubnetID)
+		return problem.Refuse(v1alpha1.ReasonTooManyAgents, "cluster %s has more than %d container instances in subnet %s, and a run counts no more than that: choose a smaller subnet", spec.Cluster, v1alpha1.MaxContainerInstances, spec.SubnetID)
 	}
 	return nil
 }
@@ -57,7 +59,7 @@ func (r *Reconciler) admitOthers(s *scope, t *target) error {
 	hit := t.hit(&s.obj.Spec)
 	where, fix := "subnet "+s.obj.Spec.SubnetID, "choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that"
 	if len(hit) > 1 {
-		where = fmt.Sprintf("the %d subnets of network ACL %s (%s)", len(hit), t.acl.ID, list(hit))
+		where = fmt.Sprintf("the %d subnets of network ACL %s (%s)", len(hit), t.acl.ID, problem.List(hit))
 		fix = "set spec.networkACLMode to Clone, which acts on subnet " + s.obj.Spec.SubnetID + " alone, or set spec.otherClusters to Allow to accept that"
 	}
 	further := ""
@@ -68,10 +70,10 @@ func (r *Reconciler) admitOthers(s *scope, t *target) error {
 	case s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow:
 		return nil
 	case len(t.others.arns) > 0:
-		return refuse(v1alpha1.ReasonOtherClusters, "%s container instances in %s too, whose agents would be cut off as well%s: %s",
-			subjects(t.others.arns, "cluster", "has", "have"), where, further, fix)
+		return problem.Refuse(v1alpha1.ReasonOtherClusters, "%s container instances in %s too, whose agents would be cut off as well%s: %s",
+			problem.Subjects(t.others.arns, "cluster", "has", "have"), where, further, fix)
 	case t.others.truncated:
-		return refuse(v1alpha1.ReasonOtherClusters, "the Region has more than %d clusters, and only so many are looked at: whether others have container instances in %s is not known. %s",
+		return problem.Refuse(v1alpha1.ReasonOtherClusters, "the Region has more than %d clusters, and only so many are looked at: whether others have container instances in %s is not known. %s",
 			discovery.MaxClusters, where, strings.ToUpper(fix[:1])+fix[1:])
 	}
 	return nil
@@ -86,7 +88,7 @@ func (r *Reconciler) admitEndpoints(s *scope, t *target) error {
 		}
 		for _, each := range endpoint.Interfaces {
 			if each.SubnetID == s.obj.Spec.SubnetID {
-				errs = append(errs, refuse(v1alpha1.ReasonEndpointInSubnet, "VPC endpoint %s (%s) has its network interface %s in subnet %s itself, where no network ACL acts: agents there stay connected through it. Take the subnet out of the endpoint (aws ec2 modify-vpc-endpoint --remove-subnet-ids), or choose another subnet",
+				errs = append(errs, problem.Refuse(v1alpha1.ReasonEndpointInSubnet, "VPC endpoint %s (%s) has its network interface %s in subnet %s itself, where no network ACL acts: agents there stay connected through it. Take the subnet out of the endpoint (aws ec2 modify-vpc-endpoint --remove-subnet-ids), or choose another subnet",
 					endpoint.ID, endpoint.Service, each.ID, s.obj.Spec.SubnetID))
 			}
 		}
@@ -94,7 +96,7 @@ func (r *Reconciler) admitEndpoints(s *scope, t *target) error {
 	return errors.Join(errs...)
 }
 
-// wantsSession says whether an endpoint serves a session that the spec asks for.
+// wantsSession reports whether an endpoint serves a session that the spec asks for.
 func wantsSession(spec *v1alpha1.AgentDisconnectSpec, endpoint discovery.VPCEndpoint) bool {
 	session, ok := discovery.Session(endpoint.Service)
 	return ok && (len(spec.Sessions) == 0 || slices.Contains(spec.Sessions, v1alpha1.Session(session)))
@@ -106,13 +108,13 @@ func (r *Reconciler) admitNetworkACL(s *scope, t *target) error {
 		if t.subnet.vpcID == "" || !t.aclRead {
 			return nil
 		}
-		return wait(v1alpha1.ReasonAWSUnavailable, "AWS does not say yet which network ACL subnet %s has", s.obj.Spec.SubnetID)
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not say yet which network ACL subnet %s has", s.obj.Spec.SubnetID)
 	}
 	if who, managed := networkacl.ManagedBy(t.acl.Tags); managed {
-		return refuse(v1alpha1.ReasonNetworkACLManaged, "network ACL %s is managed by %s, which would undo or outlive what a run does to it: wait until that is over, or take it away", t.acl.ID, who)
+		return problem.Refuse(v1alpha1.ReasonNetworkACLManaged, "network ACL %s is managed by %s, which would undo or outlive what a run does to it: wait until that is over, or take it away", t.acl.ID, who)
 	}
 	if owner, is := t.acl.Tags[networkacl.TagClone]; is {
-		return refuse(v1alpha1.ReasonNetworkACLTemporary, "network ACL %s is itself the clone of a run (%s): the run begins when subnet %s has its own network ACL again",
+		return problem.Refuse(v1alpha1.ReasonNetworkACLTemporary, "network ACL %s is itself the clone of a run (%s): the run begins when subnet %s has its own network ACL again",
 			t.acl.ID, cmp.Or(ownerOf(t.acl.Tags, owner), owner), s.obj.Spec.SubnetID)
 	}
 	return errors.Join(r.foreignClaim(s, t.acl), s.admitForeignClones(t), r.admitQuotas(s, t))
@@ -123,7 +125,7 @@ func (r *Reconciler) admitQuotas(s *scope, t *target) error {
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
 		if s.seen.cloneRoom.about == t.acl.VPCID && t.cloneRoom < 1 {
-			return refuse(v1alpha1.ReasonQuotaExceeded, "VPC %s has no room for another network ACL (L-B4A6D682; 200 unless the manager may read the quota with servicequotas:GetServiceQuota): delete one that is not used, or raise the quota", t.acl.VPCID)
+			return problem.Refuse(v1alpha1.ReasonQuotaExceeded, "VPC %s has no room for another network ACL (L-B4A6D682; 200 unless the manager may read the quota with servicequotas:GetServiceQuota): delete one that is not used, or raise the quota", t.acl.VPCID)
 		}
 		return nil // a clone has no tags but ours
 	}
@@ -133,7 +135,7 @@ func (r *Reconciler) admitQuotas(s *scope, t *target) error {
 		reserve[key] = ""
 	}
 	if free := networkacl.TagRoom(t.acl.Tags, networkacl.Ownership{UID: string(s.obj.UID)}, reserve); free < 0 {
-		return refuse(v1alpha1.ReasonTagsFull, "network ACL %s has no room for the tags that say what is the run's: delete %d of its tags, of which it can have 50", t.acl.ID, -free)
+		return problem.Refuse(v1alpha1.ReasonTagsFull, "network ACL %s has no room for the tags that say what is the run's: delete %d of its tags, of which it can have 50", t.acl.ID, -free)
 	}
 	return nil
 }
@@ -144,11 +146,11 @@ func (r *Reconciler) foreignClaim(s *scope, acl *networkacl.ACL) error {
 	claims, _ := networkacl.ParseClaims(acl.Tags)
 	for _, claim := range claims {
 		if claim.UID == string(s.obj.UID) && claim.ClusterID == r.options.ClusterID {
-			return wait(v1alpha1.ReasonHolder, "network ACL %s still has what an earlier run of this object made, of which the status knows nothing: this run begins when that is swept, some minutes after %s. To have it sooner: kubectl agentdisconnect sweep --uid %s --apply",
+			return problem.Wait(v1alpha1.ReasonHolder, "network ACL %s still has what an earlier run of this object made, of which the status knows nothing: this run begins when that is swept, some minutes after %s. To have it sooner: kubectl agentdisconnect sweep --uid %s --apply",
 				acl.ID, claim.Expires.UTC().Format(time.RFC3339), claim.UID)
 		}
 		if claim.ClusterID != r.options.ClusterID && s.now.Before(claim.Expires) {
-			return wait(v1alpha1.ReasonHolder, "%s of another Kubernetes cluster (%s) holds network ACL %s until %s: this run begins when that one is over",
+			return problem.Wait(v1alpha1.ReasonHolder, "%s of another Kubernetes cluster (%s) holds network ACL %s until %s: this run begins when that one is over",
 				claim.Owner, claim.ClusterID, acl.ID, claim.Expires.UTC().Format(time.RFC3339))
 		}
 	}
@@ -166,23 +168,15 @@ func ownerOf(tags map[string]string, uid string) string {
 	return ""
 }
 
-// subjects makes several names the subject of a sentence: "cluster a has", "clusters a, b have".
-func subjects(names []string, noun, has, have string) string {
-	if len(names) == 1 {
-		return fmt.Sprintf("%s %s %s", noun, names[0], has)
-	}
-	return fmt.Sprintf("%ss %s %s", noun, list(names), have)
-}
-
 // mismatch says how the manager's own network path may have shaped what ECS named; empty: it doesn't look so, or the VPC's
 // endpoints are not known. The hosts are those of the status, since a manager that was restarted in a run asks for few.
 func (s *scope) mismatch() string {
-	if s.seen.endpoints.at.IsZero() || pathKnown(s.status(), s.startSpec()) {
+	if s.seen.endpoints.at.IsZero() || run.IsPathKnown(s.status(), run.StartSpec(s.obj)) {
 		return ""
 	}
 	var hosts []discovery.Host
 	for _, endpoint := range s.status().Endpoints {
-		if !isPrivate(endpoint) {
+		if !run.IsPrivate(endpoint) {
 			hosts = append(hosts, discovery.Host{Hostname: endpoint.Hostname, Session: endpoint.Session})
 		}
 	}

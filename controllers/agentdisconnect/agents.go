@@ -5,16 +5,13 @@ package agentdisconnect
 import (
 	"context"
 	"errors"
-	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/utils/ptr"
 
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // pollAgents asks ECS about the agents of the given container instances, if that is due.
@@ -44,12 +41,12 @@ func (r *Reconciler) pollAgents(ctx context.Context, s *scope, clusterARN string
 // the given time. gone says that the cluster itself is gone, and with it its agents.
 func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time) (gone bool, err error) {
 	status := s.status()
-	err = r.pollAgents(ctx, s, status.Target.ClusterARN, arnsOf(status.Agents))
+	err = r.pollAgents(ctx, s, status.Target.ClusterARN, run.AgentARNs(status.Agents))
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
 		s.seen.addPoll(poll{at: s.now}) // an answer too: without its cluster, ECS knows no agent
 		return true, nil
 	}
-	if s.mode == ModeActive {
+	if s.phase == run.Active {
 		s.seen.watchedAt = s.seen.polledAt
 	}
 	if err != nil || status.Agents == nil {
@@ -65,16 +62,16 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 		if left {
 			instance.Connected = nil
 		}
-		if s.mode == ModeActive {
+		if s.phase == run.Active {
 			// Whoever leaves later was there for the whole run, and the verdict is about it too.
 			instance.Gone = new(left)
 		}
 	}
-	count(status.Agents)
+	run.CountAgents(status.Agents)
 	return false, nil
 }
 
-// clusterGone says whether the cluster of a run is gone or no longer active.
+// clusterGone reports whether the cluster of a run is gone or no longer active.
 func clusterGone(ctx context.Context, client aws.ECS, arn string) (bool, error) {
 	_, err := discovery.DescribeCluster(ctx, client, arn)
 	if _, ok := errors.AsType[*discovery.ClusterNotFoundError](err); ok {
@@ -83,102 +80,17 @@ func clusterGone(ctx context.Context, client aws.ECS, arn string) (bool, error) 
 	return false, err
 }
 
-// count brings the totals in line with the instances. Of how many are disconnected nothing is said as long as one of them
-// was not looked at.
-func count(agents *v1alpha1.Agents) {
-	total, disconnected, unobserved := int32(0), int32(0), false
-	for _, instance := range agents.ContainerInstances {
-		if ptr.Deref(instance.Gone, false) {
-			continue
-		}
-		total++
-		unobserved = unobserved || instance.Connected == nil
-		if instance.Connected != nil && !*instance.Connected {
-			disconnected++
-		}
-	}
-	agents.Total, agents.Disconnected = &total, &disconnected
-	if unobserved {
-		agents.Disconnected = nil
-	}
-}
-
 // noteObserved has the status say nothing of agents that ECS was not asked about lately, and notes when it last was.
 func (s *scope) noteObserved() {
 	agents := s.status().Agents
 	if agents == nil || s.status().StartTime == nil || s.status().CompletionTime != nil {
 		return
 	}
-	if !lookedAt(s.seen.polledAt, s.options.AgentPollInterval).fresh(s.now) {
-		forgetAgents(agents, arnsOf(agents))
+	if !run.LookedAt(s.seen.polledAt, s.options.AgentPollInterval).Fresh(s.now) {
+		run.ForgetAgents(agents, run.AgentARNs(agents))
 	}
 	written := !equality.Semantic.DeepEqual(s.obj.Status, s.stored.Status)
-	if at := s.seen.watchedAt; !at.IsZero() && (agents.ObservedTime == nil || written || at.Sub(agents.ObservedTime.Time) >= noteEvery) {
-		agents.ObservedTime = stamp(at)
+	if at := s.seen.watchedAt; !at.IsZero() && (agents.ObservedTime == nil || written || at.Sub(agents.ObservedTime.Time) >= run.NoteInterval) {
+		agents.ObservedTime = run.Stamp(at)
 	}
-}
-
-// instanceIDs are the last parts of ARNs: what tells container instances of one cluster apart.
-func instanceIDs(arns []string) []string {
-	ids := make([]string, 0, len(arns))
-	for _, arn := range arns {
-		ids = append(ids, arn[strings.LastIndex(arn, "/")+1:])
-	}
-	return ids
-}
-
-// allLeft says whether no container instance that counted is in the cluster any more.
-func allLeft(agents *v1alpha1.Agents) bool {
-	return agents != nil && len(agents.ContainerInstances) > 0 && ptr.Deref(agents.Total, 0) == 0
-}
-
-// allDisconnected reports whether every agent that counts is disconnected, and was seen so under the run's rules.
-func allDisconnected(agents *v1alpha1.Agents) bool {
-	return agents != nil && ptr.Deref(agents.Total, 0) > 0 && len(neverDisconnected(agents)) == 0 &&
-		len(stillDisconnected(agents)) == int(*agents.Total)
-}
-
-// neverDisconnected are the agents that count, are still there and were not seen disconnected under the run's rules.
-func neverDisconnected(agents *v1alpha1.Agents) []string {
-	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return i.DisconnectedTime == nil })
-}
-
-// stillConnected are the agents that count and that ECS says are connected.
-func stillConnected(agents *v1alpha1.Agents) []string {
-	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return ptr.Deref(i.Connected, false) })
-}
-
-// stillDisconnected are the agents that count and that ECS says are disconnected.
-func stillDisconnected(agents *v1alpha1.Agents) []string {
-	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return !ptr.Deref(i.Connected, true) })
-}
-
-// unobserved are the agents that count and of which ECS did not say the same lately on two polls in a row.
-func unobserved(agents *v1alpha1.Agents) []string {
-	return selectARNs(agents, func(i v1alpha1.ContainerInstance) bool { return i.Connected == nil })
-}
-
-func selectARNs(agents *v1alpha1.Agents, take func(v1alpha1.ContainerInstance) bool) []string {
-	var arns []string
-	if agents == nil {
-		return nil
-	}
-	for _, instance := range agents.ContainerInstances {
-		if !ptr.Deref(instance.Gone, false) && take(instance) {
-			arns = append(arns, instance.ARN)
-		}
-	}
-	slices.Sort(arns)
-	return arns
-}
-
-func arnsOf(agents *v1alpha1.Agents) []string {
-	if agents == nil {
-		return nil
-	}
-	arns := make([]string, 0, len(agents.ContainerInstances))
-	for _, instance := range agents.ContainerInstances {
-		arns = append(arns, instance.ARN)
-	}
-	return arns
 }

@@ -190,7 +190,7 @@ func (a *audit) deleting(c call.Call) {
 	}
 }
 
-// ours says whether the manager made the entry that stands where a call is about.
+// ours reports whether the manager made the entry that stands where a call is about.
 func (a *audit) ours(c call.Call, entry acl.Entry) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -226,7 +226,7 @@ func (w *world) honest(a *audit) {
 	}
 }
 
-// reachable says whether the Region lets the subnet's traffic to port 443 of an address through.
+// reachable reports whether the Region lets the subnet's traffic to port 443 of an address through.
 func (w *world) reachable(subnet, address string) bool {
 	return w.sim.Region().Allows(subnet, acl.Packet{Egress: true, Protocol: acl.TCP, Remote: netip.MustParseAddr(address), Port: 443})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 // grow gives the n-th of several waits, counted from 0: the first, then twice as long each time, to the longest.
@@ -39,7 +40,7 @@ type setback struct {
 
 // wait counts one more pass that ended with trouble, and gives how long to wait for the next. Another spec or another problem
 // begins anew: then a person is at work.
-func (b *setback) wait(obj *v1alpha1.AgentDisconnect, trouble *problem, first, longest time.Duration) time.Duration {
+func (b *setback) wait(obj *v1alpha1.AgentDisconnect, trouble *problem.Problem, first, longest time.Duration) time.Duration {
 	if b.generation != obj.Generation || b.message != trouble.Error() {
 		*b = setback{generation: obj.Generation, message: trouble.Error()}
 	}

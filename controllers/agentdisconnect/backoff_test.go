@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 func TestWaitsGrowToTheLongest(t *testing.T) {
@@ -45,7 +46,7 @@ func TestASetbackBeginsAnewWithAnotherSpecOrProblem(t *testing.T) {
 	obj.UID, obj.Generation = types.UID("0d5c"), 1
 	var refused setback
 	wait := func(reason string) time.Duration {
-		return refused.wait(obj, refuse(reason, "the same words"), refusedInterval, longestRefused)
+		return refused.wait(obj, problem.Refuse(reason, "the same words"), refusedInterval, longestRefused)
 	}
 	for range 20 {
 		wait(v1alpha1.ReasonNoConsent)

@@ -13,6 +13,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // carryOver makes changes of the original to the clone while that serves, and never the other way: what they open at once, and
@@ -44,7 +46,7 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 		return err
 	}
 	sound, _ := s.ledger()
-	next := networkacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), sound, s.desired(), r.options.EntryQuota)
+	next := networkacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), sound, run.Desired(s.obj), r.options.EntryQuota)
 	if !slices.Equal(networkacl.FormatCopies(next), networkacl.FormatCopies(wanted)) {
 		s.seen.originalReads.follows = s.describePending()
 	}
@@ -80,7 +82,7 @@ func (r *Reconciler) recopied(s *scope) ([]networkacl.Copy, bool) {
 		return nil, false
 	}
 	sound, _ := s.ledger()
-	wanted, err := networkacl.Recopy(copies, s.seen.original.Entries, sound, s.desired(), s.quota.value)
+	wanted, err := networkacl.Recopy(copies, s.seen.original.Entries, sound, run.Desired(s.obj), s.quota.value)
 	if err != nil {
 		if s.seen.changed.confirmed(err.Error(), s.now) {
 			s.cantFollow(err.Error())
@@ -102,18 +104,18 @@ func (s *scope) cantFollow(why string) {
 // until then, what it had before is no stranger's.
 func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []networkacl.Copy) error {
 	acl := s.status().NetworkACL
-	acl.CarryOver, acl.LastAttemptTime = networkacl.FormatCopies(wanted), stamp(r.clock.Now())
+	acl.CarryOver, acl.LastAttemptTime = networkacl.FormatCopies(wanted), run.Stamp(r.clock.Now())
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
-	if s.mode != ModeActive {
+	if s.phase != run.Active {
 		return nil
 	}
 	s.seen.originalReads.watch(s.now)
 	sound, _ := s.ledger()
 	if err := r.carry(ctx, s, wanted, sound); err != nil {
 		if aws.HasCode(err, aws.CodeEntryLimitExceeded) {
-			s.cantFollow(explain(err).message)
+			s.cantFollow(problem.Explain(err).Message)
 			return nil
 		}
 		return err
@@ -168,7 +170,7 @@ func (s *scope) edits() []networkacl.Edit {
 	}
 	sound, _ := s.ledger()
 	serves, settled := s.seen.onSubnet(s.obj), s.sinceWrite() >= networkacl.SettleFor
-	if serves && !settled && s.mode == ModeActive {
+	if serves && !settled && s.phase == run.Active {
 		return nil // reads that lag show our own earlier entries; nothing is given up while the run is on
 	}
 	return slices.DeleteFunc(networkacl.Edits(acceptable, sound, s.seen.acl.Entries), func(e networkacl.Edit) bool {
@@ -210,7 +212,7 @@ func describeEdits(edits []networkacl.Edit) string {
 	for _, edit := range edits {
 		names = append(names, edit.String())
 	}
-	return list(names)
+	return problem.List(names)
 }
 
 // carriedOver describes what the pass made to the clone since the original was changed; empty: nothing.

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // endured is a run whose manager has its clock set, or is away, at some phase of it. Time that goes by and what the clock
@@ -58,7 +58,7 @@ func (e *endured) create(ctx context.Context) {
 			shared(obj)
 		}
 		// The default is counted from the API server's own time.
-		startingBefore(e.w.clock.Now().Add(agentdisconnect.StartWindow))(obj)
+		startingBefore(e.w.clock.Now().Add(run.StartWindow))(obj)
 	})
 }
 
@@ -71,7 +71,7 @@ func (e *endured) pass(ctx context.Context) time.Duration {
 	return result.RequeueAfter
 }
 
-// until makes passes until something holds, for a time at most, and says whether it does.
+// until makes passes until something holds, for a time at most, and reports whether it does.
 func (e *endured) until(ctx context.Context, most time.Duration, holds func(*v1alpha1.AgentDisconnect) bool) bool {
 	for end := e.elapsed + most; ; {
 		next := e.pass(ctx)
@@ -97,7 +97,7 @@ func in(state string) func(*v1alpha1.AgentDisconnect) bool {
 	}
 }
 
-// lifted says whether no rule is in any subnet's way.
+// lifted reports whether no rule is in any subnet's way.
 func (e *endured) lifted(*v1alpha1.AgentDisconnect) bool {
 	ok, _ := Equal(untagged(e.w.before)[e.home()]).Match(untagged(e.w.entries())[e.home()])
 	return ok
@@ -232,7 +232,7 @@ var _ = Describe("A clock that is set", func() {
 				if !e.until(ctx, soon, e.lifted) {
 					return fmt.Sprintf("rules are left %s later: %v", soon, e.w.entries()[e.home()])
 				}
-				e.until(ctx, agentdisconnect.RecoveryTimeout+unsure, e.over)
+				e.until(ctx, run.RecoveryTimeout+unsure, e.over)
 				return e.leftover(ctx)
 			}))
 		})
@@ -256,7 +256,7 @@ var _ = Describe("A clock that is set", func() {
 					return fmt.Sprintf("rules are left %s after the expiration: %v", soon, e.w.entries()[e.home()])
 				}
 				// What was awaited of agents, and of creations without an answer, is counted from times that are ahead.
-				e.until(ctx, setBack+agentdisconnect.RecoveryTimeout+unsure, e.over)
+				e.until(ctx, setBack+run.RecoveryTimeout+unsure, e.over)
 				return e.leftover(ctx)
 			}))
 		})

@@ -13,15 +13,17 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// cloned says whether the run's rules are on a clone.
+// cloned reports whether the run's rules are on a clone.
 func (s *scope) cloned() bool {
 	acl := s.status().NetworkACL
 	return acl != nil && acl.Mode == v1alpha1.NetworkACLModeClone
 }
 
-// raised says whether the rules act on the subnet: those on a clone do once the subnet was seen on it.
+// raised reports whether the rules act on the subnet: those on a clone do once the subnet was seen on it.
 func (s *scope) raised() bool {
 	return !s.cloned() || s.status().NetworkACL.State == v1alpha1.CloneServing
 }
@@ -75,7 +77,7 @@ func (s *scope) held(trouble error) error {
 		return nil
 	}
 	var rest []error
-	for _, err := range flatten(trouble) {
+	for _, err := range problem.Flatten(trouble) {
 		_, noRoom := errors.AsType[*networkacl.NoRoomError](err)
 		_, tooMany := errors.AsType[*networkacl.QuotaError](err)
 		switch {
@@ -103,7 +105,7 @@ func (r *Reconciler) createClone(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	plan, err := networkacl.NewPlan(networkacl.PlanInput{Desired: s.desired(), Observed: networkacl.InClone(copies), Quota: s.quota.value})
+	plan, err := networkacl.NewPlan(networkacl.PlanInput{Desired: run.Desired(s.obj), Observed: networkacl.InClone(copies), Quota: s.quota.value})
 	if err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func (r *Reconciler) createClone(ctx context.Context, s *scope) error {
 func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]string) (string, error) {
 	acl := s.status().NetworkACL
 	earlier := acl.LastAttemptTime != nil
-	acl.LastAttemptTime = stamp(r.clock.Now())
+	acl.LastAttemptTime = run.Stamp(r.clock.Now())
 	if err := r.persist(ctx, s); err != nil {
 		return "", err
 	}
@@ -145,7 +147,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 	id, outcome, err := ec2acl.CreateClone(ctx, s.clients.EC2, s.status().Target.VPCID, token, tags)
 	if aws.HasCode(err, aws.CodeTokenReused) {
 		// An earlier request made it, with other tags; it is found by those once reads show it.
-		return "", wait(v1alpha1.ReasonAWSUnavailable, "AWS took an earlier request for the clone, which reads do not show yet")
+		return "", problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS took an earlier request for the clone, which reads do not show yet")
 	}
 	if outcome == networkacl.Refused && !earlier {
 		err = errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
@@ -167,11 +169,11 @@ func (r *Reconciler) permitClone(ctx context.Context, s *scope) error {
 func (r *Reconciler) swap(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
 	association := s.seen.original.Associations[s.obj.Spec.SubnetID]
-	if association == "" || s.mode != ModeActive {
+	if association == "" || s.phase != run.Active {
 		return nil
 	}
 	before := acl.State
-	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, stamp(r.clock.Now())
+	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, run.Stamp(r.clock.Now())
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
@@ -207,7 +209,7 @@ func (s *scope) baseline() ([]networkacl.Copy, error) {
 func parseCopies(lines []string) ([]networkacl.Copy, error) {
 	copies, err := networkacl.ParseCopies(lines)
 	if err != nil {
-		return nil, refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: %v. Nothing is done with the clone until the line is put back (kubectl edit --subresource=status)", err)
+		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: %v. Nothing is done with the clone until the line is put back (kubectl edit --subresource=status)", err)
 	}
 	return copies, nil
 }

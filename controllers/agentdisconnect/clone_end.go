@@ -12,6 +12,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // fate is what becomes of a clone.
@@ -50,9 +52,9 @@ func (s *scope) fateOf() fate {
 	}
 }
 
-// undoClone takes a run's clone to its end, and says whether nothing is left of the run.
+// undoClone takes a run's clone to its end, and reports whether nothing is left of the run.
 func (r *Reconciler) undoClone(ctx context.Context, s *scope) (bool, error) {
-	if err := r.enter(ctx, s); err != nil && !passes(err) {
+	if err := r.enter(ctx, s); err != nil && !problem.Passes(err) {
 		return false, err
 	}
 	acl := s.status().NetworkACL
@@ -106,7 +108,7 @@ func (r *Reconciler) giveBack(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
 	before := acl.State
 	// Between the two until AWS answered: a run that is resumed finds out where the subnet is.
-	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, stamp(r.clock.Now())
+	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, run.Stamp(r.clock.Now())
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
@@ -135,9 +137,9 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 	outcome, err := missing(ec2acl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id))
 	switch {
 	case outcome == networkacl.InUse:
-		return false, wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
+		return false, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
 	case outcome == networkacl.Missing && s.showsACL():
-		return false, wait(v1alpha1.ReasonAWSUnavailable, "AWS says that clone %s does not exist, which it showed just before: it counts as gone once both agree", id)
+		return false, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that clone %s does not exist, which it showed just before: it counts as gone once both agree", id)
 	case !outcome.IsGone(s.showsACL()):
 		return false, err
 	}
@@ -164,24 +166,24 @@ func (r *Reconciler) dropLines(ctx context.Context, s *scope) (bool, error) {
 }
 
 // leave takes the run's denies off a clone that stays, and says why it does.
-func (r *Reconciler) leave(ctx context.Context, s *scope, why *problem) error {
+func (r *Reconciler) leave(ctx context.Context, s *scope, why *problem.Problem) error {
 	_, err := r.undoLines(ctx, s, s.seen.acl.Entries)
 	// Whoever edits the clone may use the numbers of rules that are gone.
 	return errors.Join(err, r.disarmStale(ctx, s), why)
 }
 
-func (s *scope) cloneInUse() *problem {
+func (s *scope) cloneInUse() *problem.Problem {
 	others := otherSubnets(s.seen.acl, s.obj.Spec.SubnetID)
-	return refuse(v1alpha1.ReasonCloneInUse, "%s on clone %s of the run, which is deleted when nothing uses it: give it another network ACL (aws ec2 replace-network-acl-association)",
-		subjects(others, "subnet", "is", "are"), s.status().NetworkACL.ID)
+	return problem.Refuse(v1alpha1.ReasonCloneInUse, "%s on clone %s of the run, which is deleted when nothing uses it: give it another network ACL (aws ec2 replace-network-acl-association)",
+		problem.Subjects(others, "subnet", "is", "are"), s.status().NetworkACL.ID)
 }
 
-func (r *Reconciler) cloneEdited(s *scope) *problem {
+func (r *Reconciler) cloneEdited(s *scope) *problem.Problem {
 	acl := s.status().NetworkACL
 	if _, err := s.baseline(); err != nil {
-		return explain(err)
+		return problem.Explain(err)
 	}
-	return refuse(v1alpha1.ReasonCloneEdited, "someone edited clone %s while it served subnet %s: %s. Giving %s back would undo that: make the same change to %s%s, or take it back; the rest follows by itself",
+	return problem.Refuse(v1alpha1.ReasonCloneEdited, "someone edited clone %s while it served subnet %s: %s. Giving %s back would undo that: make the same change to %s%s, or take it back; the rest follows by itself",
 		acl.ID, s.obj.Spec.SubnetID, describeEdits(s.edits()), acl.OriginalID, acl.OriginalID, s.numbersApart())
 }
 

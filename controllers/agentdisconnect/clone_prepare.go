@@ -11,12 +11,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // prepareClone fills the clone with what the original has, and with the run's denies. done says that there is nothing left
 // to do in this pass.
 func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (done bool, err error) {
-	if s.mode != ModeActive {
+	if s.phase != run.Active {
 		return true, nil
 	}
 	var entries []networkacl.Entry
@@ -148,7 +149,7 @@ func (r *Reconciler) writeCopies(ctx context.Context, s *scope, steps ...copySte
 	return nil
 }
 
-// complete says whether the clone, as last read, has all that it is to have before it may serve.
+// complete reports whether the clone, as last read, has all that it is to have before it may serve.
 func (s *scope) complete() bool {
 	acl := s.seen.acl
 	if acl == nil || s.seen.original == nil || s.status().Abort != nil {
@@ -157,7 +158,7 @@ func (s *scope) complete() bool {
 	copies, err := s.baseline()
 	sound, unsound := s.ledger()
 	alive := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleDeleting })
-	armable := deadManSwitch(s.status())
+	armable := run.DeadManSwitch(s.status())
 	return err == nil && unsound == nil && (armable == nil || armable.State == v1alpha1.SwitchArmed) && networkacl.Complete(copies, sound, acl.Entries) &&
 		len(atWork(alive, acl.Entries)) == len(alive) && len(s.seen.open(s.obj)) == 0
 }

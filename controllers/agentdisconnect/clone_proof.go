@@ -9,6 +9,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 // proveClone makes sure that the network ACL in the status is a clone of this run, and of the original in the status,
@@ -17,7 +18,7 @@ import (
 func (s *scope) proveClone() error {
 	clone, acl, uid := s.seen.acl, s.status().NetworkACL, string(s.obj.UID)
 	if acl.OriginalID == acl.ID {
-		return refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: id and originalID are the same. Put back what was there (kubectl edit --subresource=status)")
+		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: id and originalID are the same. Put back what was there (kubectl edit --subresource=status)")
 	}
 	if clone == nil {
 		return nil
@@ -25,11 +26,11 @@ func (s *scope) proveClone() error {
 	// Not the ledger's own key: a network ACL that the run uses in place has that too.
 	tagged := clone.Tags[networkacl.TagClone] == uid || clone.Tags[networkacl.TagAdopted] == s.adoptedTag()
 	if !tagged && !s.hasRunsEntries() {
-		return refuse(v1alpha1.ReasonLedgerInvalid, "nothing shows that network ACL %s is this run's clone: its tags were removed, or status.networkACL was edited. If it is, put the tag back: aws ec2 create-tags --resources %s --tags Key=%s,Value=%s",
+		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "nothing shows that network ACL %s is this run's clone: its tags were removed, or status.networkACL was edited. If it is, put the tag back: aws ec2 create-tags --resources %s --tags Key=%s,Value=%s",
 			acl.ID, acl.ID, networkacl.TagClone, uid)
 	}
 	if original := clone.Tags[networkacl.TagOriginal]; original != "" && original != acl.OriginalID {
-		return refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited, or a tag of clone %s was: originalID is %s, and the tag %s says %s. Put back what was there (kubectl edit --subresource=status)",
+		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited, or a tag of clone %s was: originalID is %s, and the tag %s says %s. Put back what was there (kubectl edit --subresource=status)",
 			acl.ID, acl.OriginalID, networkacl.TagOriginal, original)
 	}
 	return nil
@@ -53,12 +54,12 @@ func (s *scope) explainUntagged(err error) error {
 	if err == nil || aws.Classify(err) != aws.Denied || !s.cloned() || clone == nil || target == nil || clone.Tags[networkacl.TagClone] == uid {
 		return err
 	}
-	return refuse(v1alpha1.ReasonAccessDenied, "clone %s of the run, in account %s and Region %s, lost its tag %s, and AWS denies the manager's role to write it, as the product's IAM policy does for a network ACL without it. "+
+	return problem.Refuse(v1alpha1.ReasonAccessDenied, "clone %s of the run, in account %s and Region %s, lost its tag %s, and AWS denies the manager's role to write it, as the product's IAM policy does for a network ACL without it. "+
 		"Put the tag back, and the rest follows by itself: aws ec2 create-tags --region %s --resources %s --tags Key=%s,Value=%s",
 		clone.ID, target.AccountID, target.Region, networkacl.TagClone, target.Region, clone.ID, networkacl.TagClone, uid)
 }
 
-// hasRunsEntries says whether the clone has rules of the ledger, and beside them only what it is to have.
+// hasRunsEntries reports whether the clone has rules of the ledger, and beside them only what it is to have.
 func (s *scope) hasRunsEntries() bool {
 	sound, _ := s.ledger()
 	acceptable := s.acceptable()

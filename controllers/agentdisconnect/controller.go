@@ -25,6 +25,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects,verbs=get;list;watch;patch;delete
@@ -129,12 +131,12 @@ func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, erro
 	if trouble == nil {
 		trouble = r.advance(ctx, s)
 	}
-	if fatal, ok := errors.AsType[*storeError](trouble); ok {
+	if fatal, ok := errors.AsType[*problem.StoreError](trouble); ok {
 		return r.again(ctx, s, fatal)
 	}
 	s.noteEnforced()
 	s.countFailure(trouble)
-	err := r.report(ctx, s, explain(trouble))
+	err := r.report(ctx, s, problem.Explain(trouble))
 	if err == nil {
 		err = r.release(ctx, s)
 	}
@@ -147,7 +149,7 @@ func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, erro
 
 // hold puts the finalizer back on a run that has begun: whoever replaces the whole object takes it away.
 func (r *Reconciler) hold(ctx context.Context, s *scope) error {
-	if s.status().StartTime == nil && !traces(s.status()) || s.mode == ModeDeleting || Restored(s.status()) {
+	if s.status().StartTime == nil && !run.TouchedAWS(s.status()) || s.phase == run.Deleting || run.IsRestored(s.status()) {
 		return nil
 	}
 	return r.setFinalizer(ctx, s, controllerutil.AddFinalizer)
@@ -166,25 +168,25 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 	if err := r.lookAgain(ctx, s); err != nil {
 		return err
 	}
-	switch s.mode {
-	case ModeFinished:
+	switch s.phase {
+	case run.Finished:
 		return nil
-	case ModeWaiting:
+	case run.Waiting:
 		s.status().RunID = s.obj.Spec.RunID
 		return nil
-	case ModeRenewed:
+	case run.Renewed:
 		return r.renew(ctx, s)
-	case ModePlan:
+	case run.Planning:
 		return r.plan(ctx, s)
-	case ModeMissed:
+	case run.Missed:
 		return r.miss(s)
-	case ModePending:
+	case run.Pending:
 		// Of a run that is refused too: by it a tool knows whose conditions these are.
 		s.status().RunID = s.obj.Spec.RunID
 		return r.start(ctx, s)
-	case ModeActive:
+	case run.Active:
 		return r.sustain(ctx, s)
-	case ModeSuspended:
+	case run.Suspended:
 		return r.suspend(ctx, s)
 	default:
 		return r.end(ctx, s)
@@ -194,9 +196,9 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 // newScope is what a pass knows at its beginning: the object, as the API server had it when it was asked or later.
 func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *scope {
 	now := r.clock.Now()
-	mode, _ := ModeAt(obj, now)
-	s := &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, mode: mode, seen: r.memories.of(obj), options: r.options, resolver: r.resolver.String()}
-	s.proof = &proof{reader: r.reader, clock: r.clock, name: client.ObjectKeyFromObject(obj), creates: func() bool { return s.mode == ModeActive }}
+	phase, _ := run.PhaseAt(obj, now)
+	s := &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, phase: phase, seen: r.memories.of(obj), options: r.options, resolver: r.resolver.String()}
+	s.proof = &proof{reader: r.reader, clock: r.clock, name: client.ObjectKeyFromObject(obj), creates: func() bool { return s.phase == run.Active }}
 	s.proof.renew(s.stored, asked)
 	return s
 }
@@ -204,8 +206,8 @@ func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *s
 // release lets go of an object of which nothing is left in AWS: one that is finished, or being deleted. It is the last
 // thing of a pass, since a finished object may go with it.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
-	deleting := s.mode == ModeDeleting
-	if !Restored(s.status()) || (!deleting && s.status().CompletionTime == nil) {
+	deleting := s.phase == run.Deleting
+	if !run.IsRestored(s.status()) || (!deleting && s.status().CompletionTime == nil) {
 		return nil
 	}
 	if err := r.setFinalizer(ctx, s, controllerutil.RemoveFinalizer); client.IgnoreNotFound(err) != nil {
@@ -220,10 +222,10 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 
 // next says when the following pass is due: never after the time at which the mode can change.
 func (r *Reconciler) next(s *scope) reconcile.Result {
-	if s.mode == ModeDeleting && Restored(s.status()) {
+	if s.phase == run.Deleting && run.IsRestored(s.status()) {
 		return reconcile.Result{}
 	}
-	if _, change := ModeAt(s.obj, s.now); change.After(s.now) {
+	if _, change := run.PhaseAt(s.obj, s.now); change.After(s.now) {
 		s.due(change)
 	}
 	if s.wake.IsZero() {
@@ -247,22 +249,4 @@ func (r *Reconciler) again(ctx context.Context, s *scope, err error) (reconcile.
 		return reconcile.Result{}, nil
 	}
 	return reconcile.Result{}, err
-}
-
-// storeError is an error of reading or writing Kubernetes objects: it stops the pass, since a status written on top of it
-// would be about something else.
-type storeError struct{ err error }
-
-// Error implements error.
-func (e *storeError) Error() string { return e.err.Error() }
-
-// Unwrap gives the API server's error.
-func (e *storeError) Unwrap() error { return e.err }
-
-// stored marks an error as one of the API server.
-func stored(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &storeError{err}
 }

@@ -11,7 +11,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
@@ -56,7 +56,7 @@ var _ = Describe("A manager that is off for a day", func() {
 			if others := beforeLifting(e.w.sim.Calls()[returned:]); len(others) > 0 {
 				wrong = append(wrong, fmt.Sprintf("asked before the rules were gone: %v", others))
 			}
-			e.until(ctx, agentdisconnect.RecoveryTimeout+unsure, e.over)
+			e.until(ctx, run.RecoveryTimeout+unsure, e.over)
 			return strings.Join(append(wrong, e.leftover(ctx)), "")
 		}))
 	})

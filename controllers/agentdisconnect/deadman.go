@@ -14,6 +14,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // newSwitch is what the status says of the dead man's switch when a run begins. In place there is none: once a rule is gone,
@@ -26,22 +28,8 @@ func (r *Reconciler) newSwitch(mode v1alpha1.NetworkACLMode, expires time.Time) 
 		return &v1alpha1.DeadManSwitch{State: v1alpha1.SwitchNotConfigured}
 	}
 	return &v1alpha1.DeadManSwitch{
-		State: v1alpha1.SwitchArming, ScheduleGroup: r.options.DeadManScheduleGroup, Time: stamp(deadman.Time(expires)),
+		State: v1alpha1.SwitchArming, ScheduleGroup: r.options.DeadManScheduleGroup, Time: run.Stamp(deadman.Time(expires)),
 	}
-}
-
-// deadManSwitch is the run's switch; nil: it has none.
-func deadManSwitch(status *v1alpha1.AgentDisconnectStatus) *v1alpha1.DeadManSwitch {
-	if acl := status.NetworkACL; acl != nil && acl.DeadManSwitch != nil && acl.DeadManSwitch.ScheduleGroup != "" {
-		return acl.DeadManSwitch
-	}
-	return nil
-}
-
-// armed says whether a run may have schedules.
-func armed(status *v1alpha1.AgentDisconnectStatus) bool {
-	s := deadManSwitch(status)
-	return s != nil && len(s.RuleNumbers) > 0
 }
 
 // checkSwitch makes sure that the schedule group is there, before a run begins.
@@ -59,12 +47,12 @@ func noGroup(err error, group string) error {
 	if !aws.HasCode(err, aws.CodeScheduleNotFound) {
 		return err
 	}
-	return refuse(v1alpha1.ReasonNoDeadManSwitch, "EventBridge Scheduler has no schedule group %s in this account and Region: create it (aws scheduler create-schedule-group --name %s), or correct the manager's --deadman-schedule-group", group, group)
+	return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "EventBridge Scheduler has no schedule group %s in this account and Region: create it (aws scheduler create-schedule-group --name %s), or correct the manager's --deadman-schedule-group", group, group)
 }
 
 // toArm has the next write of the status say that there may be schedules for lines.
 func (s *scope) toArm(lines []v1alpha1.Rule) {
-	armable := deadManSwitch(s.status())
+	armable := run.DeadManSwitch(s.status())
 	if armable == nil {
 		return
 	}
@@ -78,7 +66,7 @@ func (s *scope) toArm(lines []v1alpha1.Rule) {
 
 // arm has EventBridge Scheduler delete the entries of lines, should nobody else. It comes before the entries.
 func (r *Reconciler) arm(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
-	armable := deadManSwitch(s.status())
+	armable := run.DeadManSwitch(s.status())
 	if armable == nil {
 		return nil
 	}
@@ -100,9 +88,9 @@ func (r *Reconciler) arm(ctx context.Context, s *scope, lines []v1alpha1.Rule) e
 
 // askForSchedules asks for the schedules of rule numbers, side by side.
 func (r *Reconciler) askForSchedules(ctx context.Context, s *scope, numbers []int32, at time.Time) error {
-	group := deadManSwitch(s.status()).ScheduleGroup
+	group := run.DeadManSwitch(s.status()).ScheduleGroup
 	if r.options.DeadManRoleARN == "" {
-		return refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager was started without one since: give it --deadman-role-arn and --deadman-schedule-group again")
+		return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager was started without one since: give it --deadman-role-arn and --deadman-schedule-group again")
 	}
 	of := r.switchOf(s, at)
 	err := sideBySide(numbers, func(number int32) error { return deadman.Arm(ctx, s.clients.Scheduler, of, number) })
@@ -115,7 +103,7 @@ func (r *Reconciler) askForSchedules(ctx context.Context, s *scope, numbers []in
 // switchOf is what the schedules of the run have in common, if they fire at a time.
 func (r *Reconciler) switchOf(s *scope, at time.Time) deadman.Switch {
 	return deadman.Switch{
-		Group: deadManSwitch(s.status()).ScheduleGroup, RoleARN: r.options.DeadManRoleARN, Partition: partition(s.status().Target.ClusterARN),
+		Group: run.DeadManSwitch(s.status()).ScheduleGroup, RoleARN: r.options.DeadManRoleARN, Partition: partition(s.status().Target.ClusterARN),
 		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
 		NetworkACLID: s.status().NetworkACL.ID, Time: at,
 	}
@@ -123,7 +111,7 @@ func (r *Reconciler) switchOf(s *scope, at time.Time) deadman.Switch {
 
 // armLeft arms what an earlier pass was kept from arming, or from writing down.
 func (r *Reconciler) armLeft(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
-	armable := deadManSwitch(s.status())
+	armable := run.DeadManSwitch(s.status())
 	if armable == nil || armable.State != v1alpha1.SwitchArming || len(lines) == 0 {
 		return nil
 	}
@@ -137,11 +125,11 @@ func (r *Reconciler) armLeft(ctx context.Context, s *scope, lines []v1alpha1.Rul
 // reschedule moves the schedules to after another end of the run. The time is written down before they are asked for: until
 // all are known to have it, they are asked for again.
 func (r *Reconciler) reschedule(ctx context.Context, s *scope, expires time.Time) error {
-	armable, at := deadManSwitch(s.status()), deadman.Time(expires)
+	armable, at := run.DeadManSwitch(s.status()), deadman.Time(expires)
 	if armable == nil || armable.State == v1alpha1.SwitchArmed && fires(s.status()).Equal(at) {
 		return nil
 	}
-	armable.State, armable.Time = v1alpha1.SwitchArming, stamp(at)
+	armable.State, armable.Time = v1alpha1.SwitchArming, run.Stamp(at)
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
@@ -153,25 +141,25 @@ func (r *Reconciler) reschedule(ctx context.Context, s *scope, expires time.Time
 		return l.State != v1alpha1.RuleReleased && !slices.Contains(numbers, l.RuleNumber)
 	}
 	if !slices.ContainsFunc(s.status().Rules, unarmed) {
-		deadManSwitch(s.status()).State = v1alpha1.SwitchArmed
+		run.DeadManSwitch(s.status()).State = v1alpha1.SwitchArmed
 	}
 	return nil
 }
 
 // fires is when the schedules of a run are to fire: what is being moved to counts, so that none fires before it.
 func fires(status *v1alpha1.AgentDisconnectStatus) time.Time {
-	if s := deadManSwitch(status); s != nil && s.Time != nil {
+	if s := run.DeadManSwitch(status); s != nil && s.Time != nil {
 		return s.Time.Time
 	}
-	return deadman.Time(expiration(status)) // someone edited the status
+	return deadman.Time(run.Expiration(status)) // someone edited the status
 }
 
 // disarm deletes the run's schedules, once its rules are known to be gone.
 func (r *Reconciler) disarm(ctx context.Context, s *scope) error {
-	if deadManSwitch(s.status()) == nil {
+	if run.DeadManSwitch(s.status()) == nil {
 		return nil
 	}
-	if err := r.unschedule(ctx, s, deadManSwitch(s.status()).RuleNumbers); err != nil {
+	if err := r.unschedule(ctx, s, run.DeadManSwitch(s.status()).RuleNumbers); err != nil {
 		return err
 	}
 	s.status().NetworkACL.DeadManSwitch = nil
@@ -180,7 +168,7 @@ func (r *Reconciler) disarm(ctx context.Context, s *scope) error {
 
 // disarmStale deletes the schedules for numbers that no line of the ledger has any more: a copy may get such a number.
 func (r *Reconciler) disarmStale(ctx context.Context, s *scope) error {
-	armable := deadManSwitch(s.status())
+	armable := run.DeadManSwitch(s.status())
 	if armable == nil {
 		return nil
 	}
@@ -196,14 +184,14 @@ func (r *Reconciler) unschedule(ctx context.Context, s *scope, numbers []int32) 
 	if len(numbers) == 0 {
 		return nil
 	}
-	group := deadManSwitch(s.status()).ScheduleGroup
+	group := run.DeadManSwitch(s.status()).ScheduleGroup
 	if err := sideBySide(numbers, func(number int32) error {
 		return deadman.Disarm(context.WithoutCancel(ctx), s.clients.Scheduler, group, string(s.obj.UID), number)
 	}); err != nil {
 		return err
 	}
 	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
-		left := deadManSwitch(status)
+		left := run.DeadManSwitch(status)
 		if left == nil {
 			return // someone edited the status
 		}
@@ -216,8 +204,8 @@ func (r *Reconciler) unschedule(ctx context.Context, s *scope, numbers []int32) 
 // says against it leaves a run its time, and is no reason not to look after it.
 func (r *Reconciler) moveExpiration(ctx context.Context, s *scope) (trouble error) {
 	status, before := s.status(), s.status().ExpirationTime
-	expires := stamp(status.StartTime.Add(s.obj.Spec.Duration.Duration))
-	grows := expires.After(expiration(status))
+	expires := run.Stamp(status.StartTime.Add(s.obj.Spec.Duration.Duration))
+	grows := expires.After(run.Expiration(status))
 	if grows && s.obj.Spec.Duration.Duration > r.options.MaxDuration {
 		expires = before
 	}
@@ -231,9 +219,9 @@ func (r *Reconciler) moveExpiration(ctx context.Context, s *scope) (trouble erro
 		if err := r.persist(ctx, s); err != nil {
 			return err
 		}
-		s.mode, _ = ModeAt(s.obj, s.now)
+		s.phase, _ = run.PhaseAt(s.obj, s.now)
 	}
-	if s.mode != ModeActive && s.mode != ModeSuspended {
+	if s.phase != run.Active && s.phase != run.Suspended {
 		return nil // it is over: its end takes all that away
 	}
 	return r.shorten(ctx, s)
@@ -257,7 +245,7 @@ func (r *Reconciler) prolong(ctx context.Context, s *scope, before, expires *met
 
 // shorten has tags and switch say an earlier end, if they don't.
 func (r *Reconciler) shorten(ctx context.Context, s *scope) error {
-	armable, expires := deadManSwitch(s.status()), expiration(s.status())
+	armable, expires := run.DeadManSwitch(s.status()), run.Expiration(s.status())
 	moved := s.first.ExpirationTime != nil && expires.Before(s.first.ExpirationTime.Time)
 	due := armable != nil && !fires(s.status()).Equal(deadman.Time(expires))
 	if !moved && !due {

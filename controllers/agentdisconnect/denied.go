@@ -10,17 +10,20 @@ import (
 	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // admitRules refuses a run without a rule of its own: entries of third parties deny every address already, so that nothing
 // that agents do would be the run's work.
 func admitRules(s *scope, t *target, rules []v1alpha1.Rule) error {
-	if len(rules) > 0 || len(s.desired()) == 0 {
+	if len(rules) > 0 || len(run.Desired(s.obj)) == 0 {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonAlreadyDenied, "network ACL %s already denies all %s (%s), so that no rule would be the run's, and agents would be disconnected without it: remove what denies them, or choose another subnet",
-		t.acl.ID, describeEndpoints(s.status().Endpoints), denyingEntries(t.acl.Entries, s.desired()))
+	return problem.Refuse(v1alpha1.ReasonAlreadyDenied, "network ACL %s already denies all %s (%s), so that no rule would be the run's, and agents would be disconnected without it: remove what denies them, or choose another subnet",
+		t.acl.ID, conditions.DescribeEndpoints(s.status().Endpoints), denyingEntries(t.acl.Entries, run.Desired(s.obj)))
 }
 
 // explainDenied gives what stands behind a refusal of admitRules: the rules of another run, for which this one waits in its
@@ -40,7 +43,7 @@ func withoutAlreadyDenied(trouble error) error {
 	if trouble == nil {
 		return nil
 	}
-	return errors.Join(slices.DeleteFunc(flatten(trouble), func(err error) bool { return explain(err).reason == v1alpha1.ReasonAlreadyDenied })...)
+	return errors.Join(slices.DeleteFunc(problem.Flatten(trouble), func(err error) bool { return problem.Explain(err).Reason == v1alpha1.ReasonAlreadyDenied })...)
 }
 
 // denyingEntries names the entries that deny destinations, the first few.

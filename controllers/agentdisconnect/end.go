@@ -11,14 +11,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // end takes back what a run did, and then waits for its agents unless the object is being deleted. It never gives up, and
 // needs nothing of the spec.
 func (r *Reconciler) end(ctx context.Context, s *scope) error {
-	if err := r.restore(ctx, s); err != nil || !Restored(s.status()) || s.mode == ModeDeleting {
+	if err := r.restore(ctx, s); err != nil || !run.IsRestored(s.status()) || s.phase == run.Deleting {
 		return err
 	}
 	return r.recover(ctx, s)
@@ -26,7 +27,7 @@ func (r *Reconciler) end(ctx context.Context, s *scope) error {
 
 // restore is apply with nothing desired: every line of the ledger, and a clone, is taken to its end.
 func (r *Reconciler) restore(ctx context.Context, s *scope) error {
-	if Restored(s.status()) {
+	if run.IsRestored(s.status()) {
 		return nil
 	}
 	s.observeLateness(r)
@@ -47,7 +48,7 @@ func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	return r.restored(ctx, s)
 }
 
-// undoInPlace deletes the run's entries, and then its tags. It says whether nothing of the run is left.
+// undoInPlace deletes the run's entries, and then its tags. It reports whether nothing of the run is left.
 func (r *Reconciler) undoInPlace(ctx context.Context, s *scope) (bool, error) {
 	if done, err := r.undoEntries(ctx, s); err != nil || !done || s.untagged {
 		return done, err
@@ -56,7 +57,7 @@ func (r *Reconciler) undoInPlace(ctx context.Context, s *scope) (bool, error) {
 	return err == nil, err
 }
 
-// undoEntries deletes the run's entries, and says whether none is left.
+// undoEntries deletes the run's entries, and reports whether none is left.
 func (r *Reconciler) undoEntries(ctx context.Context, s *scope) (bool, error) {
 	observed, err := r.entriesToUndo(ctx, s)
 	if err == nil {
@@ -82,7 +83,7 @@ func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []networkac
 	return r.persist(ctx, s)
 }
 
-// undoLines takes the lines of the ledger to their end, given a read, and says whether none is left.
+// undoLines takes the lines of the ledger to their end, given a read, and reports whether none is left.
 func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []networkacl.Entry) (bool, error) {
 	sound, unsound := s.ledger()
 	lines, gone := r.undo(s, sound, observed)
@@ -112,7 +113,7 @@ func (s *scope) withdrawClaim() {
 // the clean-up goes on even where AWS doesn't say.
 func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.Entry, error) {
 	unsure := r.enter(ctx, s)
-	if unsure != nil && !passes(unsure) {
+	if unsure != nil && !problem.Passes(unsure) {
 		return nil, unsure
 	}
 	if err := r.readACL(ctx, s); err != nil {
@@ -122,18 +123,9 @@ func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.
 		return nil, r.enter(ctx, s)
 	}
 	if !s.cloned() && s.seen.acl.Tags[networkacl.TagClone] == string(s.obj.UID) {
-		return nil, refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: mode is not Clone, and network ACL %s is this run's clone. Put back what was there (kubectl edit --subresource=status)", s.seen.acl.ID)
+		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: mode is not Clone, and network ACL %s is this run's clone. Put back what was there (kubectl edit --subresource=status)", s.seen.acl.ID)
 	}
 	return s.seen.acl.Entries, nil
-}
-
-// passes says whether an error is AWS's not answering for now.
-func passes(err error) bool {
-	if _, known := errors.AsType[*problem](err); known {
-		return false
-	}
-	class := aws.Classify(err)
-	return class == aws.Unanswered || class == aws.Throttled
 }
 
 // undo sorts the lines by what their undoing takes: entries to delete, and lines of which nothing is left. The others are
@@ -182,16 +174,16 @@ func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []networkac
 // restored notes that nothing of the run is left in AWS.
 func (r *Reconciler) restored(ctx context.Context, s *scope) error {
 	now := r.clock.Now()
-	s.status().RestoredTime = stamp(now)
+	s.status().RestoredTime = run.Stamp(now)
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
-	switch s.mode {
-	case ModeExpired:
-		observeRestored(expiration(s.status()), now)
-	case ModeAborted:
+	switch s.phase {
+	case run.Expired:
+		observeRestored(run.Expiration(s.status()), now)
+	case run.Aborted:
 		observeRestored(s.status().Abort.Time.Time, now)
-	case ModeDeleting:
+	case run.Deleting:
 		observeRestored(s.obj.DeletionTimestamp.Time, now)
 	}
 	s.seen.polls = nil // what was seen under the rules says nothing of what comes after
@@ -200,9 +192,9 @@ func (r *Reconciler) restored(ctx context.Context, s *scope) error {
 
 // observeLateness measures once a run and process how late its end was acted on.
 func (s *scope) observeLateness(r *Reconciler) {
-	if s.mode != ModeExpired || s.seen.ended {
+	if s.phase != run.Expired || s.seen.ended {
 		return
 	}
 	s.seen.ended = true
-	expiryLateness.Observe(max(r.clock.Since(expiration(s.status())), 0*time.Second).Seconds())
+	expiryLateness.Observe(max(r.clock.Since(run.Expiration(s.status())), 0*time.Second).Seconds())
 }

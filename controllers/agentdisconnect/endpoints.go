@@ -3,14 +3,12 @@
 package agentdisconnect
 
 import (
-	"fmt"
-	"net/netip"
 	"slices"
-	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // adoptHosts brings the endpoints in the status of a run that has not begun in line with what ECS, the VPC and the spec
@@ -23,7 +21,7 @@ func (r *Reconciler) adoptHosts(s *scope, t *target) error {
 	endpoints := keepAddresses(s.status().Endpoints, wantedHosts(&s.obj.Spec, perInstance))
 	endpoints = append(endpoints, privateEndpoints(&s.obj.Spec, t.endpoints, t.subnet.ipv6)...)
 	if len(endpoints) > v1alpha1.MaxEndpoints {
-		return refuse(v1alpha1.ReasonTooManyEndpoints, "the agents, the VPC's endpoints and spec.additionalEndpoints name %d hosts, and a run takes at most %d: choose a smaller subnet, or name fewer hosts", len(endpoints), v1alpha1.MaxEndpoints)
+		return problem.Refuse(v1alpha1.ReasonTooManyEndpoints, "the agents, the VPC's endpoints and spec.additionalEndpoints name %d hosts, and a run takes at most %d: choose a smaller subnet, or name fewer hosts", len(endpoints), v1alpha1.MaxEndpoints)
 	}
 	s.status().Endpoints = endpoints
 	return nil
@@ -40,23 +38,13 @@ func privateEndpoints(spec *v1alpha1.AgentDisconnectSpec, found []discovery.VPCE
 		session, _ := discovery.Session(each.Service)
 		endpoint := v1alpha1.Endpoint{Hostname: each.ID, Session: session}
 		for _, at := range each.Interfaces {
-			addAddresses(&endpoint, usable(at.Addresses, ipv6))
+			run.AddAddresses(&endpoint, run.UsableAddresses(at.Addresses, ipv6))
 		}
 		if len(endpoint.Addresses) > 0 {
 			endpoints = append(endpoints, endpoint)
 		}
 	}
 	return endpoints
-}
-
-// usable are the addresses that agents in a subnet can connect to: without an IPv6 range of its own, IPv4 alone.
-func usable(addresses []netip.Addr, ipv6 bool) []netip.Addr {
-	return slices.DeleteFunc(slices.Clone(addresses), func(a netip.Addr) bool { return !ipv6 && !a.Is4() })
-}
-
-// isPrivate says whether an endpoint is a VPC endpoint: its addresses are those of interfaces, not of lookups.
-func isPrivate(endpoint v1alpha1.Endpoint) bool {
-	return strings.HasPrefix(endpoint.Hostname, "vpce-") && !strings.Contains(endpoint.Hostname, ".")
 }
 
 // join adds to the endpoints of a run that is on what joined since: hosts of further container instances, and VPC
@@ -70,7 +58,7 @@ func (s *scope) join(hosts []discovery.Host, private []v1alpha1.Endpoint) {
 		i := known(endpoint.Hostname, endpoint.Session)
 		switch {
 		case i >= 0:
-			addAddresses(&status.Endpoints[i], parseAddresses(endpoint.Addresses))
+			run.AddAddresses(&status.Endpoints[i], run.ParseAddresses(endpoint.Addresses))
 		case len(status.Endpoints) >= v1alpha1.MaxEndpoints:
 			s.abort(v1alpha1.AbortPlanDoesNotFit, "%s was found, and a run takes no more than %d hosts", endpoint.Hostname, v1alpha1.MaxEndpoints)
 			return
@@ -78,17 +66,6 @@ func (s *scope) join(hosts []discovery.Host, private []v1alpha1.Endpoint) {
 			status.Endpoints = append(status.Endpoints, endpoint)
 		}
 	}
-}
-
-func parseAddresses(texts []string) []netip.Addr {
-	var addresses []netip.Addr
-	for _, text := range texts {
-		// What doesn't parse was written by hand: it is no address that AWS gave.
-		if address, err := netip.ParseAddr(text); err == nil {
-			addresses = append(addresses, address.Unmap())
-		}
-	}
-	return addresses
 }
 
 // wantedHosts are the hosts of the sessions that the spec asks for, and those that it names itself.
@@ -118,74 +95,4 @@ func keepAddresses(before []v1alpha1.Endpoint, hosts []discovery.Host) []v1alpha
 		endpoints = append(endpoints, endpoint)
 	}
 	return endpoints
-}
-
-// desired are the destinations that a run denies: every address seen, and the ranges of the spec, but for those that were found to be
-// protected.
-func desired(obj *v1alpha1.AgentDisconnect) []networkacl.Destination {
-	var destinations []networkacl.Destination
-	for _, endpoint := range obj.Status.Endpoints {
-		for _, address := range parseAddresses(endpoint.Addresses) {
-			destinations = append(destinations, networkacl.Destination{
-				CIDR: netip.PrefixFrom(address, address.BitLen()), Hostname: endpoint.Hostname, Session: endpoint.Session,
-				Traffic: trafficOf(endpoint.Session),
-			})
-		}
-	}
-	for _, text := range ranges(obj) {
-		if cidr, err := netip.ParsePrefix(text); err == nil {
-			destinations = append(destinations, networkacl.Destination{CIDR: cidr, Session: v1alpha1.EndpointAdditional})
-		}
-	}
-	return withoutExempt(destinations, obj.Status.Exemptions)
-}
-
-// trafficOf is what counts of the traffic to a host: the session of an agent. Of a host of the spec all of it does.
-func trafficOf(session v1alpha1.EndpointSession) networkacl.Traffic {
-	if session == v1alpha1.EndpointAdditional {
-		return networkacl.Traffic{}
-	}
-	return networkacl.HTTPS
-}
-
-func (s *scope) desired() []networkacl.Destination { return desired(s.obj) }
-
-// ranges are the ranges of the spec that a run denies, as they were when it began: ledger lines may be of them.
-func ranges(obj *v1alpha1.AgentDisconnect) []string {
-	more := obj.Spec.AdditionalEndpoints
-	if with := obj.Status.StartedWith; with != nil {
-		more = with.AdditionalEndpoints
-	}
-	if more == nil {
-		return nil
-	}
-	return more.CIDRs
-}
-
-// describeEndpoints says how many addresses of how many hosts are known.
-func describeEndpoints(endpoints []v1alpha1.Endpoint) string {
-	addresses := 0
-	for _, endpoint := range endpoints {
-		addresses += len(endpoint.Addresses)
-	}
-	return fmt.Sprintf("%s of %s", plural(addresses, "address", "addresses"), plural(len(endpoints), "host", "hosts"))
-}
-
-// describeDenied says how many addresses of how many hosts a run denies: all that are known, but for those that are exempt.
-func describeDenied(status *v1alpha1.AgentDisconnectStatus) string {
-	denied := slices.Clone(status.Endpoints)
-	for i := range denied {
-		denied[i].Addresses = slices.DeleteFunc(slices.Clone(denied[i].Addresses), func(text string) bool {
-			address, err := netip.ParseAddr(text)
-			return err == nil && len(withoutExempt([]networkacl.Destination{{CIDR: netip.PrefixFrom(address, address.BitLen())}}, status.Exemptions)) == 0
-		})
-	}
-	return describeEndpoints(denied)
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

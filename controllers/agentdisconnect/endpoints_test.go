@@ -4,7 +4,6 @@ package agentdisconnect
 
 import (
 	"errors"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 func TestAHostIsSettledAfterFiveMinutesWithoutNews(t *testing.T) {
@@ -28,7 +28,7 @@ func TestAHostIsSettledAfterFiveMinutesWithoutNews(t *testing.T) {
 	fails := errors.New("it fails")
 	halfAnswered := discovery.Answer{Lookups: 4, Families: []discovery.Family{{Record: "A"}, {Record: "AAAA", Err: fails}}}
 	for at := now.Add(-time.Hour); at.Before(now); at = at.Add(100 * time.Second) {
-		m.note("b.example", answered, false, at, staleIntervals*interval)
+		m.note("b.example", answered, false, at, run.StaleIntervals*interval)
 	}
 	g.Expect(settled()).To(Equal([]string{"a.example", "b.example"}), "nothing is known yet")
 	for _, step := range []struct {
@@ -44,8 +44,8 @@ func TestAHostIsSettledAfterFiveMinutesWithoutNews(t *testing.T) {
 		{halfAnswered, false, true}, {answered, false, true},
 		{answered, false, false},
 	} {
-		m.note("a.example", step.answer, step.grown, now, staleIntervals*interval)
-		m.note("b.example", answered, false, now, staleIntervals*interval)
+		m.note("a.example", step.answer, step.grown, now, run.StaleIntervals*interval)
+		m.note("b.example", answered, false, now, run.StaleIntervals*interval)
 		if step.open {
 			g.Expect(settled()).To(Equal([]string{"a.example"}), "%+v", step)
 		} else {
@@ -54,27 +54,6 @@ func TestAHostIsSettledAfterFiveMinutesWithoutNews(t *testing.T) {
 		now = now.Add(100 * time.Second)
 	}
 	g.Expect(settled()).NotTo(BeEmpty(), "as soon as there was no answer for long")
-}
-
-func TestAddressesAreOnlyEverAddedInOrderAndWithinTheBound(t *testing.T) {
-	g := NewWithT(t)
-	endpoint := v1alpha1.Endpoint{Hostname: "a.example", Addresses: []string{"192.0.2.10"}}
-	add := func(texts ...string) bool {
-		var addresses []netip.Addr
-		for _, text := range texts {
-			addresses = append(addresses, netip.MustParseAddr(text))
-		}
-		return addAddresses(&endpoint, addresses)
-	}
-	g.Expect(add()).To(BeFalse())
-	g.Expect(add("192.0.2.10")).To(BeFalse())
-	g.Expect(add("192.0.2.9", "192.0.2.10")).To(BeTrue())
-	g.Expect(endpoint.Addresses).To(Equal([]string{"192.0.2.9", "192.0.2.10"}), "by value, not by text")
-	for i := range 60 {
-		add(netip.AddrFrom4([4]byte{198, 51, 100, byte(i)}).String())
-	}
-	g.Expect(endpoint.Addresses).To(HaveLen(v1alpha1.MaxAddresses))
-	g.Expect(endpoint.Addresses[0]).To(Equal("192.0.2.9"))
 }
 
 func TestKeepAddressesFollowsTheHostsThatAreNamed(t *testing.T) {
@@ -89,22 +68,5 @@ func TestKeepAddressesFollowsTheHostsThatAreNamed(t *testing.T) {
 	})
 	g.Expect(after).To(Equal([]v1alpha1.Endpoint{
 		before[0], {Hostname: "a.example", Session: v1alpha1.EndpointAdditional}, {Hostname: "new.example", Session: v1alpha1.EndpointTCS},
-	}))
-}
-
-func TestDesiredIsEveryAddressAndEveryRange(t *testing.T) {
-	g := NewWithT(t)
-	var got []string
-	for _, d := range desired(&v1alpha1.AgentDisconnect{Status: v1alpha1.AgentDisconnectStatus{
-		Endpoints: []v1alpha1.Endpoint{
-			{Hostname: "a.example", Session: v1alpha1.EndpointACS, Addresses: []string{"192.0.2.1", "not an address", "2001:db8::1"}},
-			{Hostname: "b.example", Session: v1alpha1.EndpointAdditional, Addresses: []string{"192.0.2.2"}},
-		},
-		StartedWith: &v1alpha1.StartedWith{AdditionalEndpoints: &v1alpha1.AdditionalEndpoints{CIDRs: []string{"198.51.100.0/24", "not a range"}}},
-	}}) {
-		got = append(got, string(d.Session)+" "+d.String())
-	}
-	g.Expect(got).To(Equal([]string{
-		"ACS 192.0.2.1/32 (a.example)", "ACS 2001:db8::1/128 (a.example)", "Additional 192.0.2.2/32 (b.example)", "Additional 198.51.100.0/24",
 	}))
 }

@@ -15,13 +15,14 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // attempt gives the lines as they stand in the ledger before AWS is asked to create their entries.
 func attempt(lines []v1alpha1.Rule, now time.Time) []v1alpha1.Rule {
 	lines = slices.Clone(lines)
 	for i := range lines {
-		lines[i].State, lines[i].LastAttemptTime = v1alpha1.RuleCreating, stamp(now)
+		lines[i].State, lines[i].LastAttemptTime = v1alpha1.RuleCreating, run.Stamp(now)
 	}
 	return lines
 }
@@ -30,7 +31,7 @@ func attempt(lines []v1alpha1.Rule, now time.Time) []v1alpha1.Rule {
 // again.
 func (r *Reconciler) create(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
 	// A conflict may have shown, since the pass began, that the run is over.
-	if len(lines) == 0 || s.mode != ModeActive {
+	if len(lines) == 0 || s.phase != run.Active {
 		return nil
 	}
 	earlier := slices.Clone(s.status().Rules)
@@ -105,7 +106,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	if len(lines) == 0 {
 		return nil, nil
 	}
-	now := stamp(r.clock.Now())
+	now := run.Stamp(r.clock.Now())
 	for _, line := range lines {
 		i := indexOf(s.status().Rules, line)
 		// A creation that was never answered stays marked as such: should the entry show up later, it is found by reads.
@@ -159,10 +160,10 @@ func (r *Reconciler) each(ctx context.Context, s *scope, lines []v1alpha1.Rule, 
 
 // within bounds a context by the end of a run that is on; over says that it is past already.
 func (r *Reconciler) within(ctx context.Context, s *scope) (bounded context.Context, cancel context.CancelFunc, over bool) {
-	if s.mode != ModeActive {
+	if s.phase != run.Active {
 		return ctx, func() {}, false
 	}
-	left := expiration(s.status()).Sub(r.clock.Now())
+	left := run.Expiration(s.status()).Sub(r.clock.Now())
 	bounded, cancel = context.WithTimeout(ctx, max(left, 0))
 	return bounded, cancel, left <= 0
 }

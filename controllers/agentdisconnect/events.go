@@ -8,11 +8,13 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 )
 
 // The actions that events name.
@@ -26,7 +28,7 @@ const (
 func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 	status := s.status()
 	if !before.started && status.StartTime != nil {
-		if warning := (facts{obj: s.obj}).shortDuration(); warning != "" {
+		if warning := conditions.ShortDuration(s.obj); warning != "" {
 			r.event(s, corev1.EventTypeWarning, "ShortDuration", warning)
 		}
 		if counted, uncounted := len(status.Agents.ContainerInstances), int(ptr.Deref(status.Agents.Uncounted, 0)); uncounted > 0 {
@@ -58,7 +60,7 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 	log.FromContext(ctx).Info("State changed", "state", succeeded.Reason, "before", before.state, "message", succeeded.Message)
 	if succeeded.Reason != v1alpha1.StateRefused && succeeded.Reason != said { // the Stalled event says it
 		kind := corev1.EventTypeNormal
-		if succeeded.Status == no {
+		if succeeded.Status == metav1.ConditionFalse {
 			kind = corev1.EventTypeWarning
 		}
 		r.event(s, kind, succeeded.Reason, succeeded.Message)

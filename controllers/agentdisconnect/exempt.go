@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 // linkLocal are the ranges that never leave a subnet's own link: the instance metadata service, the time and DNS services of AWS.
@@ -89,7 +90,7 @@ func reaches(d networkacl.Destination) string {
 }
 
 // refusal is why a run with the destination does not begin, with what to do.
-func (e exemption) refusal() *problem {
+func (e exemption) refusal() *problem.Problem {
 	fix := "spec.sessions may leave the session out that the host serves"
 	switch {
 	case e.Session == v1alpha1.EndpointAdditional && e.Hostname == "":
@@ -98,9 +99,9 @@ func (e exemption) refusal() *problem {
 		fix = "take the host out of spec.additionalEndpoints"
 	}
 	if e.reason == v1alpha1.ReasonProtectedAddress {
-		return refuse(e.reason, "%s, which callers, the clean-up or the cluster need and no run denies: %s", e.message, fix)
+		return problem.Refuse(e.reason, "%s, which callers, the clean-up or the cluster need and no run denies: %s", e.message, fix)
 	}
-	return refuse(e.reason, "%s: %s", e.message, fix)
+	return problem.Refuse(e.reason, "%s: %s", e.message, fix)
 }
 
 // exemptionRefusals are why a run does not begin: of several addresses of a host the first that is exempt.
@@ -135,38 +136,4 @@ func recordExemptions(recorded []v1alpha1.Exemption, found []exemption) (all []v
 	}
 	slices.SortFunc(all, func(a, b v1alpha1.Exemption) int { return strings.Compare(a.CIDR, b.CIDR) })
 	return all, false
-}
-
-// withoutExempt leaves the destinations out that a run was found not to deny.
-func withoutExempt(destinations []networkacl.Destination, exempt []v1alpha1.Exemption) []networkacl.Destination {
-	if len(exempt) == 0 {
-		return destinations
-	}
-	return slices.DeleteFunc(destinations, func(d networkacl.Destination) bool {
-		return slices.ContainsFunc(exempt, func(e v1alpha1.Exemption) bool {
-			left, err := netip.ParsePrefix(e.CIDR)
-			return err == nil && d.CIDR.Overlaps(left) && d.CIDR.Bits() <= left.Bits()
-		})
-	})
-}
-
-// describeExempt says what a run does not deny though it would; empty: there is nothing of the kind.
-func describeExempt(exempt []v1alpha1.Exemption) string {
-	if len(exempt) == 0 {
-		return ""
-	}
-	first := exempt[0].CIDR + " (" + exempt[0].Message + ")"
-	if more := len(exempt) - 1; more > 0 {
-		first += fmt.Sprintf(" and %d more, see status.exemptions", more)
-	}
-	return "; not denied: " + first
-}
-
-// unneeded are the lines of the ledger whose range overlaps nothing that is to be denied: those of destinations that were exempted
-// or released since.
-func unneeded(lines []v1alpha1.Rule, desired []networkacl.Destination) []v1alpha1.Rule {
-	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
-		prefix, err := netip.ParsePrefix(l.CIDR)
-		return err != nil || slices.ContainsFunc(desired, func(d networkacl.Destination) bool { return d.CIDR.Overlaps(prefix) })
-	})
 }

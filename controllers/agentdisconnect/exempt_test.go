@@ -57,23 +57,6 @@ func TestWhatIsNotDenied(t *testing.T) {
 	}
 }
 
-func TestExemptDestinationsAreNotDesired(t *testing.T) {
-	g := NewWithT(t)
-	one, all, beside := destination("192.0.2.7/32", "a", v1alpha1.EndpointACS), destination("192.0.2.0/24", "", v1alpha1.EndpointAdditional), destination("192.0.2.8/32", "a", v1alpha1.EndpointACS)
-	exempt := []v1alpha1.Exemption{{CIDR: "192.0.2.7/32"}}
-	g.Expect(withoutExempt([]networkacl.Destination{one, all, beside}, exempt)).To(Equal([]networkacl.Destination{beside}), "nor what covers them")
-	exempt = []v1alpha1.Exemption{{CIDR: "192.0.2.0/24"}}
-	g.Expect(withoutExempt([]networkacl.Destination{one, all, beside}, exempt)).To(Equal([]networkacl.Destination{one, beside}), "an address within a range that is exempt as a whole may be denied")
-}
-
-func TestLinesThatNothingNeeds(t *testing.T) {
-	g := NewWithT(t)
-	lines := []v1alpha1.Rule{{CIDR: "192.0.2.7/32"}, {CIDR: "192.0.2.8/32"}, {CIDR: "198.51.100.1/32"}}
-	desired := []networkacl.Destination{destination("192.0.2.8/32", "a", v1alpha1.EndpointACS), destination("198.51.100.0/24", "", v1alpha1.EndpointAdditional)}
-	g.Expect(unneeded(lines, desired)).To(Equal(lines[:1]))
-	g.Expect(unneeded(lines, nil)).To(Equal(lines))
-}
-
 func TestNoMoreExemptionsThanTheStatusHolds(t *testing.T) {
 	g := NewWithT(t)
 	var found []exemption

@@ -10,15 +10,16 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // force is what the network ACL as last read does with the run's destinations. Where it is not the subnet's it does nothing.
 func (s *scope) force() networkacl.Force {
 	if !s.seen.onSubnet(s.obj) {
-		return networkacl.Force{Open: s.desired()}
+		return networkacl.Force{Open: run.Desired(s.obj)}
 	}
 	sound, _ := s.ledger()
-	return networkacl.Enforcement(sound, s.seen.acl.Entries, s.desired())
+	return networkacl.Enforcement(sound, s.seen.acl.Entries, run.Desired(s.obj))
 }
 
 // noteForce notes, after a read of the network ACL, since when rules of this run have been in force. A read that shows
@@ -43,7 +44,7 @@ func (r *Reconciler) confirmForce(ctx context.Context, s *scope) error {
 
 // hasUncredited reports whether an agent that counts is disconnected and was not seen so under the run's rules.
 func (s *scope) hasUncredited() bool {
-	return len(selectARNs(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
+	return len(run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
 		return i.DisconnectedTime == nil && !ptr.Deref(i.Connected, true)
 	})) > 0
 }
@@ -51,17 +52,17 @@ func (s *scope) hasUncredited() bool {
 // creditDisconnections notes which agents were seen disconnected under rules of this run.
 func (s *scope) creditDisconnections() {
 	agents := s.status().Agents
-	if s.mode != ModeActive || agents == nil || !s.seen.underRules() {
+	if s.phase != run.Active || agents == nil || !s.seen.underRules() {
 		return
 	}
 	for i := range agents.ContainerInstances {
 		instance := &agents.ContainerInstances[i]
 		connected, left, agreed := s.seen.agreed(instance.ARN, s.seen.inForce)
 		if agreed && !connected && !left && instance.DisconnectedTime == nil {
-			instance.DisconnectedTime = stamp(s.now)
+			instance.DisconnectedTime = run.Stamp(s.now)
 		}
 	}
-	if allDisconnected(agents) && agents.DisconnectedTime == nil {
-		agents.DisconnectedTime = stamp(s.now)
+	if run.AllDisconnected(agents) && agents.DisconnectedTime == nil {
+		agents.DisconnectedTime = run.Stamp(s.now)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 // findForeignClones asks AWS for the clones of a network ACL that runs of other Kubernetes clusters have.
@@ -45,7 +46,7 @@ func (s *scope) admitForeignClones(t *target) error {
 		if mode == v1alpha1.NetworkACLModeClone && clone.subnetID != s.obj.Spec.SubnetID {
 			continue
 		}
-		return wait(v1alpha1.ReasonHolder, "%s of another Kubernetes cluster (%s) has subnet %s on clone %s of network ACL %s until %s: this run begins when that one is over",
+		return problem.Wait(v1alpha1.ReasonHolder, "%s of another Kubernetes cluster (%s) has subnet %s on clone %s of network ACL %s until %s: this run begins when that one is over",
 			clone.claim.Owner, clone.claim.ClusterID, clone.subnetID, clone.id, t.acl.ID, clone.claim.Expires.UTC().Format(time.RFC3339))
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // How lines leave the ledger. The tags on the network ACL never claim what the ledger no longer has: a clean-up would take a
@@ -46,7 +47,7 @@ func (r *Reconciler) dropReleased(ctx context.Context, s *scope) error {
 // shrinkTags has the tags claim what the ledger has without its released lines. With the last line of a run that ends, in
 // place, they go.
 func (r *Reconciler) shrinkTags(ctx context.Context, s *scope) error {
-	ends := s.mode != ModeActive && s.mode != ModeSuspended
+	ends := s.phase != run.Active && s.phase != run.Suspended
 	held := slices.ContainsFunc(s.status().Rules, func(l v1alpha1.Rule) bool { return l.State != v1alpha1.RuleReleased })
 	switch {
 	case ends && !s.cloned() && !held:

@@ -4,7 +4,6 @@ package agentdisconnect
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,6 +17,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 const (
@@ -105,21 +106,21 @@ func (r *Reconciler) admitHit(s *scope, t *target) error {
 	others := otherSubnets(t.acl, spec.SubnetID)
 	for _, id := range others {
 		if _, known := t.shared[id]; !known {
-			return wait(v1alpha1.ReasonAWSUnavailable, "subnet %s got network ACL %s just now: the run is prepared again", id, t.acl.ID)
+			return problem.Wait(v1alpha1.ReasonAWSUnavailable, "subnet %s got network ACL %s just now: the run is prepared again", id, t.acl.ID)
 		}
 	}
 	lacking := r.withoutConsent(others, t.shared, s.obj.Namespace)
 	if len(lacking) == 0 {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonNoConsent, "with spec.networkACLMode InPlace the rules act on all %d subnets of network ACL %s, and %s consent to runs of this namespace (tag %s): set spec.networkACLMode to Clone, which acts on subnet %s alone, or have their owners consent",
-		len(hit), t.acl.ID, subjects(lacking, "subnet", "does not", "do not"), r.options.ConsentTagKey, spec.SubnetID)
+	return problem.Refuse(v1alpha1.ReasonNoConsent, "with spec.networkACLMode InPlace the rules act on all %d subnets of network ACL %s, and %s consent to runs of this namespace (tag %s): set spec.networkACLMode to Clone, which acts on subnet %s alone, or have their owners consent",
+		len(hit), t.acl.ID, problem.Subjects(lacking, "subnet", "does not", "do not"), r.options.ConsentTagKey, spec.SubnetID)
 }
 
 // lookForOthers looks for other clusters in the subnets that a run which is on hits, about once a minute, and at once when they
 // are others than before. It writes to what is remembered of the answer alone.
 func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) (otherClusters, error) {
-	if s.startSpec().OtherClusters == v1alpha1.OtherClustersAllow {
+	if run.StartSpec(s.obj).OtherClusters == v1alpha1.OtherClustersAllow {
 		return otherClusters{}, nil
 	}
 	about := strings.Join(hit, " ")
@@ -140,7 +141,7 @@ func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) 
 // each, and no other cluster's agents. What is amiss is said at once, and ends the run when two reads agree.
 func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
 	if !s.aclRead || s.seen.acl == nil {
-		return s.seen.amiss.asError()
+		return s.seen.amiss.AsError()
 	}
 	hit := s.hit()
 	looking, cancel := context.WithTimeout(ctx, observeTimeout)
@@ -161,30 +162,30 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
 		return nil
 	}
 	s.seen.others.at = time.Time{} // the next look must not be this one's answer
-	if s.seen.hit.confirmed(found.reason+found.message, s.now) {
-		s.abort(found.reason, "%s", found.message)
+	if s.seen.hit.confirmed(found.Reason+found.Message, s.now) {
+		s.abort(found.Reason, "%s", found.Message)
 	}
-	s.seen.amiss = wait(found.reason, "%s: if another read shows the same, the run ends", found.message)
+	s.seen.amiss = problem.Wait(found.Reason, "%s: if another read shows the same, the run ends", found.Message)
 	return s.seen.amiss
 }
 
 // hitTrouble is why a run may not go on hitting the subnets that it hits; nil: it may. The run's own subnet is judged with the
 // rest of the target.
-func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others otherClusters) *problem {
+func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others otherClusters) *problem.Problem {
 	hit, aclID := s.hit(), s.seen.acl.ID
 	shared := slices.DeleteFunc(slices.Clone(hit), func(id string) bool { return id == s.obj.Spec.SubnetID })
 	lacking := r.withoutConsent(shared, known, s.obj.Namespace)
 	withdrawn := slices.DeleteFunc(slices.Clone(lacking), func(id string) bool { return !s.seen.consented[id] })
 	switch {
 	case len(withdrawn) > 0:
-		return wait(v1alpha1.AbortConsentWithdrawn, "%s of network ACL %s, which the rules act on too, no longer %s to namespace %s (tag %s)",
-			subnetsOf(withdrawn), aclID, verb(withdrawn, "consents", "consent"), s.obj.Namespace, r.options.ConsentTagKey)
+		return problem.Wait(v1alpha1.AbortConsentWithdrawn, "%s of network ACL %s, which the rules act on too, no longer %s to namespace %s (tag %s)",
+			subnetsOf(withdrawn), aclID, problem.Choose(withdrawn, "consents", "consent"), s.obj.Namespace, r.options.ConsentTagKey)
 	case len(lacking) > 0:
-		return wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, and %s not consent to namespace %s (tag %s)",
-			aclID, subnetsOf(lacking), verb(lacking, "it does", "they do"), s.obj.Namespace, r.options.ConsentTagKey)
+		return problem.Wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, and %s not consent to namespace %s (tag %s)",
+			aclID, subnetsOf(lacking), problem.Choose(lacking, "it does", "they do"), s.obj.Namespace, r.options.ConsentTagKey)
 	case len(others.arns) > 0:
-		return wait(v1alpha1.AbortOtherClusters, "%s container instances in %s now, whose agents the rules cut off as well, and spec.otherClusters does not allow that",
-			subjects(others.arns, "cluster", "has", "have"), subnetsOf(hit))
+		return problem.Wait(v1alpha1.AbortOtherClusters, "%s container instances in %s now, whose agents the rules cut off as well, and spec.otherClusters does not allow that",
+			problem.Subjects(others.arns, "cluster", "has", "have"), subnetsOf(hit))
 	}
 	return nil
 }
@@ -197,33 +198,11 @@ func (m *memory) noteConsent(ids func(func(string) bool)) {
 	}
 }
 
-// asError is the problem as an error; nil: none.
-func (p *problem) asError() error {
-	if p == nil {
-		return nil
-	}
-	return p
-}
-
 // mayHit reports whether nothing is known that speaks against new denies: what one read shows is no ground to end a run, but
 // to add nothing until another one decides.
 func (s *scope) mayHit() bool { return s.seen.hit.reads == 0 && s.seen.target.reads == 0 }
 
 // subnetsOf names subnets: "subnet a", "subnets a, b".
-func subnetsOf(ids []string) string { return verb(ids, "subnet ", "subnets ") + list(ids) }
-
-// verb chooses a word by how many things it is about.
-func verb(ids []string, one, many string) string {
-	if len(ids) == 1 {
-		return one
-	}
-	return many
-}
-
-// describeHit says which subnets a network ACL in place acts on, where they are more than the run's own.
-func (f facts) describeHit() string {
-	if len(f.hit) < 2 {
-		return ""
-	}
-	return fmt.Sprintf(" (in place: the rules act on all its %d subnets, %s)", len(f.hit), list(f.hit))
+func subnetsOf(ids []string) string {
+	return problem.Choose(ids, "subnet ", "subnets ") + problem.List(ids)
 }

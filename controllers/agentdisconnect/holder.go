@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // readyFor is how long an object counts as ready to start after a pass found it so. It is a little longer than the
@@ -53,7 +55,7 @@ func claimOf(s *scope, t *target) claim {
 	return claim{t.acl.ID, s.obj.Spec.SubnetID, mode}
 }
 
-// conflicts says whether two runs can't be on together: clones of one network ACL for different subnets can.
+// conflicts reports whether two runs can't be on together: clones of one network ACL for different subnets can.
 func (c claim) conflicts(o claim) bool {
 	return c.aclID == o.aclID && (c.mode != v1alpha1.NetworkACLModeClone || o.mode != v1alpha1.NetworkACLModeClone || c.subnetID == o.subnetID)
 }
@@ -62,7 +64,7 @@ func (c claim) conflicts(o claim) bool {
 // to. Otherwise the error names the other one.
 func (h *holders) hold(ctx context.Context, r *Reconciler, s *scope, c claim, begin func() error) error {
 	if other := h.enter(s, c); other != "" {
-		return wait(v1alpha1.ReasonHolder, "%s is about to begin on network ACL %s: this run begins when that one is over", other, c.aclID)
+		return problem.Wait(v1alpha1.ReasonHolder, "%s is about to begin on network ACL %s: this run begins when that one is over", other, c.aclID)
 	}
 	queued := false
 	defer func() { h.leave(s.obj, queued) }()
@@ -72,14 +74,14 @@ func (h *holders) hold(ctx context.Context, r *Reconciler, s *scope, c claim, be
 	}
 	for i := range others {
 		if other := &others[i]; older(other, s.obj) && h.isReady(other, c, s.now) {
-			return wait(v1alpha1.ReasonHolder, "%s is older and about to begin on network ACL %s: this run begins when that one is over", name(other), c.aclID)
+			return problem.Wait(v1alpha1.ReasonHolder, "%s is older and about to begin on network ACL %s: this run begins when that one is over", name(other), c.aclID)
 		}
 	}
 	if queued = !h.reserve(s, others, r.options.MaxActiveRuns); queued {
-		return wait(v1alpha1.ReasonTooManyRuns, "%s on or about to begin, which is as many as the manager allows at once (--max-active-runs): this run begins when one of them is over", plural(r.options.MaxActiveRuns, "run is", "runs are"))
+		return problem.Wait(v1alpha1.ReasonTooManyRuns, "%s on or about to begin, which is as many as the manager allows at once (--max-active-runs): this run begins when one of them is over", problem.Plural(r.options.MaxActiveRuns, "run is", "runs are"))
 	}
 	err = begin()
-	if _, unsure := errors.AsType[*storeError](err); err != nil && !unsure {
+	if _, unsure := errors.AsType[*problem.StoreError](err); err != nil && !unsure {
 		h.finish(s.obj.UID) // else it counts as on until a pass reads that it isn't
 	}
 	if err == nil {
@@ -97,7 +99,7 @@ func (h *holders) reserve(s *scope, others []v1alpha1.AgentDisconnect, most int)
 	for i := range others {
 		other := &others[i]
 		switch ready := h.ready[other.UID]; {
-		case running(&other.Status) || h.begun[other.UID]:
+		case run.IsOn(&other.Status) || h.begun[other.UID]:
 			on[other.UID] = true
 		case ready.queued && s.now.Sub(ready.at) < readyFor && other.DeletionTimestamp.IsZero() && older(other, s.obj):
 			ahead++
@@ -151,7 +153,7 @@ func (h *holders) leave(obj *v1alpha1.AgentDisconnect, queued bool) {
 func (r *Reconciler) free(ctx context.Context, s *scope, c claim) (others []v1alpha1.AgentDisconnect, err error) {
 	holder, others, err := r.findHolder(ctx, s.obj, s.clients.Region, c)
 	if holder != nil {
-		return nil, wait(v1alpha1.ReasonHolder, "%s holds network ACL %s: this run begins when that one is over", name(holder), c.aclID)
+		return nil, problem.Wait(v1alpha1.ReasonHolder, "%s holds network ACL %s: this run begins when that one is over", name(holder), c.aclID)
 	}
 	return others, err
 }
@@ -160,7 +162,7 @@ func (r *Reconciler) free(ctx context.Context, s *scope, c claim) (others []v1al
 func (r *Reconciler) findHolder(ctx context.Context, obj *v1alpha1.AgentDisconnect, region string, c claim) (holder *v1alpha1.AgentDisconnect, others []v1alpha1.AgentDisconnect, err error) {
 	var all v1alpha1.AgentDisconnectList
 	if err := r.reader.List(ctx, &all); err != nil {
-		return nil, nil, stored(err)
+		return nil, nil, problem.FromStore(err)
 	}
 	others = slices.DeleteFunc(all.Items, func(o v1alpha1.AgentDisconnect) bool { return o.UID == obj.UID })
 	for i := range others {
@@ -171,7 +173,7 @@ func (r *Reconciler) findHolder(ctx context.Context, obj *v1alpha1.AgentDisconne
 	return nil, others, nil
 }
 
-// isReady says whether a pass of late found an object that has not begun ready to begin on what is claimed.
+// isReady reports whether a pass of late found an object that has not begun ready to begin on what is claimed.
 func (h *holders) isReady(obj *v1alpha1.AgentDisconnect, c claim, now time.Time) bool {
 	h.mu.Lock()
 	ready, ok := h.ready[obj.UID]
@@ -187,15 +189,10 @@ func (h *holders) withdraw(uid types.UID) {
 	delete(h.ready, uid)
 }
 
-// running says whether a run has begun and is not over.
-func running(status *v1alpha1.AgentDisconnectStatus) bool {
-	return status.StartTime != nil && status.CompletionTime == nil
-}
-
-// holds says whether a run that is on holds what is claimed. A subnet that is on a clone has that for its network ACL.
+// holds reports whether a run that is on holds what is claimed. A subnet that is on a clone has that for its network ACL.
 func holds(obj *v1alpha1.AgentDisconnect, region string, c claim) bool {
 	acl, target := obj.Status.NetworkACL, obj.Status.Target
-	if !running(&obj.Status) || acl == nil || target != nil && target.Region != region {
+	if !run.IsOn(&obj.Status) || acl == nil || target != nil && target.Region != region {
 		return false
 	}
 	held := claim{acl.ID, obj.Spec.SubnetID, acl.Mode}

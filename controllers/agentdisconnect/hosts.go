@@ -10,18 +10,16 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 const (
 	// endpointTTL is how soon ECS is asked again for the endpoints of a run that can't begin since a host isn't resolved: by then
 	// it may name another. With many container instances it is many calls.
 	endpointTTL = time.Minute
-	// hostsInterval is how often ECS is asked again which hosts an agent connects to: it may name others at any time, and agents
-	// themselves ask every 12 hours.
-	hostsInterval = 5 * time.Minute
-	// hostsLately is how old an answer may be for the hosts to count as known: a second try is in it.
-	hostsLately = 2 * hostsInterval
+
 	// hostsAPass bounds the calls that ask again in one pass. With a pass every 5 seconds it is 4 a second, which takes all
 	// agents that a run can count within the interval.
 	hostsAPass = 20
@@ -39,10 +37,10 @@ type namedHosts struct {
 // askForHosts asks ECS which hosts the agents of container instances connect to: of those of which it never said so, and
 // again of those of which it said so long ago.
 func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN string, instances []string) error {
-	if s.status().StartTime == nil && unresolved(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
+	if s.status().StartTime == nil && run.UnresolvedHost(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
 		clear(s.seen.hosts)
 	}
-	if sessions := s.startSpec().Sessions; !slices.Equal(s.seen.hostsFor, sessions) {
+	if sessions := run.StartSpec(s.obj).Sessions; !slices.Equal(s.seen.hostsFor, sessions) {
 		clear(s.seen.hosts) // an answer that served the sessions of before may lack what these need
 		s.seen.hostsFor = slices.Clone(sessions)
 	}
@@ -51,7 +49,7 @@ func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN strin
 		switch known := s.seen.hosts[arn]; {
 		case known.at.IsZero():
 			unknown = append(unknown, arn)
-		case s.now.Sub(known.at) >= hostsInterval && s.now.Sub(known.tried) >= hostsRetry:
+		case s.now.Sub(known.at) >= discovery.HostsInterval && s.now.Sub(known.tried) >= hostsRetry:
 			old = append(old, arn)
 		}
 	}
@@ -62,16 +60,16 @@ func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN strin
 // at once of one that stays connected though the rules have been in force for longer than agents take to notice. The error is
 // that of the last time, as long as one of them was not answered.
 func (r *Reconciler) askAgain(ctx context.Context, s *scope) ([]discovery.Host, error) {
-	agents, noticed := s.status().Agents, s.seen.inForce.Add(noticeWithin)
-	due := selectARNs(agents, func(i v1alpha1.ContainerInstance) bool {
+	agents, noticed := s.status().Agents, s.seen.inForce.Add(conditions.NoticeWithin)
+	due := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
 		known := s.seen.hosts[i.ARN]
 		stays := ptr.Deref(i.Connected, false) && !s.seen.inForce.IsZero() && !s.now.Before(noticed) && known.at.Before(noticed)
-		return (stays || s.now.Sub(known.at) >= hostsInterval) && s.now.Sub(known.tried) >= hostsRetry
+		return (stays || s.now.Sub(known.at) >= discovery.HostsInterval) && s.now.Sub(known.tried) >= hostsRetry
 	})
 	if len(due) > 0 {
 		s.seen.unanswered = r.poll(ctx, s, s.status().Target.ClusterARN, s.oldest(due))
 	}
-	failed := selectARNs(agents, func(i v1alpha1.ContainerInstance) bool {
+	failed := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
 		known := s.seen.hosts[i.ARN]
 		return known.at.Before(known.tried)
 	})
@@ -82,7 +80,7 @@ func (r *Reconciler) askAgain(ctx context.Context, s *scope) ([]discovery.Host, 
 	for _, arn := range due {
 		perInstance[arn] = s.seen.hosts[arn].hosts
 	}
-	return wantedHosts(s.startSpec(), perInstance), s.seen.unanswered
+	return wantedHosts(run.StartSpec(s.obj), perInstance), s.seen.unanswered
 }
 
 // oldest picks those container instances that ECS was asked for longest ago, as many as a pass may ask for.
@@ -97,7 +95,7 @@ func (r *Reconciler) poll(ctx context.Context, s *scope, clusterARN string, arns
 	if len(arns) == 0 {
 		return nil
 	}
-	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, clusterARN, s.startSpec().Sessions, arns)
+	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, clusterARN, run.StartSpec(s.obj).Sessions, arns)
 	for _, arn := range arns {
 		known := s.seen.hosts[arn]
 		known.tried = s.now
@@ -120,8 +118,8 @@ func (s *scope) hostsKnown(t *target) bool {
 
 // unasked are the agents that count and whose hosts ECS was not asked for lately, or did not answer.
 func (s *scope) unasked() []string {
-	return selectARNs(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
+	return run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
 		at := s.seen.hosts[i.ARN].at
-		return at.IsZero() || s.now.Sub(at) >= hostsLately
+		return at.IsZero() || s.now.Sub(at) >= discovery.HostsLately
 	})
 }

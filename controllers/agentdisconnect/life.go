@@ -10,6 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // miss ends a run that had not begun by its start deadline. Nothing was written to AWS for it.
@@ -17,15 +19,15 @@ func (r *Reconciler) miss(s *scope) error {
 	r.holders.withdraw(s.obj.UID)
 	status := s.status()
 	status.RunID = s.obj.Spec.RunID
-	deadline := startDeadline(s.obj)
-	if deadline.After(requested(s.obj)) {
+	deadline := run.StartDeadline(s.obj)
+	if deadline.After(run.RequestedAt(s.obj)) {
 		s.abort(v1alpha1.AbortStartDeadlineExceeded, "the run had not begun by %s: %s. A new spec.runID asks for it again",
 			deadline.UTC().Format(time.RFC3339), s.lastReason())
 	} else {
 		s.abort(v1alpha1.AbortStartDeadlineExceeded, "the run was to begin before %s, which was past when it was asked for. A new spec.runID asks for it again, with a later spec.startAfter or spec.startDeadline",
 			deadline.UTC().Format(time.RFC3339))
 	}
-	status.RestoredTime, status.CompletionTime = stamp(s.now), stamp(s.now)
+	status.RestoredTime, status.CompletionTime = run.Stamp(s.now), run.Stamp(s.now)
 	return nil
 }
 
@@ -35,16 +37,16 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) error {
 		ObservedGeneration: s.obj.Generation,
 		Conditions:         s.obj.Status.Conditions,
 		RunID:              s.obj.Spec.RunID,
-		RequestTime:        stamp(s.now),
+		RequestTime:        run.Stamp(s.now),
 	}
 	r.forget(client.ObjectKeyFromObject(s.obj))
 	s.seen = r.memories.of(s.obj)
-	s.mode, _ = ModeAt(s.obj, s.now)
+	s.phase, _ = run.PhaseAt(s.obj, s.now)
 	s.setConditions(nil)
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
-	if s.mode == ModeRenewed {
+	if s.phase == run.Renewed {
 		return nil
 	}
 	return r.advance(ctx, s)
@@ -52,7 +54,7 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) error {
 
 // expire deletes a finished object whose time to be kept is over, unless someone wrote it meanwhile.
 func (r *Reconciler) expire(ctx context.Context, s *scope) error {
-	at := deletion(s.obj)
+	at := run.DeletionTime(s.obj)
 	if at.IsZero() || r.clock.Now().Before(at) {
 		return nil
 	}
@@ -67,17 +69,17 @@ func (r *Reconciler) suspend(ctx context.Context, s *scope) error {
 		return nil
 	}
 	trouble := r.moveExpiration(ctx, s)
-	if _, fatal := errors.AsType[*storeError](trouble); fatal {
+	if _, fatal := errors.AsType[*problem.StoreError](trouble); fatal {
 		return trouble
 	}
-	if s.mode != ModeSuspended {
+	if s.phase != run.Suspended {
 		return r.advance(ctx, s)
 	}
 	err := r.enter(ctx, s)
-	if err == nil || passes(err) && !lifted(s.status()) {
+	if err == nil || problem.Passes(err) && !run.IsLifted(s.status()) {
 		err = r.lift(ctx, s)
 	}
-	if err == nil && s.status().Abort == nil && lifted(s.status()) {
+	if err == nil && s.status().Abort == nil && run.IsLifted(s.status()) {
 		_, err = r.watchAgents(ctx, s, s.status().StartTime.Time)
 	}
 	return r.endIfAborted(ctx, s, errors.Join(trouble, err))
@@ -85,7 +87,7 @@ func (r *Reconciler) suspend(ctx context.Context, s *scope) error {
 
 // lift takes the rules away from the subnet. A clone is kept, for resuming.
 func (r *Reconciler) lift(ctx context.Context, s *scope) error {
-	if lifted(s.status()) {
+	if run.IsLifted(s.status()) {
 		return r.stayLifted(ctx, s)
 	}
 	var err error
@@ -95,7 +97,7 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 	} else {
 		_, err = r.undoEntries(ctx, s)
 	}
-	if err == nil && lifted(s.status()) {
+	if err == nil && run.IsLifted(s.status()) {
 		// What was seen under the rules says nothing of what comes after, and they are put in place anew on a new read.
 		s.seen.polls, s.seen.network, s.seen.aclRead, s.seen.inForce = nil, suspicion{}, time.Time{}, time.Time{}
 		clear(s.seen.contradicted)
@@ -118,13 +120,4 @@ func (r *Reconciler) stayLifted(ctx context.Context, s *scope) error {
 	}
 	acl.State = v1alpha1.CloneAssociating
 	return r.lowerClone(ctx, s)
-}
-
-// lifted says whether a suspended run has no rule in the subnet's way.
-func lifted(status *v1alpha1.AgentDisconnectStatus) bool {
-	acl := status.NetworkACL
-	if acl == nil || acl.Mode != v1alpha1.NetworkACLModeClone {
-		return len(status.Rules) == 0
-	}
-	return acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating
 }

@@ -3,25 +3,25 @@
 package agentdisconnect
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // lookUp looks the hosts in the status up and adds what is new to their addresses, IPv6 ones only where the subnet has
 // them. Nothing is ever taken away. The error names a host of which no address is known.
 func (r *Reconciler) lookUp(ctx context.Context, s *scope, ipv6 bool) error {
 	endpoints := s.status().Endpoints
-	if s.now.Sub(s.seen.looked) >= r.options.LookupInterval || unresolved(endpoints) != "" {
+	if s.now.Sub(s.seen.looked) >= r.options.LookupInterval || run.UnresolvedHost(endpoints) != "" {
 		var names []string
 		for _, endpoint := range endpoints {
-			if !isPrivate(endpoint) {
+			if !run.IsPrivate(endpoint) {
 				names = append(names, endpoint.Hostname)
 			}
 		}
@@ -30,18 +30,18 @@ func (r *Reconciler) lookUp(ctx context.Context, s *scope, ipv6 bool) error {
 		grown := map[string]bool{}
 		for i := range endpoints {
 			host := endpoints[i].Hostname
-			grown[host] = addAddresses(&endpoints[i], answers[host].Addresses) || grown[host]
+			grown[host] = run.AddAddresses(&endpoints[i], answers[host].Addresses) || grown[host]
 		}
 		for host, answer := range answers {
-			s.seen.note(host, answer, grown[host], s.now, staleIntervals*r.options.LookupInterval)
+			s.seen.note(host, answer, grown[host], s.now, run.StaleIntervals*r.options.LookupInterval)
 		}
 		s.seen.looked = s.now
 		if host := overflowing(endpoints, answers); host != "" {
 			return s.tooMany(host)
 		}
 	}
-	if host := unresolved(endpoints); host != "" {
-		return refuse(v1alpha1.ReasonHostNotResolved, "%s has no address to deny (%s; asked of %s): check the name, and the DNS server that the manager asks (--dns-server)", host, s.seen.lookups[host].failure, r.resolver)
+	if host := run.UnresolvedHost(endpoints); host != "" {
+		return problem.Refuse(v1alpha1.ReasonHostNotResolved, "%s has no address to deny (%s; asked of %s): check the name, and the DNS server that the manager asks (--dns-server)", host, s.seen.lookups[host].failure, r.resolver)
 	}
 	return nil
 }
@@ -65,29 +65,7 @@ func (s *scope) tooMany(host string) error {
 		s.abort(v1alpha1.AbortPlanDoesNotFit, message, host, v1alpha1.MaxAddresses)
 		return nil
 	}
-	return refuse(v1alpha1.ReasonTooManyEndpoints, message+": name fewer hosts", host, v1alpha1.MaxAddresses)
-}
-
-// unresolved is the first host of which no address is known; empty: there is none.
-func unresolved(endpoints []v1alpha1.Endpoint) string {
-	for _, endpoint := range endpoints {
-		if len(endpoint.Addresses) == 0 {
-			return endpoint.Hostname
-		}
-	}
-	return ""
-}
-
-// addAddresses adds what is new to an endpoint's addresses, and says whether anything was.
-func addAddresses(endpoint *v1alpha1.Endpoint, addresses []netip.Addr) (grown bool) {
-	for _, address := range addresses {
-		if text := address.String(); !slices.Contains(endpoint.Addresses, text) && len(endpoint.Addresses) < v1alpha1.MaxAddresses {
-			endpoint.Addresses = append(endpoint.Addresses, text)
-			grown = true
-		}
-	}
-	slices.SortFunc(endpoint.Addresses, compareAddresses)
-	return grown
+	return problem.Refuse(v1alpha1.ReasonTooManyEndpoints, message+": name fewer hosts", host, v1alpha1.MaxAddresses)
 }
 
 // note keeps how the lookups of a host went; grown says that they gave an address that was not known. Only time between two
@@ -109,36 +87,23 @@ func (m *memory) note(host string, answer discovery.Answer, grown bool, now time
 	m.lookups[host] = history
 }
 
-func compareAddresses(a, b string) int {
-	left, errLeft := netip.ParseAddr(a)
-	right, errRight := netip.ParseAddr(b)
-	if errLeft != nil || errRight != nil {
-		return cmp.Compare(a, b)
-	}
-	return left.Compare(right)
-}
-
 // answered is when the host of which that is longest ago was looked up with an answer; zero: one was not since the process
 // began. VPC endpoints have no host to look up.
 func (m *memory) answered(endpoints []v1alpha1.Endpoint, now time.Time) time.Time {
 	oldest := now
 	for _, endpoint := range endpoints {
-		if !isPrivate(endpoint) {
-			oldest = earliest(oldest, m.lookups[endpoint.Hostname].answered)
+		if !run.IsPrivate(endpoint) {
+			oldest = run.Earliest(oldest, m.lookups[endpoint.Hostname].answered)
 		}
 	}
 	return oldest
 }
 
-// settledAfter is for how long lookups must give no new address before the set counts as settled: several times the minute
-// for which a resolver may hold one answer.
-const settledAfter = 5 * time.Minute
-
 // unsettled gives the hosts that may still have addresses which no lookup gave: lookups of them were not answered for long
 // enough, or were not lately.
 func (s *scope) unsettled() []string {
 	return s.hostsWhere(func(history lookups) bool {
-		return history.quiet < settledAfter || !lookedAt(history.covered, s.options.LookupInterval).fresh(s.now)
+		return history.quiet < discovery.SettledAfter || !run.LookedAt(history.covered, s.options.LookupInterval).Fresh(s.now)
 	})
 }
 
@@ -155,7 +120,7 @@ func (s *scope) failing() []string {
 func (s *scope) hostsWhere(holds func(lookups) bool) []string {
 	var hosts []string
 	for _, endpoint := range s.status().Endpoints {
-		if !isPrivate(endpoint) && holds(s.seen.lookups[endpoint.Hostname]) {
+		if !run.IsPrivate(endpoint) && holds(s.seen.lookups[endpoint.Hostname]) {
 			hosts = append(hosts, endpoint.Hostname)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 // memory is what the passes of this process saw for one object. It saves calls and tells two reads in a row from one; a
@@ -54,7 +55,7 @@ type memory struct {
 	// ownership tags are not all there.
 	network, target, hit, changed, stripped suspicion
 	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are those that were seen to consent.
-	amiss     *problem
+	amiss     *problem.Problem
 	consented map[string]bool
 	// repair is what is being put right on the network ACL.
 	repair repairUnderway
@@ -94,7 +95,7 @@ type memory struct {
 	// pendingLook, if set, says that the run began and that no look since has shown whether it did so alone.
 	pendingLook *pendingLook
 	// yields, if set, is why a run waits until yieldsUntil, so that an older one that began at the same moment comes first.
-	yields      *problem
+	yields      *problem.Problem
 	yieldsUntil time.Time
 	// ended says that the run's end was acted on.
 	ended bool
@@ -213,7 +214,7 @@ func (m *memory) agreed(arn string, since time.Time) (connected, gone, ok bool) 
 	return after, !knownAfter, true
 }
 
-// twoPolls says whether the last two polls were both not before since.
+// twoPolls reports whether the last two polls were both not before since.
 func (m *memory) twoPolls(since time.Time) bool {
 	return len(m.polls) == 2 && !m.polls[0].at.Before(since)
 }

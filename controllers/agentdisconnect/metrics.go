@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // Labels are bounded: the results of a run, and the actions and error codes of AWS. No metric names an object.
@@ -71,11 +72,11 @@ func observeRestored(ended, restored time.Time) {
 
 // countFailure counts a pass that something kept from cleaning up. Waiting for reads that lag is no error.
 func (s *scope) countFailure(trouble error) {
-	if trouble == nil || Restored(s.status()) {
+	if trouble == nil || run.IsRestored(s.status()) {
 		return
 	}
-	switch mode, _ := ModeAt(s.obj, s.now); mode {
-	case ModeDeleting, ModeAborted, ModeExpired:
+	switch phase, _ := run.PhaseAt(s.obj, s.now); phase {
+	case run.Deleting, run.Aborted, run.Expired:
 		restoreFailures.Inc()
 	}
 }

@@ -6,7 +6,10 @@ import (
 	"context"
 	"fmt"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // notes are what is worth knowing of a target that nothing stands against.
@@ -15,7 +18,7 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 		return nil, nil // nothing is known of it
 	}
 	var notes []string
-	telemetryAlone := telemetryAlone(s.obj.Spec.Sessions)
+	telemetryAlone := run.DeniesTelemetryAlone(s.obj.Spec.Sessions)
 	managed, err := s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
 		return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
 	})
@@ -23,22 +26,22 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 		notes = append(notes, shared)
 	}
 	if len(managed) > 0 {
-		notes = append(notes, fmt.Sprintf("the target has ECS Managed Instances (capacity provider %s): ECS may repair or replace an instance whose agent is disconnected", list(managed)))
+		notes = append(notes, fmt.Sprintf("the target has ECS Managed Instances (capacity provider %s): ECS may repair or replace an instance whose agent is disconnected", problem.List(managed)))
 	}
 	if providers := t.cluster.DefaultProviders; !telemetryAlone && len(providers) > 0 {
 		notes = append(notes, strategyNote(providers))
 	}
 	if n := t.cluster.FargateTasks; n > 0 {
-		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on Fargate: those have no agent in the subnet, and don't count")
+		notes = append(notes, problem.Plural(n, "task", "tasks")+" of the cluster on Fargate: those have no agent in the subnet, and don't count")
 	}
 	if n := t.cluster.ExternalTasks; n > 0 {
-		notes = append(notes, plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
+		notes = append(notes, problem.Plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
 	}
 	if draining := s.seen.draining(t.instances); !telemetryAlone && len(draining) > 0 {
 		notes = append(notes, drainingNote(draining, len(t.instances)))
 	}
 	if telemetryAlone {
-		notes = append(notes, telemetryNote)
+		notes = append(notes, conditions.TelemetryNote)
 	}
 	if without := s.withoutTelemetry(t.instances); len(without) > 0 {
 		notes = append(notes, noTelemetryNote(without))
@@ -51,5 +54,5 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 
 // strategyNote is what to know of a cluster in which RunTask without a launch type doesn't fail with AGENT.
 func strategyNote(providers []string) string {
-	return fmt.Sprintf("the cluster has a default capacity provider strategy (%s): RunTask without a launch type goes by it, and the failure appears as the stopped task's reason instead of AGENT. To have RunTask fail with AGENT, call it with launch type EC2", list(providers))
+	return fmt.Sprintf("the cluster has a default capacity provider strategy (%s): RunTask without a launch type goes by it, and the failure appears as the stopped task's reason instead of AGENT. To have RunTask fail with AGENT, call it with launch type EC2", problem.List(providers))
 }

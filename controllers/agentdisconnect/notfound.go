@@ -9,12 +9,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 // explainNotFound has errors that say that the target isn't there name it, with the account and the Region that were asked.
 func explainNotFound(err error, spec *v1alpha1.AgentDisconnectSpec, accountID, region string) error {
 	var explained []error
-	for _, each := range flatten(err) {
+	for _, each := range problem.Flatten(err) {
 		explained = append(explained, explainMissing(each, spec, cmp.Or(accountID, "(unknown)"), region))
 	}
 	return errors.Join(explained...)
@@ -22,13 +23,13 @@ func explainNotFound(err error, spec *v1alpha1.AgentDisconnectSpec, accountID, r
 
 func explainMissing(err error, spec *v1alpha1.AgentDisconnectSpec, accountID, region string) error {
 	if known, ok := errors.AsType[*discovery.ClusterNotFoundError](err); ok {
-		return refuse(v1alpha1.ReasonClusterNotFound, "%s in account %s, Region %s: check spec.cluster and spec.region", known, accountID, region)
+		return problem.Refuse(v1alpha1.ReasonClusterNotFound, "%s in account %s, Region %s: check spec.cluster and spec.region", known, accountID, region)
 	}
 	switch {
 	case aws.HasCode(err, aws.CodeSubnetNotFound):
-		return refuse(v1alpha1.ReasonSubnetNotFound, "subnet %s does not exist in account %s, Region %s: check spec.subnetID and spec.region", spec.SubnetID, accountID, region)
+		return problem.Refuse(v1alpha1.ReasonSubnetNotFound, "subnet %s does not exist in account %s, Region %s: check spec.subnetID and spec.region", spec.SubnetID, accountID, region)
 	case aws.HasCode(err, aws.CodeClusterNotFound):
-		return refuse(v1alpha1.ReasonClusterNotFound, "cluster %s does not exist in account %s, Region %s: check spec.cluster and spec.region", spec.Cluster, accountID, region)
+		return problem.Refuse(v1alpha1.ReasonClusterNotFound, "cluster %s does not exist in account %s, Region %s: check spec.cluster and spec.region", spec.Cluster, accountID, region)
 	}
 	return err
 }

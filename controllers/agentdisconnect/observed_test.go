@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -96,7 +96,7 @@ var _ = DescribeTable("A manager that was away while the agents were awaited pol
 	w.setAgents(false)
 	w.run(ctx, time.Minute, obj)
 	w.expired(ctx, obj)
-	w.clock.Step(agentdisconnect.RecoveryTimeout + time.Minute)
+	w.clock.Step(run.RecoveryTimeout + time.Minute)
 	w.restart()
 	w.setAgents(connected)
 	w.run(ctx, time.Second, obj)

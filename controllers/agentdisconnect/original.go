@@ -9,6 +9,8 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 const (
@@ -66,7 +68,7 @@ func (o *originalReads) hasStood() bool { return o.read.Sub(o.since) >= closeAft
 func (o *originalReads) settledAt() time.Time {
 	settled := o.since.Add(oddReadInterval)
 	if !o.closed.IsZero() {
-		settled = latest(settled, o.closed.Add(closeAfter))
+		settled = run.Latest(settled, o.closed.Add(closeAfter))
 	}
 	return settled
 }
@@ -80,7 +82,7 @@ func sameEntries(a, b []networkacl.Entry) bool {
 }
 
 // checkSettled makes a run wait while the network ACL that its clone is a copy of was changed a moment ago.
-func (o *originalReads) checkSettled() *problem {
+func (o *originalReads) checkSettled() *problem.Problem {
 	if o.isSettled() {
 		return nil
 	}
@@ -89,7 +91,7 @@ func (o *originalReads) checkSettled() *problem {
 		why = fmt.Sprintf("at %s it was changed to allow less, which may be one half of a change; a clone of it goes into service at %s if it stays so",
 			o.closed.UTC().Format(time.RFC3339), settled.UTC().Format(time.RFC3339))
 	}
-	return wait(v1alpha1.ReasonNetworkACLUnsettled, "network ACL %s: %s", o.id, why)
+	return problem.Wait(v1alpha1.ReasonNetworkACLUnsettled, "network ACL %s: %s", o.id, why)
 }
 
 // describePending describes what the clone waits with, and until when.
@@ -102,7 +104,7 @@ func (s *scope) describePending() string {
 // deniesAgents reports whether a network ACL lets no traffic of the run's out to any address that the run denies, though
 // agents are connected: then the read shows a moment of a change, or the agents don't go that way.
 func (s *scope) deniesAgents(acl *networkacl.ACL) bool {
-	wanted := s.desired()
+	wanted := run.Desired(s.obj)
 	return len(wanted) > 0 && s.seen.anyConnected() &&
 		!slices.ContainsFunc(wanted, func(d networkacl.Destination) bool { return networkacl.LetsOut(acl.Entries, d) })
 }
@@ -128,7 +130,7 @@ func (s *scope) checkOriginal(acl *networkacl.ACL) error {
 		return unsettled
 	}
 	if s.deniesAgents(acl) {
-		return refuse(v1alpha1.ReasonNetworkACLDeniesAgents, deniesAgentsMessage+". Correct its outbound rules, or, if the agents use a proxy, name that in spec.additionalEndpoints", acl.ID)
+		return problem.Refuse(v1alpha1.ReasonNetworkACLDeniesAgents, deniesAgentsMessage+". Correct its outbound rules, or, if the agents use a proxy, name that in spec.additionalEndpoints", acl.ID)
 	}
 	return nil
 }

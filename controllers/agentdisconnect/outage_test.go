@@ -18,6 +18,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // errRefused is what a client gets from an API server that is gone.
@@ -72,7 +73,7 @@ var _ = Describe("An API server that is gone for a minute", func() {
 				return fmt.Sprintf("written to AWS with nowhere to write down what for: %v", more)
 			}
 			away.Store(false)
-			e.until(ctx, enduredFor+agentdisconnect.RecoveryTimeout+unsure, e.over)
+			e.until(ctx, enduredFor+run.RecoveryTimeout+unsure, e.over)
 			return e.leftover(ctx)
 		}))
 	})

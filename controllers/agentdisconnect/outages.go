@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 const (
@@ -32,7 +34,7 @@ type outages struct {
 }
 
 type outage struct {
-	trouble *problem
+	trouble *problem.Problem
 	// looks counts those that failed in a row; the next is due at the time next.
 	looks int
 	next  time.Time
@@ -41,7 +43,7 @@ type outage struct {
 }
 
 // known gives what is remembered of a Region that does not answer. Nil: the caller is to look, and to settle what came of it.
-func (o *outages) known(region string, now time.Time) *problem {
+func (o *outages) known(region string, now time.Time) *problem.Problem {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	out, ok := o.byRegion[region]
@@ -53,13 +55,13 @@ func (o *outages) known(region string, now time.Time) *problem {
 		return nil
 	}
 	remembered := *out.trouble
-	remembered.notBefore = latest(out.next, now.Add(firstProbe))
+	remembered.NotBefore = run.Latest(out.next, now.Add(firstProbe))
 	return &remembered
 }
 
 // settle notes what came of a look: an error that is no answer of the Region is an outage. It gives what is to be said of it,
 // or nil where the Region answered.
-func (o *outages) settle(region string, err error, now time.Time) *problem {
+func (o *outages) settle(region string, err error, now time.Time) *problem.Problem {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	trouble := unanswered(err)
@@ -82,7 +84,7 @@ func (o *outages) settle(region string, err error, now time.Time) *problem {
 		*out = outage{trouble: trouble, looks: out.looks + 1, next: now.Add(spread(grow(firstProbe, longestProbe, out.looks), region))}
 	}
 	told := *trouble
-	told.notBefore = out.next
+	told.NotBefore = out.next
 	return &told
 }
 
@@ -97,12 +99,12 @@ func (o *outages) abandon(region string) {
 
 // unanswered gives what of several errors is no answer of AWS; nil: AWS answered, if only to refuse, or could not be asked for
 // want of credentials.
-func unanswered(err error) *problem {
+func unanswered(err error) *problem.Problem {
 	if err == nil {
 		return nil
 	}
 	var silent error
-	for _, each := range flatten(err) {
+	for _, each := range problem.Flatten(err) {
 		switch class := aws.Classify(each); {
 		case class == aws.NoCredentials:
 			return nil
@@ -110,12 +112,12 @@ func unanswered(err error) *problem {
 			silent = errors.Join(silent, each)
 		}
 	}
-	return explain(silent)
+	return problem.Explain(silent)
 }
 
 // lookOnce runs the first look of a pass into a Region, unless it is known not to answer. The error is whatever stands in the
 // way, answered or not; silent says that the Region does not answer, so that nothing else need be asked.
-func (r *Reconciler) lookOnce(ctx context.Context, s *scope, look func(context.Context) error) (silent *problem, err error) {
+func (r *Reconciler) lookOnce(ctx context.Context, s *scope, look func(context.Context) error) (silent *problem.Problem, err error) {
 	region := s.clients.Region
 	if known := r.outages.known(region, s.now); known != nil {
 		return known, nil

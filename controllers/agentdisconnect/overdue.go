@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // pastEnd says by how long the rules of the most overdue run outlast its end; 0: none do.
@@ -30,18 +31,18 @@ func pastEnd(objects []v1alpha1.AgentDisconnect, now time.Time) time.Duration {
 // left is false where nothing of the run is left.
 func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
 	status := &obj.Status
-	if Restored(status) {
+	if run.IsRestored(status) {
 		return time.Time{}, false
 	}
-	if end = expiration(status); end.IsZero() {
+	if end = run.Expiration(status); end.IsZero() {
 		end = obj.CreationTimestamp.Time // someone edited the status, and it was not earlier
 	}
 	if status.Abort != nil {
-		end = earliest(end, status.Abort.Time.Time)
+		end = run.Earliest(end, status.Abort.Time.Time)
 	}
 	for _, t := range []*metav1.Time{status.CompletionTime, obj.DeletionTimestamp} {
 		if t != nil {
-			end = earliest(end, t.Time)
+			end = run.Earliest(end, t.Time)
 		}
 	}
 	return end, true

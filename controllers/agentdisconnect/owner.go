@@ -9,6 +9,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 // admitOwner refuses a subnet that another account shares with the manager's (AWS RAM): its network ACL is the owner's alone to change.
@@ -17,7 +18,7 @@ func admitOwner(s *scope, t *target) error {
 	if owner == "" || t.accountID == "" || owner == t.accountID {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonWrongAccount, "subnet %s and its network ACL belong to account %s, which shares the subnet with account %s of the manager's credentials, and only the owner may change a network ACL: run a manager with a role in account %s. It sees the clusters of that account alone, so the cluster has to be there too",
+	return problem.Refuse(v1alpha1.ReasonWrongAccount, "subnet %s and its network ACL belong to account %s, which shares the subnet with account %s of the manager's credentials, and only the owner may change a network ACL: run a manager with a role in account %s. It sees the clusters of that account alone, so the cluster has to be there too",
 		s.obj.Spec.SubnetID, owner, t.accountID, owner)
 }
 
@@ -41,5 +42,5 @@ func sharedNote(s *scope, t *target) string {
 		return ""
 	}
 	return fmt.Sprintf("subnet %s is shared with other accounts, which have network interfaces in it (%s): their ECS clusters can't be seen from account %s, and their agents would be cut off as well",
-		s.obj.Spec.SubnetID, list(t.tenants), t.accountID)
+		s.obj.Spec.SubnetID, problem.List(t.tenants), t.accountID)
 }

@@ -13,15 +13,12 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
-
-// planned reports whether the plan in the status is of the spec as it is. One of an earlier version has no wouldStart.
-func planned(obj *v1alpha1.AgentDisconnect) bool {
-	plan := obj.Status.Plan
-	return plan != nil && plan.WouldStart != nil && plan.ObservedGeneration == obj.Generation
-}
 
 // plan finds out what a run would do and writes it into the status. AWS is only read, and asked by DryRun. It works on a copy
 // of the object without a run: what the status says of one that is over stays.
@@ -29,19 +26,19 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	if s.status().CompletionTime == nil {
 		s.status().ObservedMode = v1alpha1.ModePlan
 	}
-	if planned(s.obj) {
+	if run.IsPlanned(s.obj) {
 		return nil
 	}
 	r.holders.withdraw(s.obj.UID) // it was perhaps about to begin
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	draft := &scope{
-		obj: s.obj.DeepCopy(), now: s.now, mode: ModePending, planning: true, options: r.options,
+		obj: s.obj.DeepCopy(), now: s.now, phase: run.Pending, planning: true, options: r.options,
 		seen: s.seen.draftFor(s.obj.Generation),
 	}
 	draft.obj.Status = v1alpha1.AgentDisconnectStatus{}
 	t, trouble := r.assess(ctx, draft)
-	if worst := explain(trouble); worst != nil && !worst.notBefore.IsZero() && !worst.stalled {
+	if worst := problem.Explain(trouble); worst != nil && !worst.NotBefore.IsZero() && !worst.Stalled {
 		return trouble // the Region does not answer: there is nothing to plan with
 	}
 	if err := r.preview(ctx, draft, t, trouble); err != nil {
@@ -64,7 +61,7 @@ func (m *memory) draftFor(generation int64) *memory {
 
 // preview makes the plan of what was found out. An error that passes by itself is no part of it: the plan is made again.
 func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble error) error {
-	plan := &v1alpha1.Plan{Time: *stamp(s.now), ObservedGeneration: s.obj.Generation, Endpoints: s.status().Endpoints}
+	plan := &v1alpha1.Plan{Time: *run.Stamp(s.now), ObservedGeneration: s.obj.Generation, Endpoints: s.status().Endpoints}
 	s.status().Plan = plan
 	trouble = errors.Join(trouble, r.previewOthers(ctx, s, t), r.previewNetworkACL(s, t), r.previewAgents(ctx, s, t), r.timeTrouble(s))
 	held := r.previewRuns(ctx, s, t)
@@ -95,10 +92,10 @@ func (r *Reconciler) previewOthers(ctx context.Context, s *scope, t *target) err
 	if s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow && s.clients != nil {
 		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, t.hit(&s.obj.Spec)...)
 		switch {
-		case err != nil && !explain(err).stalled:
+		case err != nil && !problem.Explain(err).Stalled:
 			return err
 		case err != nil:
-			plan.Notes = append(plan.Notes, "other clusters in the subnet are allowed, and could not be looked for: "+explain(err).message)
+			plan.Notes = append(plan.Notes, "other clusters in the subnet are allowed, and could not be looked for: "+problem.Explain(err).Message)
 		case !complete:
 			plan.Notes = append(plan.Notes, fmt.Sprintf("the Region has more than %d clusters, and only so many were looked at for container instances in the subnet", discovery.MaxClusters))
 		}
@@ -116,30 +113,30 @@ func (r *Reconciler) previewRuns(ctx context.Context, s *scope, t *target) error
 	others, held := r.free(ctx, s, claimOf(s, t))
 	on := 0
 	for i := range others {
-		if running(&others[i].Status) {
+		if run.IsOn(&others[i].Status) {
 			on++
 		}
 	}
 	if most := r.options.MaxActiveRuns; held == nil && most > 0 && on >= most {
-		return wait(v1alpha1.ReasonTooManyRuns, "%s on, which is as many as the manager allows at once (--max-active-runs): a run would begin when one of them is over", plural(on, "run is", "runs are"))
+		return problem.Wait(v1alpha1.ReasonTooManyRuns, "%s on, which is as many as the manager allows at once (--max-active-runs): a run would begin when one of them is over", problem.Plural(on, "run is", "runs are"))
 	}
 	return held
 }
 
 // refusals are all that stands against a start, each once. The error is what passes by itself: no plan is made of it.
 func refusals(trouble error) ([]v1alpha1.Refusal, error) {
-	if fatal, ok := errors.AsType[*storeError](trouble); ok {
+	if fatal, ok := errors.AsType[*problem.StoreError](trouble); ok {
 		return nil, fatal
 	}
 	if trouble == nil {
 		return nil, nil
 	}
 	var all []v1alpha1.Refusal
-	for _, each := range problems(trouble) {
-		if !each.stalled && each.reason != v1alpha1.ReasonHolder && each.reason != v1alpha1.ReasonTooManyRuns {
+	for _, each := range problem.All(trouble) {
+		if !each.Stalled && each.Reason != v1alpha1.ReasonHolder && each.Reason != v1alpha1.ReasonTooManyRuns {
 			return nil, each
 		}
-		refusal := v1alpha1.Refusal{Reason: each.reason, Message: aws.Truncate(each.message, 1024)}
+		refusal := v1alpha1.Refusal{Reason: each.Reason, Message: aws.Truncate(each.Message, 1024)}
 		if !slices.Contains(all, refusal) {
 			all = append(all, refusal)
 		}
@@ -165,7 +162,7 @@ func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 	}
 	var how setup
 	var err error
-	if len(s.desired()) > 0 {
+	if len(run.Desired(s.obj)) > 0 {
 		how, err = r.setUp(s, t)
 	}
 	for _, rule := range how.rules {
@@ -222,7 +219,7 @@ func (r *Reconciler) previewExternal(ctx context.Context, s *scope, t *target, o
 	}
 	n, more, err := discovery.ExternalInstances(ctx, s.clients.ECS, t.cluster.ARN, outside)
 	if n > 0 {
-		note := plural(n, "container instance of the cluster is", "container instances of the cluster are") + " external (ECS Anywhere): in no subnet, and not counted"
+		note := problem.Plural(n, "container instance of the cluster is", "container instances of the cluster are") + " external (ECS Anywhere): in no subnet, and not counted"
 		if more {
 			note += "; only the first 100 outside the subnet were looked at"
 		}
@@ -233,9 +230,9 @@ func (r *Reconciler) previewExternal(ctx context.Context, s *scope, t *target, o
 
 // timeTrouble is what of the times in the spec stands against a start for good.
 func (r *Reconciler) timeTrouble(s *scope) error {
-	if deadline := startDeadline(s.obj); s.obj.Spec.StartDeadline != nil || s.obj.Spec.StartAfter != nil {
+	if deadline := run.StartDeadline(s.obj); s.obj.Spec.StartDeadline != nil || s.obj.Spec.StartAfter != nil {
 		if !s.now.Before(deadline) {
-			return refuse(v1alpha1.AbortStartDeadlineExceeded, "the start deadline %s is past: move spec.startDeadline or spec.startAfter", deadline.UTC().Format(time.RFC3339))
+			return problem.Refuse(v1alpha1.AbortStartDeadlineExceeded, "the start deadline %s is past: move spec.startDeadline or spec.startAfter", deadline.UTC().Format(time.RFC3339))
 		}
 	}
 	return nil
@@ -250,7 +247,7 @@ func (r *Reconciler) timeNotes(s *scope) []string {
 	if ptr.Deref(s.obj.Spec.Suspend, false) {
 		notes = append(notes, "the run would not start while spec.suspend is true")
 	}
-	if short := (facts{obj: s.obj}).shortDuration(); short != "" {
+	if short := conditions.ShortDuration(s.obj); short != "" {
 		notes = append(notes, short)
 	}
 	return notes

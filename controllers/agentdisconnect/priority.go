@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // The priorities of objects in the work queue. Objects that can't begin must not delay the end of a run.
@@ -30,18 +31,18 @@ const (
 // PriorityAt is the priority of a pass over an object at the time now. It depends on the object and the time alone, not on
 // why the pass is due: after a restart every object is new to the manager.
 func PriorityAt(obj *v1alpha1.AgentDisconnect, now time.Time) int {
-	mode, _ := ModeAt(obj, now)
-	switch mode {
-	case ModeDeleting:
+	phase, _ := run.PhaseAt(obj, now)
+	switch phase {
+	case run.Deleting:
 		return PriorityEnding
-	case ModeAborted, ModeExpired:
-		if Restored(&obj.Status) {
+	case run.Aborted, run.Expired:
+		if run.IsRestored(&obj.Status) {
 			return PriorityOn
 		}
 		return PriorityEnding
-	case ModeActive:
+	case run.Active:
 		return PriorityOn
-	case ModeSuspended:
+	case run.Suspended:
 		if obj.Status.StartTime != nil {
 			return PriorityOn
 		}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 var priorityNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -30,8 +31,8 @@ func inPhase(name string, change func(*v1alpha1.AgentDisconnect)) *v1alpha1.Agen
 // onUntil gives an object a run that ends in so much time, with a rule in place.
 func onUntil(left time.Duration) func(*v1alpha1.AgentDisconnect) {
 	return func(obj *v1alpha1.AgentDisconnect) {
-		obj.Status.StartTime = stamp(priorityNow.Add(-4 * time.Minute))
-		obj.Status.ExpirationTime = stamp(priorityNow.Add(left))
+		obj.Status.StartTime = run.Stamp(priorityNow.Add(-4 * time.Minute))
+		obj.Status.ExpirationTime = run.Stamp(priorityNow.Add(left))
 		obj.Status.NetworkACL = &v1alpha1.NetworkACL{ID: "acl-1", Mode: v1alpha1.NetworkACLModeInPlace}
 		obj.Status.Rules = []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.223.69/32"}}
 	}
@@ -48,12 +49,12 @@ func phases() map[*v1alpha1.AgentDisconnect]int {
 	}
 	suspended := func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Suspend = new(true) }
 	plan := func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Mode = v1alpha1.ModePlan }
-	deleted := func(obj *v1alpha1.AgentDisconnect) { obj.DeletionTimestamp = stamp(priorityNow) }
-	aborted := func(obj *v1alpha1.AgentDisconnect) { obj.Status.Abort = &v1alpha1.Abort{Time: *stamp(priorityNow)} }
+	deleted := func(obj *v1alpha1.AgentDisconnect) { obj.DeletionTimestamp = run.Stamp(priorityNow) }
+	aborted := func(obj *v1alpha1.AgentDisconnect) { obj.Status.Abort = &v1alpha1.Abort{Time: *run.Stamp(priorityNow)} }
 	restored := func(obj *v1alpha1.AgentDisconnect) {
-		obj.Status.Rules, obj.Status.RestoredTime = nil, stamp(priorityNow)
+		obj.Status.Rules, obj.Status.RestoredTime = nil, run.Stamp(priorityNow)
 	}
-	finished := with(restored, func(obj *v1alpha1.AgentDisconnect) { obj.Status.CompletionTime = stamp(priorityNow) })
+	finished := with(restored, func(obj *v1alpha1.AgentDisconnect) { obj.Status.CompletionTime = run.Stamp(priorityNow) })
 	edited := func(obj *v1alpha1.AgentDisconnect) { obj.Status.StartTime, obj.Status.ExpirationTime = nil, nil }
 
 	return map[*v1alpha1.AgentDisconnect]int{
@@ -72,10 +73,10 @@ func phases() map[*v1alpha1.AgentDisconnect]int {
 		inPhase("suspended-pending", suspended):                              PriorityNotBegun,
 		inPhase("finished", with(onUntil(-time.Second), finished)):           PriorityNotBegun,
 		inPhase("waiting", func(obj *v1alpha1.AgentDisconnect) {
-			obj.Spec.StartAfter = stamp(priorityNow.Add(time.Hour))
+			obj.Spec.StartAfter = run.Stamp(priorityNow.Add(time.Hour))
 		}): PriorityNotBegun,
 		inPhase("missed", func(obj *v1alpha1.AgentDisconnect) {
-			obj.Spec.StartDeadline = stamp(priorityNow.Add(-time.Minute))
+			obj.Spec.StartDeadline = run.Stamp(priorityNow.Add(-time.Minute))
 		}): PriorityNotBegun,
 		inPhase("renewed", with(onUntil(-time.Second), finished, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.RunID = "2" })): PriorityNotBegun,
 	}

@@ -37,7 +37,7 @@ func (w *world) privateLinkIn(vpc, service string, subnets ...string) region.VPC
 	return added
 }
 
-// passes says whether the subnet's traffic gets through to an address, past all network ACLs on the way.
+// passes reports whether the subnet's traffic gets through to an address, past all network ACLs on the way.
 func (w *world) passes(address netip.Addr) bool {
 	return w.sim.Region().Passes(subnetID, netip.MustParseAddr("10.0.1.11"), acl.Packet{Egress: true, Protocol: acl.TCP, Remote: address, Port: 443})
 }

@@ -32,7 +32,7 @@ type process struct {
 	killed atomic.Bool
 	// region is the manager's own; empty: the world's.
 	region string
-	// point, if set, is told about each point of a write at which the process may end, and says whether it does.
+	// point, if set, is told about each point of a write at which the process may end, and reports whether it does.
 	point func(name string) (end bool)
 	// meddle, if set, is called before and after each write to the API server; its error is the write's.
 	meddle func(obj client.Object, after bool) error

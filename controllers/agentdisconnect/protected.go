@@ -17,6 +17,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // allHostsInterval is how often all names of the protected APIs are looked up, and the Kubernetes API server is asked where it is.
@@ -145,12 +147,12 @@ func (s *scope) limits() limits {
 // admitProtected refuses a run that would deny what callers, the clean-up or the cluster need, or what no network ACL acts on.
 func (r *Reconciler) admitProtected(s *scope, t *target) error {
 	if more := s.obj.Spec.AdditionalEndpoints; more != nil && !r.options.AllowAdditionalEndpoints {
-		return refuse(v1alpha1.ReasonAdditionalEndpointsForbidden, "the manager forbids spec.additionalEndpoints (--allow-additional-endpoints=false): take it out, or have the manager's flag changed")
+		return problem.Refuse(v1alpha1.ReasonAdditionalEndpointsForbidden, "the manager forbids spec.additionalEndpoints (--allow-additional-endpoints=false): take it out, or have the manager's flag changed")
 	}
 	if s.clients == nil {
 		return nil
 	}
-	return errors.Join(append(exemptionRefusals(exemptions(s.desired(), s.limits())), explainUnprotected(t.unprotected))...)
+	return errors.Join(append(exemptionRefusals(exemptions(run.Desired(s.obj), s.limits())), explainUnprotected(t.unprotected))...)
 }
 
 // explainUnprotected says why a run waits for what it must not deny to be known.
@@ -161,19 +163,19 @@ func explainUnprotected(err error) error {
 	var unknown *discovery.UnprotectedError
 	switch {
 	case errors.As(err, &unknown):
-		known := wait(v1alpha1.ReasonAWSUnavailable, "%s. The run begins when it is known, so that it can't be denied: check the Region, and the DNS server that the manager asks (--dns-server)", unknown)
-		known.stalled = unknown.NotFound()
+		known := problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s. The run begins when it is known, so that it can't be denied: check the Region, and the DNS server that the manager asks (--dns-server)", unknown)
+		known.Stalled = unknown.NotFound()
 		return known
 	case apierrors.IsForbidden(err):
-		return refuse(v1alpha1.ReasonAccessDenied, "the API server does not let the manager find its addresses, which the run must not deny: grant get on endpointslices named kubernetes (config/rbac/role.yaml)")
+		return problem.Refuse(v1alpha1.ReasonAccessDenied, "the API server does not let the manager find its addresses, which the run must not deny: grant get on endpointslices named kubernetes (config/rbac/role.yaml)")
 	default:
-		return wait(v1alpha1.ReasonAWSUnavailable, "the addresses of the Kubernetes API server, which the run must not deny, are not known yet: %s", aws.Message(err))
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "the addresses of the Kubernetes API server, which the run must not deny, are not known yet: %s", aws.Message(err))
 	}
 }
 
 // exempt takes what must not be denied out of what the run denies, as soon as it is known; a rule that is in place goes.
 func (s *scope) exempt() {
-	all, full := recordExemptions(s.status().Exemptions, exemptions(s.desired(), s.limits()))
+	all, full := recordExemptions(s.status().Exemptions, exemptions(run.Desired(s.obj), s.limits()))
 	s.status().Exemptions = all
 	if full {
 		s.abort(v1alpha1.AbortPlanDoesNotFit, "more than %d of the addresses to deny are protected", v1alpha1.MaxExemptions)

@@ -16,6 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 const (
@@ -107,7 +108,7 @@ func (s *scope) explainQuota(err error) error {
 	if !byQuota || s.quota.unread == "" {
 		return err
 	}
-	return refuse(v1alpha1.ReasonQuotaExceeded, "%s; the quota could not be read, so that the manager's flag --network-acl-entry-quota gives it: set the flag if the account's quota is higher (%s)", quota, s.quota.unread)
+	return problem.Refuse(v1alpha1.ReasonQuotaExceeded, "%s; the quota could not be read, so that the manager's flag --network-acl-entry-quota gives it: set the flag if the account's quota is higher (%s)", quota, s.quota.unread)
 }
 
 // note says that the quota is only assumed; empty: it is not.

@@ -15,6 +15,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // aclQuota is how many network ACLs a VPC has room for unless AWS was asked for more.
@@ -143,7 +145,7 @@ func (r *Reconciler) lookAtTarget(ctx context.Context, s *scope, found *firstLoo
 // against a run, and so does a run that lacks permissions, since the message names all of them. Without credentials there is
 // nothing more to find.
 func (s *scope) isSettledBy(err error) bool {
-	for _, each := range flatten(err) {
+	for _, each := range problem.Flatten(err) {
 		switch {
 		case each == nil:
 		case aws.Classify(each) == aws.NoCredentials:
@@ -254,16 +256,16 @@ func (r *Reconciler) roomForClone(ctx context.Context, s *scope, vpcID string) (
 	return quota - have, err
 }
 
-// lent says whether another run has a subnet of the network ACL on a clone of it: that subnet comes back.
+// lent reports whether another run has a subnet of the network ACL on a clone of it: that subnet comes back.
 func (r *Reconciler) lent(ctx context.Context, s *scope, aclID string) (bool, error) {
 	var all v1alpha1.AgentDisconnectList
 	if err := r.reader.List(ctx, &all); err != nil {
-		return false, stored(err)
+		return false, problem.FromStore(err)
 	}
 	return slices.ContainsFunc(all.Items, func(o v1alpha1.AgentDisconnect) bool {
 		acl := o.Status.NetworkACL
-		return o.UID != s.obj.UID && running(&o.Status) && acl != nil && acl.OriginalID == aclID &&
-			o.Spec.SubnetID != s.obj.Spec.SubnetID && cloneLeft(acl)
+		return o.UID != s.obj.UID && run.IsOn(&o.Status) && acl != nil && acl.OriginalID == aclID &&
+			o.Spec.SubnetID != s.obj.Spec.SubnetID && run.HasCloneLeft(acl)
 	}), nil
 }
 
@@ -342,14 +344,14 @@ func (t *target) chooseMode(spec *v1alpha1.AgentDisconnectSpec) (v1alpha1.Networ
 func (r *Reconciler) setUp(s *scope, t *target) (setup, error) {
 	mode, reason := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
-		plan, err := networkacl.PlanClone(t.acl.Entries, s.desired(), s.quota.value)
+		plan, err := networkacl.PlanClone(t.acl.Entries, run.Desired(s.obj), s.quota.value)
 		if err == nil {
 			err = admitRules(s, t, plan.Rules)
 		}
 		return setup{mode, reason, plan.Rules, plan.Copies, plan.Renumbered}, s.explainQuota(err)
 	}
 	plan, err := networkacl.NewPlan(networkacl.PlanInput{
-		NetworkACLID: t.acl.ID, Desired: s.desired(), Observed: t.acl.Entries, Quota: s.quota.value,
+		NetworkACLID: t.acl.ID, Desired: run.Desired(s.obj), Observed: t.acl.Entries, Quota: s.quota.value,
 	})
 	if err == nil {
 		err = admitRules(s, t, plan.Create)

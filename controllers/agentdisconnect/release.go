@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // releasePrivate takes out of the endpoints the addresses of VPC endpoints whose interfaces are gone: the next interface to get such
@@ -19,7 +20,7 @@ func (s *scope) releasePrivate(found []v1alpha1.Endpoint) {
 	missing := map[string]time.Time{}
 	for i := range status.Endpoints {
 		endpoint := &status.Endpoints[i]
-		if !isPrivate(*endpoint) {
+		if !run.IsPrivate(*endpoint) {
 			continue
 		}
 		endpoint.Addresses = slices.DeleteFunc(slices.Clone(endpoint.Addresses), func(address string) bool {
@@ -36,7 +37,7 @@ func (s *scope) releasePrivate(found []v1alpha1.Endpoint) {
 		})
 	}
 	s.seen.missing = missing
-	status.Endpoints = slices.DeleteFunc(status.Endpoints, func(e v1alpha1.Endpoint) bool { return isPrivate(e) && len(e.Addresses) == 0 })
+	status.Endpoints = slices.DeleteFunc(status.Endpoints, func(e v1alpha1.Endpoint) bool { return run.IsPrivate(e) && len(e.Addresses) == 0 })
 }
 
 // hasAddress reports whether an endpoint among those found has an address.
@@ -49,8 +50,8 @@ func hasAddress(found []v1alpha1.Endpoint, hostname, address string) bool {
 // removeUnneeded deletes the entries that nothing to be denied needs any more, given a read, while the run stays on: those of
 // addresses that were found to be protected, or that were released.
 func (r *Reconciler) removeUnneeded(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
-	lines := unneeded(sound, s.desired())
-	if len(lines) == 0 || s.mode != ModeActive {
+	lines := run.UnneededLines(sound, run.Desired(s.obj))
+	if len(lines) == 0 || s.phase != run.Active {
 		return nil
 	}
 	destroy, gone := r.undo(s, lines, s.seen.acl.Entries)

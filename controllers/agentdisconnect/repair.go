@@ -11,6 +11,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // maxDriftRepairs is how often rules that someone removed or overrode are put back: a fourth time is a quarrel with
@@ -29,7 +31,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 		}
 	}
 	if !s.aclRead {
-		if !needsEntry(s, sound) && len(unneeded(sound, s.desired())) == 0 && s.seen.repair.what == "" {
+		if !needsEntry(s, sound) && len(run.UnneededLines(sound, run.Desired(s.obj))) == 0 && s.seen.repair.what == "" {
 			return nil
 		}
 		// What to add is decided on the network ACL as it is now.
@@ -61,7 +63,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
 	stale, unseen := r.disarmStale(ctx, s), r.lookAtSwitch(ctx, s)
 	unarmed := r.armLeft(ctx, s, sound)
-	if _, fatal := errors.AsType[*storeError](unarmed); fatal {
+	if _, fatal := errors.AsType[*problem.StoreError](unarmed); fatal {
 		return unarmed
 	}
 	s.seen.switchFailure = errors.Join(unseen, unarmed)
@@ -76,7 +78,7 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Ru
 	if err == nil && unarmed == nil && s.status().Abort == nil && s.seen.acl != nil {
 		err = r.fill(ctx, s, sound, s.seen.repair.what != "")
 	}
-	if err == nil && s.seen.tags != nil && s.mode == ModeActive && s.status().Abort == nil {
+	if err == nil && s.seen.tags != nil && s.phase == run.Active && s.status().Abort == nil {
 		err = r.fits(s, r.own(ctx, s)) // someone stripped the tags, or the run's end moved
 	}
 	return errors.Join(err, stale)
@@ -115,7 +117,7 @@ func (r *Reconciler) judge(s *scope, sound []v1alpha1.Rule) judgement {
 		s.abort(reason, "%s, and spec.onDrift is Abort", oddity)
 		return odd
 	case s.status().DriftRepairs >= maxDriftRepairs:
-		s.abort(reason, "%s, again after %s", oddity, plural(maxDriftRepairs, "repair", "repairs"))
+		s.abort(reason, "%s, again after %s", oddity, problem.Plural(maxDriftRepairs, "repair", "repairs"))
 		return odd
 	}
 	s.seen.repair = repairUnderway{what: oddity}
@@ -148,20 +150,20 @@ func (r *Reconciler) oddity(s *scope, sound []v1alpha1.Rule) (reason, message st
 	if _, err := r.replan(s, sound); err != nil {
 		return v1alpha1.AbortPlanDoesNotFit, err.Error()
 	}
-	if drift := networkacl.Drift(sound, s.seen.acl.Entries, s.desired(), s.now); len(drift) > 0 {
+	if drift := networkacl.Drift(sound, s.seen.acl.Entries, run.Desired(s.obj), s.now); len(drift) > 0 {
 		return v1alpha1.AbortDriftDetected, "a third party changed network ACL " + s.seen.acl.ID + ": " + strings.Join(drift, "; ")
 	}
 	return "", ""
 }
 
-// displacement says whether the subnet is no longer where it should be, or another one is where it should be alone.
+// displacement reports whether the subnet is no longer where it should be, or another one is where it should be alone.
 func (s *scope) displacement() (reason, message string) {
 	acl, recorded, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
 	place := acl
 	if !s.raised() {
 		place = s.seen.original // it goes to the clone from there
 	}
-	lagging := s.cloned() && s.sinceWrite() < networkacl.SettleFor && s.mode == ModeActive
+	lagging := s.cloned() && s.sinceWrite() < networkacl.SettleFor && s.phase == run.Active
 	switch {
 	case lagging && (acl == nil || place != nil && !slices.Contains(place.SubnetIDs, subnetID)):
 		return "", "" // a read that lags behind our own move of the subnet
@@ -181,7 +183,7 @@ func (s *scope) displacement() (reason, message string) {
 func (r *Reconciler) replan(s *scope, sound []v1alpha1.Rule) (networkacl.Plan, error) {
 	_, released, _ := s.lines()
 	return networkacl.NewPlan(networkacl.PlanInput{
-		NetworkACLID: s.status().NetworkACL.ID, Desired: s.desired(), Observed: s.seen.acl.Entries,
+		NetworkACLID: s.status().NetworkACL.ID, Desired: run.Desired(s.obj), Observed: s.seen.acl.Entries,
 		Owned: append(slices.Clip(sound), released...), Quota: s.quota.value,
 	})
 }
@@ -193,7 +195,7 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 		return r.fits(s, err)
 	}
 	observed := s.seen.acl.Entries
-	now := stamp(r.clock.Now())
+	now := run.Stamp(r.clock.Now())
 	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 		for _, line := range sound {
 			switch {
@@ -227,7 +229,7 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 	}
 	trouble := r.create(ctx, s, lines)
 	if drifted {
-		overridden := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return !networkacl.Overridden(l, observed, s.desired()) })
+		overridden := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return !networkacl.Overridden(l, observed, run.Desired(s.obj)) })
 		trouble = r.finishRepair(ctx, s, lines, overridden, trouble)
 	}
 	if len(lines) > 0 {
@@ -254,20 +256,20 @@ func (r *Reconciler) fits(s *scope, trouble error) error {
 	if trouble == nil {
 		return nil
 	}
-	for _, err := range flatten(trouble) {
+	for _, err := range problem.Flatten(trouble) {
 		switch aws.Code(err) {
 		case aws.CodeEntryLimitExceeded:
-			s.abort(v1alpha1.AbortPlanDoesNotFit, "%s", explain(err).message)
+			s.abort(v1alpha1.AbortPlanDoesNotFit, "%s", problem.Explain(err).Message)
 			return nil
 		case aws.CodeACLLimitExceeded, aws.CodeTagLimitExceeded:
-			s.abort(v1alpha1.AbortQuotaExceeded, "%s", explain(err).message)
+			s.abort(v1alpha1.AbortQuotaExceeded, "%s", problem.Explain(err).Message)
 			return nil
 		}
 	}
 	return trouble
 }
 
-// needsEntry says whether the network ACL as last read lets through what no acknowledged line denies, or a line was never
+// needsEntry reports whether the network ACL as last read lets through what no acknowledged line denies, or a line was never
 // acknowledged, or not yet dropped.
 func needsEntry(s *scope, sound []v1alpha1.Rule) bool {
 	if _, released, _ := s.lines(); len(released) > 0 {
@@ -281,7 +283,7 @@ func needsEntry(s *scope, sound []v1alpha1.Rule) bool {
 	})
 }
 
-// acknowledged says whether the ledger has a line for a range of which AWS said that its entry is there.
+// acknowledged reports whether the ledger has a line for a range of which AWS said that its entry is there.
 func acknowledged(sound []v1alpha1.Rule, cidr string) bool {
 	return slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool {
 		return l.CIDR == cidr && l.State == v1alpha1.RuleInstalled
@@ -300,19 +302,19 @@ func atWork(lines []v1alpha1.Rule, observed []networkacl.Entry) []v1alpha1.Rule 
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool { return !networkacl.AtWork(l, observed) })
 }
 
-// denied says whether the network ACL that the subnet has, as last read, denies every destination of the run.
+// denied reports whether the network ACL that the subnet has, as last read, denies every destination of the run.
 func (m *memory) denied(obj *v1alpha1.AgentDisconnect) bool {
-	return m.acl != nil && m.onSubnet(obj) && len(desired(obj)) > 0 && len(m.open(obj)) == 0
+	return m.acl != nil && m.onSubnet(obj) && len(run.Desired(obj)) > 0 && len(m.open(obj)) == 0
 }
 
-// onSubnet says whether the network ACL that carries the rules is the subnet's, as last read.
+// onSubnet reports whether the network ACL that carries the rules is the subnet's, as last read.
 func (m *memory) onSubnet(obj *v1alpha1.AgentDisconnect) bool {
 	return m.acl != nil && slices.Contains(m.acl.SubnetIDs, obj.Spec.SubnetID)
 }
 
 // open are the destinations that the network ACL as last read lets through.
 func (m *memory) open(obj *v1alpha1.AgentDisconnect) []networkacl.Destination {
-	return slices.DeleteFunc(desired(obj), func(d networkacl.Destination) bool {
+	return slices.DeleteFunc(run.Desired(obj), func(d networkacl.Destination) bool {
 		_, denied := networkacl.Denied(m.acl.Entries, d)
 		return denied
 	})

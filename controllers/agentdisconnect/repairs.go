@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // repairUnderway is a repair of rules that a third party removed or overrode, of which AWS has not acknowledged all. It is
@@ -25,7 +27,7 @@ type repairUnderway struct {
 // the trouble that it gave; overridden are those whose place they take.
 func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridden []v1alpha1.Rule, trouble error) error {
 	s.seen.repair.written = upsert(s.seen.repair.written, lines)
-	if trouble != nil || s.mode != ModeActive || len(s.standing(lines)) < len(lines) {
+	if trouble != nil || s.phase != run.Active || len(s.standing(lines)) < len(lines) {
 		return trouble // it is repeated
 	}
 	what, created := s.seen.repair.what, s.standing(s.seen.repair.written)
@@ -33,7 +35,7 @@ func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridd
 	if len(created) == 0 {
 		return nil // it was put right before AWS was asked
 	}
-	now := stamp(r.clock.Now())
+	now := run.Stamp(r.clock.Now())
 	if err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
 		status.DriftRepairs++
 		for _, line := range overridden {
@@ -42,7 +44,7 @@ func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridd
 	}); err != nil {
 		return err
 	}
-	r.event(s, corev1.EventTypeWarning, "RulesRepaired", what+". The manager created "+list(describeLines(created)))
+	r.event(s, corev1.EventTypeWarning, "RulesRepaired", what+". The manager created "+problem.List(describeLines(created)))
 	return nil
 }
 

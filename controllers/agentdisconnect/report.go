@@ -10,11 +10,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // report is the one deferred write of the status that a person reads; events and metrics follow only after it succeeded.
-func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem) error {
+func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem.Problem) error {
 	before := s.reported()
 	s.noteObserved()
 	s.setConditions(trouble)
@@ -23,25 +26,25 @@ func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem) err
 		return err
 	}
 	if trouble != nil {
-		log.FromContext(ctx).V(1).Info("Pass could not do all of its work", "mode", s.mode, "reason", trouble.reason, "message", trouble.message)
+		log.FromContext(ctx).V(1).Info("Pass could not do all of its work", "phase", s.phase, "reason", trouble.Reason, "message", trouble.Message)
 	}
 	r.announce(ctx, s, before)
 	return nil
 }
 
 // setConditions brings the conditions in line with what the pass knows so far.
-func (s *scope) setConditions(trouble *problem) {
+func (s *scope) setConditions(trouble *problem.Problem) {
 	force := s.force()
-	setConditions(facts{
-		obj: s.obj, now: s.now, mode: s.mode, trouble: trouble,
-		aclSeen:       lookedAt(s.seen.aclRead, s.options.ACLPollInterval),
-		agentsSeen:    lookedAt(s.seen.polledAt, s.options.AgentPollInterval),
-		hostsSeen:     lookedAt(s.seen.answered(s.status().Endpoints, s.now), s.options.LookupInterval),
-		endpointsSeen: lookedAt(s.seen.endpoints.at, s.options.ACLPollInterval+answerTTL),
-		open:          addressesOf(force.Open), elsewhere: s.elsewhere(), suspected: s.suspected(), own: force.Own, foreign: force.Foreign,
-		unsettled: s.unsettled(), failing: s.failing(), resolver: s.resolver, unasked: s.unasked(),
-		inForce: s.seen.inForce, mismatch: s.mismatch(), privateAtHome: s.privateAtHome(),
-		hit: s.hit(), follows: s.seen.originalReads.follows,
+	conditions.Set(conditions.Input{
+		Object: s.obj, Now: s.now, Phase: s.phase, Problem: trouble,
+		ACLSeen:       run.LookedAt(s.seen.aclRead, s.options.ACLPollInterval),
+		AgentsSeen:    run.LookedAt(s.seen.polledAt, s.options.AgentPollInterval),
+		HostsSeen:     run.LookedAt(s.seen.answered(s.status().Endpoints, s.now), s.options.LookupInterval),
+		EndpointsSeen: run.LookedAt(s.seen.endpoints.at, s.options.ACLPollInterval+answerTTL),
+		Open:          addressesOf(force.Open), Elsewhere: s.elsewhere(), Suspected: s.suspected(), Own: force.Own, Foreign: force.Foreign,
+		Unsettled: s.unsettled(), Failing: s.failing(), Resolver: s.resolver, Unasked: s.unasked(),
+		EnforcedSince: s.seen.inForce, PathMismatch: s.mismatch(), PrivateInSubnet: s.privateAtHome(),
+		SubnetsHit: s.hit(), Follows: s.seen.originalReads.follows,
 	})
 }
 
@@ -84,50 +87,50 @@ func (s *scope) elsewhere() string {
 }
 
 // schedule says when the object is to be looked at again.
-func (r *Reconciler) schedule(s *scope, trouble *problem) {
+func (r *Reconciler) schedule(s *scope, trouble *problem.Problem) {
 	switch {
 	case trouble == nil:
 		s.seen.refused, s.seen.waited = setback{}, setback{}
-	case trouble.reason == v1alpha1.ReasonNotYet: // polls and lookups go on at their pace
+	case trouble.Reason == v1alpha1.ReasonNotYet: // polls and lookups go on at their pace
 	default:
 		later := longestRetry - spread(longestRetry, string(s.obj.UID)) // what waits for the same doesn't come at the same time
-		s.due(latest(trouble.notBefore.Add(later), s.now.Add(s.retryAfter(trouble))))
+		s.due(run.Latest(trouble.NotBefore.Add(later), s.now.Add(s.retryAfter(trouble))))
 	}
 	// What was due in this pass and could not be done is still due: it is tried again, but not at once.
 	soonest := s.now.Add(shortestInterval)
 	if trouble != nil {
 		soonest = s.now.Add(retryInterval)
 	}
-	switch s.mode {
-	case ModeFinished, ModeWaiting, ModeMissed, ModeRenewed:
-	case ModePlan:
-		if trouble == nil && !planned(s.obj) {
+	switch s.phase {
+	case run.Finished, run.Waiting, run.Missed, run.Renewed:
+	case run.Planning:
+		if trouble == nil && !run.IsPlanned(s.obj) {
 			s.due(soonest)
 		}
-	case ModePending:
-		if trouble == nil || trouble.reason == v1alpha1.ReasonNotYet {
-			s.due(latest(s.nextPoll(r.options), soonest))
+	case run.Pending:
+		if trouble == nil || trouble.Reason == v1alpha1.ReasonNotYet {
+			s.due(run.Latest(s.nextPoll(r.options), soonest))
 		}
-		if trouble != nil && trouble.reason == v1alpha1.ReasonNotYet {
-			s.due(latest(s.seen.looked.Add(r.options.LookupInterval), soonest)) // addresses rotate
+		if trouble != nil && trouble.Reason == v1alpha1.ReasonNotYet {
+			s.due(run.Latest(s.seen.looked.Add(r.options.LookupInterval), soonest)) // addresses rotate
 		}
-	case ModeActive:
+	case run.Active:
 		for _, t := range []time.Time{s.nextPoll(r.options), s.nextACLRead(r.options), s.seen.looked.Add(r.options.LookupInterval)} {
-			s.due(latest(t, soonest))
+			s.due(run.Latest(t, soonest))
 		}
-	case ModeSuspended:
+	case run.Suspended:
 		switch {
 		case s.status().StartTime == nil:
-		case !lifted(s.status()):
+		case !run.IsLifted(s.status()):
 			s.due(s.now.Add(retryInterval))
 		default:
-			s.due(latest(s.nextPoll(r.options), soonest))
+			s.due(run.Latest(s.nextPoll(r.options), soonest))
 		}
 	default:
 		switch {
-		case Restored(s.status()):
-			s.due(latest(s.nextPoll(r.options), soonest))
-		case trouble == nil || !trouble.stalled:
+		case run.IsRestored(s.status()):
+			s.due(run.Latest(s.nextPoll(r.options), soonest))
+		case trouble == nil || !trouble.Stalled:
 			s.due(s.now.Add(retryInterval))
 		}
 	}
@@ -135,14 +138,14 @@ func (r *Reconciler) schedule(s *scope, trouble *problem) {
 
 // retryAfter is how soon a pass that ended with trouble is repeated. For a run that has not begun the wait grows while nothing
 // changes, and differs from object to object; for one that has, nothing is put off.
-func (s *scope) retryAfter(trouble *problem) time.Duration {
-	waiting := trouble.reason == v1alpha1.ReasonHolder || trouble.reason == v1alpha1.ReasonTooManyRuns
+func (s *scope) retryAfter(trouble *problem.Problem) time.Duration {
+	waiting := trouble.Reason == v1alpha1.ReasonHolder || trouble.Reason == v1alpha1.ReasonTooManyRuns
 	switch begun := hasBegun(s.obj, s.now); {
-	case begun && trouble.stalled:
+	case begun && trouble.Stalled:
 		return refusedInterval
 	case begun:
 		return retryInterval
-	case trouble.stalled:
+	case trouble.Stalled:
 		wait := s.seen.refused.wait(s.obj, trouble, refusedInterval, longestRefused)
 		if wait > answerTTL/2 {
 			s.seen.doubtAnswers() // or a problem that is mended meanwhile would keep the run waiting twice
@@ -160,7 +163,7 @@ func (s *scope) privateAtHome() []string {
 	var found []string
 	for _, endpoint := range s.seen.endpoints.value {
 		for _, each := range endpoint.Interfaces {
-			if each.SubnetID == s.obj.Spec.SubnetID && wantsSession(s.startSpec(), endpoint) {
+			if each.SubnetID == s.obj.Spec.SubnetID && wantsSession(run.StartSpec(s.obj), endpoint) {
 				found = append(found, each.ID+" of "+endpoint.ID)
 			}
 		}
@@ -178,11 +181,4 @@ func (s *scope) lastReason() string {
 
 func (s *scope) nextPoll(options Options) time.Time {
 	return s.seen.lastPoll().Add(options.AgentPollInterval)
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

@@ -14,8 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
@@ -168,7 +168,7 @@ var _ = Describe("A manager that dies", func() {
 	It("and is off while a run is asked for starts it when it is back, for all of its duration", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.create(ctx)
-		w.clock.Step(agentdisconnect.StartWindow - time.Minute)
+		w.clock.Step(run.StartWindow - time.Minute)
 		w.run(ctx, 20*time.Second, obj)
 		seen := w.get(ctx, obj)
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateBlocking), describe(seen))

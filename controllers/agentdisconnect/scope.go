@@ -6,11 +6,11 @@ import (
 	"errors"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // scope is what one pass knows: the object, the time, and what it saw of AWS.
@@ -22,8 +22,8 @@ type scope struct {
 	// first is the status as it was when the pass began.
 	first v1alpha1.AgentDisconnectStatus
 	// now is the time of the pass.
-	now  time.Time
-	mode Mode
+	now   time.Time
+	phase run.Phase
 	// planning says that the pass makes a plan, which is about everything that stands against a run.
 	planning bool
 	// seen is what earlier passes of this process saw.
@@ -63,11 +63,6 @@ func (s *scope) due(t time.Time) {
 	}
 }
 
-// stamp is a time as the status has it: whole seconds.
-func stamp(t time.Time) *metav1.Time {
-	return &metav1.Time{Time: t.Truncate(time.Second)}
-}
-
 // ledger gives the sound lines that stand for entries of the run, and what is wrong with those that are not sound.
 func (s *scope) ledger() (sound []v1alpha1.Rule, unsound error) {
 	sound, _, unsound = s.lines()
@@ -83,8 +78,8 @@ func (s *scope) lines() (sound, released []v1alpha1.Rule, unsound error) {
 	}
 	var wrong []error
 	for _, line := range s.status().Rules {
-		if err := networkacl.Sound(line, id, ranges(s.obj)); err != nil {
-			wrong = append(wrong, refuse(v1alpha1.ReasonLedgerInvalid,
+		if err := networkacl.Sound(line, id, run.DeniedRanges(s.obj)); err != nil {
+			wrong = append(wrong, problem.Refuse(v1alpha1.ReasonLedgerInvalid,
 				"status.rules was edited: %v. Nothing is done with it: look at the entry in the network ACL, delete it there if it is this run's, then remove the line (kubectl edit --subresource=status)", err))
 			continue
 		}

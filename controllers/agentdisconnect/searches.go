@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 const (
@@ -48,7 +49,7 @@ func (s *searches) find(ctx context.Context, now time.Time, about string, look f
 	select {
 	case <-joined.done:
 	case <-ctx.Done():
-		return otherClusters{}, wait(v1alpha1.ReasonThrottled, "the Region has many clusters, and ECS limits the rate of calls: the search for container instances of other clusters goes on")
+		return otherClusters{}, problem.Wait(v1alpha1.ReasonThrottled, "the Region has many clusters, and ECS limits the rate of calls: the search for container instances of other clusters goes on")
 	}
 
 	s.mu.Lock()

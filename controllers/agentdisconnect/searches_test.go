@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 func TestASearchOutlastsThePassThatBeganIt(t *testing.T) {
@@ -33,10 +34,10 @@ func TestASearchOutlastsThePassThatBeganIt(t *testing.T) {
 
 	for range 3 {
 		_, err := pass()
-		var goesOn *problem
+		var goesOn *problem.Problem
 		g.Expect(errors.As(err, &goesOn)).To(BeTrue())
-		g.Expect(goesOn.reason).To(Equal(v1alpha1.ReasonThrottled))
-		g.Expect(goesOn.stalled).To(BeFalse())
+		g.Expect(goesOn.Reason).To(Equal(v1alpha1.ReasonThrottled))
+		g.Expect(goesOn.Stalled).To(BeFalse())
 	}
 	<-begun
 	answer <- nil

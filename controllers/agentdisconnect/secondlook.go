@@ -9,6 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // yieldFor is how long a run waits before it tries to begin again, where an older one began at the same moment: long enough
@@ -43,7 +45,7 @@ func (r *Reconciler) lookAgain(ctx context.Context, s *scope) error {
 	if err := r.stepBack(ctx, s, look.before); err != nil {
 		return err
 	}
-	held := wait(v1alpha1.ReasonHolder, "%s began on network ACL %s at the same moment: this run begins when that one is over", name(holder), look.claim.aclID)
+	held := problem.Wait(v1alpha1.ReasonHolder, "%s began on network ACL %s at the same moment: this run begins when that one is over", name(holder), look.claim.aclID)
 	if older(holder, s.obj) {
 		s.seen.yields, s.seen.yieldsUntil = held, s.now.Add(yieldFor)
 	}
@@ -56,7 +58,7 @@ func (r *Reconciler) stepBack(ctx context.Context, s *scope, before v1alpha1.Age
 	if err := r.persist(ctx, s); err != nil {
 		return err
 	}
-	s.mode, _ = ModeAt(s.obj, r.clock.Now())
+	s.phase, _ = run.PhaseAt(s.obj, r.clock.Now())
 	s.seen.pendingLook = nil
 	r.holders.finish(s.obj.UID)
 	return r.setFinalizer(ctx, s, controllerutil.RemoveFinalizer)

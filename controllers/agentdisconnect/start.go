@@ -3,7 +3,6 @@
 package agentdisconnect
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -13,8 +12,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // start gets a run ready and begins it: target, endpoints, agents, a plan that fits, and permission for every write and for
@@ -55,7 +57,7 @@ func (s *scope) notYet() error {
 	if after == nil || !s.now.Before(after.Time) {
 		return nil
 	}
-	return wait(v1alpha1.ReasonNotYet, "the run is ready and begins at %s; %s known", after.UTC().Format(time.RFC3339), describeEndpoints(s.status().Endpoints))
+	return problem.Wait(v1alpha1.ReasonNotYet, "the run is ready and begins at %s; %s known", after.UTC().Format(time.RFC3339), conditions.DescribeEndpoints(s.status().Endpoints))
 }
 
 // heldUp are the reasons that another run on the network ACL gives rise to: then that is what this one waits for.
@@ -76,7 +78,7 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 	if err == nil {
 		s.seen.originalReads.observe(t.acl, s.now)
 		var how setup
-		if how, err = r.setUp(s, t); err != nil && explain(err).reason == v1alpha1.ReasonAlreadyDenied {
+		if how, err = r.setUp(s, t); err != nil && problem.Explain(err).Reason == v1alpha1.ReasonAlreadyDenied {
 			err = r.explainDenied(ctx, s, t, how.mode, err)
 		}
 	}
@@ -86,7 +88,7 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 	if err == nil && counted != nil {
 		err = r.checkPermissions(ctx, s, t, answerTTL)
 	}
-	if err != nil && t.acl != nil && slices.Contains(heldUp, explain(err).reason) {
+	if err != nil && t.acl != nil && slices.Contains(heldUp, problem.Explain(err).Reason) {
 		if _, held := r.free(ctx, s, claimOf(s, t)); held != nil {
 			err = held
 		}
@@ -111,8 +113,8 @@ func (r *Reconciler) counted(s *scope, t *target) ([]v1alpha1.ContainerInstance,
 	return instances, admitDraining(s, t)
 }
 
-func (r *Reconciler) noneConnected(s *scope, t *target) *problem {
-	return refuse(v1alpha1.ReasonNoConnectedAgents, "none of the %d container instances of cluster %s in subnet %s has a connected agent: start the agents, then the run begins",
+func (r *Reconciler) noneConnected(s *scope, t *target) *problem.Problem {
+	return problem.Refuse(v1alpha1.ReasonNoConnectedAgents, "none of the %d container instances of cluster %s in subnet %s has a connected agent: start the agents, then the run begins",
 		len(t.instances), s.obj.Spec.Cluster, s.obj.Spec.SubnetID)
 }
 
@@ -135,7 +137,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 		return err
 	}
 	if claimOf(s, t) != claimed {
-		return wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", s.obj.Spec.SubnetID)
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", s.obj.Spec.SubnetID)
 	}
 	s.seen.originalReads.observe(t.acl, s.now)
 	how, err := r.setUp(s, t)
@@ -145,15 +147,15 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	if err != nil {
 		return err
 	}
-	if mode, _ := ModeAt(s.obj, r.clock.Now()); mode != ModePending {
-		return wait(v1alpha1.ReasonNotYet, "the run's time to start passed while it was got ready")
+	if phase, _ := run.PhaseAt(s.obj, r.clock.Now()); phase != run.Pending {
+		return problem.Wait(v1alpha1.ReasonNotYet, "the run's time to start passed while it was got ready")
 	}
 	if err := r.setFinalizer(ctx, s, controllerutil.AddFinalizer); err != nil {
 		return err
 	}
 	now, before := r.clock.Now(), *s.status().DeepCopy()
 	r.open(s, t, how, counted, now)
-	s.mode, _ = ModeAt(s.obj, now)
+	s.phase, _ = run.PhaseAt(s.obj, now)
 	s.setConditions(nil)
 	if err := r.persist(ctx, s); err != nil {
 		return err
@@ -170,35 +172,23 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 func (r *Reconciler) open(s *scope, t *target, how setup, counted []v1alpha1.ContainerInstance, now time.Time) {
 	spec, status := &s.obj.Spec, s.status()
 	status.RunID = spec.RunID
-	status.StartTime = stamp(now)
-	status.ExpirationTime = stamp(status.StartTime.Add(spec.Duration.Duration))
-	status.StartedWith = startedWith(spec)
+	status.StartTime = run.Stamp(now)
+	status.ExpirationTime = run.Stamp(status.StartTime.Add(spec.Duration.Duration))
+	status.StartedWith = run.StartedWith(spec)
 	status.Target = &v1alpha1.Target{AccountID: t.accountID, Region: s.clients.Region, ClusterARN: t.cluster.ARN, VPCID: t.subnet.vpcID}
 	if t.subnet.ipv6 {
 		status.Target.IPv6 = new(true)
 	}
 	status.Agents = &v1alpha1.Agents{ContainerInstances: counted, Uncounted: new(int32(len(t.instances) - len(counted)))}
-	count(status.Agents)
+	run.CountAgents(status.Agents)
 	if how.mode == v1alpha1.NetworkACLModeClone {
 		status.NetworkACL = &v1alpha1.NetworkACL{
 			Mode: how.mode, ModeReason: how.reason, OriginalID: t.acl.ID,
 			State: v1alpha1.CloneCreating, Attempt: 1, Baseline: networkacl.FormatCopies(how.copies),
-			DeadManSwitch: r.newSwitch(how.mode, expiration(status)),
+			DeadManSwitch: r.newSwitch(how.mode, run.Expiration(status)),
 		}
 		return // its lines follow when the clone has an id
 	}
-	status.NetworkACL = &v1alpha1.NetworkACL{ID: t.acl.ID, Mode: how.mode, ModeReason: how.reason, DeadManSwitch: r.newSwitch(how.mode, expiration(status))}
+	status.NetworkACL = &v1alpha1.NetworkACL{ID: t.acl.ID, Mode: how.mode, ModeReason: how.reason, DeadManSwitch: r.newSwitch(how.mode, run.Expiration(status))}
 	status.Rules = attempt(how.rules, now)
-}
-
-// startedWith keeps what of the spec holds for the whole run.
-func startedWith(spec *v1alpha1.AgentDisconnectSpec) *v1alpha1.StartedWith {
-	return &v1alpha1.StartedWith{
-		Sessions:            slices.Clone(spec.Sessions),
-		NetworkACLMode:      spec.NetworkACLMode,
-		OtherClusters:       cmp.Or(spec.OtherClusters, v1alpha1.OtherClustersRefuse),
-		OnDrift:             cmp.Or(spec.OnDrift, v1alpha1.OnDriftReapply),
-		AdditionalEndpoints: spec.AdditionalEndpoints.DeepCopy(),
-		StartAfter:          spec.StartAfter.DeepCopy(),
-	}
 }

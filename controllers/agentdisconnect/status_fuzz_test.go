@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"testing"
@@ -14,10 +16,13 @@ import (
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // What a pass happens to know, a bit each.
@@ -32,7 +37,7 @@ const (
 )
 
 // edited is a pass over an object whose status and spec are any JSON that decodes.
-func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *problem, err error) {
+func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *problem.Problem, err error) {
 	obj := &v1alpha1.AgentDisconnect{}
 	if err := errors.Join(json.Unmarshal(status, &obj.Status), json.Unmarshal(spec, &obj.Spec)); err != nil {
 		return nil, nil, err
@@ -43,7 +48,7 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *
 		obj.DeletionTimestamp = at(0)
 	}
 	s = &scope{obj: obj, first: *obj.Status.DeepCopy(), now: testStart.Add(time.Duration(seconds%1e6) * time.Second), seen: newMemory()}
-	s.mode, _ = ModeAt(obj, s.now)
+	s.phase, _ = run.PhaseAt(obj, s.now)
 	if bits&hasRead != 0 {
 		s.seen.aclRead = s.now
 		s.seen.acl = &networkacl.ACL{ID: testACL, Entries: []networkacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}
@@ -51,16 +56,16 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *
 			s.seen.acl.SubnetIDs = []string{obj.Spec.SubnetID}
 		}
 		if bits&hasDenies != 0 {
-			for i, destination := range desired(obj) {
+			for i, destination := range run.Desired(obj) {
 				s.seen.acl.Entries = append(s.seen.acl.Entries, networkacl.Deny(int32(1+i%99), destination.CIDR))
 			}
 		}
 	}
 	switch {
 	case bits&hasTrouble != 0:
-		trouble = aPerson
+		trouble = problem.Refuse(v1alpha1.ReasonAccessDenied, "grant it")
 	case bits&hasWait != 0:
-		trouble = theWeight
+		trouble = problem.Wait(v1alpha1.ReasonThrottled, "AWS limits the rate")
 	}
 	if bits&sawEndpoints != 0 {
 		s.seen.endpoints.at = s.now
@@ -72,13 +77,11 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *
 // not seen.
 func FuzzEditedStatus(f *testing.F) {
 	spec := []byte(`{"cluster":"demo","subnetID":"subnet-0a1b2c3d","duration":"10m"}`)
-	for _, h := range [][]happened{
-		{}, {started, read}, {started, agents(false, false)}, {started, cloning(v1alpha1.CloneCreating)}, {started, cloning(v1alpha1.CloneServing)},
-		{started, restored}, {started, restored, backAgain, completed(13)}, {started, completed(13)}, {started, aborted(v1alpha1.AbortSubnetLeft)},
-		{neverBegun}, {neverBegun, started}, {looked()}, {started, cloning(v1alpha1.CloneAdopted), restored, completed(12)},
-	} {
-		fact := facing(ModeActive, h...)
-		status, err := json.Marshal(fact.obj.Status)
+	files, err := filepath.Glob("testdata/statuses/*.json")
+	NewWithT(f).Expect(err).NotTo(HaveOccurred())
+	NewWithT(f).Expect(files).To(HaveLen(13))
+	for _, file := range files {
+		status, err := os.ReadFile(file)
 		NewWithT(f).Expect(err).NotTo(HaveOccurred())
 		for _, bits := range []uint8{0, hasRead | onSubnet, hasRead | hasDenies | onSubnet | sawEndpoints, hasTrouble, isDeleted | hasWait} {
 			f.Add(status, spec, int64(300), bits)
@@ -98,7 +101,7 @@ func FuzzEditedStatus(f *testing.F) {
 		expectLedger(g, s)
 		before := s.obj.DeepCopy()
 		s.setConditions(trouble)
-		if s.mode != ModeFinished || before.Status.Plan != nil {
+		if s.phase != run.Finished || before.Status.Plan != nil {
 			expectConditions(g, s)
 		}
 		after := s.obj.DeepCopy()
@@ -114,19 +117,19 @@ var oneWord = regexp.MustCompile(`^[A-Z][A-Za-z]*$`)
 
 func expectMode(g Gomega, s *scope) {
 	status := s.status()
-	_, change := ModeAt(s.obj, s.now)
-	begun := s.mode == ModeActive || s.mode == ModeSuspended && status.StartTime != nil
+	_, change := run.PhaseAt(s.obj, s.now)
+	begun := s.phase == run.Active || s.phase == run.Suspended && status.StartTime != nil
 	if len(status.Rules) > 0 {
-		g.Expect(Restored(status)).To(BeFalse())
-		g.Expect(begun || slices.Contains([]Mode{ModeDeleting, ModeAborted, ModeExpired}, s.mode)).To(BeTrue(), "%s, and there are rules", s.mode)
+		g.Expect(run.IsRestored(status)).To(BeFalse())
+		g.Expect(begun || slices.Contains([]run.Phase{run.Deleting, run.Aborted, run.Expired}, s.phase)).To(BeTrue(), "%s, and there are rules", s.phase)
 	}
-	if s.mode == ModeFinished {
+	if s.phase == run.Finished {
 		g.Expect(status.CompletionTime).NotTo(BeNil())
-		g.Expect(Restored(status)).To(BeTrue())
+		g.Expect(run.IsRestored(status)).To(BeTrue())
 	}
 	if begun {
-		g.Expect(s.now).To(BeTemporally("<", expiration(status)))
-		g.Expect(change).To(BeTemporally("==", expiration(status)), "the end is never slept through")
+		g.Expect(s.now).To(BeTemporally("<", run.Expiration(status)))
+		g.Expect(change).To(BeTemporally("==", run.Expiration(status)), "the end is never slept through")
 	}
 }
 
@@ -135,16 +138,16 @@ func expectLedger(g Gomega, s *scope) {
 	sound, err := s.ledger()
 	g.Expect(err == nil).To(Equal(len(sound) == len(s.status().Rules)))
 	if err != nil {
-		found := explain(err)
-		g.Expect(found.reason).To(Equal(v1alpha1.ReasonLedgerInvalid))
-		g.Expect(found.stalled).To(BeTrue())
+		found := problem.Explain(err)
+		g.Expect(found.Reason).To(Equal(v1alpha1.ReasonLedgerInvalid))
+		g.Expect(found.Stalled).To(BeTrue())
 	}
 	for _, line := range sound {
 		e := networkacl.EntryOf(line)
 		g.Expect(e.Egress && !e.Allow && e.Protocol == networkacl.AllProtocols && e.CIDR.IsValid()).To(BeTrue())
 		g.Expect(e.Number).To(And(BeNumerically(">=", networkacl.FirstNumber), BeNumerically("<=", networkacl.LastNumber)))
 		g.Expect(line.NetworkACLID).To(Equal(idOf(s.status().NetworkACL)))
-		g.Expect(e.CIDR.IsSingleIP() || len(ranges(s.obj)) > 0).To(BeTrue())
+		g.Expect(e.CIDR.IsSingleIP() || len(run.DeniedRanges(s.obj)) > 0).To(BeTrue())
 	}
 	if s.status().NetworkACL != nil {
 		_, _ = s.baseline()
@@ -174,14 +177,14 @@ func expectConditions(g Gomega, s *scope) {
 		g.Expect(reasonForm.MatchString(c.Reason)).To(BeTrue(), c.Reason)
 		g.Expect(len(c.Message)).To(BeNumerically("<=", 32768))
 	}
-	if succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded); succeeded.Status != unknown {
-		g.Expect(Restored(status)).To(BeTrue(), "%s, and not all is gone", succeeded.Reason)
+	if succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded); succeeded.Status != metav1.ConditionUnknown {
+		g.Expect(run.IsRestored(status)).To(BeTrue(), "%s, and not all is gone", succeeded.Reason)
 	}
 	if meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionRulesInstalled) {
 		g.Expect(s.seen.aclRead.IsZero()).To(BeFalse(), "nothing was read")
-		g.Expect(s.mode).To(Equal(ModeActive))
+		g.Expect(s.phase).To(Equal(run.Active))
 		g.Expect(s.seen.acl.SubnetIDs).To(ContainElement(s.obj.Spec.SubnetID))
-		for _, destination := range desired(s.obj) {
+		for _, destination := range run.Desired(s.obj) {
 			_, denied := networkacl.Denied(s.seen.acl.Entries, destination)
 			g.Expect(denied).To(BeTrue(), "%v", destination)
 		}

@@ -16,6 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // fieldOwner names the controller's writes in managedFields.
@@ -86,7 +88,7 @@ func (r *Reconciler) record(ctx context.Context, s *scope, change func(*v1alpha1
 			return errChanged
 		}
 		s.obj, s.stored = latest.DeepCopy(), latest
-		s.mode, _ = ModeAt(s.obj, r.clock.Now())
+		s.phase, _ = run.PhaseAt(s.obj, r.clock.Now())
 		change(s.status())
 		return nil
 	}
@@ -97,7 +99,7 @@ func (r *Reconciler) record(ctx context.Context, s *scope, change func(*v1alpha1
 // to give up: the change is made to the object as it is by now.
 func (r *Reconciler) store(ctx context.Context, s *scope, write objectWrite) error {
 	lock := lockVersion
-	return stored(retry.OnError(storeBackoff, wasOvertaken, func() error {
+	return problem.FromStore(retry.OnError(storeBackoff, wasOvertaken, func() error {
 		wanted, asked := s.stored.DeepCopy(), r.clock.Now()
 		write.change(wanted)
 		if equality.Semantic.DeepEqual(wanted, s.stored) {
@@ -165,8 +167,8 @@ func compareGuarded(known, latest *v1alpha1.AgentDisconnect) error {
 // such a run follows of the spec, the next pass does, which a change of the spec itself asks for.
 func guardsSpec(obj *v1alpha1.AgentDisconnect) bool {
 	status := &obj.Status
-	begun := status.StartTime != nil || traces(status)
-	return !begun || over(status)
+	begun := status.StartTime != nil || run.TouchedAWS(status)
+	return !begun || run.IsOver(status)
 }
 
 // lockVersion has the API server refuse the change unless the object is of the very version that is known. It is the write

@@ -21,7 +21,7 @@ func suspending(is bool) func(*v1alpha1.AgentDisconnect) {
 	return func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Suspend = &is }
 }
 
-// owned says whether the network ACL has the ownership tags of a run.
+// owned reports whether the network ACL has the ownership tags of a run.
 func (w *world) owned(obj *v1alpha1.AgentDisconnect) bool {
 	found, _ := w.sim.Region().NetworkACL(aclID)
 	for key := range found.Tags {

@@ -8,6 +8,8 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // suspicion is something odd that reads showed. One read may only lag: two in a row, some time apart, confirm it.
@@ -39,7 +41,7 @@ func (o *suspicion) confirmed(reason string, now time.Time) bool {
 
 // decision says what is suspected, and after when a further read decides it. It stays the same until then.
 func decision(what string, after time.Time) string {
-	return fmt.Sprintf("%s (a read after %s decides)", what, rfc3339(after.Add(time.Second-time.Nanosecond)))
+	return fmt.Sprintf("%s (a read after %s decides)", what, problem.FormatTime(after.Add(time.Second-time.Nanosecond)))
 }
 
 // pending says what a suspicion waits for; empty: there is none.
@@ -52,7 +54,7 @@ func (o *suspicion) pending() string {
 
 // suspected is what reads show that is not acted on yet: another read may show that the last one only lagged.
 func (s *scope) suspected() []string {
-	if s.mode != ModeActive || s.seen.aclRead.IsZero() {
+	if s.phase != run.Active || s.seen.aclRead.IsZero() {
 		return nil
 	}
 	suspected := append(s.displacedEarly(), s.driftedEarly()...)
@@ -84,7 +86,7 @@ func (s *scope) driftedEarly() []string {
 	}
 	sound, _ := s.ledger()
 	var suspected []string
-	for _, early := range networkacl.EarlyDrift(sound, s.seen.acl.Entries, s.desired(), s.now) {
+	for _, early := range networkacl.EarlyDrift(sound, s.seen.acl.Entries, run.Desired(s.obj), s.now) {
 		suspected = append(suspected, decision(early.What, early.Settles))
 	}
 	return suspected

@@ -16,20 +16,22 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // sustain keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is due, and repairs what
 // is missing or ends the run.
 func (r *Reconciler) sustain(ctx context.Context, s *scope) error {
 	trouble := r.moveExpiration(ctx, s)
-	if _, fatal := errors.AsType[*storeError](trouble); fatal {
+	if _, fatal := errors.AsType[*problem.StoreError](trouble); fatal {
 		return trouble
 	}
-	if s.mode != ModeActive {
+	if s.phase != run.Active {
 		return r.end(ctx, s)
 	}
 	trouble = errors.Join(trouble, r.keep(ctx, s))
-	if !r.clock.Now().Before(expiration(s.status())) {
+	if !r.clock.Now().Before(run.Expiration(s.status())) {
 		return r.endIfOver(ctx, s) // whatever the run's end cut off is no trouble
 	}
 	return r.endIfAborted(ctx, s, trouble)
@@ -82,8 +84,8 @@ func (r *Reconciler) endIfAborted(ctx context.Context, s *scope, trouble error) 
 
 // endIfOver ends the run in the same pass that found it over.
 func (r *Reconciler) endIfOver(ctx context.Context, s *scope) error {
-	s.mode, _ = ModeAt(s.obj, r.clock.Now())
-	if s.mode == ModeActive {
+	s.phase, _ = run.PhaseAt(s.obj, r.clock.Now())
+	if s.phase == run.Active {
 		return nil
 	}
 	return r.end(ctx, s)
@@ -94,7 +96,7 @@ func (r *Reconciler) endIfOver(ctx context.Context, s *scope) error {
 func (r *Reconciler) enter(ctx context.Context, s *scope) error {
 	recorded := s.status().Target
 	if recorded == nil || s.status().NetworkACL == nil {
-		return refuse(v1alpha1.ReasonLedgerInvalid, "status.target or status.networkACL was removed: nothing can be undone without it. Put it back (kubectl edit --subresource=status)")
+		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.target or status.networkACL was removed: nothing can be undone without it. Put it back (kubectl edit --subresource=status)")
 	}
 	s.clients = r.sessions.In(recorded.Region)
 	account, err := s.clients.AccountID(ctx, s.now)
@@ -102,7 +104,7 @@ func (r *Reconciler) enter(ctx context.Context, s *scope) error {
 		return err
 	}
 	if account != recorded.AccountID {
-		return refuse(v1alpha1.ReasonWrongAccount, "the run works in account %s, and the manager's credentials are of account %s: give the manager back its role in account %s", recorded.AccountID, account, recorded.AccountID)
+		return problem.Refuse(v1alpha1.ReasonWrongAccount, "the run works in account %s, and the manager's credentials are of account %s: give the manager back its role in account %s", recorded.AccountID, account, recorded.AccountID)
 	}
 	return nil
 }
@@ -114,7 +116,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if due {
 		s.seen.targetLooked = s.now
 	}
-	t := sighting{counted: arnsOf(status.Agents)}
+	t := sighting{counted: run.AgentARNs(status.Agents)}
 	trouble := together(
 		func() error {
 			if !due {
@@ -185,7 +187,7 @@ func (r *Reconciler) sight(ctx context.Context, s *scope, due bool, t *sighting)
 			endpoints, err := s.seen.endpoints.get(s.now, target.VPCID, func() ([]discovery.VPCEndpoint, error) {
 				return discovery.VPCEndpoints(ctx, s.clients.EC2, s.clients.Region, target.VPCID)
 			})
-			t.private = privateEndpoints(s.startSpec(), endpoints, ptr.Deref(target.IPv6, false))
+			t.private = privateEndpoints(run.StartSpec(s.obj), endpoints, ptr.Deref(target.IPv6, false))
 			t.privateRead = err == nil
 			return err
 		},
@@ -209,23 +211,14 @@ func (r *Reconciler) sightJoined(ctx context.Context, s *scope, t *sighting) ([]
 	for _, arn := range uncounted {
 		perInstance[arn] = s.seen.hosts[arn].hosts
 	}
-	return wantedHosts(s.startSpec(), perInstance), unanswered
-}
-
-// startSpec is the spec with the fields that the run began with.
-func (s *scope) startSpec() *v1alpha1.AgentDisconnectSpec {
-	spec := s.obj.Spec.DeepCopy()
-	if with := s.status().StartedWith; with != nil {
-		spec.Sessions, spec.AdditionalEndpoints, spec.OtherClusters = with.Sessions, with.AdditionalEndpoints, with.OtherClusters
-	}
-	return spec
+	return wantedHosts(run.StartSpec(s.obj), perInstance), unanswered
 }
 
 // judgeTarget ends the run where two looks agree that its target is no longer what it was.
 func (r *Reconciler) judgeTarget(ctx context.Context, s *scope, due bool, t *sighting) error {
 	status, spec := s.status(), &s.obj.Spec
 	switch {
-	case allLeft(status.Agents): // two polls agreed
+	case run.AllLeft(status.Agents): // two polls agreed
 		if gone, err := clusterGone(ctx, s.clients.ECS, status.Target.ClusterARN); err == nil && gone {
 			s.abort(v1alpha1.AbortClusterGone, clusterGoneMessage, status.Target.ClusterARN)
 		}
@@ -255,11 +248,11 @@ func (s *scope) nextACLRead(options Options) time.Time {
 		return s.now
 	case s.seen.network.reads > 0 || s.seen.target.reads > 0 || s.seen.hit.reads > 0 || s.seen.changed.reads > 0 || s.seen.stripped.reads > 0,
 		s.cloned() && s.seen.originalReads.isWatched():
-		return earliest(look, s.seen.aclRead.Add(oddReadInterval))
+		return run.Earliest(look, s.seen.aclRead.Add(oddReadInterval))
 	case !s.seen.denied(s.obj):
-		return earliest(look, s.seen.aclRead.Add(readBackInterval))
+		return run.Earliest(look, s.seen.aclRead.Add(readBackInterval))
 	}
-	return earliest(look, s.seen.aclRead.Add(options.ACLPollInterval))
+	return run.Earliest(look, s.seen.aclRead.Add(options.ACLPollInterval))
 }
 
 // readACL reads the run's network ACL into the memory, and that which a clone was copied from, and notes whether the rules are
@@ -311,6 +304,6 @@ func (s *scope) abortIfConfirmed(reason, format string, args ...any) {
 func (s *scope) abort(reason, format string, args ...any) {
 	if s.status().Abort == nil {
 		const most = 1024 // as the API bounds it
-		s.status().Abort = &v1alpha1.Abort{Reason: reason, Message: aws.Truncate(fmt.Sprintf(format, args...), most), Time: *stamp(s.now)}
+		s.status().Abort = &v1alpha1.Abort{Reason: reason, Message: aws.Truncate(fmt.Sprintf(format, args...), most), Time: *run.Stamp(s.now)}
 	}
 }

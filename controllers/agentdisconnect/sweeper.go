@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
 
@@ -153,14 +154,14 @@ func (s *Sweeper) dutyOf(f sweep.Found, all owners, now time.Time) duty {
 	case all.unknown:
 		// It may be about to be installed again, from a backup that has the objects.
 		return when(f.PastEnd(now), dutyUndo)
-	case obj == nil, over(&obj.Status):
+	case obj == nil, run.IsOver(&obj.Status):
 		return dutyUndo
-	case obj.Status.StartTime == nil && !traces(&obj.Status):
+	case obj.Status.StartTime == nil && !run.TouchedAWS(&obj.Status):
 		return when(f.PastEnd(now), dutyUndo) // of an earlier run: the one to come has tags of its own start
 	case f.Kind == sweep.KindSchedules:
 		return dutyNone
 	}
-	end := expiration(&obj.Status)
+	end := run.Expiration(&obj.Status)
 	return when(f.PastEnd(now) && !now.Before(end.Add(sweep.Margin)), dutyLift)
 }
 
@@ -169,11 +170,6 @@ func when(is bool, d duty) duty {
 		return d
 	}
 	return dutyNone
-}
-
-// over says whether a run is over and nothing of it is left, as far as its object knows.
-func over(status *v1alpha1.AgentDisconnectStatus) bool {
-	return status.CompletionTime != nil && Restored(status)
 }
 
 // judge counts what was found, and undoes what is due. The counts of a search that wasn't complete would say that something is
@@ -204,7 +200,7 @@ func (s *Sweeper) judge(ctx context.Context, found []sweep.Found, all owners, co
 	return errors.Join(errs...)
 }
 
-// undo does what is due about a finding, logs what that was, and says whether nothing is left to do.
+// undo does what is due about a finding, logs what that was, and reports whether nothing is left to do.
 func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what duty) (done bool, err error) {
 	act := s.undoer.Undo
 	if what == dutyLift {

@@ -9,6 +9,8 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 // lookAtSwitch looks now and then at the schedules of a switch that is armed. Where some are missing or changed, or where
 // nobody could look for long, the switch is not armed any more, until all are asked for again.
 func (r *Reconciler) lookAtSwitch(ctx context.Context, s *scope) error {
-	armable := deadManSwitch(s.status())
+	armable := run.DeadManSwitch(s.status())
 	if armable == nil || armable.State != v1alpha1.SwitchArmed || r.options.DeadManRoleARN == "" {
 		return nil
 	}
@@ -47,7 +49,7 @@ func (r *Reconciler) lookAtSwitch(ctx context.Context, s *scope) error {
 
 // rearmed describes what a look at the switch found, and what became of it; empty: nothing.
 func (s *scope) rearmed() string {
-	armable := deadManSwitch(s.status())
+	armable := run.DeadManSwitch(s.status())
 	if len(s.unarmed) == 0 || armable == nil {
 		return ""
 	}
@@ -60,5 +62,5 @@ func (s *scope) rearmed() string {
 		rules = append(rules, fmt.Sprint(number))
 	}
 	return fmt.Sprintf("a third party deleted or changed schedules of the dead man's switch in group %s, those for rules %s of clone %s: %s",
-		armable.ScheduleGroup, list(rules), s.status().NetworkACL.ID, outcome)
+		armable.ScheduleGroup, problem.List(rules), s.status().NetworkACL.ID, outcome)
 }

@@ -13,13 +13,15 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // ownership is what the tags on the network ACL are to say of the run, for the day when the cluster is lost.
 func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) networkacl.Ownership {
 	return networkacl.Ownership{
 		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
-		Started: ptr.Deref(s.status().StartTime, metav1.Time{}).Time, Expires: expiration(s.status()), Rules: rules,
+		Started: ptr.Deref(s.status().StartTime, metav1.Time{}).Time, Expires: run.Expiration(s.status()), Rules: rules,
 	}
 }
 
@@ -102,7 +104,7 @@ func (r *Reconciler) disown(ctx context.Context, s *scope, more ...string) error
 	case err != nil:
 		return err
 	case !outcome.IsGone(s.showsACL()):
-		return wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, which it showed just before: its tags are removed once both agree", acl.ID)
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, which it showed just before: its tags are removed once both agree", acl.ID)
 	}
 	s.seen.tags, s.untagged = nil, true
 	return nil

@@ -18,6 +18,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
 // target is what the spec names, as AWS describes it.
@@ -82,7 +83,7 @@ func (r *Reconciler) region(spec *v1alpha1.AgentDisconnectSpec) (string, error) 
 	if region := r.sessions.DefaultRegion(); region != "" {
 		return region, nil
 	}
-	return "", refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object anew with spec.region or with the cluster's ARN")
+	return "", problem.Refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object anew with spec.region or with the cluster's ARN")
 }
 
 // foreignCluster refuses a cluster whose ARN is of another account than the manager's; an unknown account is none. A role in that
@@ -93,14 +94,14 @@ func foreignCluster(cluster, account string, on subnet) error {
 		return nil
 	}
 	if on.ownerID == account {
-		return refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the subnet and its network ACL are of account %s, as the manager's credentials are: a role in account %s couldn't change that network ACL, and this one can't see that account's agents. Choose a subnet that account %s owns, and a manager with a role there, or name a cluster of account %s",
+		return problem.Refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the subnet and its network ACL are of account %s, as the manager's credentials are: a role in account %s couldn't change that network ACL, and this one can't see that account's agents. Choose a subnet that account %s owns, and a manager with a role there, or name a cluster of account %s",
 			cluster, parts[4], account, parts[4], parts[4], account)
 	}
-	return refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the manager's credentials are of account %s: give the manager a role in account %s, or name a cluster of account %s",
+	return problem.Refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the manager's credentials are of account %s: give the manager a role in account %s, or name a cluster of account %s",
 		cluster, parts[4], account, parts[4], account)
 }
 
-// consents says whether the tags of a subnet allow runs of a namespace.
+// consents reports whether the tags of a subnet allow runs of a namespace.
 func (r *Reconciler) consents(tags map[string]string, namespace string) bool {
 	if r.options.ConsentTagKey == "" {
 		return true
@@ -109,12 +110,12 @@ func (r *Reconciler) consents(tags map[string]string, namespace string) bool {
 	return value == "true" || slices.Contains(strings.Fields(value), namespace)
 }
 
-func (r *Reconciler) noConsent(s *scope, tags map[string]string) *problem {
+func (r *Reconciler) noConsent(s *scope, tags map[string]string) *problem.Problem {
 	key := r.options.ConsentTagKey
 	if value, tagged := tags[key]; tagged {
-		return refuse(v1alpha1.ReasonNoConsent, "the tag %s of subnet %s is %q, which does not name namespace %s: its owner may add the namespace, separated by a space, or set the tag to true", key, s.obj.Spec.SubnetID, value, s.obj.Namespace)
+		return problem.Refuse(v1alpha1.ReasonNoConsent, "the tag %s of subnet %s is %q, which does not name namespace %s: its owner may add the namespace, separated by a space, or set the tag to true", key, s.obj.Spec.SubnetID, value, s.obj.Namespace)
 	}
-	return refuse(v1alpha1.ReasonNoConsent, "subnet %s has no tag %s: its owner consents with the value true, or with the namespaces that may, separated by spaces", s.obj.Spec.SubnetID, key)
+	return problem.Refuse(v1alpha1.ReasonNoConsent, "subnet %s has no tag %s: its owner consents with the value true, or with the namespaces that may, separated by spaces", s.obj.Spec.SubnetID, key)
 }
 
 // describeSubnet looks a subnet up.
@@ -124,7 +125,7 @@ func describeSubnet(ctx context.Context, client aws.EC2, id string) (subnet, err
 		return subnet{}, err
 	}
 	if len(out.Subnets) == 0 {
-		return subnet{}, refuse(v1alpha1.ReasonSubnetNotFound, "AWS does not know subnet %s", id)
+		return subnet{}, problem.Refuse(v1alpha1.ReasonSubnetNotFound, "AWS does not know subnet %s", id)
 	}
 	return readSubnet(&out.Subnets[0]), nil
 }

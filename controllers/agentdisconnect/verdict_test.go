@@ -179,7 +179,7 @@ func (w *world) count(action string) (n int) {
 	return n
 }
 
-// polled says whether ECS was asked about agents since.
+// polled reports whether ECS was asked about agents since.
 func (w *world) polled() func(*v1alpha1.AgentDisconnect) bool {
 	before := w.count("ecs:DescribeContainerInstances")
 	return func(*v1alpha1.AgentDisconnect) bool { return w.count("ecs:DescribeContainerInstances") > before }

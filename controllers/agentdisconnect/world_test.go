@@ -182,7 +182,7 @@ func (w *world) get(ctx context.Context, obj *v1alpha1.AgentDisconnect) *v1alpha
 	return fresh
 }
 
-// gone says whether the API server no longer has an object.
+// gone reports whether the API server no longer has an object.
 func (w *world) gone(ctx context.Context, obj *v1alpha1.AgentDisconnect) bool {
 	err := kube.Get(ctx, client.ObjectKeyFromObject(obj), &v1alpha1.AgentDisconnect{})
 	Expect(client.IgnoreNotFound(err)).To(Succeed())

@@ -13,10 +13,11 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-// CreateClone asks AWS once to create a network ACL with tags, which denies everything until it has entries. A token that
-// was used before, with the same VPC and tags, gives the ACL that was made then: so a lost answer is made up for by
-// asking again. The error is nil where the outcome is Done; NetworkAclLimitExceeded, TagLimitExceeded and, for a token with
-// another VPC or other tags, IdempotentParameterMismatch are Refused.
+// CreateClone asks AWS once to create a network ACL with tags, which denies everything until it has
+// entries. A token that was used before, with the same VPC and tags, gives the ACL that was made
+// then: so a lost answer is made up for by asking again. The error is nil where the outcome is
+// Done; NetworkAclLimitExceeded, TagLimitExceeded and, for a token with another VPC or other tags,
+// IdempotentParameterMismatch are Refused.
 func CreateClone(ctx context.Context, client aws.EC2, vpcID, token string, tags map[string]string) (id string, known networkacl.Outcome, err error) {
 	in := cloneInput(vpcID, tags)
 	in.ClientToken = awssdk.String(token)
@@ -39,9 +40,10 @@ func cloneInput(vpcID string, tags map[string]string) *ec2.CreateNetworkAclInput
 	return in
 }
 
-// Associate asks AWS once to give the subnet of an association another network ACL. The association gets a new id, so
-// the same call made again is Stale. The error is nil where the outcome is Done or Stale (InvalidAssociationID.NotFound).
-// After Unknown, and after Stale, the subnet's association has to be read afresh.
+// Associate asks AWS once to give the subnet of an association another network ACL. The association
+// gets a new id, so the same call made again is Stale. The error is nil where the outcome is Done
+// or Stale (InvalidAssociationID.NotFound). After Unknown, and after Stale, the subnet's
+// association has to be read afresh.
 func Associate(ctx context.Context, client aws.EC2, associationID, aclID string) (networkacl.Outcome, error) {
 	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.ReplaceNetworkAclAssociation(ctx, associateInput(associationID, aclID), aws.Once)
@@ -59,8 +61,9 @@ func associateInput(associationID, aclID string) *ec2.ReplaceNetworkAclAssociati
 	}
 }
 
-// DeleteACL asks AWS once to delete a network ACL. The error is nil where the outcome is Done, Missing for an ACL that isn't
-// there, or InUse (DependencyViolation): AWS deletes none that a subnet has. A VPC's default ACL is Refused.
+// DeleteACL asks AWS once to delete a network ACL. The error is nil where the outcome is Done,
+// Missing for an ACL that isn't there, or InUse (DependencyViolation): AWS deletes none that a
+// subnet has. A VPC's default ACL is Refused.
 func DeleteACL(ctx context.Context, client aws.EC2, id string) (networkacl.Outcome, error) {
 	err := aws.Write(ctx, func(ctx context.Context) error {
 		_, err := client.DeleteNetworkAcl(ctx, &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(id)}, aws.Once)

@@ -63,7 +63,8 @@ func attempts(s *sim.Simulator, action string) int {
 	return len(slices.DeleteFunc(s.Calls(), func(c sim.Call) bool { return c.Name() != action || c.DryRun }))
 }
 
-// trouble is what a call meets, and what is then known. made says whether it took effect all the same.
+// trouble is what a call meets, and what is then known. made says whether it took effect all the
+// same.
 var trouble = map[string]struct {
 	fault faults.Fault
 	want  networkacl.Outcome
@@ -83,7 +84,8 @@ var trouble = map[string]struct {
 	"a parameter that AWS refuses":  {faults.Fault{Error: "InvalidParameterValue"}, networkacl.Refused, aws.Rejected, false},
 }
 
-// untilEffect is a caller's context. Where the answer never comes, the caller gives up once the call took effect.
+// untilEffect is a caller's context. Where the answer never comes, the caller gives up once the
+// call took effect.
 func untilEffect(t *testing.T, s *sim.Simulator, f faults.Fault) context.Context {
 	if f.LatencyAfter == 0 {
 		return t.Context()

@@ -18,31 +18,33 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-// The checks ask AWS by DryRun, all calls side by side, and write nothing. Their error joins one of every action that AWS
-// refuses or doesn't answer for; nil says that all of them would be allowed.
+// The checks ask AWS by DryRun, all calls side by side, and write nothing. Their error joins one of
+// every action that AWS refuses or doesn't answer for; nil says that all of them would be allowed.
 
-// What the dry runs are about. Any entry would do, since permission is judged before the entry is looked for. The keys
-// of the tags are those that IAM conditions rest on: of a run's ledger, and of a clone, at its creation and later.
+// What the dry runs are about. Any entry would do, since permission is judged before the entry is
+// looked for. The keys of the tags are those that IAM conditions rest on: of a run's ledger, and of
+// a clone, at its creation and later.
 var (
 	triedEntry  = networkacl.Entry{Number: 80, Egress: true, Protocol: networkacl.AllProtocols, CIDR: netip.MustParsePrefix("192.0.2.1/32")}
 	triedClone  = map[string]string{networkacl.TagClone: "permission-check"}
 	triedLedger = map[string]string{networkacl.TagKeys("00000000-0000-0000-0000-000000000000")[0]: "permission-check"}
 )
 
-// CheckInPlace asks whether a run may write its denies and its ledger to a network ACL, and remove both.
+// CheckInPlace asks whether a run may write its denies and its ledger to a network ACL, and remove
+// both.
 func CheckInPlace(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error {
 	calls := []dryRun{tryDeleteEntry(client, acl.ID), tryCreateTags(client, acl.ID, triedLedger), tryDeleteTags(client, acl.ID, triedLedger)}
-	// The product's policy grants no entry where another service of AWS keeps the network ACL, and no run puts one there: the
-	// refusal is to name that service, not the policy.
+	// The product's policy grants no entry where another service of AWS keeps the network ACL, and
+	// no run puts one there: the refusal is to name that service, not the policy.
 	if _, managed := networkacl.ManagedBy(acl.Tags); !managed {
 		calls = slices.Insert(calls, 0, tryCreateEntry(client, acl.ID))
 	}
 	return ask(ctx, calls...)
 }
 
-// CheckCloning asks, before there is a clone, whether one may be created in the VPC, and whether the subnet's association
-// may be given to the original: the call by which the run ends. InvalidAssociationID.NotFound says that original was
-// read too long ago.
+// CheckCloning asks, before there is a clone, whether one may be created in the VPC, and whether
+// the subnet's association may be given to the original: the call by which the run ends.
+// InvalidAssociationID.NotFound says that original was read too long ago.
 func CheckCloning(ctx context.Context, client aws.EC2, original *networkacl.ACL, subnetID string) error {
 	associationID, ok := original.Associations[subnetID]
 	if !ok {
@@ -51,13 +53,15 @@ func CheckCloning(ctx context.Context, client aws.EC2, original *networkacl.ACL,
 	return ask(ctx, tryCreateACL(client, original.VPCID), tryAssociate(client, associationID, original.ID))
 }
 
-// CheckClone asks, before a clone serves its subnet, whether it may be kept up to date, tagged and deleted.
+// CheckClone asks, before a clone serves its subnet, whether it may be kept up to date, tagged and
+// deleted.
 func CheckClone(ctx context.Context, client aws.EC2, cloneID string) error {
 	return ask(ctx, tryCreateEntry(client, cloneID), tryDeleteEntry(client, cloneID), tryReplaceEntry(client, cloneID),
 		tryDeleteACL(client, cloneID), tryCreateTags(client, cloneID, triedClone), tryDeleteTags(client, cloneID, triedClone))
 }
 
-// dryRun is a call with DryRun set. alsoYes are the codes by which AWS says that only the state is in the way.
+// dryRun is a call with DryRun set. alsoYes are the codes by which AWS says that only the state is
+// in the way.
 type dryRun struct {
 	call    func(context.Context) error
 	alsoYes []string
@@ -74,8 +78,9 @@ func ask(ctx context.Context, calls ...dryRun) error {
 	return errors.Join(refusals...)
 }
 
-// permitted takes DryRun's answer for what it is: an error that means yes. So does an answer that speaks of the state,
-// since AWS judges the permission first. That the resource is unknown is no yes: whether a condition on it holds is open.
+// permitted takes DryRun's answer for what it is: an error that means yes. So does an answer that
+// speaks of the state, since AWS judges the permission first. That the resource is unknown is no
+// yes: whether a condition on it holds is open.
 func permitted(err error, alsoYes []string) error {
 	if aws.HasCode(err, aws.CodeDryRun) || err != nil && slices.Contains(alsoYes, aws.Code(err)) {
 		return nil

@@ -18,7 +18,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
-// checks are the questions about permissions, and the actions that each has to ask about, in the order of its errors.
+// checks are the questions about permissions, and the actions that each has to ask about, in the
+// order of its errors.
 var checks = map[string]struct {
 	actions []string
 	call    func(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error

@@ -19,11 +19,12 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-// pageSize is how many network ACLs a page has: as many as DescribeNetworkAcls gives, so that a VPC is one page.
+// pageSize is how many network ACLs a page has: as many as DescribeNetworkAcls gives, so that a VPC
+// is one page.
 const pageSize = 1000
 
-// ReadOfSubnet reads the network ACL that a subnet is associated with. A nil ACL says that none is: the subnet is gone,
-// or the read lags.
+// ReadOfSubnet reads the network ACL that a subnet is associated with. A nil ACL says that none is:
+// the subnet is gone, or the read lags.
 func ReadOfSubnet(ctx context.Context, client aws.EC2, subnetID string) (*networkacl.ACL, error) {
 	return readFirst(ctx, client, &ec2.DescribeNetworkAclsInput{Filters: []types.Filter{{
 		Name: awssdk.String("association.subnet-id"), Values: []string{subnetID},
@@ -39,7 +40,8 @@ func Read(ctx context.Context, client aws.EC2, id string) (*networkacl.ACL, erro
 	return acl, err
 }
 
-// ReadAll reads network ACLs, by id. One that AWS doesn't know, or not yet, is missing in the map and no error.
+// ReadAll reads network ACLs, by id. One that AWS doesn't know, or not yet, is missing in the map
+// and no error.
 func ReadAll(ctx context.Context, client aws.EC2, ids ...string) (map[string]*networkacl.ACL, error) {
 	found := make(map[string]*networkacl.ACL, len(ids))
 	if len(ids) == 0 {
@@ -52,8 +54,8 @@ func ReadAll(ctx context.Context, client aws.EC2, ids ...string) (map[string]*ne
 	return found, err
 }
 
-// FindByTag reads the network ACLs of the Region that have a tag with that key, sorted by id. In the key, * stands for any
-// characters and ? for any one, as in every filter of EC2.
+// FindByTag reads the network ACLs of the Region that have a tag with that key, sorted by id. In
+// the key, * stands for any characters and ? for any one, as in every filter of EC2.
 func FindByTag(ctx context.Context, client aws.EC2, key string) ([]*networkacl.ACL, error) {
 	return readFiltered(ctx, client, "tag-key", key)
 }
@@ -63,13 +65,15 @@ func FindClonesOf(ctx context.Context, client aws.EC2, originalID string) ([]*ne
 	return readFiltered(ctx, client, "tag:"+networkacl.TagOriginal, originalID)
 }
 
-// CountInVPC counts the network ACLs of a VPC, the default one included: what the quota of ACLs is about.
+// CountInVPC counts the network ACLs of a VPC, the default one included: what the quota of ACLs is
+// about.
 func CountInVPC(ctx context.Context, client aws.EC2, vpcID string) (int, error) {
 	found, err := describe(ctx, client, "vpc-id", vpcID)
 	return len(found), err
 }
 
-// readFiltered reads the network ACLs that a filter lets through, sorted by id. After an error there are none.
+// readFiltered reads the network ACLs that a filter lets through, sorted by id. After an error
+// there are none.
 func readFiltered(ctx context.Context, client aws.EC2, filter string, values ...string) ([]*networkacl.ACL, error) {
 	found, err := describe(ctx, client, filter, values...)
 	if err != nil {
@@ -137,8 +141,8 @@ func fromSDK(in types.NetworkAcl) (*networkacl.ACL, error) {
 	return acl, nil
 }
 
-// entryFromSDK refuses an entry of which a part is missing or unknown: to take it for a deny would be to claim what AWS
-// didn't say.
+// entryFromSDK refuses an entry of which a part is missing or unknown: to take it for a deny would
+// be to claim what AWS didn't say.
 func entryFromSDK(in types.NetworkAclEntry) (networkacl.Entry, error) {
 	action := in.RuleAction
 	if awssdk.ToInt32(in.RuleNumber) < networkacl.FirstNumber || in.Egress == nil || awssdk.ToString(in.Protocol) == "" ||

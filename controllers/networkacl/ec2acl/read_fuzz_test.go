@@ -59,8 +59,8 @@ func described1(number, protocol, action, egress, more string) string {
 	return fmt.Sprintf(`<item><ruleNumber>%s</ruleNumber><protocol>%s</protocol><ruleAction>%s</ruleAction><egress>%s</egress>%s</item>`, number, protocol, action, egress, more)
 }
 
-// A network ACL as AWS reports it is understood as a whole, or not at all: nothing is claimed of, or done to, an entry
-// that says less than AWS's own do.
+// A network ACL as AWS reports it is understood as a whole, or not at all: nothing is claimed of,
+// or done to, an entry that says less than AWS's own do.
 func FuzzDescribedNetworkACL(f *testing.F) {
 	const v4, v6 = "<cidrBlock>0.0.0.0/0</cidrBlock>", "<ipv6CidrBlock>::/0</ipv6CidrBlock>"
 	f.Add([]byte(described(described1("100", "-1", "allow", "true", v4), described1("101", "-1", "allow", "true", v6),

@@ -15,9 +15,10 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-// WriteTags asks AWS once to set tags of a network ACL, in place of those with the same keys; its other tags stay. The error
-// is nil where the outcome is Done. TagLimitExceeded and, for an ACL that isn't there, InvalidNetworkAclID.NotFound or
-// InvalidID are Refused. Without tags there is nothing to ask.
+// WriteTags asks AWS once to set tags of a network ACL, in place of those with the same keys; its
+// other tags stay. The error is nil where the outcome is Done. TagLimitExceeded and, for an ACL
+// that isn't there, InvalidNetworkAclID.NotFound or InvalidID are Refused. Without tags there is
+// nothing to ask.
 func WriteTags(ctx context.Context, client aws.EC2, aclID string, tags map[string]string) (networkacl.Outcome, error) {
 	if len(tags) == 0 {
 		return networkacl.Done, nil
@@ -29,8 +30,9 @@ func WriteTags(ctx context.Context, client aws.EC2, aclID string, tags map[strin
 	return outcome(err)
 }
 
-// RemoveTags asks AWS once to remove the tags with those keys from a network ACL, whatever their values. The error is nil
-// where the outcome is Done, also for tags that aren't there, or Missing for an ACL that isn't.
+// RemoveTags asks AWS once to remove the tags with those keys from a network ACL, whatever their
+// values. The error is nil where the outcome is Done, also for tags that aren't there, or Missing
+// for an ACL that isn't.
 func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string) (networkacl.Outcome, error) {
 	if len(keys) == 0 {
 		return networkacl.Done, nil // to AWS, no tag named means all of them
@@ -39,7 +41,8 @@ func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string
 		_, err := client.DeleteTags(ctx, untagInput(aclID, keys), aws.Once)
 		return err
 	})
-	// EC2's list of error codes has InvalidID for resources to tag; providers see the kind's own NotFound.
+	// EC2's list of error codes has InvalidID for resources to tag; providers see the kind's own
+	// NotFound.
 	if aws.HasCode(err, aws.CodeACLNotFound) || aws.HasCode(err, aws.CodeTaggedNotFound) {
 		return networkacl.Missing, nil
 	}

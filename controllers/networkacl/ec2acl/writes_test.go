@@ -58,7 +58,8 @@ func missing(g *WithT) func(networkacl.Outcome, error) {
 	}
 }
 
-// writes are the calls that change something, each on a network ACL of its own that has the tag cloneKey and entry 80.
+// writes are the calls that change something, each on a network ACL of its own that has the tag
+// cloneKey and entry 80.
 var writes = map[string]struct {
 	action string
 	call   func(ctx context.Context, client aws.EC2, s *sim.Simulator, cloneID string) (networkacl.Outcome, error)

@@ -11,9 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 )
 
@@ -51,10 +51,10 @@ func (p *play) untilOver() time.Duration {
 		case spec.StartDeadline != nil:
 			last = latest(last, spec.StartDeadline.Add(spec.Duration.Duration))
 		default:
-			last = latest(last, now.Add(agentdisconnect.StartWindow+spec.Duration.Duration))
+			last = latest(last, now.Add(run.StartWindow+spec.Duration.Duration))
 		}
 	}
-	return last.Sub(now) + agentdisconnect.RecoveryTimeout + networkacl.AmbiguousFor + 2*p.options.SweepInterval + 2*time.Minute + p.wrong
+	return last.Sub(now) + run.RecoveryTimeout + networkacl.AmbiguousFor + 2*p.options.SweepInterval + 2*time.Minute + p.wrong
 }
 
 // giveWay takes back what strangers did to clones, which holds their end up, and says whether there was anything. Whoever

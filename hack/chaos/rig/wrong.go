@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	phase "agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // Allowance is by how much the last rule may outlast its run where nothing keeps the manager from its work: a pass that
@@ -74,7 +74,7 @@ func (w *World) Wrong(ctx context.Context) (Wrong, error) {
 // Over says whether nothing is to be done about an object any more.
 func Over(obj *v1alpha1.AgentDisconnect) bool {
 	status := &obj.Status
-	return status.CompletionTime != nil && len(obj.Finalizers) == 0 && obj.DeletionTimestamp == nil && agentdisconnect.Restored(status) &&
+	return status.CompletionTime != nil && len(obj.Finalizers) == 0 && obj.DeletionTimestamp == nil && phase.IsRestored(status) &&
 		(obj.Spec.RunID == "" || obj.Spec.RunID == status.RunID)
 }
 

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"slices"
+	"strings"
+
+	"k8s.io/utils/ptr"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// CountAgents brings the totals in line with the instances. Of how many are disconnected nothing is
+// said as long as one of them was not looked at.
+func CountAgents(agents *v1alpha1.Agents) {
+	total, disconnected, unobserved := int32(0), int32(0), false
+	for _, instance := range agents.ContainerInstances {
+		if ptr.Deref(instance.Gone, false) {
+			continue
+		}
+		total++
+		unobserved = unobserved || instance.Connected == nil
+		if instance.Connected != nil && !*instance.Connected {
+			disconnected++
+		}
+	}
+	agents.Total, agents.Disconnected = &total, &disconnected
+	if unobserved {
+		agents.Disconnected = nil
+	}
+}
+
+// InstanceIDs are the last parts of ARNs: what tells container instances of one cluster apart.
+func InstanceIDs(arns []string) []string {
+	ids := make([]string, 0, len(arns))
+	for _, arn := range arns {
+		ids = append(ids, arn[strings.LastIndex(arn, "/")+1:])
+	}
+	return ids
+}
+
+// AllLeft reports whether no tracked container instance is in the cluster any more.
+func AllLeft(agents *v1alpha1.Agents) bool {
+	return agents != nil && len(agents.ContainerInstances) > 0 && ptr.Deref(agents.Total, 0) == 0
+}
+
+// AllDisconnected reports whether every agent that counts is disconnected, and was seen so under
+// the run's rules.
+func AllDisconnected(agents *v1alpha1.Agents) bool {
+	return agents != nil && ptr.Deref(agents.Total, 0) > 0 && len(NeverDisconnected(agents)) == 0 &&
+		len(StillDisconnected(agents)) == int(*agents.Total)
+}
+
+// NeverDisconnected are the agents that count, are still there and were not seen disconnected under
+// the run's rules.
+func NeverDisconnected(agents *v1alpha1.Agents) []string {
+	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return i.DisconnectedTime == nil })
+}
+
+// StillConnected are the agents that count and that ECS says are connected.
+func StillConnected(agents *v1alpha1.Agents) []string {
+	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return ptr.Deref(i.Connected, false) })
+}
+
+// StillDisconnected are the agents that count and that ECS says are disconnected.
+func StillDisconnected(agents *v1alpha1.Agents) []string {
+	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return !ptr.Deref(i.Connected, true) })
+}
+
+// Unobserved are the agents that count and of which ECS did not say the same lately on two polls in
+// a row.
+func Unobserved(agents *v1alpha1.Agents) []string {
+	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return i.Connected == nil })
+}
+
+// SelectAgents are the ARNs, sorted, of the tracked agents that are still there and for which take
+// is true.
+func SelectAgents(agents *v1alpha1.Agents, take func(v1alpha1.ContainerInstance) bool) []string {
+	var arns []string
+	if agents == nil {
+		return nil
+	}
+	for _, instance := range agents.ContainerInstances {
+		if !ptr.Deref(instance.Gone, false) && take(instance) {
+			arns = append(arns, instance.ARN)
+		}
+	}
+	slices.Sort(arns)
+	return arns
+}
+
+// AgentARNs are the ARNs of the tracked agents, in the order of the status.
+func AgentARNs(agents *v1alpha1.Agents) []string {
+	if agents == nil {
+		return nil
+	}
+	arns := make([]string, 0, len(agents.ContainerInstances))
+	for _, instance := range agents.ContainerInstances {
+		arns = append(arns, instance.ARN)
+	}
+	return arns
+}
+
+// ForgetAgents has the status say nothing of the given agents.
+func ForgetAgents(agents *v1alpha1.Agents, arns []string) {
+	if agents == nil || len(arns) == 0 {
+		return
+	}
+	for i := range agents.ContainerInstances {
+		if slices.Contains(arns, agents.ContainerInstances[i].ARN) {
+			agents.ContainerInstances[i].Connected = nil
+		}
+	}
+	CountAgents(agents)
+}
+
+// AnyDisconnected reports whether any agent was seen disconnected in the run.
+func AnyDisconnected(agents *v1alpha1.Agents) bool {
+	return len(NeverDisconnected(agents)) < len(SelectAgents(agents, func(v1alpha1.ContainerInstance) bool { return true }))
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"pgregory.net/rapid"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// drawTime draws a time around the start of a run, or none.
+func drawTime(t *rapid.T, name string) *metav1.Time {
+	if !rapid.Bool().Draw(t, "has "+name) {
+		return nil
+	}
+	return at(float64(rapid.IntRange(-30, 30).Draw(t, name)))
+}
+
+// drawObject draws an object in any state, those that only a person's edit of the status can make
+// included.
+func drawObject(t *rapid.T) *v1alpha1.AgentDisconnect {
+	obj := &v1alpha1.AgentDisconnect{}
+	obj.CreationTimestamp = *at(float64(rapid.IntRange(-90, 0).Draw(t, "creationTimestamp")))
+	obj.DeletionTimestamp = drawTime(t, "deletionTimestamp")
+	drawSpec(t, &obj.Spec)
+	status := &obj.Status
+	status.RunID = rapid.SampledFrom([]string{"", "one"}).Draw(t, "status.runID")
+	status.RequestTime = drawTime(t, "requestTime")
+	status.StartTime, status.ExpirationTime = drawTime(t, "startTime"), drawTime(t, "expirationTime")
+	status.RestoredTime, status.CompletionTime = drawTime(t, "restoredTime"), drawTime(t, "completionTime")
+	if abort := drawTime(t, "abort"); abort != nil {
+		reason := rapid.SampledFrom([]string{v1alpha1.AbortSubnetLeft, v1alpha1.AbortStartDeadlineExceeded}).Draw(t, "abort.reason")
+		status.Abort = &v1alpha1.Abort{Reason: reason, Message: "this was seen", Time: *abort}
+	}
+	if rapid.Bool().Draw(t, "has rules") {
+		status.Rules = []v1alpha1.Rule{{NetworkACLID: testACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
+	}
+	if rapid.Bool().Draw(t, "has a plan") {
+		status.Plan = &v1alpha1.Plan{ObservedGeneration: int64(rapid.IntRange(2, 3).Draw(t, "plan.observedGeneration"))}
+	}
+	switch rapid.IntRange(0, 2).Draw(t, "network ACL") {
+	case 1:
+		status.NetworkACL = &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace}
+	case 2:
+		status.NetworkACL = &v1alpha1.NetworkACL{
+			ID: rapid.SampledFrom([]string{"", testACL}).Draw(t, "clone"), OriginalID: "acl-0d5f8a2c4e6b19370", Mode: v1alpha1.NetworkACLModeClone,
+			State: rapid.SampledFrom([]v1alpha1.CloneState{
+				"", v1alpha1.CloneCreating, v1alpha1.CloneReady, v1alpha1.CloneAssociating, v1alpha1.CloneServing, v1alpha1.CloneAdopted,
+			}).Draw(t, "clone state"),
+		}
+	}
+	return obj
+}
+
+// drawSpec draws what of a spec decides about the phase.
+func drawSpec(t *rapid.T, spec *v1alpha1.AgentDisconnectSpec) {
+	spec.Mode = rapid.SampledFrom([]v1alpha1.Mode{"", v1alpha1.ModeRun, v1alpha1.ModePlan}).Draw(t, "mode")
+	spec.RunID = rapid.SampledFrom([]string{"", "one", "two"}).Draw(t, "runID")
+	spec.Suspend = rapid.SampledFrom([]*bool{nil, new(false), new(true)}).Draw(t, "suspend")
+	spec.StartAfter, spec.StartDeadline = drawTime(t, "startAfter"), drawTime(t, "startDeadline")
+	if rapid.Bool().Draw(t, "has ttl") {
+		spec.TTLSecondsAfterFinished = new(int32(rapid.IntRange(0, 3600).Draw(t, "ttl")))
+	}
+}
+
+// phaseByTheBook asks for the phases one after another, in the order that the design gives.
+func phaseByTheBook(obj *v1alpha1.AgentDisconnect, now time.Time) Phase {
+	spec, s := &obj.Spec, &obj.Status
+	undo := s.NetworkACL != nil && s.NetworkACL.State != "" && s.NetworkACL.State != v1alpha1.CloneAdopted
+	ended := s.ExpirationTime == nil || !s.ExpirationTime.After(now)
+	left := len(s.Rules) > 0 || undo || (s.StartTime != nil || s.Abort != nil || s.NetworkACL != nil) && s.RestoredTime == nil
+	over, begun := s.CompletionTime != nil && !left, s.StartTime != nil
+	suspended := ptr.Deref(spec.Suspend, false)
+	for _, m := range []struct {
+		phase Phase
+		is    bool
+	}{
+		{Deleting, obj.DeletionTimestamp != nil},
+		{Planning, over && spec.Mode == v1alpha1.ModePlan},
+		{Renewed, over && spec.RunID != "" && spec.RunID != s.RunID},
+		{Finished, over},
+		{Aborted, s.Abort != nil},
+		// A run whose expirationTime is missing ends at once, as long as it began: at its start.
+		{Expired, begun && ended && (s.ExpirationTime != nil || !s.StartTime.After(now))},
+		// What may be in place is taken back, whatever else an edit of the status says.
+		{Expired, s.CompletionTime != nil || !begun && (len(s.Rules) > 0 || s.NetworkACL != nil || s.RestoredTime != nil)},
+		{Suspended, begun && suspended},
+		{Active, begun},
+		{Planning, spec.Mode == v1alpha1.ModePlan},
+		{Renewed, s.Plan != nil},
+		{Missed, !now.Before(deadlineByTheBook(obj))},
+		{Suspended, suspended},
+		{Waiting, spec.StartAfter != nil && spec.StartAfter.Sub(now) > 10*time.Minute},
+	} {
+		if m.is {
+			return m.phase
+		}
+	}
+	return Pending
+}
+
+// deadlineByTheBook is when a run that has not begun never will.
+func deadlineByTheBook(obj *v1alpha1.AgentDisconnect) time.Time {
+	if at := obj.Spec.StartDeadline; at != nil {
+		return at.Time
+	}
+	from := obj.CreationTimestamp.Time
+	for _, later := range []*metav1.Time{obj.Status.RequestTime, obj.Spec.StartAfter} {
+		if later != nil {
+			from = later.Time
+		}
+	}
+	return from.Add(time.Hour)
+}
+
+func TestPhaseAtKeepsToTheOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		obj := drawObject(t)
+		now := at(float64(rapid.IntRange(-40, 40).Draw(t, "now"))).Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, "ns")))
+		phase, _ := PhaseAt(obj, now)
+		NewWithT(t).Expect(phase).To(Equal(phaseByTheBook(obj, now)))
+	})
+}
+
+func TestPhaseAtChangesByItselfOnlyWhenItSaid(t *testing.T) {
+	// What a phase can turn into by itself at the time that PhaseAt gave; all others stay.
+	turns := map[Phase][]Phase{
+		Active:    {Expired},
+		Suspended: {Expired, Missed},
+		Waiting:   {Pending, Missed},
+		Pending:   {Pending, Missed},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		obj := drawObject(t)
+		now := at(float64(rapid.IntRange(-40, 40).Draw(t, "now"))).Time
+		later := now.Add(time.Duration(rapid.IntRange(0, 90*60).Draw(t, "later")) * time.Second)
+		phase, change := PhaseAt(obj, now)
+		after, _ := PhaseAt(obj, later)
+		if change.IsZero() || later.Before(change) {
+			g.Expect(after).To(Equal(phase), "at %s, %s later, and it said %s", now, later.Sub(now), change)
+		}
+		if into, turns := turns[phase]; turns {
+			g.Expect(change).NotTo(BeZero(), "%s lasts for ever", phase)
+			at, _ := PhaseAt(obj, change)
+			g.Expect(at).To(BeElementOf(into), "at %s", change)
+		} else {
+			g.Expect(after).To(Equal(phase), "what is so stays so")
+		}
+	})
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package run
+
+import (
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// IsOn reports whether a run has begun and is not over.
+func IsOn(status *v1alpha1.AgentDisconnectStatus) bool {
+	return status.StartTime != nil && status.CompletionTime == nil
+}
+
+// IsLifted reports whether a suspended run has no rule in the subnet's way.
+func IsLifted(status *v1alpha1.AgentDisconnectStatus) bool {
+	acl := status.NetworkACL
+	if acl == nil || acl.Mode != v1alpha1.NetworkACLModeClone {
+		return len(status.Rules) == 0
+	}
+	return acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating
+}
+
+// IsPlanned reports whether the plan in the status is of the spec as it is. One of an earlier
+// version has no wouldStart.
+func IsPlanned(obj *v1alpha1.AgentDisconnect) bool {
+	plan := obj.Status.Plan
+	return plan != nil && plan.WouldStart != nil && plan.ObservedGeneration == obj.Generation
+}
+
+// IsMissed reports whether the run is over without ever having begun.
+func IsMissed(status *v1alpha1.AgentDisconnectStatus) bool {
+	return status.StartTime == nil && status.Abort != nil && status.Abort.Reason == v1alpha1.AbortStartDeadlineExceeded
+}
+
+// IsOver reports whether a run is over and nothing of it is left, as far as its object knows.
+func IsOver(status *v1alpha1.AgentDisconnectStatus) bool {
+	return status.CompletionTime != nil && IsRestored(status)
+}
