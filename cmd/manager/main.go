@@ -32,6 +32,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 )
 
 // version is stamped at build time.
@@ -220,7 +221,11 @@ func run(ctx context.Context, s *settings) error {
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	if err := mgr.Add(reconciler.NewSweeper()); err != nil {
+	sweeping := sweeper.Options{
+		Interval: s.options.SweepInterval, Regions: s.options.SweepRegions,
+		ClusterID: s.options.ClusterID, ScheduleGroup: s.options.DeadManScheduleGroup,
+	}
+	if err := mgr.Add(sweeper.New(mgr.GetAPIReader(), sessions, clock.RealClock{}, sweeping)); err != nil {
 		return fmt.Errorf("setting up the sweeper: %w", err)
 	}
 	if err := mgr.Add(&reading{mgr, probes}); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 )
 
 func TestWaitsGrowToTheLongest(t *testing.T) {
@@ -24,7 +25,7 @@ func TestWaitsGrowToTheLongest(t *testing.T) {
 	}
 	g.Expect(grow(refusedInterval, longestRefused, 0)).To(Equal(refusedInterval))
 	g.Expect(last).To(Equal(longestRefused))
-	g.Expect(grow(waitInterval, waitInterval, 5)).To(Equal(waitInterval))
+	g.Expect(grow(reservation.RetryInterval, reservation.RetryInterval, 5)).To(Equal(reservation.RetryInterval))
 }
 
 func TestWaitsAreSpreadAndTheSameForAKey(t *testing.T) {

@@ -15,7 +15,6 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -151,7 +150,7 @@ func (w *world) restartWith(change func(*awssdk.Config)) {
 	w.events = events.NewFakeRecorder(1000)
 	cfg := w.sim.Config()
 	change(&cfg)
-	w.reconciler = agentdisconnect.New(kube, kube, w.events, aws.NewSessions(cfg, "agentdisconnect", "test"), w.clock, w.options)
+	w.manageWith(kube, aws.NewSessions(cfg, "agentdisconnect", "test"))
 }
 
 // tagSubnet gives the subnet a value for a tag; none takes the tag away.

@@ -26,6 +26,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -56,12 +57,12 @@ type Reconciler struct {
 	clock    clock.Clock
 	options  Options
 
-	memories memories
-	holders  holders
-	guards   guards
-	outages  outages
-	searches *searches
-	places   places
+	memories     memories
+	reservations *reservation.Table
+	guards       guards
+	outages      outages
+	searches     *searches
+	places       places
 	// cache is the manager's own; nil: the reconciler is part of none.
 	cache  client.Reader
 	quotas quotas
@@ -72,7 +73,7 @@ func New(c client.Client, reader client.Reader, recorder events.EventRecorder, s
 	return &Reconciler{
 		client: c, reader: reader, recorder: recorder, sessions: sessions, clock: clk,
 		resolver: discovery.NewResolver(options.DNSServer), options: options,
-		searches: newSearches(), places: newPlaces(options.PlacesForStarts()),
+		reservations: reservation.NewTable(reader, options.MaxActiveRuns), searches: newSearches(), places: newPlaces(options.PlacesForStarts()),
 	}
 }
 
@@ -124,7 +125,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, error) {
 	ctx = aws.RestingOn(ctx, s.proof.confirm)
 	if s.status().StartTime == nil {
-		r.holders.finish(s.obj.UID)
+		r.reservations.Finish(s.obj.UID)
 	}
 
 	trouble := r.hold(ctx, s)
@@ -158,8 +159,8 @@ func (r *Reconciler) hold(ctx context.Context, s *scope) error {
 // forget drops what is kept in memory of an object.
 func (r *Reconciler) forget(name types.NamespacedName) {
 	if uid, known := r.memories.forget(name); known {
-		r.holders.withdraw(uid)
-		r.holders.finish(uid)
+		r.reservations.Withdraw(uid)
+		r.reservations.Finish(uid)
 	}
 }
 

@@ -104,7 +104,7 @@ func (r *Reconciler) askForSchedules(ctx context.Context, s *scope, numbers []in
 func (r *Reconciler) switchOf(s *scope, at time.Time) deadman.Switch {
 	return deadman.Switch{
 		Group: run.DeadManSwitch(s.status()).ScheduleGroup, RoleARN: r.options.DeadManRoleARN, Partition: partition(s.status().Target.ClusterARN),
-		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
+		UID: string(s.obj.UID), Owner: run.Name(s.obj), ClusterID: r.options.ClusterID,
 		NetworkACLID: s.status().NetworkACL.ID, Time: at,
 	}
 }

@@ -29,7 +29,7 @@ func admitRules(s *scope, t *target, rules []v1alpha1.Rule) error {
 // explainDenied gives what stands behind a refusal of admitRules: the rules of another run, for which this one waits in its
 // turn, or what keeps the network ACL from being copied. Else the refusal stays.
 func (r *Reconciler) explainDenied(ctx context.Context, s *scope, t *target, mode v1alpha1.NetworkACLMode, refusal error) error {
-	switch _, held := r.free(ctx, s, claimOf(s, t)); {
+	switch _, held := r.reservations.CheckFree(ctx, s.obj, s.clients.Region, reservationFor(s, t)); {
 	case held != nil:
 		refusal = nil // said when it is its turn
 	case mode == v1alpha1.NetworkACLModeClone:

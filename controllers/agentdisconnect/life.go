@@ -16,7 +16,7 @@ import (
 
 // miss ends a run that had not begun by its start deadline. Nothing was written to AWS for it.
 func (r *Reconciler) miss(s *scope) error {
-	r.holders.withdraw(s.obj.UID)
+	r.reservations.Withdraw(s.obj.UID)
 	status := s.status()
 	status.RunID = s.obj.Spec.RunID
 	deadline := run.StartDeadline(s.obj)
@@ -65,7 +65,7 @@ func (r *Reconciler) expire(ctx context.Context, s *scope) error {
 // suspend lifts the rules of a run, or keeps it from beginning.
 func (r *Reconciler) suspend(ctx context.Context, s *scope) error {
 	if s.status().StartTime == nil {
-		r.holders.withdraw(s.obj.UID)
+		r.reservations.Withdraw(s.obj.UID)
 		return nil
 	}
 	trouble := r.moveExpiration(ctx, s)

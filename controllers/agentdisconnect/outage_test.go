@@ -54,7 +54,7 @@ func (w *world) cutOff(away *atomic.Bool) {
 	w.events = events.NewFakeRecorder(1000)
 	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test", agentdisconnect.CountCalls, withoutRetries)
 	sessions.Clock = w.clock
-	w.reconciler = agentdisconnect.New(kubernetes, kubernetes, w.events, sessions, w.clock, w.options)
+	w.manageWith(kubernetes, sessions)
 }
 
 var _ = Describe("An API server that is gone for a minute", func() {

@@ -29,7 +29,7 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	if run.IsPlanned(s.obj) {
 		return nil
 	}
-	r.holders.withdraw(s.obj.UID) // it was perhaps about to begin
+	r.reservations.Withdraw(s.obj.UID) // it was perhaps about to begin
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	draft := &scope{
@@ -110,7 +110,7 @@ func (r *Reconciler) previewRuns(ctx context.Context, s *scope, t *target) error
 	if t.acl == nil {
 		return nil
 	}
-	others, held := r.free(ctx, s, claimOf(s, t))
+	others, held := r.reservations.CheckFree(ctx, s.obj, s.clients.Region, reservationFor(s, t))
 	on := 0
 	for i := range others {
 		if run.IsOn(&others[i].Status) {

@@ -53,7 +53,7 @@ func (w *world) boot(configure ...func(*process)) *process {
 	sessions := aws.NewSessions(cfg, "agentdisconnect", "test", agentdisconnect.CountCalls, p.guard, withoutRetries)
 	sessions.Clock = w.clock
 	kubernetes := p.client()
-	w.reconciler = agentdisconnect.New(kubernetes, kubernetes, w.events, sessions, w.clock, w.options)
+	w.manageWith(kubernetes, sessions)
 	return p
 }
 

@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -152,7 +153,7 @@ func (s *scope) retryAfter(trouble *problem.Problem) time.Duration {
 		}
 		return wait
 	case waiting:
-		return s.seen.waited.wait(s.obj, trouble, waitInterval, waitInterval)
+		return s.seen.waited.wait(s.obj, trouble, reservation.RetryInterval, reservation.RetryInterval)
 	default:
 		return s.seen.waited.wait(s.obj, trouble, retryInterval, longestRetry)
 	}

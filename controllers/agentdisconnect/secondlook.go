@@ -10,18 +10,19 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // yieldFor is how long a run waits before it tries to begin again, where an older one began at the same moment: long enough
 // for that one to begin first.
-const yieldFor = 3 * waitInterval
+const yieldFor = 3 * reservation.RetryInterval
 
 // pendingLook says that a run has begun and no look since then showed that it did so alone. Two managers hold no lock in
 // common: each of them may have found the network ACL free before the other's run was stored.
 type pendingLook struct {
-	region string
-	claim  claim
+	region   string
+	reserved reservation.Reservation
 	// before is the status that the run had before it began.
 	before v1alpha1.AgentDisconnectStatus
 }
@@ -34,7 +35,7 @@ func (r *Reconciler) lookAgain(ctx context.Context, s *scope) error {
 	if look == nil {
 		return nil
 	}
-	holder, _, err := r.findHolder(ctx, s.obj, look.region, look.claim)
+	holder, _, err := r.reservations.FindHolder(ctx, s.obj, look.region, look.reserved)
 	switch {
 	case err != nil:
 		return err
@@ -45,8 +46,8 @@ func (r *Reconciler) lookAgain(ctx context.Context, s *scope) error {
 	if err := r.stepBack(ctx, s, look.before); err != nil {
 		return err
 	}
-	held := problem.Wait(v1alpha1.ReasonHolder, "%s began on network ACL %s at the same moment: this run begins when that one is over", name(holder), look.claim.aclID)
-	if older(holder, s.obj) {
+	held := problem.Wait(v1alpha1.ReasonHolder, "%s began on network ACL %s at the same moment: this run begins when that one is over", run.Name(holder), look.reserved.NetworkACLID)
+	if reservation.IsOlder(holder, s.obj) {
 		s.seen.yields, s.seen.yieldsUntil = held, s.now.Add(yieldFor)
 	}
 	return held
@@ -60,7 +61,7 @@ func (r *Reconciler) stepBack(ctx context.Context, s *scope, before v1alpha1.Age
 	}
 	s.phase, _ = run.PhaseAt(s.obj, r.clock.Now())
 	s.seen.pendingLook = nil
-	r.holders.finish(s.obj.UID)
+	r.reservations.Finish(s.obj.UID)
 	return r.setFinalizer(ctx, s, controllerutil.RemoveFinalizer)
 }
 

@@ -27,13 +27,13 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 		err = s.notYet()
 	}
 	if err != nil || counted == nil {
-		r.holders.withdraw(s.obj.UID)
+		r.reservations.Withdraw(s.obj.UID)
 		return err
 	}
 	if err := s.yield(); err != nil {
 		return err
 	}
-	if err := r.holders.hold(ctx, r, s, claimOf(s, t), func() error { return r.begin(ctx, s, t, counted) }); err != nil {
+	if err := r.reservations.Reserve(ctx, s.obj, s.clients.Region, reservationFor(s, t), s.now, func() error { return r.begin(ctx, s, t, counted) }); err != nil {
 		return err
 	}
 	if err := r.lookAgain(ctx, s); err != nil {
@@ -89,7 +89,7 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 		err = r.checkPermissions(ctx, s, t, answerTTL)
 	}
 	if err != nil && t.acl != nil && slices.Contains(heldUp, problem.Explain(err).Reason) {
-		if _, held := r.free(ctx, s, claimOf(s, t)); held != nil {
+		if _, held := r.reservations.CheckFree(ctx, s.obj, s.clients.Region, reservationFor(s, t)); held != nil {
 			err = held
 		}
 	}
@@ -121,7 +121,7 @@ func (r *Reconciler) noneConnected(s *scope, t *target) *problem.Problem {
 // begin makes the run a fact, before the first write to AWS: first the finalizer, then times, target and ledger. The
 // network ACL is read once more, now that nobody else can begin on it: much may have happened since it was first read.
 func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v1alpha1.ContainerInstance) error {
-	claimed := claimOf(s, t)
+	reserved := reservationFor(s, t)
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	if err := together(
@@ -129,14 +129,14 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 			t.acl, err = ec2acl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID)
 			return
 		},
-		func() (err error) { t.foreign, err = r.findForeignClones(looking, s, claimed.aclID); return },
+		func() (err error) { t.foreign, err = r.findForeignClones(looking, s, reserved.NetworkACLID); return },
 	); err != nil {
 		return err
 	}
 	if err := r.admit(s, t); err != nil {
 		return err
 	}
-	if claimOf(s, t) != claimed {
+	if reservationFor(s, t) != reserved {
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", s.obj.Spec.SubnetID)
 	}
 	s.seen.originalReads.observe(t.acl, s.now)
@@ -163,7 +163,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	s.seen.startRun()
 	s.seen.noteConsent(maps.Keys(t.shared))
 	s.seen.targetLooked = s.now
-	s.seen.pendingLook = &pendingLook{s.clients.Region, claimed, before}
+	s.seen.pendingLook = &pendingLook{s.clients.Region, reserved, before}
 	s.seen.original = t.acl // of a clone; InPlace has none and doesn't look
 	return nil
 }

@@ -16,11 +16,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -57,9 +57,9 @@ func withList(list func() error) client.Client {
 }
 
 // sweeperWith is the sweeper of a manager that has its own client.
-func (w *world) sweeperWith(c client.Client) *agentdisconnect.Sweeper {
+func (w *world) sweeperWith(c client.Client) *sweeper.Sweeper {
 	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test", withoutRetries)
-	return agentdisconnect.New(c, c, w.events, sessions, w.clock, w.options).NewSweeper()
+	return sweeper.New(c, sessions, w.clock, w.sweeping())
 }
 
 // modes are a run on its subnet's own network ACL, and one on a clone.
@@ -71,7 +71,7 @@ var _ = Describe("The sweeper", func() {
 
 		It("restores what an object left whose finalizer was taken away, "+mode, func(ctx context.Context) {
 			w := switchWorld(ctx)
-			sweeper := w.reconciler.NewSweeper()
+			sweeper := w.newSweeper()
 			obj := w.blocking(ctx, how...)
 			Expect(sweeper.Sweep(ctx)).To(Succeed())
 			Expect(left(kind, "own")).To(BeZero(), "its object looks after it")
@@ -93,7 +93,7 @@ var _ = Describe("The sweeper", func() {
 
 		It("leaves a run alone from its beginning to its end, "+mode, func(ctx context.Context) {
 			w, _ := audited(ctx)
-			sweeper := w.boot().world.reconciler.NewSweeper()
+			sweeper := w.boot().world.newSweeper()
 			obj := w.create(ctx, append(slices.Clone(how), within(2*time.Minute))...)
 			w.beforePass = func() {
 				calls := len(w.writes())
@@ -109,7 +109,7 @@ var _ = Describe("The sweeper", func() {
 
 		It("takes the rules of a run away that is past its end, and its object goes on from there, "+mode, func(ctx context.Context) {
 			w := switchWorld(ctx)
-			sweeper := w.reconciler.NewSweeper()
+			sweeper := w.newSweeper()
 			obj := w.blocking(ctx, how...)
 			seen := w.get(ctx, obj)
 			w.clock.SetTime(seen.Status.ExpirationTime.Add(5*time.Minute - time.Second))
@@ -138,7 +138,7 @@ var _ = Describe("The sweeper", func() {
 			w.options.ClusterID = "00000000-4a59-4687-9b1c-0d2e3f4a5b6c"
 			w.boot()
 			w.clock.Step(24 * time.Hour)
-			Expect(w.reconciler.NewSweeper().Sweep(ctx)).To(Succeed())
+			Expect(w.newSweeper().Sweep(ctx)).To(Succeed())
 			Expect(w.entries()).To(Equal(before))
 			Expect(left(kind, "other")).To(Equal(1.))
 			Expect(left(kind, "own")).To(BeZero())
@@ -166,7 +166,7 @@ var _ = Describe("The sweeper", func() {
 		Expect(kube.DeleteAllOf(ctx, &v1alpha1.AgentDisconnect{}, client.InNamespace(w.namespace))).To(Succeed(), "as with the namespace")
 		before := w.entries()
 		w.boot()
-		sweeper := w.reconciler.NewSweeper()
+		sweeper := w.newSweeper()
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		Expect(w.entries()).To(Equal(before))
 		_, err := w.pass(ctx, obj)
@@ -195,13 +195,13 @@ var _ = Describe("The sweeper", func() {
 		w.expelled(ctx, obj)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", Denied: true})
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true, When: func(c call.Call) bool { return c.Region == "eu-west-1" }})
-		err := w.reconciler.NewSweeper().Sweep(ctx)
+		err := w.newSweeper().Sweep(ctx)
 		Expect(err).To(MatchError(And(ContainSubstring("searching Region eu-west-1"), ContainSubstring("on network ACL "+made))))
 		Expect(w.denies(aclID)).To(BeEmpty())
 		Expect(w.tagsOf(obj)).To(BeEmpty())
 
 		w.sim.Faults().Clear()
-		Expect(w.reconciler.NewSweeper().Sweep(ctx)).To(Succeed())
+		Expect(w.newSweeper().Sweep(ctx)).To(Succeed())
 		w.expectRestored()
 	})
 
@@ -210,13 +210,13 @@ var _ = Describe("The sweeper", func() {
 		obj := w.blocking(ctx, cloning)
 		w.expelled(ctx, obj)
 		w.sim.Faults().Add(faults.Fault{Action: "scheduler:ListSchedules", Denied: true})
-		Expect(w.reconciler.NewSweeper().Sweep(ctx)).To(MatchError(ContainSubstring("scheduler:ListSchedules")))
+		Expect(w.newSweeper().Sweep(ctx)).To(MatchError(ContainSubstring("scheduler:ListSchedules")))
 		Expect(w.aclOf(subnetID)).To(Equal(aclID), "all else is undone")
 		Expect(w.acls()).To(HaveLen(len(w.before)))
 		Expect(w.schedules()).To(HaveLen(6))
 
 		w.sim.Faults().Clear()
-		sweeper := w.reconciler.NewSweeper()
+		sweeper := w.newSweeper()
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		w.clock.Step(networkacl.AmbiguousFor)
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
@@ -234,7 +234,7 @@ var _ = Describe("The sweeper", func() {
 		w.run(ctx, passes, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue())
 		w.expectRestored()
-		sweeper := w.reconciler.NewSweeper()
+		sweeper := w.newSweeper()
 
 		By("a CreateTags")
 		_, err := ec2acl.WriteTags(ctx, frozen, aclID, tags)
@@ -257,7 +257,7 @@ var _ = Describe("The sweeper", func() {
 
 	It("undoes what an object's earlier run left, and not what the later one has", func(ctx context.Context) {
 		w := newWorld(ctx)
-		sweeper := w.reconciler.NewSweeper()
+		sweeper := w.newSweeper()
 		obj := w.blocking(ctx, within(time.Minute))
 		began := w.get(ctx, obj).Status.StartTime.Time
 		w.finish(ctx, obj, 15*time.Minute)
@@ -286,7 +286,7 @@ var _ = Describe("The sweeper", func() {
 		w := newWorld(ctx)
 		first := w.blocking(ctx)
 		w.expelled(ctx, first)
-		sweeper := w.reconciler.NewSweeper()
+		sweeper := w.newSweeper()
 		Expect(sweeper.NeedLeaderElection()).To(BeTrue())
 		ctx, stop := context.WithCancel(ctx)
 		ended := make(chan error)

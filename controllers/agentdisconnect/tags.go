@@ -20,7 +20,7 @@ import (
 // ownership is what the tags on the network ACL are to say of the run, for the day when the cluster is lost.
 func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) networkacl.Ownership {
 	return networkacl.Ownership{
-		UID: string(s.obj.UID), Owner: name(s.obj), ClusterID: r.options.ClusterID,
+		UID: string(s.obj.UID), Owner: run.Name(s.obj), ClusterID: r.options.ClusterID,
 		Started: ptr.Deref(s.status().StartTime, metav1.Time{}).Time, Expires: run.Expiration(s.status()), Rules: rules,
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 )
 
 // target is what the spec names, as AWS describes it.
@@ -70,6 +71,12 @@ type subnet struct {
 type otherClusters struct {
 	arns      []string
 	truncated bool
+}
+
+// reservationFor is what a run that has not begun would need for itself.
+func reservationFor(s *scope, t *target) reservation.Reservation {
+	mode, _ := t.chooseMode(&s.obj.Spec)
+	return reservation.Reservation{NetworkACLID: t.acl.ID, SubnetID: s.obj.Spec.SubnetID, Mode: mode}
 }
 
 // region is where a run that has not begun will work: spec.region, else the one in the cluster's ARN, else the manager's.

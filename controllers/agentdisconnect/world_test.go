@@ -23,6 +23,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
@@ -41,9 +42,12 @@ type world struct {
 	sim        *sim.Simulator
 	clock      *clocktesting.FakeClock
 	reconciler *agentdisconnect.Reconciler
-	events     *events.FakeRecorder
-	options    agentdisconnect.Options
-	namespace  string
+	// sessions and reader are those of the reconciler, for a sweeper beside it.
+	sessions  *aws.Sessions
+	reader    client.Reader
+	events    *events.FakeRecorder
+	options   agentdisconnect.Options
+	namespace string
 	// before are the entries of all network ACLs as the test found them.
 	before map[string][]string
 	// beforePass, if set, is called before every pass: a manager that died is replaced there.
@@ -89,7 +93,25 @@ func (w *world) restartAs(accessKey string) {
 	w.events = events.NewFakeRecorder(1000)
 	sessions := aws.NewSessions(w.sim.ConfigFor(accessKey), "agentdisconnect", "test", agentdisconnect.CountCalls)
 	sessions.Clock = w.clock
-	w.reconciler = agentdisconnect.New(kube, kube, w.events, sessions, w.clock, w.options)
+	w.manageWith(kube, sessions)
+}
+
+// manageWith has the world's objects reconciled by a manager with a client and sessions.
+func (w *world) manageWith(kubernetes client.Client, sessions *aws.Sessions) {
+	w.sessions, w.reader = sessions, kubernetes
+	w.reconciler = agentdisconnect.New(kubernetes, kubernetes, w.events, sessions, w.clock, w.options)
+}
+
+// newSweeper is the sweeper of the world's manager.
+func (w *world) newSweeper() *sweeper.Sweeper {
+	return sweeper.New(w.reader, w.sessions, w.clock, w.sweeping())
+}
+
+func (w *world) sweeping() sweeper.Options {
+	return sweeper.Options{
+		Interval: w.options.SweepInterval, Regions: w.options.SweepRegions,
+		ClusterID: w.options.ClusterID, ScheduleGroup: w.options.DeadManScheduleGroup,
+	}
 }
 
 // forget takes the test's objects away from the API server, so that no other test waits for them.

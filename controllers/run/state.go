@@ -3,6 +3,8 @@
 package run
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
@@ -36,3 +38,6 @@ func IsMissed(status *v1alpha1.AgentDisconnectStatus) bool {
 func IsOver(status *v1alpha1.AgentDisconnectStatus) bool {
 	return status.CompletionTime != nil && IsRestored(status)
 }
+
+// Name is the namespace and the name of an object, as messages and tags have it.
+func Name(obj metav1.Object) string { return obj.GetNamespace() + "/" + obj.GetName() }

@@ -18,6 +18,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 )
 
@@ -29,7 +30,7 @@ type manager struct {
 	world      *World
 	life       int
 	reconciler *agentdisconnect.Reconciler
-	sweeper    *agentdisconnect.Sweeper
+	sweeper    *sweeper.Sweeper
 
 	mu     sync.Mutex
 	killed bool
@@ -55,7 +56,10 @@ func newManager(w *World, life int) *manager {
 	sessions.Clock = clock
 	kubernetes := m.client(w.plane.Client)
 	m.reconciler = agentdisconnect.New(kubernetes, kubernetes, &events.FakeRecorder{}, sessions, clock, w.Options)
-	m.sweeper = m.reconciler.NewSweeper()
+	m.sweeper = sweeper.New(kubernetes, sessions, clock, sweeper.Options{
+		Interval: w.Options.SweepInterval, Regions: w.Options.SweepRegions,
+		ClusterID: w.Options.ClusterID, ScheduleGroup: w.Options.DeadManScheduleGroup,
+	})
 	return m
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package agentdisconnect
+package sweeper
 
 import (
 	"time"
@@ -12,22 +12,22 @@ import (
 )
 
 var (
-	sweepFound = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+	foundGauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "agentdisconnect_sweep_found",
 		Help: "What the last sweep found in AWS that no run of this cluster looks after, by kind and by whose it is: own, other (Kubernetes clusters) or unknown.",
 	}, []string{"kind", "cluster"})
 
-	sweepUndone = prometheus.NewCounterVec(prometheus.CounterOpts{
+	undoneTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "agentdisconnect_sweep_undone_total",
 		Help: "Findings of sweeps that were undone, by kind.",
 	}, []string{"kind"})
 
-	sweepFailures = prometheus.NewCounter(prometheus.CounterOpts{
+	failuresTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "agentdisconnect_sweep_failures_total",
 		Help: "Sweeps that something kept from all of their work.",
 	})
 
-	sweepLastSuccess = prometheus.NewGauge(prometheus.GaugeOpts{
+	lastSuccess = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "agentdisconnect_sweep_last_success_timestamp_seconds",
 		Help: "When the last sweep without a failure ended, in seconds since 1970; 0: none has.",
 	})
@@ -35,13 +35,13 @@ var (
 
 func init() {
 	for _, kind := range sweep.Kinds() {
-		sweepUndone.WithLabelValues(string(kind)) // so that an alert sees the first one
+		undoneTotal.WithLabelValues(string(kind)) // so that an alert sees the first one
 	}
-	metrics.Registry.MustRegister(sweepFound, sweepUndone, sweepFailures, sweepLastSuccess)
+	metrics.Registry.MustRegister(foundGauge, undoneTotal, failuresTotal, lastSuccess)
 }
 
-// sweepCounts count findings by kind and cluster.
-type sweepCounts map[[2]string]float64
+// counts count findings by kind and cluster.
+type counts map[[2]string]float64
 
 const (
 	clusterOwn     = "own"
@@ -49,8 +49,8 @@ const (
 	clusterUnknown = "unknown"
 )
 
-func newSweepCounts() sweepCounts {
-	c := sweepCounts{}
+func newCounts() counts {
+	c := counts{}
 	for _, kind := range sweep.Kinds() {
 		for _, cluster := range []string{clusterOwn, clusterOther, clusterUnknown} {
 			c[[2]string{string(kind), cluster}] = 0
@@ -59,7 +59,7 @@ func newSweepCounts() sweepCounts {
 	return c
 }
 
-func (c sweepCounts) add(f sweep.Found, own string) {
+func (c counts) add(f sweep.Found, own string) {
 	cluster := clusterOther
 	switch f.ClusterID {
 	case own:
@@ -70,17 +70,17 @@ func (c sweepCounts) add(f sweep.Found, own string) {
 	c[[2]string{string(f.Kind), cluster}]++
 }
 
-func (c sweepCounts) publish() {
+func (c counts) publish() {
 	for labels, n := range c {
-		sweepFound.WithLabelValues(labels[:]...).Set(n)
+		foundGauge.WithLabelValues(labels[:]...).Set(n)
 	}
 }
 
-// observeSweep notes how a sweep went.
-func observeSweep(now time.Time, err error) {
+// observe notes how a sweep went.
+func observe(now time.Time, err error) {
 	if err != nil {
-		sweepFailures.Inc()
+		failuresTotal.Inc()
 		return
 	}
-	sweepLastSuccess.Set(float64(now.Unix()))
+	lastSuccess.Set(float64(now.Unix()))
 }

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package reservation decides which run may begin on which network ACL: it promises that in one
+// process no two runs begin on the same one, and that older runs come first.
+//
+// It knows of runs what their objects say, listed past the cache, and what passes of this process
+// reported. It writes nothing. Two managers hold no lock in common: that a run is alone is looked
+// at once more by its caller, after the start was stored.
+package reservation

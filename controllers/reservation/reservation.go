@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package reservation
+
+import (
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
+)
+
+// RetryInterval is how soon a run asks again whether the network ACL is free.
+const RetryInterval = 10 * time.Second
+
+// Reservation is what a run needs for itself: a network ACL that it writes to; or, for a clone, one
+// that no other run writes to and a subnet that no other run moves.
+type Reservation struct {
+	NetworkACLID, SubnetID string
+	Mode                   v1alpha1.NetworkACLMode
+}
+
+// ConflictsWith reports whether two runs can't be on together: clones of one network ACL for
+// different subnets can.
+func (r Reservation) ConflictsWith(o Reservation) bool {
+	clones := r.Mode == v1alpha1.NetworkACLModeClone && o.Mode == v1alpha1.NetworkACLModeClone
+	return r.NetworkACLID == o.NetworkACLID && (!clones || r.SubnetID == o.SubnetID)
+}
+
+// IsOlder reports whether an object was made before another one. It orders any two objects.
+func IsOlder(a, b *v1alpha1.AgentDisconnect) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.UID < b.UID
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// holds reports whether a run that is on holds what is wanted in a Region. A run with a clone holds
+// the network ACL that its subnet gets back, and the clone itself.
+func holds(obj *v1alpha1.AgentDisconnect, region string, wanted Reservation) bool {
+	acl, target := obj.Status.NetworkACL, obj.Status.Target
+	if !run.IsOn(&obj.Status) || acl == nil || target != nil && target.Region != region {
+		return false
+	}
+
+	held := Reservation{acl.ID, obj.Spec.SubnetID, acl.Mode}
+	if acl.Mode == v1alpha1.NetworkACLModeClone {
+		held.NetworkACLID = acl.OriginalID
+	}
+	return held.ConflictsWith(wanted) || acl.ID != "" && acl.ID == wanted.NetworkACLID
+}

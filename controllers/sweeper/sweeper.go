@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sweeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+)
+
+// retryInterval is how soon a sweep is repeated that something kept from all of its work, where its
+// interval is longer.
+const retryInterval = time.Minute
+
+// Options are what a platform team sets.
+type Options struct {
+	// Interval is how often AWS is searched.
+	Interval time.Duration
+	// Regions are searched beside the manager's own and those of objects.
+	Regions []string
+	// ClusterID tells this Kubernetes cluster from others in the tags on AWS resources.
+	ClusterID string
+	// ScheduleGroup is the group of the dead man's switch; empty: there is none.
+	ScheduleGroup string
+}
+
+// Sweeper looks through AWS now and then for what runs left behind, and undoes what is this
+// Kubernetes cluster's and no object looks after any more. It is part of a manager, and works while
+// that is the leader.
+type Sweeper struct {
+	reader   client.Reader
+	sessions *aws.Sessions
+	clock    clock.Clock
+	options  Options
+	undoer   *sweep.Undoer
+
+	// mu lets one sweep at a time work, and guards what is below.
+	mu sync.Mutex
+	// regions are those that any object was seen to be about.
+	regions map[string]bool
+}
+
+// New makes a sweeper that is not yet part of a manager. reader lists objects past the cache.
+func New(reader client.Reader, sessions *aws.Sessions, clk clock.Clock, options Options) *Sweeper {
+	return &Sweeper{
+		reader: reader, sessions: sessions, clock: clk, options: options,
+		undoer: sweep.NewUndoer(clk), regions: map[string]bool{},
+	}
+}
+
+// NeedLeaderElection has the manager start the sweeper only where it is the leader.
+func (s *Sweeper) NeedLeaderElection() bool { return true }
+
+// Start sweeps at once and then every Options.Interval, until the context ends.
+func (s *Sweeper) Start(ctx context.Context) error {
+	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithName("sweeper"))
+	for {
+		wait := s.options.Interval
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(err, "Sweep was not complete, and is repeated")
+			wait = min(wait, retryInterval)
+		}
+		timer := s.clock.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C():
+		}
+	}
+}
+
+// Sweep looks once and undoes what is due: the cloud first and the cluster second, so that a run
+// without an object then never will have one. What goes wrong in one Region or with one finding is
+// no obstacle to the others; the errors are joined.
+func (s *Sweeper) Sweep(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	errs := []error{s.noteRegions(ctx)}
+	var found []sweep.Found
+	complete := true
+	for _, region := range slices.Sorted(maps.Keys(s.regions)) {
+		in, err := sweep.Look(ctx, s.sessions.In(region))
+		if group := s.options.ScheduleGroup; err == nil && group != "" {
+			err = in.Unseen(group)
+		}
+		if err != nil {
+			errs, complete = append(errs, fmt.Errorf("searching Region %s: %w", region, err)), false
+		}
+		found = append(found, in.Found...)
+	}
+	owners, err := s.owners(ctx)
+	if err != nil {
+		errs = append(errs, err)
+	} else {
+		errs = append(errs, s.act(ctx, found, owners, complete))
+	}
+	err = errors.Join(errs...)
+	observe(s.clock.Now(), err)
+	return err
+}
+
+// noteRegions adds the Regions of options and objects to those that are searched. An object that is
+// gone later leaves its Region behind.
+func (s *Sweeper) noteRegions(ctx context.Context) error {
+	for _, region := range append(slices.Clone(s.options.Regions), s.sessions.DefaultRegion()) {
+		if region != "" {
+			s.regions[region] = true
+		}
+	}
+	owners, err := s.owners(ctx)
+	for _, obj := range owners.objects {
+		if target := obj.Status.Target; target != nil && target.Region != "" {
+			s.regions[target.Region] = true // it is in the status before anything is written to AWS
+		}
+	}
+	return err
+}
+
+// owners are the objects of all namespaces.
+type owners struct {
+	objects map[types.UID]*v1alpha1.AgentDisconnect
+	// unknown says that there can be none, and may have been: the kind isn't installed.
+	unknown bool
+}
+
+func (s *Sweeper) owners(ctx context.Context) (owners, error) {
+	var all v1alpha1.AgentDisconnectList
+	switch err := s.reader.List(ctx, &all); {
+	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+		return owners{unknown: true}, nil
+	case err != nil:
+		return owners{}, fmt.Errorf("listing the objects of all namespaces: %w", err)
+	}
+	found := owners{objects: map[types.UID]*v1alpha1.AgentDisconnect{}}
+	for i := range all.Items {
+		found.objects[all.Items[i].UID] = &all.Items[i]
+	}
+	return found, nil
+}
+
+// action is what is to be done about a finding.
+type action int
+
+const (
+	// actionNone: its object looks after it.
+	actionNone action = iota
+	// actionCount: it isn't this cluster's, or can't be undone.
+	actionCount
+	// actionLift: its object is there and should be done with it by now. What acts on traffic goes;
+	// the object does the rest.
+	actionLift
+	// actionUndo: no object looks after it.
+	actionUndo
+)
+
+// actionFor decides about a finding, given the objects that were there after it was found.
+func (s *Sweeper) actionFor(f sweep.Found, all owners, now time.Time) action {
+	obj := all.objects[types.UID(f.UID)]
+	switch {
+	case f.Kind == sweep.KindAdopted, f.Kind == sweep.KindUnreadable, f.ClusterID != s.options.ClusterID:
+		return actionCount
+	case all.unknown:
+		// It may be about to be installed again, from a backup that has the objects.
+		return when(f.PastEnd(now), actionUndo)
+	case obj == nil, run.IsOver(&obj.Status):
+		return actionUndo
+	case obj.Status.StartTime == nil && !run.TouchedAWS(&obj.Status):
+		return when(f.PastEnd(now), actionUndo) // of an earlier run: the one to come has tags of its own start
+	case f.Kind == sweep.KindSchedules:
+		return actionNone
+	}
+	end := run.Expiration(&obj.Status)
+	return when(f.PastEnd(now) && !now.Before(end.Add(sweep.Margin)), actionLift)
+}
+
+func when(is bool, a action) action {
+	if is {
+		return a
+	}
+	return actionNone
+}
+
+// act counts what was found, and undoes what is due. The counts of a search that wasn't complete
+// would say that something is gone which nobody looked at: those of the one before stay.
+func (s *Sweeper) act(ctx context.Context, found []sweep.Found, all owners, complete bool) error {
+	var errs []error
+	tally := newCounts()
+	for _, f := range found {
+		what := s.actionFor(f, all, s.clock.Now())
+		if what == actionNone {
+			continue
+		}
+		if what == actionCount {
+			tally.add(f, s.options.ClusterID)
+			continue
+		}
+		done, err := s.undo(ctx, f, what)
+		if !done {
+			tally.add(f, s.options.ClusterID)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("undoing %s of run %s on network ACL %s in Region %s: %w", f.Kind, f.UID, f.NetworkACLID, f.Region, err))
+		}
+	}
+	if complete {
+		tally.publish()
+	}
+	return errors.Join(errs...)
+}
+
+// undo does what is due about a finding, logs what that was, and reports whether nothing is left to
+// do.
+func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what action) (done bool, err error) {
+	act := s.undoer.Undo
+	if what == actionLift {
+		act = s.undoer.Lift
+	}
+	result, err := act(ctx, s.sessions.In(f.Region), f)
+	if len(result.Did) > 0 || result.Left != "" {
+		log.FromContext(ctx).Info("Swept what a run left behind", "kind", f.Kind, "accountID", f.AccountID, "region", f.Region,
+			"networkACLID", f.NetworkACLID, "uid", f.UID, "owner", f.Owner, "did", result.Did, "left", result.Left)
+	}
+	if result.Done && len(result.Did) > 0 {
+		undoneTotal.WithLabelValues(string(f.Kind)).Inc()
+	}
+	return result.Done, err
+}
