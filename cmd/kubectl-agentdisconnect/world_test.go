@@ -223,7 +223,8 @@ func (w *world) schedules(l left, networkACLID string) {
 	w.Helper()
 	const role = "arn:aws:iam::123456789012:role/deadman"
 	w.sim.Region().Roles().Put(region.Role{ARN: role, Trust: []string{"scheduler.amazonaws.com"}, Allow: []string{"ec2:DeleteNetworkAclEntry"}})
-	client := aws.NewSessions(w.sim.ConfigFor(managersKey), "agentdisconnect", "test").In("ap-northeast-1").Scheduler
+	holds := func(context.Context) (time.Time, error) { return time.Now(), nil }
+	client := aws.NewSessions(w.sim.ConfigFor(managersKey), "agentdisconnect", "test").In("ap-northeast-1").Fenced(holds).Scheduler
 	for _, e := range denies {
 		w.Expect(deadman.Arm(w.Context(), client, deadman.Switch{
 			Group: "default", RoleARN: role, Partition: "aws", UID: l.uid, Owner: l.owner, ClusterID: l.cluster, NetworkACLID: networkACLID,

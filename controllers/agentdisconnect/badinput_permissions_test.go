@@ -34,7 +34,7 @@ func actionsOf[Client any](service string) []string {
 
 // What reading takes in both modes, and what each writes.
 var (
-	readActions = slices.DeleteFunc(slices.Concat(actionsOf[aws.EC2]("ec2"), actionsOf[aws.ECS]("ecs")), func(action string) bool {
+	readActions = slices.DeleteFunc(slices.Concat(actionsOf[aws.FencedEC2]("ec2"), actionsOf[aws.ECS]("ecs")), func(action string) bool {
 		_, name, _ := strings.Cut(action, ":")
 		return !strings.HasPrefix(name, "Describe") && !strings.HasPrefix(name, "List") && !strings.HasPrefix(name, "Discover")
 	})

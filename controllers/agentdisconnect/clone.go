@@ -144,7 +144,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 		return "", err
 	}
 	token := fmt.Sprintf("%s.%d.%d", s.obj.UID, s.status().StartTime.Unix(), acl.Attempt)
-	id, outcome, err := ec2acl.CreateClone(ctx, s.clients.EC2, s.status().Target.VPCID, token, tags)
+	id, outcome, err := ec2acl.CreateClone(ctx, s.fenced().EC2, s.status().Target.VPCID, token, tags)
 	if aws.HasCode(err, aws.CodeTokenReused) {
 		// An earlier request made it, with other tags; it is found by those once reads show it.
 		return "", problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS took an earlier request for the clone, which reads do not show yet")
@@ -161,7 +161,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 // can't be asked about before it is there.
 func (r *Reconciler) permitClone(ctx context.Context, s *scope) error {
 	id := s.status().NetworkACL.ID
-	_, err := s.seen.permitted.get(s.now, id, func() (bool, error) { return true, ec2acl.CheckClone(ctx, s.clients.EC2, id) })
+	_, err := s.seen.permitted.get(s.now, id, func() (bool, error) { return true, ec2acl.CheckClone(ctx, s.fenced().EC2, id) })
 	return err
 }
 
@@ -186,7 +186,7 @@ func (r *Reconciler) associate(ctx context.Context, s *scope, association, aclID
 	defer cancel()
 	outcome, err := networkacl.Refused, error(nil)
 	if !over && ctx.Err() == nil {
-		outcome, err = ec2acl.Associate(s.onRead(bounded), s.clients.EC2, association, aclID)
+		outcome, err = ec2acl.Associate(bounded, s.fencedOnRead().EC2, association, aclID)
 	}
 	if aws.HasCode(err, aws.CodeACLNotFound) {
 		err = nil // deleted meanwhile: the next read shows it

@@ -134,7 +134,7 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 		return false, err
 	}
 	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
-	outcome, err := missing(ec2acl.DeleteACL(context.WithoutCancel(ctx), s.clients.EC2, id))
+	outcome, err := missing(ec2acl.DeleteACL(context.WithoutCancel(ctx), s.fenced().EC2, id))
 	switch {
 	case outcome == networkacl.InUse:
 		return false, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
@@ -216,7 +216,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 		return false, err
 	}
 	id := s.status().NetworkACL.ID
-	if _, err := ec2acl.WriteTags(ctx, s.clients.EC2, id, map[string]string{networkacl.TagAdopted: s.adoptedTag()}); err != nil {
+	if _, err := ec2acl.WriteTags(ctx, s.fenced().EC2, id, map[string]string{networkacl.TagAdopted: s.adoptedTag()}); err != nil {
 		return false, err
 	}
 	if err := r.disown(ctx, s, networkacl.CloneKeys()...); err != nil {

@@ -120,7 +120,7 @@ func (r *Reconciler) cloneAgain(ctx context.Context, s *scope) error {
 }
 
 // copyCall is a kind of change to an entry of a clone, copyStep one with the entries that it is made to.
-type copyCall func(context.Context, aws.EC2, string, networkacl.Entry) (networkacl.Outcome, error)
+type copyCall func(context.Context, aws.FencedEC2, string, networkacl.Entry) (networkacl.Outcome, error)
 
 type copyStep struct {
 	call    copyCall
@@ -130,12 +130,12 @@ type copyStep struct {
 // writeCopies changes copied entries of the clone, one step after the other, the entries of a step side by side. What AWS
 // answers is found out by the next read.
 func (r *Reconciler) writeCopies(ctx context.Context, s *scope, steps ...copyStep) error {
-	id, ctx := s.status().NetworkACL.ID, s.onRead(ctx)
+	id, client := s.status().NetworkACL.ID, s.fencedOnRead().EC2
 	for _, step := range steps {
 		var calls []func() error
 		for _, entry := range step.entries {
 			calls = append(calls, func() error {
-				_, err := step.call(ctx, s.clients.EC2, id, entry)
+				_, err := step.call(ctx, client, id, entry)
 				if aws.HasCode(err, aws.CodeEntryNotFound) {
 					return nil // gone meanwhile: the next read shows it
 				}

@@ -44,7 +44,7 @@ func (r *Reconciler) retagClone(ctx context.Context, s *scope) error {
 		return nil
 	}
 	tags := map[string]string{networkacl.TagClone: uid, networkacl.TagCluster: r.ownership(s, nil).ClusterTag()}
-	_, err := ec2acl.WriteTags(ctx, s.clients.EC2, clone.ID, tags)
+	_, err := ec2acl.WriteTags(ctx, s.fenced().EC2, clone.ID, tags)
 	return s.explainUntagged(err)
 }
 

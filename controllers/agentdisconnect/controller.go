@@ -123,7 +123,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 
 // work does what is due for an object, and says when the next pass is.
 func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, error) {
-	ctx = aws.RestingOn(ctx, s.proof.confirm)
 	if s.status().StartTime == nil {
 		r.reservations.Finish(s.obj.UID)
 	}

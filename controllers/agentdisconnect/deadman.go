@@ -38,7 +38,7 @@ func (r *Reconciler) checkSwitch(ctx context.Context, s *scope) error {
 	if group == "" {
 		return nil
 	}
-	_, err := s.seen.switchable.get(s.now, group, func() (bool, error) { return true, deadman.Check(ctx, s.clients.Scheduler, group, string(s.obj.UID)) })
+	_, err := s.seen.switchable.get(s.now, group, func() (bool, error) { return true, deadman.Check(ctx, s.fenced().Scheduler, group, string(s.obj.UID)) })
 	return noGroup(err, group)
 }
 
@@ -93,7 +93,7 @@ func (r *Reconciler) askForSchedules(ctx context.Context, s *scope, numbers []in
 		return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager was started without one since: give it --deadman-role-arn and --deadman-schedule-group again")
 	}
 	of := r.switchOf(s, at)
-	err := sideBySide(numbers, func(number int32) error { return deadman.Arm(ctx, s.clients.Scheduler, of, number) })
+	err := sideBySide(numbers, func(number int32) error { return deadman.Arm(ctx, s.fenced().Scheduler, of, number) })
 	if err == nil && s.seen.switchLooked.IsZero() {
 		s.seen.switchLooked = s.now // what was asked for just now, listings may lack
 	}
@@ -186,7 +186,7 @@ func (r *Reconciler) unschedule(ctx context.Context, s *scope, numbers []int32) 
 	}
 	group := run.DeadManSwitch(s.status()).ScheduleGroup
 	if err := sideBySide(numbers, func(number int32) error {
-		return deadman.Disarm(context.WithoutCancel(ctx), s.clients.Scheduler, group, string(s.obj.UID), number)
+		return deadman.Disarm(context.WithoutCancel(ctx), s.fenced().Scheduler, group, string(s.obj.UID), number)
 	}); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	}
 	outcomes := make([]networkacl.Outcome, len(lines))
 	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = ec2acl.Create(ctx, s.clients.EC2, lines[i])
+		outcomes[i], err = ec2acl.Create(ctx, s.fenced().EC2, lines[i])
 		return err
 	}, func(i int) { outcomes[i] = networkacl.Refused })
 
@@ -121,8 +121,9 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 
 	outcomes := make([]networkacl.Outcome, len(lines))
 	missing := s.aclMissingForLong(r.clock.Now())
-	trouble := r.each(s.onRead(ctx), s, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = whereMissing(missing)(ec2acl.Delete(ctx, s.clients.EC2, lines[i]))
+	client := s.fencedOnRead().EC2
+	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
+		outcomes[i], err = whereMissing(missing)(ec2acl.Delete(ctx, client, lines[i]))
 		return err
 	}, func(i int) { outcomes[i] = networkacl.Refused })
 

@@ -15,18 +15,20 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 )
 
-// proofFor is how long the API server's word that the object is as the pass knows it is taken without asking again. No request
-// is sent on one older than aws.CallTimeout, which is less than the 15 seconds of the leader's lease.
+// proofFor is how long the API server's word that the object is as the pass knows it is taken
+// without asking again. No request is sent on one older than aws.CallTimeout, which is less than
+// the 15 seconds of the leader's lease.
 const proofFor = 4 * time.Second
 
-// proof is what every write to AWS in a pass rests on: that what is guarded of the object is as the pass knows it. A process that
-// was stopped
-// in mid-pass finds out by it whether another manager went on with the object meanwhile.
+// proof is what every write to AWS in a pass rests on: that what is guarded of the object is as the
+// pass knows it. A process that was stopped in mid-pass finds out by it whether another manager
+// went on with the object meanwhile.
 type proof struct {
 	reader client.Reader
 	clock  clock.PassiveClock
 	name   types.NamespacedName
-	// creates reports whether the pass may create rules: it does not once the spec was changed, as by a suspension.
+	// creates reports whether the pass may create rules: it does not once the spec was changed, as
+	// by a suspension.
 	creates func() bool
 
 	mu sync.Mutex
@@ -36,14 +38,16 @@ type proof struct {
 	at time.Time
 }
 
-// renew notes that at the time at, or after it, the API server had the object as it is here, as far as that is guarded.
+// renew notes that at the time at, or after it, the API server had the object as it is here, as far
+// as that is guarded.
 func (p *proof) renew(obj *v1alpha1.AgentDisconnect, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known, p.at = obj, at
 }
 
-// confirm says when the object was last known to be as the pass knows it, and asks the API server where that is a while ago.
+// confirm says when the object was last known to be as the pass knows it, and asks the API server
+// where that is a while ago.
 func (p *proof) confirm(ctx context.Context) (time.Time, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,11 +69,15 @@ func (p *proof) confirm(ctx context.Context) (time.Time, error) {
 	return now, nil
 }
 
-// onRead has the writes of a context rest on the network ACL as this pass read it, beside the object.
-func (s *scope) onRead(ctx context.Context) context.Context {
+// fenced are the clients for changes that rest on the object being as the pass knows it.
+func (s *scope) fenced() aws.Fenced { return s.clients.Fenced(s.proof.confirm) }
+
+// fencedOnRead are those for changes that rest, beside the object, on the network ACL as this pass
+// read it.
+func (s *scope) fencedOnRead() aws.Fenced {
 	if !s.aclRead {
-		return ctx
+		return s.fenced()
 	}
 	read := s.aclReadAt
-	return aws.RestingOn(ctx, func(context.Context) (time.Time, error) { return read, nil })
+	return s.clients.Fenced(s.proof.confirm, func(context.Context) (time.Time, error) { return read, nil })
 }

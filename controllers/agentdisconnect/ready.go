@@ -231,9 +231,9 @@ func (r *Reconciler) checkPermissions(ctx context.Context, s *scope, t *target, 
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	_, err := s.seen.permitted.getWithin(ttl, s.now, string(mode)+t.acl.ID, func() (bool, error) {
 		if mode == v1alpha1.NetworkACLModeClone {
-			return true, ec2acl.CheckCloning(ctx, s.clients.EC2, t.acl, s.obj.Spec.SubnetID)
+			return true, ec2acl.CheckCloning(ctx, s.fenced().EC2, t.acl, s.obj.Spec.SubnetID)
 		}
-		return true, ec2acl.CheckInPlace(ctx, s.clients.EC2, t.acl)
+		return true, ec2acl.CheckInPlace(ctx, s.fenced().EC2, t.acl)
 	})
 	return err
 }

@@ -229,7 +229,7 @@ var _ = Describe("The sweeper", func() {
 		obj := w.blocking(ctx)
 		tags, rule := w.tagsOf(obj), w.get(ctx, obj).Status.Rules[0]
 		sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test")
-		frozen := sessions.In(sessions.DefaultRegion()).EC2
+		frozen := sessions.In(sessions.DefaultRegion()).Fenced(func(context.Context) (time.Time, error) { return time.Now(), nil }).EC2
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
 		w.run(ctx, passes, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue())

@@ -49,7 +49,7 @@ func (r *Reconciler) own(ctx context.Context, s *scope) error {
 	if s.cloned() {
 		tags = r.cloneTags(s, sound)
 	}
-	if _, err := ec2acl.WriteTags(ctx, s.clients.EC2, s.status().NetworkACL.ID, tags); err != nil {
+	if _, err := ec2acl.WriteTags(ctx, s.fenced().EC2, s.status().NetworkACL.ID, tags); err != nil {
 		s.seen.tags = nil
 		return s.explainUntagged(err)
 	}
@@ -99,7 +99,7 @@ func (r *Reconciler) disown(ctx context.Context, s *scope, more ...string) error
 		return nil
 	}
 	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
-	outcome, err := missing(ec2acl.RemoveTags(ctx, s.clients.EC2, acl.ID, slices.Concat(networkacl.TagKeys(string(s.obj.UID)), more)))
+	outcome, err := missing(ec2acl.RemoveTags(ctx, s.fenced().EC2, acl.ID, slices.Concat(networkacl.TagKeys(string(s.obj.UID)), more)))
 	switch {
 	case err != nil:
 		return err

@@ -11,26 +11,14 @@ import (
 	"strings"
 	"time"
 
-	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Once turns the SDK's retries off for one EC2 call. Every call that changes something takes it: a repeat that follows
-// a lost answer would hide whether the first attempt took effect.
-func Once(o *ec2.Options) { o.Retryer = awssdk.NopRetryer{} }
-
-// Write makes one call that changes something, within CallTimeout.
-func Write(ctx context.Context, call func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
-	defer cancel()
-	return call(ctx)
-}
-
-// boundAttempts gives every attempt of a call its own time-out, below the SDK's retries. An answer that is taken in later
-// than that, by a process that was paused, doesn't count: what it says may be long past.
+// boundAttempts gives every attempt of a call its own time-out, below the SDK's retries. An answer
+// that is taken in later than that, by a process that was paused, doesn't count: what it says may
+// be long past.
 func (s *Sessions) boundAttempts(stack *middleware.Stack) error {
 	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("AttemptTimeout",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
@@ -45,27 +33,15 @@ func (s *Sessions) boundAttempts(stack *middleware.Stack) error {
 		}), middleware.After)
 }
 
-// ErrLate says that a request was not sent, since its call began, or what it rests on was last known to hold, more than
-// CallTimeout ago. A process that was stopped for a while and goes on takes up what it was about to do: by then another
-// manager may have the lease, and the entry that the request is about may be gone, or someone else's.
+// ErrLate says that a request was not sent, since its call began, or what it rests on was last
+// known to hold, more than CallTimeout ago. A process that was stopped for a while and goes on
+// takes up what it was about to do: by then another manager may have the lease, and the entry that
+// the request is about may be gone, or someone else's.
 var ErrLate = errors.New("the request was not sent: what it rests on was looked at too long ago, as where the process was paused")
 
-// Confirm gives the time at which what a request rests on was last known to hold. It may look again, and its error keeps the
-// request from being sent. It must be safe for concurrent use.
-type Confirm func(ctx context.Context) (time.Time, error)
-
-// RestingOn has confirm called before each changing request that is sent with the context, beside those that the context
-// has already.
-func RestingOn(ctx context.Context, confirm Confirm) context.Context {
-	earlier, _ := ctx.Value(confirmKey{}).([]Confirm)
-	return context.WithValue(ctx, confirmKey{}, append(slices.Clip(earlier), confirm))
-}
-
-// confirmKey is the key of what the requests with a context rest on.
-type confirmKey struct{}
-
-// refuseLate looks at the time once more right before a request is sent, after it was signed, and again when its body goes
-// out, if it has one: a connection may have to be made first. Reads do no harm, and are repeated by the SDK.
+// refuseLate looks at the time once more right before a request is sent, after it was signed, and
+// again when its body goes out, if it has one: a connection may have to be made first. Reads do no
+// harm, and are repeated by the SDK.
 func (s *Sessions) refuseLate(stack *middleware.Stack) error {
 	begin := middleware.InitializeMiddlewareFunc("CallBegins",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
@@ -93,13 +69,19 @@ func (s *Sessions) refuseLate(stack *middleware.Stack) error {
 	return errors.Join(stack.Initialize.Add(begin, middleware.Before), stack.Deserialize.Add(send, middleware.After))
 }
 
+// errUnfenced says that nobody said what a changing request rests on: see Clients.Fenced.
+var errUnfenced = fmt.Errorf("%w: it has no fence", ErrLate)
+
 // lateness gives what says whether a call's request comes too late: ErrLate.
 func (s *Sessions) lateness(ctx context.Context) (late func() error, err error) {
 	begun, _ := middleware.GetStackValue(ctx, begunKey{}).(time.Time)
 	since := []time.Time{begun}
-	confirms, _ := ctx.Value(confirmKey{}).([]Confirm)
-	for _, confirm := range confirms {
-		at, err := confirm(ctx)
+	fences := fencesOf(ctx)
+	if len(fences) == 0 {
+		return nil, errUnfenced
+	}
+	for _, fence := range fences {
+		at, err := fence(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrLate, err)
 		}
@@ -145,8 +127,8 @@ func readOnly(operation string) bool {
 	return false
 }
 
-// Elapsed is the longer of what the monotonic clock and the wall clock say: the one stands still while a machine is
-// suspended, the other may be set.
+// Elapsed is the longer of what the monotonic clock and the wall clock say: the one stands still
+// while a machine is suspended, the other may be set.
 func Elapsed(from, to time.Time) time.Duration {
 	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }

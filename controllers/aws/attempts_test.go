@@ -57,12 +57,19 @@ func by(d time.Duration) func(time.Time) time.Time {
 	return func(t time.Time) time.Time { return t.Add(d) }
 }
 
+// holds is a fence that always does.
+func holds(context.Context) (time.Time, error) { return time.Now().Add(time.Hour), nil }
+
 // deny creates an entry, which AWS does or doesn't get to hear of.
 func deny(ctx context.Context, clients *aws.Clients) error {
+	return denyWith(ctx, clients.Fenced(holds))
+}
+
+func denyWith(ctx context.Context, clients aws.Fenced) error {
 	_, err := clients.EC2.CreateNetworkAclEntry(ctx, &ec2.CreateNetworkAclEntryInput{
 		NetworkAclId: awssdk.String(acl), RuleNumber: awssdk.Int32(80), Egress: awssdk.Bool(true), Protocol: awssdk.String("-1"),
 		RuleAction: types.RuleActionDeny, CidrBlock: awssdk.String("192.0.2.1/32"),
-	}, aws.Once)
+	})
 	return err
 }
 
@@ -152,15 +159,17 @@ func TestNoCallThatChangesSomethingIsSentLate(t *testing.T) {
 	sessions := aws.NewSessions(cfg, "agentdisconnect", "test", clock.pause)
 	sessions.Clock = clock
 	clients := sessions.In(region)
+	fenced := clients.Fenced(func(context.Context) (time.Time, error) { return clock.now, nil })
 	for kind, client := range map[reflect.Type]any{
-		reflect.TypeFor[aws.EC2](): clients.EC2, reflect.TypeFor[aws.ECS](): clients.ECS,
-		reflect.TypeFor[aws.Scheduler](): clients.Scheduler, reflect.TypeFor[aws.ServiceQuotas](): clients.ServiceQuotas,
+		reflect.TypeFor[aws.FencedEC2](): fenced.EC2, reflect.TypeFor[aws.ECS](): clients.ECS,
+		reflect.TypeFor[aws.FencedScheduler](): fenced.Scheduler, reflect.TypeFor[aws.ServiceQuotas](): clients.ServiceQuotas,
 	} {
 		for method := range kind.Methods() {
-			in := reflect.New(method.Type.In(1).Elem())
+			call := reflect.ValueOf(client).MethodByName(method.Name)
+			in := reflect.New(call.Type().In(1).Elem())
 			fill(in.Elem(), 0)
 			sent.requests = 0
-			results := reflect.ValueOf(client).MethodByName(method.Name).Call([]reflect.Value{reflect.ValueOf(t.Context()), in})
+			results := call.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})
 			err, _ := reflect.TypeAssert[error](results[1])
 			if writes[method.Name] {
 				g.Expect(err).To(MatchError(aws.ErrLate), method.Name)

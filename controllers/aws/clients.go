@@ -25,27 +25,21 @@ import (
 )
 
 const (
-	// CallTimeout bounds one attempt of a call. AWS answers in well under a second; a connection that says nothing for
-	// 10 s is lost, and the object's next pass should not wait longer for it.
+	// CallTimeout bounds one attempt of a call. AWS answers in well under a second; a connection
+	// that says nothing for 10 s is lost, and the object's next pass should not wait longer for it.
 	CallTimeout = 10 * time.Second
-	// readAttempts and readMaxBackoff bound how long the SDK repeats a read inside one pass. A pass that is still
-	// throttled ends and is repeated by the controller, which shows it in the object's status.
+	// readAttempts and readMaxBackoff bound how long the SDK repeats a read inside one pass. A pass
+	// that is still throttled ends and is repeated by the controller, which shows it in the
+	// object's status.
 	readAttempts   = 3
 	readMaxBackoff = 2 * time.Second
 )
 
-// EC2 is what the controller calls of Amazon EC2. The IAM policy grants these actions and no others.
+// EC2 is what the controller reads of Amazon EC2. The IAM policy grants these actions, those of
+// FencedEC2, and no others.
 type EC2 interface {
 	DescribeSubnets(context.Context, *ec2.DescribeSubnetsInput, ...func(*ec2.Options)) (*ec2.DescribeSubnetsOutput, error)
 	DescribeNetworkAcls(context.Context, *ec2.DescribeNetworkAclsInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkAclsOutput, error)
-	CreateNetworkAclEntry(context.Context, *ec2.CreateNetworkAclEntryInput, ...func(*ec2.Options)) (*ec2.CreateNetworkAclEntryOutput, error)
-	DeleteNetworkAclEntry(context.Context, *ec2.DeleteNetworkAclEntryInput, ...func(*ec2.Options)) (*ec2.DeleteNetworkAclEntryOutput, error)
-	ReplaceNetworkAclEntry(context.Context, *ec2.ReplaceNetworkAclEntryInput, ...func(*ec2.Options)) (*ec2.ReplaceNetworkAclEntryOutput, error)
-	CreateNetworkAcl(context.Context, *ec2.CreateNetworkAclInput, ...func(*ec2.Options)) (*ec2.CreateNetworkAclOutput, error)
-	DeleteNetworkAcl(context.Context, *ec2.DeleteNetworkAclInput, ...func(*ec2.Options)) (*ec2.DeleteNetworkAclOutput, error)
-	ReplaceNetworkAclAssociation(context.Context, *ec2.ReplaceNetworkAclAssociationInput, ...func(*ec2.Options)) (*ec2.ReplaceNetworkAclAssociationOutput, error)
-	CreateTags(context.Context, *ec2.CreateTagsInput, ...func(*ec2.Options)) (*ec2.CreateTagsOutput, error)
-	DeleteTags(context.Context, *ec2.DeleteTagsInput, ...func(*ec2.Options)) (*ec2.DeleteTagsOutput, error)
 	DescribeVpcEndpoints(context.Context, *ec2.DescribeVpcEndpointsInput, ...func(*ec2.Options)) (*ec2.DescribeVpcEndpointsOutput, error)
 	DescribeNetworkInterfaces(context.Context, *ec2.DescribeNetworkInterfacesInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error)
 }
@@ -60,11 +54,8 @@ type ECS interface {
 	DiscoverPollEndpoint(context.Context, *ecs.DiscoverPollEndpointInput, ...func(*ecs.Options)) (*ecs.DiscoverPollEndpointOutput, error)
 }
 
-// Scheduler is what the controller calls of Amazon EventBridge Scheduler.
+// Scheduler is what the controller reads of Amazon EventBridge Scheduler.
 type Scheduler interface {
-	CreateSchedule(context.Context, *scheduler.CreateScheduleInput, ...func(*scheduler.Options)) (*scheduler.CreateScheduleOutput, error)
-	UpdateSchedule(context.Context, *scheduler.UpdateScheduleInput, ...func(*scheduler.Options)) (*scheduler.UpdateScheduleOutput, error)
-	DeleteSchedule(context.Context, *scheduler.DeleteScheduleInput, ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error)
 	GetSchedule(context.Context, *scheduler.GetScheduleInput, ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error)
 	ListSchedules(context.Context, *scheduler.ListSchedulesInput, ...func(*scheduler.Options)) (*scheduler.ListSchedulesOutput, error)
 }
@@ -79,7 +70,7 @@ type STS interface {
 	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
 }
 
-// Clients reach AWS in one Region.
+// Clients reach AWS in one Region. They read; what changes something goes through Fenced.
 type Clients struct {
 	EC2           EC2
 	ECS           ECS
@@ -90,6 +81,8 @@ type Clients struct {
 	// APIHosts are the hosts of the APIs that no run may cut off.
 	APIHosts []APIHost
 
+	ec2         *ec2.Client
+	scheduler   *scheduler.Client
 	sts         STS
 	credentials awssdk.CredentialsProvider
 
@@ -119,8 +112,8 @@ func Load(ctx context.Context) (awssdk.Config, error) {
 	return cfg, nil
 }
 
-// NewSessions makes sessions of a configuration. name and version are what the product calls itself in the user agent of
-// every call; apiOptions are added to every client (metrics).
+// NewSessions makes sessions of a configuration. name and version are what the product calls itself
+// in the user agent of every call; apiOptions are added to every client (metrics).
 func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*middleware.Stack) error) *Sessions {
 	s := &Sessions{Clock: clock.RealClock{}, regions: map[string]*Clients{}}
 	if cfg.Credentials != nil {
@@ -151,16 +144,17 @@ func (s *Sessions) In(region string) *Clients {
 	cfg := s.base.Copy()
 	cfg.Region = region
 	c := &Clients{
-		EC2: ec2.NewFromConfig(cfg), ECS: ecs.NewFromConfig(cfg), Scheduler: scheduler.NewFromConfig(cfg),
-		ServiceQuotas: servicequotas.NewFromConfig(cfg), Region: region,
-		sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
+		ECS: ecs.NewFromConfig(cfg), ServiceQuotas: servicequotas.NewFromConfig(cfg), Region: region,
+		ec2: ec2.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
 	}
+	c.EC2, c.Scheduler = c.ec2, c.scheduler
 	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints())
 	s.regions[region] = c
 	return c
 }
 
-// baseEndpoints are the URLs that the configuration puts in the place of AWS's own (AWS_ENDPOINT_URL).
+// baseEndpoints are the URLs that the configuration puts in the place of AWS's own
+// (AWS_ENDPOINT_URL).
 func (c *Clients) baseEndpoints() []string {
 	var urls []string
 	for _, client := range []any{c.EC2, c.ECS, c.Scheduler, c.sts} {
@@ -183,13 +177,14 @@ func (c *Clients) baseEndpoints() []string {
 	return slices.Compact(urls)
 }
 
-// accountTTL is how long the answer of GetCallerIdentity is believed. Credentials are refreshed far more often, but
-// for the same role: only a manager that was given another role in place would be noticed this much later.
+// accountTTL is how long the answer of GetCallerIdentity is believed. Credentials are refreshed far
+// more often, but for the same role: only a manager that was given another role in place would be
+// noticed this much later.
 const accountTTL = time.Minute
 
-// AccountID gives the 12 digits of the account that the credentials belong to, asked for again after a minute of now.
-// A CredentialsError says that there are none. Callers at the same time share one call, and wait no longer than their
-// context.
+// AccountID gives the 12 digits of the account that the credentials belong to, asked for again
+// after a minute of now. A CredentialsError says that there are none. Callers at the same time
+// share one call, and wait no longer than their context.
 func (c *Clients) AccountID(ctx context.Context, now time.Time) (string, error) {
 	c.mu.Lock()
 	account, age := c.account, now.Sub(c.accountT)
@@ -209,8 +204,8 @@ func (c *Clients) AccountID(ctx context.Context, now time.Time) (string, error) 
 	}
 }
 
-// ForgetAccount has the account asked for afresh: something was not found, which says that it is gone only in the account
-// in which it was.
+// ForgetAccount has the account asked for afresh: something was not found, which says that it is
+// gone only in the account in which it was.
 func (c *Clients) ForgetAccount() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -63,9 +63,9 @@ func TestReadsAreRepeatedAndWritesAreSentOnce(t *testing.T) {
 	g.Expect(callsOf(s, "ecs:DescribeClusters")).To(Equal(3))
 
 	s.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Error: "InternalError"})
-	_, err = clients.EC2.DeleteNetworkAclEntry(t.Context(), &ec2.DeleteNetworkAclEntryInput{
+	_, err = clients.Fenced(holds).EC2.DeleteNetworkAclEntry(t.Context(), &ec2.DeleteNetworkAclEntryInput{
 		NetworkAclId: awssdk.String("acl-0b3d6f9a1c5e72840"), RuleNumber: awssdk.Int32(80), Egress: awssdk.Bool(true),
-	}, aws.Once)
+	})
 	g.Expect(aws.Classify(err)).To(Equal(aws.Unanswered), "%v", err)
 	g.Expect(callsOf(s, "ec2:DeleteNetworkAclEntry")).To(Equal(1))
 }

@@ -39,7 +39,7 @@ func TestErrorsOfTheCredentialsChainAreNotThoseOfTheCall(t *testing.T) {
 			}))
 			clients := aws.NewSessions(cfg, "agentdisconnect", "test").In(region)
 			_, read := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
-			_, write := clients.Scheduler.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: awssdk.String("agd.x.80")})
+			_, write := clients.Fenced(holds).Scheduler.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: awssdk.String("agd.x.80")})
 			_, account := clients.AccountID(t.Context(), time.Now())
 			for _, err := range []error{read, write, account} {
 				g.Expect(err).To(HaveOccurred())

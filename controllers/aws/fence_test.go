@@ -10,6 +10,7 @@ import (
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	. "github.com/onsi/gomega"
 
@@ -54,7 +55,6 @@ func TestAWriteIsSentOnlyWhileWhatItRestsOnHolds(t *testing.T) {
 		rests []rest
 		sent  bool
 	}{
-		"on nothing":                         {nil, true},
 		"on what was just seen":              {[]rest{{}}, true},
 		"on what was seen in time":           {[]rest{{age: promised}}, true},
 		"on what was seen too long ago":      {[]rest{{age: promised + 1}}, false},
@@ -70,19 +70,21 @@ func TestAWriteIsSentOnlyWhileWhatItRestsOnHolds(t *testing.T) {
 			g := NewWithT(t)
 			s := simulate(t)
 			clients, clock := paused(s, 0, 0)
-			ctx, asked := t.Context(), 0
+			asked := 0
+			var fences []aws.Fence
 			for _, on := range tc.rests {
-				ctx = aws.RestingOn(ctx, func(context.Context) (time.Time, error) {
+				fences = append(fences, func(context.Context) (time.Time, error) {
 					asked++
 					return clock.now.Add(-on.age), on.err
 				})
 			}
+			fenced := clients.Fenced(fences[0], fences[1:]...)
 
-			_, read := clients.AccountID(ctx, clock.now)
+			_, read := fenced.EC2.DescribeNetworkAcls(t.Context(), &ec2.DescribeNetworkAclsInput{})
 			g.Expect(read).NotTo(HaveOccurred())
 			g.Expect(asked).To(BeZero(), "a read rests on nothing")
 
-			err := deny(ctx, clients)
+			err := denyWith(t.Context(), fenced)
 			g.Expect(denies(g, s)).To(Equal(tc.sent), "%v", err)
 			if tc.sent {
 				g.Expect(err).NotTo(HaveOccurred())
@@ -98,24 +100,36 @@ func TestAWriteIsSentOnlyWhileWhatItRestsOnHolds(t *testing.T) {
 func TestTheErrorOfWhatAWriteRestsOnIsTold(t *testing.T) {
 	g := NewWithT(t)
 	clients, _ := paused(simulate(t), 0, 0)
-	ctx := aws.RestingOn(t.Context(), func(context.Context) (time.Time, error) { return time.Time{}, errEdited })
-	g.Expect(deny(ctx, clients)).To(MatchError(errEdited))
+	fenced := clients.Fenced(func(context.Context) (time.Time, error) { return time.Time{}, errEdited })
+	g.Expect(denyWith(t.Context(), fenced)).To(MatchError(errEdited))
 }
 
-// What a context rests on is its own: another one that was made of the same parent is not held to it.
-func TestContextsOfOneParentRestOnTheirOwn(t *testing.T) {
+// A client that is no fenced one changes nothing, whatever way it was come by.
+func TestAWriteThatRestsOnNothingIsNotSent(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	clients, _ := paused(s, 0, 0)
+	bare, ok := clients.EC2.(*ec2.Client)
+	g.Expect(ok).To(BeTrue())
+	_, err := bare.DeleteNetworkAcl(t.Context(), &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(acl)})
+	g.Expect(err).To(MatchError(aws.ErrLate))
+	g.Expect(callsOf(s, "ec2:DeleteNetworkAcl")).To(BeZero())
+}
+
+// What clients rest on is their own: others that were made with the same fences are not held to it.
+func TestFencesOfOneOriginAreApart(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
 	clients, clock := paused(s, 0, 0)
 	holds := func(context.Context) (time.Time, error) { return clock.now, nil }
 	over := func(context.Context) (time.Time, error) { return clock.now, errEdited }
-	parent := t.Context()
-	for range 3 { // so that the list has room for another one
-		parent = aws.RestingOn(parent, holds)
+	shared := make([]aws.Fence, 3, 8) // so that the list has room for another one
+	for i := range shared {
+		shared[i] = holds
 	}
-	one := aws.RestingOn(parent, holds)
-	aws.RestingOn(parent, over)
-	g.Expect(deny(one, clients)).To(Succeed())
+	one := clients.Fenced(holds, append(shared, holds)...)
+	clients.Fenced(holds, append(shared, over)...)
+	g.Expect(denyWith(t.Context(), one)).To(Succeed())
 }
 
 // A connection may have to be made between the last look and the sending.
@@ -148,20 +162,9 @@ func TestAWriteWithoutABodyIsNotSentLate(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
 	clients := pausing(s, time.Now(), by(promised+1))
-	_, err := clients.Scheduler.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: awssdk.String("agd.x.80")})
+	_, err := clients.Fenced(holds).Scheduler.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: awssdk.String("agd.x.80")})
 	g.Expect(err).To(MatchError(aws.ErrLate))
 	g.Expect(s.Calls()).To(BeEmpty())
-}
-
-func TestWriteIsBoundedAndGivesTheErrorOfTheCall(t *testing.T) {
-	g := NewWithT(t)
-	g.Expect(aws.Write(t.Context(), func(context.Context) error { return errEdited })).To(MatchError(errEdited))
-	g.Expect(aws.Write(t.Context(), func(ctx context.Context) error {
-		deadline, bounded := ctx.Deadline()
-		g.Expect(bounded).To(BeTrue())
-		g.Expect(time.Until(deadline)).To(BeNumerically("<=", promised))
-		return nil
-	})).To(Succeed())
 }
 
 // A process that was paused takes up an answer of long ago: what it says may not hold any more.

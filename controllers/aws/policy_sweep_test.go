@@ -27,7 +27,7 @@ type calling struct{ actions, functions []string }
 // callings reads the functions of packages in folders under controllers. A package is named by the last part of its folder.
 func callings(g *WithT, folders ...string) map[string]calling {
 	of := map[string]string{}
-	for service, client := range map[string]reflect.Type{"ec2": reflect.TypeFor[aws.EC2](), "scheduler": reflect.TypeFor[aws.Scheduler]()} {
+	for service, client := range map[string]reflect.Type{"ec2": reflect.TypeFor[aws.FencedEC2](), "scheduler": reflect.TypeFor[aws.FencedScheduler]()} {
 		for method := range client.Methods() {
 			of[method.Name] = service + ":" + method.Name
 		}

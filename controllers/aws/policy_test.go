@@ -100,7 +100,7 @@ func granted(g *WithT, name string) []string {
 func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
 	g := NewWithT(t)
 	// sts:GetCallerIdentity is not among them: AWS answers it to everyone who has credentials.
-	called := slices.Concat(actions("ec2", reflect.TypeFor[aws.EC2]()), actions("ecs", reflect.TypeFor[aws.ECS]()),
+	called := slices.Concat(actions("ec2", reflect.TypeFor[aws.FencedEC2]()), actions("ecs", reflect.TypeFor[aws.ECS]()),
 		actions("servicequotas", reflect.TypeFor[aws.ServiceQuotas]()))
 	for _, name := range policies {
 		g.Expect(granted(g, name)).To(ConsistOf(called), name)
@@ -108,7 +108,7 @@ func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
 	g.Expect(actions("sts", reflect.TypeFor[aws.STS]())).To(ConsistOf("sts:GetCallerIdentity"))
 
 	// iam:PassRole is no call: CreateSchedule and UpdateSchedule take it, of the role that they name.
-	g.Expect(granted(g, deadmanPolicy)).To(ConsistOf(append(actions("scheduler", reflect.TypeFor[aws.Scheduler]()), "iam:PassRole")))
+	g.Expect(granted(g, deadmanPolicy)).To(ConsistOf(append(actions("scheduler", reflect.TypeFor[aws.FencedScheduler]()), "iam:PassRole")))
 	g.Expect(granted(g, deadmanRole)).To(ConsistOf("ec2:DeleteNetworkAclEntry"))
 }
 

@@ -18,14 +18,15 @@ import (
 )
 
 const (
-	// Grace is how long after a run's expirationTime its schedules fire: late enough that a manager which is a little slow,
-	// and its sweeper, were there before.
+	// Grace is how long after a run's expirationTime its schedules fire: late enough that a manager
+	// which is a little slow, and its sweeper, were there before.
 	Grace = 10 * time.Minute
 	// Prefix begins the names of all schedules.
 	Prefix = "agd."
 
-	// retryAge is how long EventBridge Scheduler tries: through an outage of EC2 that is not a disaster, but not until
-	// somebody to whom the clone was left may have given the number to an entry of theirs. retryAttempts is the most it grants.
+	// retryAge is how long EventBridge Scheduler tries: through an outage of EC2 that is not a
+	// disaster, but not until somebody to whom the clone was left may have given the number to an
+	// entry of theirs. retryAttempts is the most it grants.
 	retryAge      = time.Hour
 	retryAttempts = 185
 	// lastNumber is the largest number that an entry can have.
@@ -42,7 +43,8 @@ type Switch struct {
 	RoleARN string
 	// Partition is the one of the Region: aws, aws-cn, aws-us-gov.
 	Partition string
-	// UID is the UID of the run's object, Owner the object as namespace/name, ClusterID the Kubernetes cluster's id.
+	// UID is the UID of the run's object, Owner the object as namespace/name, ClusterID the
+	// Kubernetes cluster's id.
 	UID, Owner, ClusterID string
 	// NetworkACLID is the clone.
 	NetworkACLID string
@@ -71,7 +73,8 @@ func ParseName(name string) (uid string, number int32, ok bool) {
 	return match[1], int32(n), true
 }
 
-// Describe is the description of the run's schedules, by which someone without the cluster knows whose they are.
+// Describe is the description of the run's schedules, by which someone without the cluster knows
+// whose they are.
 func (s Switch) Describe() string {
 	text := fmt.Sprintf("agentdisconnect v1 %s %s", s.ClusterID, s.Owner)
 	return text[:min(len(text), maxDescription)]
@@ -88,47 +91,43 @@ func ParseDescription(text string) (clusterID, owner string, ok bool) {
 	return match[1], match[2], true
 }
 
-// Arm has the rule of a number deleted at the switch's time. A schedule that is there already is brought in line, so it may
-// be repeated. The error is nil once AWS acknowledged it; after any other the schedule may or may not be there.
-func Arm(ctx context.Context, client aws.Scheduler, s Switch, number int32) error {
+// Arm has the rule of a number deleted at the switch's time. A schedule that is there already is
+// brought in line, so it may be repeated. The error is nil once AWS acknowledged it; after any
+// other the schedule may or may not be there.
+func Arm(ctx context.Context, client aws.FencedScheduler, s Switch, number int32) error {
 	create := s.schedule(number)
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.CreateSchedule(ctx, create, noRetries)
-		return err
-	})
+	_, err := client.CreateSchedule(ctx, create)
 	if !aws.HasCode(err, aws.CodeScheduleExists) {
 		return err
 	}
-	return aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.UpdateSchedule(ctx, &scheduler.UpdateScheduleInput{
-			Name: create.Name, GroupName: create.GroupName, Description: create.Description, State: create.State,
-			ScheduleExpression: create.ScheduleExpression, ScheduleExpressionTimezone: create.ScheduleExpressionTimezone,
-			FlexibleTimeWindow: create.FlexibleTimeWindow, ActionAfterCompletion: create.ActionAfterCompletion, Target: create.Target,
-		}, noRetries)
-		return err
+
+	_, err = client.UpdateSchedule(ctx, &scheduler.UpdateScheduleInput{
+		Name: create.Name, GroupName: create.GroupName, Description: create.Description, State: create.State,
+		ScheduleExpression: create.ScheduleExpression, ScheduleExpressionTimezone: create.ScheduleExpressionTimezone,
+		FlexibleTimeWindow: create.FlexibleTimeWindow, ActionAfterCompletion: create.ActionAfterCompletion, Target: create.Target,
 	})
+	return err
 }
 
-// Disarm deletes the schedule for a rule of a run. One that isn't there, or whose group isn't, is no error.
-func Disarm(ctx context.Context, client aws.Scheduler, group, uid string, number int32) error {
+// Disarm deletes the schedule for a rule of a run. One that isn't there, or whose group isn't, is
+// no error.
+func Disarm(ctx context.Context, client aws.FencedScheduler, group, uid string, number int32) error {
 	return Delete(ctx, client, group, Name(uid, number))
 }
 
 // Delete deletes a schedule by its name. One that isn't there, or whose group isn't, is no error.
-func Delete(ctx context.Context, client aws.Scheduler, group, name string) error {
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{GroupName: awssdk.String(group), Name: awssdk.String(name)}, noRetries)
-		return err
-	})
+func Delete(ctx context.Context, client aws.FencedScheduler, group, name string) error {
+	_, err := client.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{GroupName: awssdk.String(group), Name: awssdk.String(name)})
 	if aws.HasCode(err, aws.CodeScheduleNotFound) {
 		return nil
 	}
 	return err
 }
 
-// Check asks AWS whether the schedule group is there, ResourceNotFoundException says that it isn't, and whether the schedules
-// of a run may be deleted again. There are no dry runs: the deletion is of a schedule that never is.
-func Check(ctx context.Context, client aws.Scheduler, group, uid string) error {
+// Check asks AWS whether the schedule group is there, ResourceNotFoundException says that it isn't,
+// and whether the schedules of a run may be deleted again. There are no dry runs: the deletion is
+// of a schedule that never is.
+func Check(ctx context.Context, client aws.FencedScheduler, group, uid string) error {
 	_, err := client.ListSchedules(ctx, &scheduler.ListSchedulesInput{
 		GroupName: awssdk.String(group), NamePrefix: awssdk.String(Prefix), MaxResults: awssdk.Int32(1),
 	})
@@ -161,6 +160,3 @@ func (s Switch) schedule(number int32) *scheduler.CreateScheduleInput {
 		},
 	}
 }
-
-// noRetries turns the SDK's repeating off, as for every call that changes something.
-func noRetries(o *scheduler.Options) { o.Retryer = awssdk.NopRetryer{} }

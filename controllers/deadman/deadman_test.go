@@ -24,15 +24,18 @@ const (
 	uid   = "0b9d0a3e-6f1c-4c52-9a51-2f6f3c1d7e88"
 )
 
+// holds is a fence that always does.
+func holds(context.Context) (time.Time, error) { return time.Now(), nil }
+
 // world is a Region with a schedule group and the role for it.
-func world(t *testing.T) (*sim.Simulator, aws.Scheduler) {
+func world(t *testing.T) (*sim.Simulator, aws.FencedScheduler) {
 	t.Helper()
 	s, err := sim.Start(t.Context(), sim.Options{NoAgents: true})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(s.Close)
 	NewWithT(t).Expect(s.Region().CreateScheduleGroup("", "", group, nil)).To(Succeed())
 	s.Region().Roles().Put(region.Role{ARN: role, Trust: []string{"scheduler.amazonaws.com"}, Allow: []string{"ec2:DeleteNetworkAclEntry"}})
-	return s, aws.NewSessions(s.Config(), "agentdisconnect", "test").In(s.World().Region).Scheduler
+	return s, aws.NewSessions(s.Config(), "agentdisconnect", "test").In(s.World().Region).Fenced(holds).Scheduler
 }
 
 func newSwitch(at time.Time) deadman.Switch {
@@ -111,13 +114,13 @@ func TestWhatAScheduleAsksOfTheScheduler(t *testing.T) {
 // A repeat by the SDK would hide what the first attempt did.
 func TestEachChangeIsSentOnceAndItsErrorIsTold(t *testing.T) {
 	at := time.Now().Add(time.Hour)
-	arm := func(ctx context.Context, client aws.Scheduler) error {
+	arm := func(ctx context.Context, client aws.FencedScheduler) error {
 		return deadman.Arm(ctx, client, newSwitch(at), 80)
 	}
-	for action, change := range map[string]func(context.Context, aws.Scheduler) error{
+	for action, change := range map[string]func(context.Context, aws.FencedScheduler) error{
 		"scheduler:CreateSchedule": arm,
 		"scheduler:UpdateSchedule": arm,
-		"scheduler:DeleteSchedule": func(ctx context.Context, client aws.Scheduler) error {
+		"scheduler:DeleteSchedule": func(ctx context.Context, client aws.FencedScheduler) error {
 			return deadman.Disarm(ctx, client, group, uid, 80)
 		},
 	} {

@@ -43,7 +43,7 @@ func (a *attempt) clone(ctx context.Context, acl *networkacl.ACL, claim networka
 // giveBack moves the subnet from the clone to the original, and deletes the clone.
 func (a *attempt) giveBack(ctx context.Context, clone, original *networkacl.ACL) error {
 	subnet := clone.Tags[networkacl.TagSubnet]
-	outcome, err := ec2acl.Associate(ctx, a.clients.EC2, clone.Associations[subnet], original.ID)
+	outcome, err := ec2acl.Associate(ctx, a.fenced().EC2, clone.Associations[subnet], original.ID)
 	switch {
 	case err != nil:
 		return err
@@ -69,7 +69,7 @@ func (a *attempt) giveBack(ctx context.Context, clone, original *networkacl.ACL)
 // discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone for certain.
 func (a *attempt) discard(ctx context.Context, id string) error {
 	const shown = true
-	outcome, err := ec2acl.DeleteACL(ctx, a.clients.EC2, id)
+	outcome, err := ec2acl.DeleteACL(ctx, a.fenced().EC2, id)
 	switch {
 	case err != nil:
 		return err
@@ -133,7 +133,7 @@ func (a *attempt) adopt(ctx context.Context, acl *networkacl.ACL, claim networka
 		return err
 	}
 	adopted := map[string]string{networkacl.TagAdopted: claim.Started.UTC().Format(time.RFC3339)}
-	if _, err := ec2acl.WriteTags(ctx, a.clients.EC2, acl.ID, adopted); err != nil {
+	if _, err := ec2acl.WriteTags(ctx, a.fenced().EC2, acl.ID, adopted); err != nil {
 		return err
 	}
 	keys := slices.Concat(networkacl.TagKeys(a.f.UID), networkacl.CloneKeys())

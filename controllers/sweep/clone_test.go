@@ -3,6 +3,7 @@
 package sweep_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -63,13 +64,16 @@ func (w *world) serve(id string) string {
 	return id
 }
 
+// holds is a fence that always does.
+func holds(context.Context) (time.Time, error) { return time.Now(), nil }
+
 // arm arms the dead man's switch for rules of a clone.
 func (w *world) arm(id string, numbers ...int32) { w.armUntil(id, ends, numbers...) }
 
 // armUntil has it fire after another end of the run.
 func (w *world) armUntil(id string, end time.Time, numbers ...int32) {
 	w.region().Roles().Put(region.Role{ARN: role, Trust: []string{region.SchedulerPrincipal}, Allow: []string{"ec2:DeleteNetworkAclEntry"}})
-	scheduler := aws.NewSessions(w.sim.ConfigFor(managersKey), "agentdisconnect", "test").In(regionName).Scheduler
+	scheduler := aws.NewSessions(w.sim.ConfigFor(managersKey), "agentdisconnect", "test").In(regionName).Fenced(holds).Scheduler
 	for _, n := range numbers {
 		w.Expect(deadman.Arm(w.ctx, scheduler, deadman.Switch{
 			Group: group, RoleARN: role, Partition: "aws", UID: uid, Owner: owner, ClusterID: clusterID, NetworkACLID: id, Time: deadman.Time(end),

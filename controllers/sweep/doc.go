@@ -25,7 +25,7 @@
 //
 // Tags go last: when each claimed entry was deleted with an acknowledgement, or reads have lacked it for networkacl.AmbiguousFor,
 // or the run is past its end by Margin. So what a process that stood still sends after all when it wakes (see
-// aws.RestingOn, and never after the run's end) meets a tag by which the next sweep finds it.
+// aws.Fence, and never after the run's end) meets a tag by which the next sweep finds it.
 //
 // # Repeating
 //

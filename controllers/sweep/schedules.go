@@ -225,7 +225,7 @@ func (a *attempt) unschedule(ctx context.Context, all []armed, due func(armed) b
 		if !due(s) {
 			continue
 		}
-		if err := deadman.Delete(ctx, a.clients.Scheduler, s.Group, s.Name); err != nil {
+		if err := deadman.Delete(ctx, a.fenced().Scheduler, s.Group, s.Name); err != nil {
 			errs = append(errs, err)
 			continue
 		}

@@ -24,12 +24,13 @@ type Result struct {
 	Did []string
 	// Left says what stays and why, and what to do or when to run again; empty where nothing stays.
 	Left string
-	// Again is when another try gets further, where nothing but time is lacking; zero: it takes a person, or no more.
+	// Again is when another try gets further, where nothing but time is lacking; zero: it takes a
+	// person, or no more.
 	Again time.Time
 }
 
-// Undoer undoes what was found. It remembers what it saw gone, so that undoing again gets further. Its methods may be called
-// from several goroutines.
+// Undoer undoes what was found. It remembers what it saw gone, so that undoing again gets further.
+// Its methods may be called from several goroutines.
 type Undoer struct {
 	clock  clock.PassiveClock
 	memory memory
@@ -38,14 +39,15 @@ type Undoer struct {
 // NewUndoer makes an undoer that remembers nothing yet.
 func NewUndoer(clk clock.PassiveClock) *Undoer { return &Undoer{clock: clk} }
 
-// Undo takes away what was found, as far as it gets: it may be repeated, and stopped anywhere. What isn't as it was found is
-// left. The Result says what was done also beside an error, which is AWS's, or says that the credentials are another account's.
+// Undo takes away what was found, as far as it gets: it may be repeated, and stopped anywhere. What
+// isn't as it was found is left. The Result says what was done also beside an error, which is
+// AWS's, or says that the credentials are another account's.
 func (u *Undoer) Undo(ctx context.Context, clients *aws.Clients, f Found) (Result, error) {
 	return u.undo(ctx, clients, f, false)
 }
 
-// Lift takes away what of a finding acts on traffic, and leaves the rest to the object's own clean-up, which needs it: tags of
-// rules in place, and schedules. A clone goes as a whole.
+// Lift takes away what of a finding acts on traffic, and leaves the rest to the object's own
+// clean-up, which needs it: tags of rules in place, and schedules. A clone goes as a whole.
 func (u *Undoer) Lift(ctx context.Context, clients *aws.Clients, f Found) (Result, error) {
 	return u.undo(ctx, clients, f, true)
 }
@@ -94,7 +96,6 @@ func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift b
 }
 
 func (a *attempt) run(ctx context.Context) error {
-	ctx = aws.RestingOn(ctx, func(context.Context) (time.Time, error) { return a.readAt, nil })
 	if a.f.Kind == KindSchedules {
 		return a.strandedSchedules(ctx)
 	}
@@ -106,6 +107,11 @@ func (a *attempt) run(ctx context.Context) error {
 		return a.clone(ctx, acl, *claim)
 	}
 	return a.inPlace(ctx, acl, *claim)
+}
+
+// fenced are the clients for changes, which rest on the network ACL as last read.
+func (a *attempt) fenced() aws.Fenced {
+	return a.clients.Fenced(func(context.Context) (time.Time, error) { return a.readAt, nil })
 }
 
 // read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
@@ -198,10 +204,11 @@ func (a *attempt) denies(ctx context.Context, acl *networkacl.ACL, claim network
 	return due.IsZero() && errors.Join(errs...) == nil, errors.Join(errs...)
 }
 
-// delete deletes the entry of a rule, which a read just showed. The time says until when it is open whether it is gone.
+// delete deletes the entry of a rule, which a read just showed. The time says until when it is open
+// whether it is gone.
 func (a *attempt) delete(ctx context.Context, aclID string, rule networkacl.ClaimedRule, entry networkacl.Entry) (open time.Time, err error) {
 	const shown = true
-	outcome, err := ec2acl.DeleteEntry(ctx, a.clients.EC2, aclID, entry)
+	outcome, err := ec2acl.DeleteEntry(ctx, a.fenced().EC2, aclID, entry)
 	switch {
 	case err != nil:
 		a.forget(rule)
@@ -232,7 +239,7 @@ func claimOf(claim networkacl.Claim, rule networkacl.ClaimedRule) networkacl.Cla
 
 func (a *attempt) untag(ctx context.Context, aclID string, keys []string) error {
 	const shown = true
-	switch outcome, err := ec2acl.RemoveTags(ctx, a.clients.EC2, aclID, keys); {
+	switch outcome, err := ec2acl.RemoveTags(ctx, a.fenced().EC2, aclID, keys); {
 	case err != nil:
 		return err
 	case !outcome.IsGone(shown):

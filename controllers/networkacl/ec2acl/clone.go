@@ -18,16 +18,13 @@ import (
 // then: so a lost answer is made up for by asking again. The error is nil where the outcome is
 // Done; NetworkAclLimitExceeded, TagLimitExceeded and, for a token with another VPC or other tags,
 // IdempotentParameterMismatch are Refused.
-func CreateClone(ctx context.Context, client aws.EC2, vpcID, token string, tags map[string]string) (id string, known networkacl.Outcome, err error) {
+func CreateClone(ctx context.Context, client aws.FencedEC2, vpcID, token string, tags map[string]string) (id string, known networkacl.Outcome, err error) {
 	in := cloneInput(vpcID, tags)
 	in.ClientToken = awssdk.String(token)
-	err = aws.Write(ctx, func(ctx context.Context) error {
-		out, err := client.CreateNetworkAcl(ctx, in, aws.Once)
-		if err == nil && out.NetworkAcl != nil {
-			id = awssdk.ToString(out.NetworkAcl.NetworkAclId)
-		}
-		return err
-	})
+	out, err := client.CreateNetworkAcl(ctx, in)
+	if err == nil && out.NetworkAcl != nil {
+		id = awssdk.ToString(out.NetworkAcl.NetworkAclId)
+	}
 	known, err = outcome(err)
 	return id, known, err
 }
@@ -44,11 +41,8 @@ func cloneInput(vpcID string, tags map[string]string) *ec2.CreateNetworkAclInput
 // gets a new id, so the same call made again is Stale. The error is nil where the outcome is Done
 // or Stale (InvalidAssociationID.NotFound). After Unknown, and after Stale, the subnet's
 // association has to be read afresh.
-func Associate(ctx context.Context, client aws.EC2, associationID, aclID string) (networkacl.Outcome, error) {
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.ReplaceNetworkAclAssociation(ctx, associateInput(associationID, aclID), aws.Once)
-		return err
-	})
+func Associate(ctx context.Context, client aws.FencedEC2, associationID, aclID string) (networkacl.Outcome, error) {
+	_, err := client.ReplaceNetworkAclAssociation(ctx, associateInput(associationID, aclID))
 	if aws.HasCode(err, aws.CodeAssociationUnknown) {
 		return networkacl.Stale, nil
 	}
@@ -64,11 +58,8 @@ func associateInput(associationID, aclID string) *ec2.ReplaceNetworkAclAssociati
 // DeleteACL asks AWS once to delete a network ACL. The error is nil where the outcome is Done,
 // Missing for an ACL that isn't there, or InUse (DependencyViolation): AWS deletes none that a
 // subnet has. A VPC's default ACL is Refused.
-func DeleteACL(ctx context.Context, client aws.EC2, id string) (networkacl.Outcome, error) {
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.DeleteNetworkAcl(ctx, &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(id)}, aws.Once)
-		return err
-	})
+func DeleteACL(ctx context.Context, client aws.FencedEC2, id string) (networkacl.Outcome, error) {
+	_, err := client.DeleteNetworkAcl(ctx, &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(id)})
 	switch {
 	case aws.HasCode(err, aws.CodeACLNotFound):
 		return networkacl.Missing, nil

@@ -29,22 +29,19 @@ func outcome(err error) (networkacl.Outcome, error) {
 
 // Create asks AWS once to create the entry of a line. The error is nil where the outcome is Done or
 // Taken.
-func Create(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (networkacl.Outcome, error) {
+func Create(ctx context.Context, client aws.FencedEC2, line v1alpha1.Rule) (networkacl.Outcome, error) {
 	return create(ctx, client, createInput(line.NetworkACLID, line.RuleNumber, line.CIDR))
 }
 
 // CreateEntry asks AWS once to create an entry of any shape: what a clone copies. The error is nil
 // where the outcome is Done or Taken; InvalidNetworkAclID.NotFound and NetworkAclEntryLimitExceeded
 // are Refused.
-func CreateEntry(ctx context.Context, client aws.EC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
+func CreateEntry(ctx context.Context, client aws.FencedEC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
 	return create(ctx, client, entryInput(aclID, e))
 }
 
-func create(ctx context.Context, client aws.EC2, in *ec2.CreateNetworkAclEntryInput) (networkacl.Outcome, error) {
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.CreateNetworkAclEntry(ctx, in, aws.Once)
-		return err
-	})
+func create(ctx context.Context, client aws.FencedEC2, in *ec2.CreateNetworkAclEntryInput) (networkacl.Outcome, error) {
+	_, err := client.CreateNetworkAclEntry(ctx, in)
 	if aws.HasCode(err, aws.CodeEntryAlreadyExists) {
 		return networkacl.Taken, nil
 	}
@@ -55,32 +52,26 @@ func create(ctx context.Context, client aws.EC2, in *ec2.CreateNetworkAclEntryIn
 // direction. The error is nil where the outcome is Done. Where there is no such entry
 // (InvalidNetworkAclEntry.NotFound) it is Refused. Only for clones of ours: on any other network
 // ACL nothing is ever replaced.
-func ReplaceEntry(ctx context.Context, client aws.EC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.ReplaceNetworkAclEntry(ctx, replaceInput(aclID, e), aws.Once)
-		return err
-	})
+func ReplaceEntry(ctx context.Context, client aws.FencedEC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
+	_, err := client.ReplaceNetworkAclEntry(ctx, replaceInput(aclID, e))
 	return outcome(err)
 }
 
 // Delete asks AWS once to delete the entry with the number of a line. The caller has seen that the
 // entry is the line's. The error is nil where the outcome is Done or Missing.
-func Delete(ctx context.Context, client aws.EC2, line v1alpha1.Rule) (networkacl.Outcome, error) {
+func Delete(ctx context.Context, client aws.FencedEC2, line v1alpha1.Rule) (networkacl.Outcome, error) {
 	return remove(ctx, client, deleteInput(line.NetworkACLID, line.RuleNumber, true))
 }
 
 // DeleteEntry asks AWS once to delete the entry that has an entry's number and direction, whatever
 // it says: AWS knows no more of it. The error is nil where the outcome is Done or, where the entry
 // or the whole ACL isn't there, Missing.
-func DeleteEntry(ctx context.Context, client aws.EC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
+func DeleteEntry(ctx context.Context, client aws.FencedEC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
 	return remove(ctx, client, deleteInput(aclID, e.Number, e.Egress))
 }
 
-func remove(ctx context.Context, client aws.EC2, in *ec2.DeleteNetworkAclEntryInput) (networkacl.Outcome, error) {
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.DeleteNetworkAclEntry(ctx, in, aws.Once)
-		return err
-	})
+func remove(ctx context.Context, client aws.FencedEC2, in *ec2.DeleteNetworkAclEntryInput) (networkacl.Outcome, error) {
+	_, err := client.DeleteNetworkAclEntry(ctx, in)
 	if aws.HasCode(err, aws.CodeEntryNotFound) || aws.HasCode(err, aws.CodeACLNotFound) {
 		return networkacl.Missing, nil
 	}

@@ -35,12 +35,12 @@ const (
 	deleteAction = "ec2:DeleteNetworkAclEntry"
 )
 
-func simulate(t *testing.T) (*sim.Simulator, aws.EC2) {
+func simulate(t *testing.T) (*sim.Simulator, aws.FencedEC2) {
 	t.Helper()
 	s, err := sim.Start(t.Context(), sim.Options{NoAgents: true})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(s.Close)
-	return s, aws.NewSessions(s.Config(), "agentdisconnect", "test").In("ap-northeast-1").EC2
+	return s, aws.NewSessions(s.Config(), "agentdisconnect", "test").In("ap-northeast-1").Fenced(holds).EC2
 }
 
 func lineOf(number int32, cidr string) v1alpha1.Rule {

@@ -3,6 +3,7 @@
 package ec2acl_test
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// holds is a fence that always does.
+func holds(context.Context) (time.Time, error) { return time.Now(), nil }
 
 // Short forms for entries, lines and destinations.
 

@@ -32,7 +32,7 @@ var (
 
 // CheckInPlace asks whether a run may write its denies and its ledger to a network ACL, and remove
 // both.
-func CheckInPlace(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error {
+func CheckInPlace(ctx context.Context, client aws.FencedEC2, acl *networkacl.ACL) error {
 	calls := []dryRun{tryDeleteEntry(client, acl.ID), tryCreateTags(client, acl.ID, triedLedger), tryDeleteTags(client, acl.ID, triedLedger)}
 	// The product's policy grants no entry where another service of AWS keeps the network ACL, and
 	// no run puts one there: the refusal is to name that service, not the policy.
@@ -45,7 +45,7 @@ func CheckInPlace(ctx context.Context, client aws.EC2, acl *networkacl.ACL) erro
 // CheckCloning asks, before there is a clone, whether one may be created in the VPC, and whether
 // the subnet's association may be given to the original: the call by which the run ends.
 // InvalidAssociationID.NotFound says that original was read too long ago.
-func CheckCloning(ctx context.Context, client aws.EC2, original *networkacl.ACL, subnetID string) error {
+func CheckCloning(ctx context.Context, client aws.FencedEC2, original *networkacl.ACL, subnetID string) error {
 	associationID, ok := original.Associations[subnetID]
 	if !ok {
 		return fmt.Errorf("network ACL %s is not that of subnet %s", original.ID, subnetID)
@@ -55,7 +55,7 @@ func CheckCloning(ctx context.Context, client aws.EC2, original *networkacl.ACL,
 
 // CheckClone asks, before a clone serves its subnet, whether it may be kept up to date, tagged and
 // deleted.
-func CheckClone(ctx context.Context, client aws.EC2, cloneID string) error {
+func CheckClone(ctx context.Context, client aws.FencedEC2, cloneID string) error {
 	return ask(ctx, tryCreateEntry(client, cloneID), tryDeleteEntry(client, cloneID), tryReplaceEntry(client, cloneID),
 		tryDeleteACL(client, cloneID), tryCreateTags(client, cloneID, triedClone), tryDeleteTags(client, cloneID, triedClone))
 }
@@ -72,7 +72,7 @@ func ask(ctx context.Context, calls ...dryRun) error {
 	refusals := make([]error, len(calls))
 	var asked sync.WaitGroup
 	for i, call := range calls {
-		asked.Go(func() { refusals[i] = permitted(aws.Write(ctx, call.call), call.alsoYes) })
+		asked.Go(func() { refusals[i] = permitted(call.call(ctx), call.alsoYes) })
 	}
 	asked.Wait()
 	return errors.Join(refusals...)
@@ -88,72 +88,72 @@ func permitted(err error, alsoYes []string) error {
 	return err
 }
 
-func tryCreateEntry(client aws.EC2, aclID string) dryRun {
+func tryCreateEntry(client aws.FencedEC2, aclID string) dryRun {
 	in := entryInput(aclID, triedEntry)
 	in.DryRun = awssdk.Bool(true)
 	return dryRun{func(ctx context.Context) error {
-		_, err := client.CreateNetworkAclEntry(ctx, in, aws.Once)
+		_, err := client.CreateNetworkAclEntry(ctx, in)
 		return err
 	}, []string{aws.CodeEntryAlreadyExists, aws.CodeEntryLimitExceeded}}
 }
 
-func tryDeleteEntry(client aws.EC2, aclID string) dryRun {
+func tryDeleteEntry(client aws.FencedEC2, aclID string) dryRun {
 	in := deleteInput(aclID, triedEntry.Number, triedEntry.Egress)
 	in.DryRun = awssdk.Bool(true)
 	return dryRun{func(ctx context.Context) error {
-		_, err := client.DeleteNetworkAclEntry(ctx, in, aws.Once)
+		_, err := client.DeleteNetworkAclEntry(ctx, in)
 		return err
 	}, []string{aws.CodeEntryNotFound}}
 }
 
-func tryReplaceEntry(client aws.EC2, aclID string) dryRun {
+func tryReplaceEntry(client aws.FencedEC2, aclID string) dryRun {
 	in := replaceInput(aclID, triedEntry)
 	in.DryRun = awssdk.Bool(true)
 	return dryRun{func(ctx context.Context) error {
-		_, err := client.ReplaceNetworkAclEntry(ctx, in, aws.Once)
+		_, err := client.ReplaceNetworkAclEntry(ctx, in)
 		return err
 	}, []string{aws.CodeEntryNotFound, aws.CodeEntryLimitExceeded}}
 }
 
-func tryCreateTags(client aws.EC2, aclID string, tags map[string]string) dryRun {
+func tryCreateTags(client aws.FencedEC2, aclID string, tags map[string]string) dryRun {
 	in := &ec2.CreateTagsInput{Resources: []string{aclID}, Tags: tagsToSDK(tags), DryRun: awssdk.Bool(true)}
 	return dryRun{func(ctx context.Context) error {
-		_, err := client.CreateTags(ctx, in, aws.Once)
+		_, err := client.CreateTags(ctx, in)
 		return err
 	}, []string{aws.CodeTagLimitExceeded}}
 }
 
-func tryDeleteTags(client aws.EC2, aclID string, tags map[string]string) dryRun {
+func tryDeleteTags(client aws.FencedEC2, aclID string, tags map[string]string) dryRun {
 	in := untagInput(aclID, slices.Collect(maps.Keys(tags)))
 	in.DryRun = awssdk.Bool(true)
 	return dryRun{func(ctx context.Context) error {
-		_, err := client.DeleteTags(ctx, in, aws.Once)
+		_, err := client.DeleteTags(ctx, in)
 		return err
 	}, nil}
 }
 
-func tryCreateACL(client aws.EC2, vpcID string) dryRun {
+func tryCreateACL(client aws.FencedEC2, vpcID string) dryRun {
 	in := cloneInput(vpcID, triedClone)
 	in.DryRun = awssdk.Bool(true)
 	return dryRun{func(ctx context.Context) error {
-		_, err := client.CreateNetworkAcl(ctx, in, aws.Once)
+		_, err := client.CreateNetworkAcl(ctx, in)
 		return err
 	}, []string{aws.CodeACLLimitExceeded}}
 }
 
-func tryDeleteACL(client aws.EC2, aclID string) dryRun {
+func tryDeleteACL(client aws.FencedEC2, aclID string) dryRun {
 	in := &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(aclID), DryRun: awssdk.Bool(true)}
 	return dryRun{func(ctx context.Context) error {
-		_, err := client.DeleteNetworkAcl(ctx, in, aws.Once)
+		_, err := client.DeleteNetworkAcl(ctx, in)
 		return err
 	}, []string{aws.CodeDependency}}
 }
 
-func tryAssociate(client aws.EC2, associationID, aclID string) dryRun {
+func tryAssociate(client aws.FencedEC2, associationID, aclID string) dryRun {
 	in := associateInput(associationID, aclID)
 	in.DryRun = awssdk.Bool(true)
 	return dryRun{func(ctx context.Context) error {
-		_, err := client.ReplaceNetworkAclAssociation(ctx, in, aws.Once)
+		_, err := client.ReplaceNetworkAclAssociation(ctx, in)
 		return err
 	}, nil}
 }

@@ -22,13 +22,13 @@ import (
 // order of its errors.
 var checks = map[string]struct {
 	actions []string
-	call    func(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error
+	call    func(ctx context.Context, client aws.FencedEC2, acl *networkacl.ACL) error
 }{
 	"CheckInPlace": {[]string{createAction, deleteAction, "ec2:CreateTags", "ec2:DeleteTags"}, ec2acl.CheckInPlace},
-	"CheckCloning": {[]string{"ec2:CreateNetworkAcl", "ec2:ReplaceNetworkAclAssociation"}, func(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error {
+	"CheckCloning": {[]string{"ec2:CreateNetworkAcl", "ec2:ReplaceNetworkAclAssociation"}, func(ctx context.Context, client aws.FencedEC2, acl *networkacl.ACL) error {
 		return ec2acl.CheckCloning(ctx, client, acl, simSubnet)
 	}},
-	"CheckClone": {[]string{createAction, deleteAction, "ec2:ReplaceNetworkAclEntry", "ec2:DeleteNetworkAcl", "ec2:CreateTags", "ec2:DeleteTags"}, func(ctx context.Context, client aws.EC2, acl *networkacl.ACL) error {
+	"CheckClone": {[]string{createAction, deleteAction, "ec2:ReplaceNetworkAclEntry", "ec2:DeleteNetworkAcl", "ec2:CreateTags", "ec2:DeleteTags"}, func(ctx context.Context, client aws.FencedEC2, acl *networkacl.ACL) error {
 		return ec2acl.CheckClone(ctx, client, acl.ID)
 	}},
 }
@@ -48,7 +48,7 @@ func refused(g *WithT, err error) []string {
 }
 
 // readACL reads simACL.
-func readACL(t *testing.T, client aws.EC2) *networkacl.ACL {
+func readACL(t *testing.T, client aws.FencedEC2) *networkacl.ACL {
 	t.Helper()
 	acl, err := ec2acl.Read(t.Context(), client, simACL)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())

@@ -118,8 +118,8 @@ func TestReadAll(t *testing.T) {
 
 func TestReadsFollowPages(t *testing.T) {
 	g := NewWithT(t)
-	s, client := simulate(t)
-	client = smallPages{client}
+	s, whole := simulate(t)
+	client := smallPages{whole}
 	before, err := ec2acl.CountInVPC(t.Context(), client, simVPC)
 	g.Expect(err).NotTo(HaveOccurred())
 	var ids []string

@@ -19,28 +19,22 @@ import (
 // other tags stay. The error is nil where the outcome is Done. TagLimitExceeded and, for an ACL
 // that isn't there, InvalidNetworkAclID.NotFound or InvalidID are Refused. Without tags there is
 // nothing to ask.
-func WriteTags(ctx context.Context, client aws.EC2, aclID string, tags map[string]string) (networkacl.Outcome, error) {
+func WriteTags(ctx context.Context, client aws.FencedEC2, aclID string, tags map[string]string) (networkacl.Outcome, error) {
 	if len(tags) == 0 {
 		return networkacl.Done, nil
 	}
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{aclID}, Tags: tagsToSDK(tags)}, aws.Once)
-		return err
-	})
+	_, err := client.CreateTags(ctx, &ec2.CreateTagsInput{Resources: []string{aclID}, Tags: tagsToSDK(tags)})
 	return outcome(err)
 }
 
 // RemoveTags asks AWS once to remove the tags with those keys from a network ACL, whatever their
 // values. The error is nil where the outcome is Done, also for tags that aren't there, or Missing
 // for an ACL that isn't.
-func RemoveTags(ctx context.Context, client aws.EC2, aclID string, keys []string) (networkacl.Outcome, error) {
+func RemoveTags(ctx context.Context, client aws.FencedEC2, aclID string, keys []string) (networkacl.Outcome, error) {
 	if len(keys) == 0 {
 		return networkacl.Done, nil // to AWS, no tag named means all of them
 	}
-	err := aws.Write(ctx, func(ctx context.Context) error {
-		_, err := client.DeleteTags(ctx, untagInput(aclID, keys), aws.Once)
-		return err
-	})
+	_, err := client.DeleteTags(ctx, untagInput(aclID, keys))
 	// EC2's list of error codes has InvalidID for resources to tag; providers see the kind's own
 	// NotFound.
 	if aws.HasCode(err, aws.CodeACLNotFound) || aws.HasCode(err, aws.CodeTaggedNotFound) {

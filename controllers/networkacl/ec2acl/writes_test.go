@@ -62,31 +62,31 @@ func missing(g *WithT) func(networkacl.Outcome, error) {
 // cloneKey and entry 80.
 var writes = map[string]struct {
 	action string
-	call   func(ctx context.Context, client aws.EC2, s *sim.Simulator, cloneID string) (networkacl.Outcome, error)
+	call   func(ctx context.Context, client aws.FencedEC2, s *sim.Simulator, cloneID string) (networkacl.Outcome, error)
 }{
-	"CreateClone": {"ec2:CreateNetworkAcl", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, _ string) (networkacl.Outcome, error) {
+	"CreateClone": {"ec2:CreateNetworkAcl", func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, _ string) (networkacl.Outcome, error) {
 		_, outcome, err := ec2acl.CreateClone(ctx, client, simVPC, "token", map[string]string{cloneKey: "uid"})
 		return outcome, err
 	}},
-	"Associate": {"ec2:ReplaceNetworkAclAssociation", func(ctx context.Context, client aws.EC2, s *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
+	"Associate": {"ec2:ReplaceNetworkAclAssociation", func(ctx context.Context, client aws.FencedEC2, s *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
 		return ec2acl.Associate(ctx, client, associationOf(s, simSubnet), cloneID)
 	}},
-	"DeleteACL": {"ec2:DeleteNetworkAcl", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
+	"DeleteACL": {"ec2:DeleteNetworkAcl", func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
 		return ec2acl.DeleteACL(ctx, client, cloneID)
 	}},
-	"WriteTags": {"ec2:CreateTags", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
+	"WriteTags": {"ec2:CreateTags", func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
 		return ec2acl.WriteTags(ctx, client, cloneID, map[string]string{"agentdisconnect.dev/uid": "1"})
 	}},
-	"RemoveTags": {"ec2:DeleteTags", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
+	"RemoveTags": {"ec2:DeleteTags", func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
 		return ec2acl.RemoveTags(ctx, client, cloneID, []string{cloneKey})
 	}},
-	"CreateEntry": {createAction, func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
+	"CreateEntry": {createAction, func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
 		return ec2acl.CreateEntry(ctx, client, cloneID, allowOut(90, "10.0.0.0/8"))
 	}},
-	"ReplaceEntry": {"ec2:ReplaceNetworkAclEntry", func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
+	"ReplaceEntry": {"ec2:ReplaceNetworkAclEntry", func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
 		return ec2acl.ReplaceEntry(ctx, client, cloneID, allowOut(80, "10.0.0.0/8"))
 	}},
-	"DeleteEntry": {deleteAction, func(ctx context.Context, client aws.EC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
+	"DeleteEntry": {deleteAction, func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
 		return ec2acl.DeleteEntry(ctx, client, cloneID, denyOut(80, "192.0.2.1/32"))
 	}},
 }
