@@ -7,8 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
-
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -89,7 +87,7 @@ func (s *scope) noteObserved() {
 	if !run.LookedAt(s.seen.polledAt, s.options.AgentPollInterval).Fresh(s.now) {
 		run.ForgetAgents(agents, run.AgentARNs(agents))
 	}
-	written := !equality.Semantic.DeepEqual(s.obj.Status, s.stored.Status)
+	written := s.ledger.HasChanges()
 	if at := s.seen.watchedAt; !at.IsZero() && (agents.ObservedTime == nil || written || at.Sub(agents.ObservedTime.Time) >= run.NoteInterval) {
 		agents.ObservedTime = run.Stamp(at)
 	}

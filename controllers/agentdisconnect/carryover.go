@@ -11,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -45,8 +46,8 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	sound, _ := s.ledger()
-	next := networkacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), sound, run.Desired(s.obj), r.options.EntryQuota)
+	valid, _ := ledger.Valid(s.obj)
+	next := networkacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), valid, run.Desired(s.obj), r.options.EntryQuota)
 	if !slices.Equal(networkacl.FormatCopies(next), networkacl.FormatCopies(wanted)) {
 		s.seen.originalReads.follows = s.describePending()
 	}
@@ -70,7 +71,7 @@ func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []netwo
 	if acl := s.status().NetworkACL; slices.Equal(lines, acl.Baseline) && acl.CarryOver == nil {
 		return wanted, true, nil
 	}
-	return wanted, true, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+	return wanted, true, s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		status.NetworkACL.Baseline, status.NetworkACL.CarryOver = lines, nil
 	})
 }
@@ -81,8 +82,8 @@ func (r *Reconciler) recopied(s *scope) ([]networkacl.Copy, bool) {
 	if err != nil {
 		return nil, false
 	}
-	sound, _ := s.ledger()
-	wanted, err := networkacl.Recopy(copies, s.seen.original.Entries, sound, run.Desired(s.obj), s.quota.value)
+	valid, _ := ledger.Valid(s.obj)
+	wanted, err := networkacl.Recopy(copies, s.seen.original.Entries, valid, run.Desired(s.obj), s.quota.value)
 	if err != nil {
 		if s.seen.changed.confirmed(err.Error(), s.now) {
 			s.cantFollow(err.Error())
@@ -105,15 +106,15 @@ func (s *scope) cantFollow(why string) {
 func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []networkacl.Copy) error {
 	acl := s.status().NetworkACL
 	acl.CarryOver, acl.LastAttemptTime = networkacl.FormatCopies(wanted), run.Stamp(r.clock.Now())
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	if s.phase != run.Active {
 		return nil
 	}
 	s.seen.originalReads.watch(s.now)
-	sound, _ := s.ledger()
-	if err := r.carry(ctx, s, wanted, sound); err != nil {
+	valid, _ := ledger.Valid(s.obj)
+	if err := r.carry(ctx, s, wanted, valid); err != nil {
 		if aws.HasCode(err, aws.CodeEntryLimitExceeded) {
 			s.cantFollow(problem.Explain(err).Message)
 			return nil
@@ -123,15 +124,15 @@ func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []networkac
 	if err := r.readACL(ctx, s); err != nil {
 		return err
 	}
-	if s.seen.acl != nil && networkacl.Complete(wanted, sound, s.seen.acl.Entries) {
+	if s.seen.acl != nil && networkacl.Complete(wanted, valid, s.seen.acl.Entries) {
 		s.status().NetworkACL.Baseline, s.status().NetworkACL.CarryOver = networkacl.FormatCopies(wanted), nil
 	}
 	return nil
 }
 
 // carry changes a clone that serves, one entry after the other, in an order that cuts nothing off in between.
-func (r *Reconciler) carry(ctx context.Context, s *scope, wanted []networkacl.Copy, sound []v1alpha1.Rule) error {
-	create, replace, remove := networkacl.CopySteps(wanted, sound, s.seen.acl.Entries)
+func (r *Reconciler) carry(ctx context.Context, s *scope, wanted []networkacl.Copy, valid []v1alpha1.Rule) error {
+	create, replace, remove := networkacl.CopySteps(wanted, valid, s.seen.acl.Entries)
 	steps := networkacl.InOrder(s.seen.acl.Entries, create, replace, remove, r.options.EntryQuota)
 	err := r.writeCopies(ctx, s, apart(steps)...)
 	if len(remove) > 0 && aws.HasCode(err, aws.CodeEntryLimitExceeded) {
@@ -168,14 +169,14 @@ func (s *scope) edits() []networkacl.Edit {
 	if acceptable == nil || s.seen.acl == nil {
 		return nil
 	}
-	sound, _ := s.ledger()
+	valid, _ := ledger.Valid(s.obj)
 	serves, settled := s.seen.onSubnet(s.obj), s.sinceWrite() >= networkacl.SettleFor
 	if serves && !settled && s.phase == run.Active {
 		return nil // reads that lag show our own earlier entries; nothing is given up while the run is on
 	}
-	return slices.DeleteFunc(networkacl.Edits(acceptable, sound, s.seen.acl.Entries), func(e networkacl.Edit) bool {
+	return slices.DeleteFunc(networkacl.Edits(acceptable, valid, s.seen.acl.Entries), func(e networkacl.Edit) bool {
 		if !serves {
-			return !slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool { return e.Entry.Egress && l.RuleNumber == e.Entry.Number })
+			return !slices.ContainsFunc(valid, func(l v1alpha1.Rule) bool { return e.Entry.Egress && l.RuleNumber == e.Entry.Number })
 		}
 		return e.Missing && !settled
 	})

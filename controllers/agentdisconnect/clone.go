@@ -11,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -125,13 +126,13 @@ func (r *Reconciler) createClone(ctx context.Context, s *scope) error {
 		s.seen.tags = tags
 	}
 	s.seen.acl = nil
-	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+	return s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		status.NetworkACL.ID, status.NetworkACL.State = id, v1alpha1.CloneReady
 		lines := slices.Clone(plan.Create)
 		for i := range lines {
 			lines[i].NetworkACLID = id
 		}
-		status.Rules = attempt(lines, r.clock.Now())
+		status.Rules = ledger.Attempted(lines, r.clock.Now())
 	})
 }
 
@@ -140,7 +141,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 	acl := s.status().NetworkACL
 	earlier := acl.LastAttemptTime != nil
 	acl.LastAttemptTime = run.Stamp(r.clock.Now())
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return "", err
 	}
 	token := fmt.Sprintf("%s.%d.%d", s.obj.UID, s.status().StartTime.Unix(), acl.Attempt)
@@ -150,7 +151,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 		return "", problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS took an earlier request for the clone, which reads do not show yet")
 	}
 	if outcome == networkacl.Refused && !earlier {
-		err = errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+		err = errors.Join(err, s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 			status.NetworkACL.LastAttemptTime = nil // AWS answered the only attempt there ever was: it made nothing
 		}))
 	}
@@ -174,7 +175,7 @@ func (r *Reconciler) swap(ctx context.Context, s *scope) error {
 	}
 	before := acl.State
 	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, run.Stamp(r.clock.Now())
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	return r.associate(ctx, s, association, acl.ID, v1alpha1.CloneAssociating, before)
@@ -191,7 +192,7 @@ func (r *Reconciler) associate(ctx context.Context, s *scope, association, aclID
 	if aws.HasCode(err, aws.CodeACLNotFound) {
 		err = nil // deleted meanwhile: the next read shows it
 	}
-	return errors.Join(err, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+	return errors.Join(err, s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		switch outcome {
 		case networkacl.Done:
 			status.NetworkACL.State = done

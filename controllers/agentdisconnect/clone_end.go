@@ -109,7 +109,7 @@ func (r *Reconciler) giveBack(ctx context.Context, s *scope) error {
 	before := acl.State
 	// Between the two until AWS answered: a run that is resumed finds out where the subnet is.
 	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, run.Stamp(r.clock.Now())
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	return r.associate(ctx, s, s.seen.acl.Associations[s.obj.Spec.SubnetID], acl.OriginalID, v1alpha1.CloneReady, before)
@@ -149,7 +149,7 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 
 // noClone writes down that the clone is no longer the run's.
 func (r *Reconciler) noClone(ctx context.Context, s *scope, state v1alpha1.CloneState) error {
-	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+	return s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		s.seen.aclMissing = time.Time{}
 		id := status.NetworkACL.ID
 		status.Rules = slices.DeleteFunc(slices.Clone(status.Rules), func(l v1alpha1.Rule) bool { return l.NetworkACLID == id })
@@ -258,7 +258,7 @@ func (r *Reconciler) lowerClone(ctx context.Context, s *scope) error {
 		return nil // it was put there a moment ago, and may still show
 	case acl.State == v1alpha1.CloneAssociating:
 		acl.State = v1alpha1.CloneReady // it never was
-		return r.persist(ctx, s)
+		return s.ledger.Persist(ctx)
 	}
 	r.judge(s, nil)
 	return nil

@@ -9,6 +9,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -40,29 +41,29 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 	if err := r.disarmStale(ctx, s); err != nil {
 		return true, err
 	}
-	sound, _ := s.ledger()
+	valid, _ := ledger.Valid(s.obj)
 	if !created {
-		if err := r.armLeft(ctx, s, sound); err != nil {
+		if err := r.armLeft(ctx, s, valid); err != nil {
 			return true, err
 		}
 	}
 	if !created {
-		if err := r.removeUnneeded(ctx, s, sound); err != nil {
+		if err := r.removeUnneeded(ctx, s, valid); err != nil {
 			return true, err
 		}
-		sound, _ = s.ledger()
+		valid, _ = ledger.Valid(s.obj)
 	}
-	create, replace, remove := networkacl.CopySteps(copies, sound, entries)
+	create, replace, remove := networkacl.CopySteps(copies, valid, entries)
 	trouble := together(
 		func() error {
 			return r.writeCopies(ctx, s, copyStep{ec2acl.DeleteEntry, remove}, copyStep{ec2acl.ReplaceEntry, replace}, copyStep{ec2acl.CreateEntry, create})
 		},
 		func() error { return r.permitClone(ctx, s) },
 	)
-	trouble = errors.Join(trouble, r.create(ctx, s, s.lacking(sound, entries)))
+	trouble = errors.Join(trouble, r.create(ctx, s, s.lacking(valid, entries)))
 	if len(create)+len(replace)+len(remove) == 0 && !created {
 		// Not before: a new deny must not take the number of a copy that the read lacked.
-		trouble = errors.Join(trouble, r.fill(ctx, s, sound, false))
+		trouble = errors.Join(trouble, r.fill(ctx, s, valid, false))
 	}
 	return trouble != nil || s.status().Abort != nil, trouble
 }
@@ -112,7 +113,7 @@ func (r *Reconciler) cloneAgain(ctx context.Context, s *scope) error {
 	if gone, err := r.deleteClone(ctx, s); err != nil || !gone {
 		return err
 	}
-	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+	return s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		acl := status.NetworkACL
 		acl.ID, acl.State, acl.LastAttemptTime = "", v1alpha1.CloneCreating, nil
 		acl.Attempt++
@@ -156,9 +157,9 @@ func (s *scope) complete() bool {
 		return false
 	}
 	copies, err := s.baseline()
-	sound, unsound := s.ledger()
-	alive := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleDeleting })
+	valid, invalid := ledger.Valid(s.obj)
+	alive := slices.DeleteFunc(slices.Clone(valid), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleDeleting })
 	armable := run.DeadManSwitch(s.status())
-	return err == nil && unsound == nil && (armable == nil || armable.State == v1alpha1.SwitchArmed) && networkacl.Complete(copies, sound, acl.Entries) &&
+	return err == nil && invalid == nil && (armable == nil || armable.State == v1alpha1.SwitchArmed) && networkacl.Complete(copies, valid, acl.Entries) &&
 		len(atWork(alive, acl.Entries)) == len(alive) && len(s.seen.open(s.obj)) == 0
 }

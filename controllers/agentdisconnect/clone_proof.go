@@ -7,6 +7,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -61,9 +62,9 @@ func (s *scope) explainUntagged(err error) error {
 
 // hasRunsEntries reports whether the clone has rules of the ledger, and beside them only what it is to have.
 func (s *scope) hasRunsEntries() bool {
-	sound, _ := s.ledger()
+	valid, _ := ledger.Valid(s.obj)
 	acceptable := s.acceptable()
-	return acceptable != nil && len(s.status().NetworkACL.Baseline) > 0 && len(atWork(sound, s.seen.acl.Entries)) > 0 && len(networkacl.Edits(acceptable, sound, s.seen.acl.Entries)) == 0
+	return acceptable != nil && len(s.status().NetworkACL.Baseline) > 0 && len(atWork(valid, s.seen.acl.Entries)) > 0 && len(networkacl.Edits(acceptable, valid, s.seen.acl.Entries)) == 0
 }
 
 // findClone looks for a clone of this run by its tags; empty: reads show none.
@@ -108,7 +109,7 @@ func (r *Reconciler) findUnnamed(ctx context.Context, s *scope) (left bool, err 
 
 // name writes down the id of a clone that was found by its tags.
 func (r *Reconciler) name(ctx context.Context, s *scope, id string) error {
-	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+	return s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		status.NetworkACL.ID, status.NetworkACL.State = id, v1alpha1.CloneReady
 	})
 }

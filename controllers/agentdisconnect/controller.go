@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -25,6 +24,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -48,7 +48,7 @@ const (
 
 // Reconciler takes AgentDisconnect objects through their life.
 type Reconciler struct {
-	client client.Client
+	store *ledger.Store
 	// reader reads past the cache: a pass that may write must not act on what was true a while ago.
 	reader   client.Reader
 	recorder events.EventRecorder
@@ -71,7 +71,7 @@ type Reconciler struct {
 // New makes a reconciler that is not yet part of a manager. reader reads past the cache.
 func New(c client.Client, reader client.Reader, recorder events.EventRecorder, sessions *aws.Sessions, clk clock.Clock, options Options) *Reconciler {
 	return &Reconciler{
-		client: c, reader: reader, recorder: recorder, sessions: sessions, clock: clk,
+		store: ledger.NewStore(c, reader, clk), reader: reader, recorder: recorder, sessions: sessions, clock: clk,
 		resolver: discovery.NewResolver(options.DNSServer), options: options,
 		reservations: reservation.NewTable(reader, options.MaxActiveRuns), searches: newSearches(), places: newPlaces(options.PlacesForStarts()),
 	}
@@ -127,12 +127,12 @@ func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, erro
 		r.reservations.Finish(s.obj.UID)
 	}
 
-	trouble := r.hold(ctx, s)
+	trouble := r.ensureFinalizer(ctx, s)
 	if trouble == nil {
 		trouble = r.advance(ctx, s)
 	}
 	if fatal, ok := errors.AsType[*problem.StoreError](trouble); ok {
-		return r.again(ctx, s, fatal)
+		return r.resultForStoreError(ctx, s, fatal)
 	}
 	s.noteEnforced()
 	s.countFailure(trouble)
@@ -141,18 +141,18 @@ func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, erro
 		err = r.release(ctx, s)
 	}
 	if err != nil {
-		return r.again(ctx, s, err)
+		return r.resultForStoreError(ctx, s, err)
 	}
 	s.seen.conflicts = 0
 	return r.next(s), nil
 }
 
-// hold puts the finalizer back on a run that has begun: whoever replaces the whole object takes it away.
-func (r *Reconciler) hold(ctx context.Context, s *scope) error {
+// ensureFinalizer puts the finalizer back on a run that has begun: whoever replaces the whole object takes it away.
+func (r *Reconciler) ensureFinalizer(ctx context.Context, s *scope) error {
 	if s.status().StartTime == nil && !run.TouchedAWS(s.status()) || s.phase == run.Deleting || run.IsRestored(s.status()) {
 		return nil
 	}
-	return r.setFinalizer(ctx, s, controllerutil.AddFinalizer)
+	return s.ledger.AddFinalizer(ctx)
 }
 
 // forget drops what is kept in memory of an object.
@@ -197,9 +197,15 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *scope {
 	now := r.clock.Now()
 	phase, _ := run.PhaseAt(obj, now)
-	s := &scope{obj: obj, stored: obj.DeepCopy(), first: *obj.Status.DeepCopy(), now: now, phase: phase, seen: r.memories.of(obj), options: r.options, resolver: r.resolver.String()}
-	s.proof = &proof{reader: r.reader, clock: r.clock, name: client.ObjectKeyFromObject(obj), creates: func() bool { return s.phase == run.Active }}
-	s.proof.renew(s.stored, asked)
+	s := &scope{
+		obj: obj, first: *obj.Status.DeepCopy(), now: now, phase: phase, seen: r.memories.of(obj),
+		options: r.options, resolver: r.resolver.String(),
+	}
+	s.ledger = r.store.Open(obj, asked, ledger.Hooks{
+		Creates: func() bool { return s.phase == run.Active },
+		Retaken: func() { s.phase, _ = run.PhaseAt(s.obj, r.clock.Now()) },
+	})
+	s.fence = s.ledger.Fence
 	return s
 }
 
@@ -210,7 +216,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	if !run.IsRestored(s.status()) || (!deleting && s.status().CompletionTime == nil) {
 		return nil
 	}
-	if err := r.setFinalizer(ctx, s, controllerutil.RemoveFinalizer); client.IgnoreNotFound(err) != nil {
+	if err := s.ledger.RemoveFinalizer(ctx); client.IgnoreNotFound(err) != nil {
 		return err
 	}
 	r.forget(client.ObjectKeyFromObject(s.obj))
@@ -235,15 +241,15 @@ func (r *Reconciler) next(s *scope) reconcile.Result {
 	return reconcile.Result{RequeueAfter: max(s.wake.Sub(r.clock.Now()), time.Millisecond)}
 }
 
-// again ends a pass that the API server did not let finish. Whatever it had not written is found out anew.
-func (r *Reconciler) again(ctx context.Context, s *scope, err error) (reconcile.Result, error) {
+// resultForStoreError ends a pass that the API server did not let finish. Whatever it had not written is found out anew.
+func (r *Reconciler) resultForStoreError(ctx context.Context, s *scope, err error) (reconcile.Result, error) {
 	switch {
-	case apierrors.IsConflict(err), errors.Is(err, errChanged), errors.Is(err, errOvertaken):
+	case apierrors.IsConflict(err), errors.Is(err, ledger.ErrChanged), errors.Is(err, ledger.ErrOvertaken):
 		delay := min(shortestConflict<<min(s.seen.conflicts, 8), longestConflict)
 		s.seen.conflicts++
 		log.FromContext(ctx).V(1).Info("Object was written during the pass, starting over", "conflicts", s.seen.conflicts)
 		return reconcile.Result{RequeueAfter: utilwait.Jitter(delay, 1)}, nil
-	case apierrors.IsNotFound(err), errors.Is(err, errReplaced):
+	case apierrors.IsNotFound(err), errors.Is(err, ledger.ErrReplaced):
 		// The next look at the name finds out what there is now.
 		log.FromContext(ctx).Error(err, "Object is gone, though the pass was not over: entries that its ledger named may be left")
 		return reconcile.Result{}, nil

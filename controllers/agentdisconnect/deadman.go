@@ -116,7 +116,7 @@ func (r *Reconciler) armLeft(ctx context.Context, s *scope, lines []v1alpha1.Rul
 		return nil
 	}
 	s.toArm(lines)
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	return r.arm(ctx, s, lines)
@@ -130,7 +130,7 @@ func (r *Reconciler) reschedule(ctx context.Context, s *scope, expires time.Time
 		return nil
 	}
 	armable.State, armable.Time = v1alpha1.SwitchArming, run.Stamp(at)
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	numbers := armable.RuleNumbers
@@ -190,7 +190,7 @@ func (r *Reconciler) unschedule(ctx context.Context, s *scope, numbers []int32) 
 	}); err != nil {
 		return err
 	}
-	return r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
+	return s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		left := run.DeadManSwitch(status)
 		if left == nil {
 			return // someone edited the status
@@ -216,7 +216,7 @@ func (r *Reconciler) moveExpiration(ctx context.Context, s *scope) (trouble erro
 	}
 	if !before.Equal(expires) {
 		status.ExpirationTime = expires
-		if err := r.persist(ctx, s); err != nil {
+		if err := s.ledger.Persist(ctx); err != nil {
 			return err
 		}
 		s.phase, _ = run.PhaseAt(s.obj, s.now)

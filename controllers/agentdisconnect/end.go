@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -79,14 +80,13 @@ func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []networkac
 	if len(lost) == 0 {
 		return nil
 	}
-	s.status().Rules = upsert(s.status().Rules, lost)
-	return r.persist(ctx, s)
+	return s.ledger.Reclaim(ctx, lost)
 }
 
 // undoLines takes the lines of the ledger to their end, given a read, and reports whether none is left.
 func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []networkacl.Entry) (bool, error) {
-	sound, unsound := s.ledger()
-	lines, gone := r.undo(s, sound, observed)
+	valid, invalid := ledger.Valid(s.obj)
+	lines, gone := r.undo(s, valid, observed)
 	s.withdrawClaim()
 
 	deleted, err := r.destroy(ctx, s, lines)
@@ -98,7 +98,7 @@ func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []network
 		deleted = slices.DeleteFunc(deleted, s.shows)
 	}
 	err = errors.Join(err, r.giveUp(ctx, s, append(gone, deleted...)))
-	return err == nil && len(s.status().Rules) == 0, errors.Join(unsound, err)
+	return err == nil && len(s.status().Rules) == 0, errors.Join(invalid, err)
 }
 
 // withdrawClaim has the next write say that the rules are no longer in place: it comes before the first of them goes.
@@ -130,8 +130,8 @@ func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.
 
 // undo sorts the lines by what their undoing takes: entries to delete, and lines of which nothing is left. The others are
 // waited for.
-func (r *Reconciler) undo(s *scope, sound []v1alpha1.Rule, observed []networkacl.Entry) (destroy, gone []v1alpha1.Rule) {
-	for _, line := range sound {
+func (r *Reconciler) undo(s *scope, valid []v1alpha1.Rule, observed []networkacl.Entry) (destroy, gone []v1alpha1.Rule) {
+	for _, line := range valid {
 		switch r.nextStep(s, line, observed) {
 		case networkacl.StepDelete:
 			destroy = append(destroy, line)
@@ -175,7 +175,7 @@ func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []networkac
 func (r *Reconciler) restored(ctx context.Context, s *scope) error {
 	now := r.clock.Now()
 	s.status().RestoredTime = run.Stamp(now)
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	switch s.phase {

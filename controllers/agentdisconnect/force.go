@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -18,8 +19,8 @@ func (s *scope) force() networkacl.Force {
 	if !s.seen.onSubnet(s.obj) {
 		return networkacl.Force{Open: run.Desired(s.obj)}
 	}
-	sound, _ := s.ledger()
-	return networkacl.Enforcement(sound, s.seen.acl.Entries, run.Desired(s.obj))
+	valid, _ := ledger.Valid(s.obj)
+	return networkacl.Enforcement(valid, s.seen.acl.Entries, run.Desired(s.obj))
 }
 
 // noteForce notes, after a read of the network ACL, since when rules of this run have been in force. A read that shows

@@ -10,6 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -19,29 +20,21 @@ import (
 
 // giveUp ends lines whose entries are gone, or are not the run's.
 func (r *Reconciler) giveUp(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
-	for _, line := range lines {
-		setState(s.status(), line, v1alpha1.RuleReleased)
-	}
+	s.ledger.Release(lines)
 	return r.dropReleased(ctx, s)
 }
 
 // dropReleased has the tags claim no released line any more, and drops those lines. Where the tags can't be written, the lines
 // stay, and an entry that a third party makes at one of their numbers is left alone.
 func (r *Reconciler) dropReleased(ctx context.Context, s *scope) error {
-	_, released, _ := s.lines()
+	_, released, _ := ledger.Lines(s.obj)
 	if len(released) == 0 {
 		return nil
 	}
-	trouble := r.shrinkTags(ctx, s)
-	return errors.Join(trouble, r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
-		for _, line := range released {
-			if trouble == nil {
-				status.Rules = remove(status.Rules, line)
-			} else {
-				setState(status, line, v1alpha1.RuleReleased)
-			}
-		}
-	}))
+	if trouble := r.shrinkTags(ctx, s); trouble != nil {
+		return errors.Join(trouble, s.ledger.KeepReleased(ctx, released))
+	}
+	return s.ledger.Drop(ctx, released)
 }
 
 // shrinkTags has the tags claim what the ledger has without its released lines. With the last line of a run that ends, in

@@ -43,7 +43,7 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) error {
 	s.seen = r.memories.of(s.obj)
 	s.phase, _ = run.PhaseAt(s.obj, s.now)
 	s.setConditions(nil)
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	if s.phase == run.Renewed {
@@ -58,8 +58,7 @@ func (r *Reconciler) expire(ctx context.Context, s *scope) error {
 	if at.IsZero() || r.clock.Now().Before(at) {
 		return nil
 	}
-	uid, version := s.stored.UID, s.stored.ResourceVersion
-	return client.IgnoreNotFound(r.client.Delete(ctx, s.obj.DeepCopy(), client.Preconditions{UID: &uid, ResourceVersion: &version}))
+	return s.ledger.Delete(ctx)
 }
 
 // suspend lifts the rules of a run, or keeps it from beginning.

@@ -166,7 +166,4 @@ const (
 	refusedInterval = 10 * time.Second
 	// longestRefused is how long that wait grows, for a run that has not begun, while nothing changes.
 	longestRefused = 2 * time.Minute
-	// recordTimeout bounds the writing down of what AWS answered. With the call before it, it fits the manager's grace
-	// period.
-	recordTimeout = 5 * time.Second
 )

@@ -34,7 +34,7 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	defer cancel()
 	draft := &scope{
 		obj: s.obj.DeepCopy(), now: s.now, phase: run.Pending, planning: true, options: r.options,
-		seen: s.seen.draftFor(s.obj.Generation), proof: s.proof,
+		seen: s.seen.draftFor(s.obj.Generation), fence: s.fence,
 	}
 	draft.obj.Status = v1alpha1.AgentDisconnectStatus{}
 	t, trouble := r.assess(ctx, draft)

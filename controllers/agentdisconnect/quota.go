@@ -90,11 +90,11 @@ func (r *Reconciler) askQuota(ctx context.Context, s *scope) (entryQuota, error)
 
 // relearnQuota asks for the quota again before a run that is on fails by it: it may have been raised meanwhile, or the
 // manager was restarted and never asked.
-func (r *Reconciler) relearnQuota(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
+func (r *Reconciler) relearnQuota(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	if s.seen.acl == nil {
 		return nil
 	}
-	if _, err := r.replan(s, sound); err == nil {
+	if _, err := r.replan(s, valid); err == nil {
 		return nil
 	} else if _, byQuota := errors.AsType[*networkacl.QuotaError](err); !byQuota {
 		return nil

@@ -49,8 +49,8 @@ func hasAddress(found []v1alpha1.Endpoint, hostname, address string) bool {
 
 // removeUnneeded deletes the entries that nothing to be denied needs any more, given a read, while the run stays on: those of
 // addresses that were found to be protected, or that were released.
-func (r *Reconciler) removeUnneeded(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
-	lines := run.UnneededLines(sound, run.Desired(s.obj))
+func (r *Reconciler) removeUnneeded(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
+	lines := run.UnneededLines(valid, run.Desired(s.obj))
 	if len(lines) == 0 || s.phase != run.Active {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -21,7 +22,7 @@ const maxDriftRepairs = 3
 
 // repair compares the network ACL with what the run needs: it adds what is missing, puts back what two reads say that
 // someone changed, and ends the run where that is out of its hands.
-func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
+func (r *Reconciler) repair(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	if s.cloned() {
 		if _, err := s.baseline(); err != nil {
 			return err
@@ -31,7 +32,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 		}
 	}
 	if !s.aclRead {
-		if !needsEntry(s, sound) && len(run.UnneededLines(sound, run.Desired(s.obj))) == 0 && s.seen.repair.what == "" {
+		if !needsEntry(s, valid) && len(run.UnneededLines(valid, run.Desired(s.obj))) == 0 && s.seen.repair.what == "" {
 			return nil
 		}
 		// What to add is decided on the network ACL as it is now.
@@ -48,11 +49,11 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 		}
 	}
 	r.noteTags(s)
-	switch r.judge(s, sound) {
+	switch r.judge(s, valid) {
 	case asItShould:
-		return r.maintain(ctx, s, sound)
+		return r.maintain(ctx, s, valid)
 	case drifted:
-		return r.fill(ctx, s, sound, true)
+		return r.fill(ctx, s, valid, true)
 	default:
 		return nil
 	}
@@ -60,9 +61,9 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, sound []v1alpha1.Rule
 
 // maintain does what is due on a network ACL that is as it should be: it follows the original, adds rules, and has tags and
 // switch say so. A copy must not get the number of a schedule, nor an entry be made without one; the rest goes on.
-func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Rule) error {
+func (r *Reconciler) maintain(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	stale, unseen := r.disarmStale(ctx, s), r.lookAtSwitch(ctx, s)
-	unarmed := r.armLeft(ctx, s, sound)
+	unarmed := r.armLeft(ctx, s, valid)
 	if _, fatal := errors.AsType[*problem.StoreError](unarmed); fatal {
 		return unarmed
 	}
@@ -72,11 +73,11 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope, sound []v1alpha1.Ru
 		err = r.carryOver(ctx, s)
 	}
 	if err == nil && s.status().Abort == nil && s.seen.acl != nil {
-		err = r.removeUnneeded(ctx, s, sound)
-		sound, _ = s.ledger()
+		err = r.removeUnneeded(ctx, s, valid)
+		valid, _ = ledger.Valid(s.obj)
 	}
 	if err == nil && unarmed == nil && s.status().Abort == nil && s.seen.acl != nil {
-		err = r.fill(ctx, s, sound, s.seen.repair.what != "")
+		err = r.fill(ctx, s, valid, s.seen.repair.what != "")
 	}
 	if err == nil && s.seen.tags != nil && s.phase == run.Active && s.status().Abort == nil {
 		err = r.fits(s, r.own(ctx, s)) // someone stripped the tags, or the run's end moved
@@ -98,8 +99,8 @@ const (
 
 // judge holds the network ACL as last read against what the run began with. What two reads in a row show ends the run,
 // unless it can be put back.
-func (r *Reconciler) judge(s *scope, sound []v1alpha1.Rule) judgement {
-	reason, oddity := r.oddity(s, sound)
+func (r *Reconciler) judge(s *scope, valid []v1alpha1.Rule) judgement {
+	reason, oddity := r.oddity(s, valid)
 	underway := s.seen.repair.what != "" && reason == v1alpha1.AbortDriftDetected
 	if reason == "" || underway {
 		s.seen.network = suspicion{}
@@ -134,7 +135,7 @@ func (s *scope) onDrift() v1alpha1.OnDrift {
 
 // oddity says what is not as it should be on the network ACL, and with which reason the run ends if it stays so; empty:
 // nothing is.
-func (r *Reconciler) oddity(s *scope, sound []v1alpha1.Rule) (reason, message string) {
+func (r *Reconciler) oddity(s *scope, valid []v1alpha1.Rule) (reason, message string) {
 	if reason, message := s.displacement(); reason != "" {
 		return reason, message
 	}
@@ -147,10 +148,10 @@ func (r *Reconciler) oddity(s *scope, sound []v1alpha1.Rule) (reason, message st
 		}
 	}
 	// First whether there is room at all: without it no repair helps.
-	if _, err := r.replan(s, sound); err != nil {
+	if _, err := r.replan(s, valid); err != nil {
 		return v1alpha1.AbortPlanDoesNotFit, err.Error()
 	}
-	if drift := networkacl.Drift(sound, s.seen.acl.Entries, run.Desired(s.obj), s.now); len(drift) > 0 {
+	if drift := networkacl.Drift(valid, s.seen.acl.Entries, run.Desired(s.obj), s.now); len(drift) > 0 {
 		return v1alpha1.AbortDriftDetected, "a third party changed network ACL " + s.seen.acl.ID + ": " + strings.Join(drift, "; ")
 	}
 	return "", ""
@@ -180,46 +181,32 @@ func (s *scope) displacement() (reason, message string) {
 	return "", ""
 }
 
-func (r *Reconciler) replan(s *scope, sound []v1alpha1.Rule) (networkacl.Plan, error) {
-	_, released, _ := s.lines()
+func (r *Reconciler) replan(s *scope, valid []v1alpha1.Rule) (networkacl.Plan, error) {
+	_, released, _ := ledger.Lines(s.obj)
 	return networkacl.NewPlan(networkacl.PlanInput{
 		NetworkACLID: s.status().NetworkACL.ID, Desired: run.Desired(s.obj), Observed: s.seen.acl.Entries,
-		Owned: append(slices.Clip(sound), released...), Quota: s.quota.value,
+		Owned: append(slices.Clip(valid), released...), Quota: s.quota.value,
 	})
 }
 
 // fill creates the entries that the run still needs. drifted says that the ledger's lines are known not to do their work
 // where the network ACL says so; before that, a line that the read contradicts may only be one that the read lags behind.
-func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, drifted bool) error {
+func (r *Reconciler) fill(ctx context.Context, s *scope, valid []v1alpha1.Rule, drifted bool) error {
 	if err := r.dropReleased(ctx, s); err != nil {
 		return r.fits(s, err)
 	}
 	observed := s.seen.acl.Entries
-	now := run.Stamp(r.clock.Now())
-	err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
-		for _, line := range sound {
-			switch {
-			case drifted && networkacl.Lost(line, observed):
-				// Reads may lag for longer than thought: that an entry is gone is AWS's to say, when it is created again or
-				// at the end.
-				setState(status, line, lostState(line, observed))
-				setAttempt(status, line, now) // the time that reads must lack it begins anew
-			case line.State == v1alpha1.RuleCreating && networkacl.AtWork(line, observed):
-				setState(status, line, v1alpha1.RuleInstalled)
-			}
-		}
-	})
-	if err != nil {
+	if err := s.ledger.SettleByRead(ctx, valid, observed, drifted); err != nil {
 		return err
 	}
-	sound, _ = s.ledger()
-	plan, err := r.replan(s, sound)
+	valid, _ = ledger.Valid(s.obj)
+	plan, err := r.replan(s, valid)
 	if err != nil {
 		return err
 	}
 	lines := retried(plan.Keep, observed)
 	for _, line := range plan.Create {
-		if drifted || !acknowledged(sound, line.CIDR) {
+		if drifted || !acknowledged(valid, line.CIDR) {
 			lines = append(lines, line)
 		}
 	}
@@ -229,7 +216,7 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 	}
 	trouble := r.create(ctx, s, lines)
 	if drifted {
-		overridden := slices.DeleteFunc(slices.Clone(sound), func(l v1alpha1.Rule) bool { return !networkacl.Overridden(l, observed, run.Desired(s.obj)) })
+		overridden := slices.DeleteFunc(slices.Clone(valid), func(l v1alpha1.Rule) bool { return !networkacl.Overridden(l, observed, run.Desired(s.obj)) })
 		trouble = r.finishRepair(ctx, s, lines, overridden, trouble)
 	}
 	if len(lines) > 0 {
@@ -240,15 +227,6 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, sound []v1alpha1.Rule, 
 		trouble = errors.Join(err, r.giveUp(ctx, s, gone))
 	}
 	return r.fits(s, trouble)
-}
-
-// lostState is what becomes of a line whose entry someone removed or replaced: it is created again at its number, or given
-// up where a stranger's entry stands there.
-func lostState(line v1alpha1.Rule, observed []networkacl.Entry) v1alpha1.RuleState {
-	if _, taken := networkacl.At(observed, line.RuleNumber); taken {
-		return v1alpha1.RuleDeleting
-	}
-	return v1alpha1.RuleCreating
 }
 
 // fits ends the run where AWS says that the rules don't fit: half of them would disconnect nobody.
@@ -271,21 +249,21 @@ func (r *Reconciler) fits(s *scope, trouble error) error {
 
 // needsEntry reports whether the network ACL as last read lets through what no acknowledged line denies, or a line was never
 // acknowledged, or not yet dropped.
-func needsEntry(s *scope, sound []v1alpha1.Rule) bool {
-	if _, released, _ := s.lines(); len(released) > 0 {
+func needsEntry(s *scope, valid []v1alpha1.Rule) bool {
+	if _, released, _ := ledger.Lines(s.obj); len(released) > 0 {
 		return true
 	}
-	if slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleCreating }) {
+	if slices.ContainsFunc(valid, func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleCreating }) {
 		return true
 	}
 	return s.seen.acl != nil && slices.ContainsFunc(s.seen.open(s.obj), func(d networkacl.Destination) bool {
-		return !acknowledged(sound, d.CIDR.String())
+		return !acknowledged(valid, d.CIDR.String())
 	})
 }
 
 // acknowledged reports whether the ledger has a line for a range of which AWS said that its entry is there.
-func acknowledged(sound []v1alpha1.Rule, cidr string) bool {
-	return slices.ContainsFunc(sound, func(l v1alpha1.Rule) bool {
+func acknowledged(valid []v1alpha1.Rule, cidr string) bool {
+	return slices.ContainsFunc(valid, func(l v1alpha1.Rule) bool {
 		return l.CIDR == cidr && l.State == v1alpha1.RuleInstalled
 	})
 }

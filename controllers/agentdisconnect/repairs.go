@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -26,7 +27,7 @@ type repairUnderway struct {
 // finishRepair counts a repair once AWS acknowledged all of it, and tells it. lines are what AWS was just asked to create, with
 // the trouble that it gave; overridden are those whose place they take.
 func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridden []v1alpha1.Rule, trouble error) error {
-	s.seen.repair.written = upsert(s.seen.repair.written, lines)
+	s.seen.repair.written = ledger.Upsert(s.seen.repair.written, lines)
 	if trouble != nil || s.phase != run.Active || len(s.standing(lines)) < len(lines) {
 		return trouble // it is repeated
 	}
@@ -35,13 +36,7 @@ func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridd
 	if len(created) == 0 {
 		return nil // it was put right before AWS was asked
 	}
-	now := run.Stamp(r.clock.Now())
-	if err := r.record(ctx, s, func(status *v1alpha1.AgentDisconnectStatus) {
-		status.DriftRepairs++
-		for _, line := range overridden {
-			setAttempt(status, line, now) // the next repair is for what happens after this one
-		}
-	}); err != nil {
+	if err := s.ledger.CountRepair(ctx, overridden); err != nil {
 		return err
 	}
 	r.event(s, corev1.EventTypeWarning, "RulesRepaired", what+". The manager created "+problem.List(describeLines(created)))
@@ -51,7 +46,7 @@ func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridd
 // standing are those of the lines of which AWS acknowledged that their entries are there.
 func (s *scope) standing(lines []v1alpha1.Rule) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
-		i := indexOf(s.status().Rules, l)
+		i := ledger.IndexOf(s.status().Rules, l)
 		return i < 0 || s.status().Rules[i].State != v1alpha1.RuleInstalled
 	})
 }

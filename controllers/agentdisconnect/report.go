@@ -23,7 +23,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem.Prob
 	s.noteObserved()
 	s.setConditions(trouble)
 	r.schedule(s, trouble)
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	if trouble != nil {

@@ -3,13 +3,12 @@
 package agentdisconnect
 
 import (
-	"errors"
+	"context"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -17,8 +16,8 @@ import (
 type scope struct {
 	// obj is the object; its status is what the pass will have written at its end.
 	obj *v1alpha1.AgentDisconnect
-	// stored is the object as the API server has it, with the spec that the pass began with. It is replaced, never changed.
-	stored *v1alpha1.AgentDisconnect
+	// ledger writes the object.
+	ledger *ledger.Ledger
 	// first is the status as it was when the pass began.
 	first v1alpha1.AgentDisconnectStatus
 	// now is the time of the pass.
@@ -34,8 +33,8 @@ type scope struct {
 	resolver string
 	// clients reach the Region of the run.
 	clients *aws.Clients
-	// proof is that the object is still as it is here.
-	proof *proof
+	// fence is what changes in AWS rest on: that the object is still as it is here.
+	fence aws.Fence
 	// aclRead says that the network ACL was read in this pass, the last time at aclReadAt.
 	aclRead   bool
 	aclReadAt time.Time
@@ -63,31 +62,15 @@ func (s *scope) due(t time.Time) {
 	}
 }
 
-// ledger gives the sound lines that stand for entries of the run, and what is wrong with those that are not sound.
-func (s *scope) ledger() (sound []v1alpha1.Rule, unsound error) {
-	sound, _, unsound = s.lines()
-	return sound, unsound
-}
+// fenced are the clients for changes that rest on the object being as the pass knows it.
+func (s *scope) fenced() aws.Fenced { return s.clients.Fenced(s.fence) }
 
-// lines gives the sound lines of the ledger, those that stand for entries of the run apart from those that it gave up, and
-// what is wrong with the others.
-func (s *scope) lines() (sound, released []v1alpha1.Rule, unsound error) {
-	id := ""
-	if acl := s.status().NetworkACL; acl != nil {
-		id = acl.ID
+// fencedOnRead are those for changes that rest, beside the object, on the network ACL as this pass
+// read it.
+func (s *scope) fencedOnRead() aws.Fenced {
+	if !s.aclRead {
+		return s.fenced()
 	}
-	var wrong []error
-	for _, line := range s.status().Rules {
-		if err := networkacl.Sound(line, id, run.DeniedRanges(s.obj)); err != nil {
-			wrong = append(wrong, problem.Refuse(v1alpha1.ReasonLedgerInvalid,
-				"status.rules was edited: %v. Nothing is done with it: look at the entry in the network ACL, delete it there if it is this run's, then remove the line (kubectl edit --subresource=status)", err))
-			continue
-		}
-		if line.State == v1alpha1.RuleReleased {
-			released = append(released, line)
-		} else {
-			sound = append(sound, line)
-		}
-	}
-	return sound, released, errors.Join(wrong...)
+	read := s.aclReadAt
+	return s.clients.Fenced(s.fence, func(context.Context) (time.Time, error) { return read, nil })
 }

@@ -6,8 +6,6 @@ import (
 	"context"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
@@ -56,13 +54,13 @@ func (r *Reconciler) lookAgain(ctx context.Context, s *scope) error {
 // stepBack takes the start of a run back of which nothing was written to AWS.
 func (r *Reconciler) stepBack(ctx context.Context, s *scope, before v1alpha1.AgentDisconnectStatus) error {
 	s.obj.Status = *before.DeepCopy()
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	s.phase, _ = run.PhaseAt(s.obj, r.clock.Now())
 	s.seen.pendingLook = nil
 	r.reservations.Finish(s.obj.UID)
-	return r.setFinalizer(ctx, s, controllerutil.RemoveFinalizer)
+	return s.ledger.RemoveFinalizer(ctx)
 }
 
 // yield has a run wait for an older one that began at the same moment.

@@ -9,10 +9,9 @@ import (
 	"slices"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -45,8 +44,8 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 	trouble := r.install(ctx, s, s.status().Rules)
 	trouble = errors.Join(trouble, r.readACL(ctx, s))
 	if s.aclRead {
-		sound, _ := s.ledger()
-		r.judge(s, sound)
+		valid, _ := ledger.Valid(s.obj)
+		r.judge(s, valid)
 	}
 	return r.endIfAborted(ctx, s, r.fits(s, trouble))
 }
@@ -150,14 +149,14 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	if phase, _ := run.PhaseAt(s.obj, r.clock.Now()); phase != run.Pending {
 		return problem.Wait(v1alpha1.ReasonNotYet, "the run's time to start passed while it was got ready")
 	}
-	if err := r.setFinalizer(ctx, s, controllerutil.AddFinalizer); err != nil {
+	if err := s.ledger.AddFinalizer(ctx); err != nil {
 		return err
 	}
 	now, before := r.clock.Now(), *s.status().DeepCopy()
 	r.open(s, t, how, counted, now)
 	s.phase, _ = run.PhaseAt(s.obj, now)
 	s.setConditions(nil)
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	s.seen.startRun()
@@ -190,5 +189,5 @@ func (r *Reconciler) open(s *scope, t *target, how setup, counted []v1alpha1.Con
 		return // its lines follow when the clone has an id
 	}
 	status.NetworkACL = &v1alpha1.NetworkACL{ID: t.acl.ID, Mode: how.mode, ModeReason: how.reason, DeadManSwitch: r.newSwitch(how.mode, run.Expiration(status))}
-	status.Rules = attempt(how.rules, now)
+	status.Rules = ledger.Attempted(how.rules, now)
 }

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -135,14 +136,14 @@ func expectMode(g Gomega, s *scope) {
 
 // expectLedger: what is acted on is of our shape, and of the network ACL that the run is on.
 func expectLedger(g Gomega, s *scope) {
-	sound, err := s.ledger()
-	g.Expect(err == nil).To(Equal(len(sound) == len(s.status().Rules)))
+	valid, err := ledger.Valid(s.obj)
+	g.Expect(err == nil).To(Equal(len(valid) == len(s.status().Rules)))
 	if err != nil {
 		found := problem.Explain(err)
 		g.Expect(found.Reason).To(Equal(v1alpha1.ReasonLedgerInvalid))
 		g.Expect(found.Stalled).To(BeTrue())
 	}
-	for _, line := range sound {
+	for _, line := range valid {
 		e := networkacl.EntryOf(line)
 		g.Expect(e.Egress && !e.Allow && e.Protocol == networkacl.AllProtocols && e.CIDR.IsValid()).To(BeTrue())
 		g.Expect(e.Number).To(And(BeNumerically(">=", networkacl.FirstNumber), BeNumerically("<=", networkacl.LastNumber)))
@@ -151,8 +152,8 @@ func expectLedger(g Gomega, s *scope) {
 	}
 	if s.status().NetworkACL != nil {
 		_, _ = s.baseline()
-		o := (&Reconciler{options: Options{ClusterID: "c"}}).ownership(s, sound)
-		if len(sound) <= v1alpha1.MaxRules {
+		o := (&Reconciler{options: Options{ClusterID: "c"}}).ownership(s, valid)
+		if len(valid) <= v1alpha1.MaxRules {
 			g.Expect(networkacl.Covered(o.Tags(), o)).To(BeTrue())
 		}
 	}

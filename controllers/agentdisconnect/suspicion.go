@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -84,9 +85,9 @@ func (s *scope) driftedEarly() []string {
 	if s.seen.acl == nil || !s.seen.onSubnet(s.obj) {
 		return nil
 	}
-	sound, _ := s.ledger()
+	valid, _ := ledger.Valid(s.obj)
 	var suspected []string
-	for _, early := range networkacl.EarlyDrift(sound, s.seen.acl.Entries, run.Desired(s.obj), s.now) {
+	for _, early := range networkacl.EarlyDrift(valid, s.seen.acl.Entries, run.Desired(s.obj), s.now) {
 		suspected = append(suspected, decision(early.What, early.Settles))
 	}
 	return suspected

@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -46,9 +47,9 @@ func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 	if err := r.enter(looking, s); err != nil {
 		return err
 	}
-	sound, unsound := s.ledger()
+	valid, invalid := ledger.Valid(s.obj)
 	due, hit := !s.now.Before(s.nextACLRead(r.options)), s.hit()
-	trouble := errors.Join(unsound, together(
+	trouble := errors.Join(invalid, together(
 		func() error { return r.observe(looking, s) },
 		func() error {
 			if !due {
@@ -58,13 +59,13 @@ func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 			return err
 		},
 	))
-	trouble = errors.Join(trouble, r.judgeHit(ctx, s), r.learnQuota(looking, s, anyAge), r.relearnQuota(looking, s, sound))
+	trouble = errors.Join(trouble, r.judgeHit(ctx, s), r.learnQuota(looking, s, anyAge), r.relearnQuota(looking, s, valid))
 	switch {
-	case s.status().Abort != nil || unsound != nil || !s.mayHit():
+	case s.status().Abort != nil || invalid != nil || !s.mayHit():
 	case !s.raised():
 		trouble = errors.Join(trouble, r.fits(s, r.raise(ctx, s)))
 	case !s.seen.aclRead.IsZero():
-		repaired := r.repair(ctx, s, sound)
+		repaired := r.repair(ctx, s, valid)
 		trouble = errors.Join(trouble, repaired, s.seen.switchFailure)
 	}
 	s.creditDisconnections()
@@ -76,7 +77,7 @@ func (r *Reconciler) endIfAborted(ctx context.Context, s *scope, trouble error) 
 	if s.status().Abort == nil {
 		return trouble
 	}
-	if err := r.persist(ctx, s); err != nil {
+	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
 	return r.endIfOver(ctx, s)

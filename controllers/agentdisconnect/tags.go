@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -44,10 +45,10 @@ func (r *Reconciler) own(ctx context.Context, s *scope) error {
 	if r.tagged(s, s.seen.tags) {
 		return nil
 	}
-	sound, _ := s.ledger()
-	tags := r.ownership(s, sound).Tags()
+	valid, _ := ledger.Valid(s.obj)
+	tags := r.ownership(s, valid).Tags()
 	if s.cloned() {
-		tags = r.cloneTags(s, sound)
+		tags = r.cloneTags(s, valid)
 	}
 	if _, err := ec2acl.WriteTags(ctx, s.fenced().EC2, s.status().NetworkACL.ID, tags); err != nil {
 		s.seen.tags = nil
@@ -69,8 +70,8 @@ func (r *Reconciler) ownAgain(ctx context.Context, s *scope) error {
 // tagged reports whether tags say all that they are to say of the run, and no more. Those of one that has no rule, as while it
 // is suspended, still say who holds the network ACL, and until when.
 func (r *Reconciler) tagged(s *scope, tags map[string]string) bool {
-	sound, _ := s.ledger()
-	owned := r.ownership(s, sound)
+	valid, _ := ledger.Valid(s.obj)
+	owned := r.ownership(s, valid)
 	if !networkacl.Covered(tags, owned) || s.cloned() && (tags[networkacl.TagClone] != string(s.obj.UID) || tags[networkacl.TagCluster] != owned.ClusterTag()) {
 		return false
 	}
