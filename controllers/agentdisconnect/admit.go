@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -181,12 +180,4 @@ func (s *scope) mismatch() string {
 		}
 	}
 	return discovery.PathMismatch(hosts, s.seen.endpoints.value)
-}
-
-// providers are the capacity providers of the container instances that were polled last.
-func (m *memory) providers() []string {
-	if len(m.polls) == 0 {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(m.polls[len(m.polls)-1].providers))
 }

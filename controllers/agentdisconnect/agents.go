@@ -14,24 +14,14 @@ import (
 
 // pollAgents asks ECS about the agents of the given container instances, if that is due.
 func (r *Reconciler) pollAgents(ctx context.Context, s *scope, clusterARN string, arns []string) error {
-	if s.now.Sub(s.seen.lastPoll()) < r.options.AgentPollInterval {
+	if s.now.Sub(s.seen.history.Polls.LatestAt()) < r.options.AgentPollInterval {
 		return nil
 	}
 	agents, err := discovery.PollAgents(ctx, s.clients.ECS, clusterARN, arns)
 	if err != nil {
 		return err
 	}
-	latest := poll{at: s.now, connected: make(map[string]bool, len(agents)), draining: map[string]bool{}, providers: map[string]bool{}}
-	for arn, agent := range agents {
-		latest.connected[arn] = agent.Connected
-		if agent.Draining {
-			latest.draining[arn] = true
-		}
-		if agent.CapacityProvider != "" {
-			latest.providers[agent.CapacityProvider] = true
-		}
-	}
-	s.seen.addPoll(latest)
+	s.seen.history.Polls.Add(discovery.NewPoll(s.now, agents))
 	return nil
 }
 
@@ -41,18 +31,18 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 	status := s.status()
 	err = r.pollAgents(ctx, s, status.Target.ClusterARN, run.AgentARNs(status.Agents))
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
-		s.seen.addPoll(poll{at: s.now}) // an answer too: without its cluster, ECS knows no agent
+		s.seen.history.Polls.Add(discovery.NewPoll(s.now, nil)) // an answer too: without its cluster, ECS knows no agent
 		return true, nil
 	}
 	if s.phase == run.Active {
-		s.seen.watchedAt = s.seen.polledAt
+		s.seen.watchedAt = s.seen.history.Polls.AnsweredAt()
 	}
 	if err != nil || status.Agents == nil {
 		return false, err // without status.agents, which someone removed, there is none to speak of
 	}
 	for i := range status.Agents.ContainerInstances {
 		instance := &status.Agents.ContainerInstances[i]
-		connected, left, ok := s.seen.agreed(instance.ARN, since)
+		connected, left, ok := s.seen.history.Polls.Agreed(instance.ARN, since)
 		if !ok {
 			continue
 		}
@@ -84,7 +74,7 @@ func (s *scope) noteObserved() {
 	if agents == nil || s.status().StartTime == nil || s.status().CompletionTime != nil {
 		return
 	}
-	if !run.LookedAt(s.seen.polledAt, s.options.AgentPollInterval).Fresh(s.now) {
+	if !run.LookedAt(s.seen.history.Polls.AnsweredAt(), s.options.AgentPollInterval).Fresh(s.now) {
 		run.ForgetAgents(agents, run.AgentARNs(agents))
 	}
 	written := s.ledger.HasChanges()

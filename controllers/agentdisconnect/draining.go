@@ -7,17 +7,14 @@ import (
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// draining are those of the container instances that had the status DRAINING when ECS was last asked about agents.
-func (m *memory) draining(instances []string) []string {
-	if len(m.polls) == 0 {
-		return nil
-	}
-	latest := m.polls[len(m.polls)-1]
-	return slices.DeleteFunc(slices.Clone(instances), func(arn string) bool { return !latest.draining[arn] })
+// draining are those of the container instances that had the status DRAINING in a poll.
+func draining(latest discovery.Poll, instances []string) []string {
+	return slices.DeleteFunc(slices.Clone(instances), func(arn string) bool { return !latest.IsDraining(arn) })
 }
 
 // drainingNote is what to know of container instances on which RunTask doesn't place tasks anyway.
@@ -29,15 +26,16 @@ func drainingNote(draining []string, total int) string {
 // admitDraining refuses a run where every container instance with a connected agent drains: RunTask would never fail with
 // AGENT because of it. A run that denies TCS alone doesn't have RunTask fail anyway.
 func admitDraining(s *scope, t *target) error {
-	if len(s.seen.polls) == 0 || run.DeniesTelemetryAlone(run.StartSpec(s.obj).Sessions) {
+	latest, polled := s.seen.history.Polls.Latest()
+	if !polled || run.DeniesTelemetryAlone(run.StartSpec(s.obj).Sessions) {
 		return nil
 	}
-	latest, draining := s.seen.polls[len(s.seen.polls)-1], 0
+	draining := 0
 	for _, arn := range t.instances {
 		switch {
-		case latest.connected[arn] && !latest.draining[arn]:
+		case latest.IsConnected(arn) && !latest.IsDraining(arn):
 			return nil
-		case latest.connected[arn]:
+		case latest.IsConnected(arn):
 			draining++
 		}
 	}

@@ -186,7 +186,7 @@ func (r *Reconciler) restored(ctx context.Context, s *scope) error {
 	case run.Deleting:
 		observeRestored(s.obj.DeletionTimestamp.Time, now)
 	}
-	s.seen.polls = nil // what was seen under the rules says nothing of what comes after
+	s.seen.history.Polls.Forget() // what was seen under the rules says nothing of what comes after
 	return nil
 }
 

@@ -14,11 +14,7 @@ import (
 // adoptHosts brings the endpoints in the status of a run that has not begun in line with what ECS, the VPC and the spec
 // name.
 func (r *Reconciler) adoptHosts(s *scope, t *target) error {
-	perInstance := make(map[string][]discovery.Host, len(t.instances))
-	for _, arn := range t.instances {
-		perInstance[arn] = s.seen.hosts[arn].hosts
-	}
-	endpoints := keepAddresses(s.status().Endpoints, wantedHosts(&s.obj.Spec, perInstance))
+	endpoints := keepAddresses(s.status().Endpoints, wantedHosts(&s.obj.Spec, s.seen.history.Hosts.Of(t.instances)))
 	endpoints = append(endpoints, privateEndpoints(&s.obj.Spec, t.endpoints, t.subnet.ipv6)...)
 	if len(endpoints) > v1alpha1.MaxEndpoints {
 		return problem.Refuse(v1alpha1.ReasonTooManyEndpoints, "the agents, the VPC's endpoints and spec.additionalEndpoints name %d hosts, and a run takes at most %d: choose a smaller subnet, or name fewer hosts", len(endpoints), v1alpha1.MaxEndpoints)

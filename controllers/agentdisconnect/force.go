@@ -37,7 +37,7 @@ func (s *scope) noteForce() {
 // confirmForce reads the network ACL once more where agents were seen disconnected since it was last read: they count only if
 // the rules are in force after that too.
 func (r *Reconciler) confirmForce(ctx context.Context, s *scope) error {
-	if s.aclRead || s.seen.inForce.IsZero() || !s.seen.twoPolls(s.seen.inForce) || !s.hasUncredited() {
+	if s.aclRead || s.seen.inForce.IsZero() || !s.seen.history.Polls.AreTwoSince(s.seen.inForce) || !s.hasUncredited() {
 		return nil
 	}
 	return r.readACL(ctx, s)
@@ -58,7 +58,7 @@ func (s *scope) creditDisconnections() {
 	}
 	for i := range agents.ContainerInstances {
 		instance := &agents.ContainerInstances[i]
-		connected, left, agreed := s.seen.agreed(instance.ARN, s.seen.inForce)
+		connected, left, agreed := s.seen.history.Polls.Agreed(instance.ARN, s.seen.inForce)
 		if agreed && !connected && !left && instance.DisconnectedTime == nil {
 			instance.DisconnectedTime = run.Stamp(s.now)
 		}

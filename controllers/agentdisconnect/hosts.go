@@ -27,29 +27,20 @@ const (
 	hostsRetry = 30 * time.Second
 )
 
-// namedHosts are the hosts that ECS named to one container instance, ever.
-type namedHosts struct {
-	hosts []discovery.Host
-	// at is when ECS last answered, and tried when it was last asked.
-	at, tried time.Time
-}
-
 // askForHosts asks ECS which hosts the agents of container instances connect to: of those of which it never said so, and
 // again of those of which it said so long ago.
 func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN string, instances []string) error {
-	if s.status().StartTime == nil && run.UnresolvedHost(s.status().Endpoints) != "" && s.now.Sub(s.seen.hostsAsked) >= endpointTTL {
-		clear(s.seen.hosts)
+	if s.status().StartTime == nil && run.UnresolvedHost(s.status().Endpoints) != "" && s.now.Sub(s.seen.history.Hosts.AnsweredAt()) >= endpointTTL {
+		s.seen.history.Hosts.Forget()
 	}
-	if sessions := run.StartSpec(s.obj).Sessions; !slices.Equal(s.seen.hostsFor, sessions) {
-		clear(s.seen.hosts) // an answer that served the sessions of before may lack what these need
-		s.seen.hostsFor = slices.Clone(sessions)
-	}
+	s.seen.history.Hosts.AskFor(run.StartSpec(s.obj).Sessions)
+
 	var unknown, old []string
 	for _, arn := range instances {
-		switch known := s.seen.hosts[arn]; {
-		case known.at.IsZero():
+		switch answered, tried := s.seen.history.Hosts.AnsweredFor(arn), s.seen.history.Hosts.TriedFor(arn); {
+		case answered.IsZero():
 			unknown = append(unknown, arn)
-		case s.now.Sub(known.at) >= discovery.HostsInterval && s.now.Sub(known.tried) >= hostsRetry:
+		case s.now.Sub(answered) >= discovery.HostsInterval && s.now.Sub(tried) >= hostsRetry:
 			old = append(old, arn)
 		}
 	}
@@ -62,30 +53,27 @@ func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN strin
 func (r *Reconciler) askAgain(ctx context.Context, s *scope) ([]discovery.Host, error) {
 	agents, noticed := s.status().Agents, s.seen.inForce.Add(conditions.NoticeWithin)
 	due := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
-		known := s.seen.hosts[i.ARN]
-		stays := ptr.Deref(i.Connected, false) && !s.seen.inForce.IsZero() && !s.now.Before(noticed) && known.at.Before(noticed)
-		return (stays || s.now.Sub(known.at) >= discovery.HostsInterval) && s.now.Sub(known.tried) >= hostsRetry
+		answered, tried := s.seen.history.Hosts.AnsweredFor(i.ARN), s.seen.history.Hosts.TriedFor(i.ARN)
+		stays := ptr.Deref(i.Connected, false) && !s.seen.inForce.IsZero() && !s.now.Before(noticed) && answered.Before(noticed)
+		return (stays || s.now.Sub(answered) >= discovery.HostsInterval) && s.now.Sub(tried) >= hostsRetry
 	})
 	if len(due) > 0 {
 		s.seen.unanswered = r.poll(ctx, s, s.status().Target.ClusterARN, s.oldest(due))
 	}
 	failed := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
-		known := s.seen.hosts[i.ARN]
-		return known.at.Before(known.tried)
+		return s.seen.history.Hosts.AnsweredFor(i.ARN).Before(s.seen.history.Hosts.TriedFor(i.ARN))
 	})
 	if len(failed) == 0 {
 		s.seen.unanswered = nil
 	}
-	perInstance := map[string][]discovery.Host{}
-	for _, arn := range due {
-		perInstance[arn] = s.seen.hosts[arn].hosts
-	}
-	return wantedHosts(run.StartSpec(s.obj), perInstance), s.seen.unanswered
+	return wantedHosts(run.StartSpec(s.obj), s.seen.history.Hosts.Of(due)), s.seen.unanswered
 }
 
 // oldest picks those container instances that ECS was asked for longest ago, as many as a pass may ask for.
 func (s *scope) oldest(arns []string) []string {
-	slices.SortStableFunc(arns, func(a, b string) int { return s.seen.hosts[a].tried.Compare(s.seen.hosts[b].tried) })
+	slices.SortStableFunc(arns, func(a, b string) int {
+		return s.seen.history.Hosts.TriedFor(a).Compare(s.seen.history.Hosts.TriedFor(b))
+	})
 	return arns[:min(len(arns), hostsAPass)]
 }
 
@@ -96,30 +84,19 @@ func (r *Reconciler) poll(ctx context.Context, s *scope, clusterARN string, arns
 		return nil
 	}
 	found, err := discovery.PollEndpoints(ctx, s.clients.ECS, clusterARN, run.StartSpec(s.obj).Sessions, arns)
-	for _, arn := range arns {
-		known := s.seen.hosts[arn]
-		known.tried = s.now
-		if hosts, answered := found[arn]; answered {
-			known.at = s.now
-			known.hosts = discovery.Union(map[string][]discovery.Host{arn: hosts}, known.hosts...)
-		}
-		s.seen.hosts[arn] = known
-	}
-	if len(found) > 0 {
-		s.seen.hostsAsked = s.now
-	}
+	s.seen.history.Hosts.Note(arns, found, s.now)
 	return err
 }
 
 // hostsKnown reports whether ECS named the hosts of every container instance.
 func (s *scope) hostsKnown(t *target) bool {
-	return len(t.instances) > 0 && !slices.ContainsFunc(t.instances, func(arn string) bool { return s.seen.hosts[arn].at.IsZero() })
+	return len(t.instances) > 0 && !slices.ContainsFunc(t.instances, func(arn string) bool { return s.seen.history.Hosts.AnsweredFor(arn).IsZero() })
 }
 
 // unasked are the agents that count and whose hosts ECS was not asked for lately, or did not answer.
 func (s *scope) unasked() []string {
 	return run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
-		at := s.seen.hosts[i.ARN].at
+		at := s.seen.history.Hosts.AnsweredFor(i.ARN)
 		return at.IsZero() || s.now.Sub(at) >= discovery.HostsLately
 	})
 }

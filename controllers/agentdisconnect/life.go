@@ -98,7 +98,8 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 	}
 	if err == nil && run.IsLifted(s.status()) {
 		// What was seen under the rules says nothing of what comes after, and they are put in place anew on a new read.
-		s.seen.polls, s.seen.network, s.seen.aclRead, s.seen.inForce = nil, suspicion{}, time.Time{}, time.Time{}
+		s.seen.history.Polls.Forget()
+		s.seen.network, s.seen.aclRead, s.seen.inForce = suspicion{}, time.Time{}, time.Time{}
 		clear(s.seen.contradicted)
 	}
 	return err

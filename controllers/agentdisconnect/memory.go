@@ -19,23 +19,14 @@ import (
 // memory is what the passes of this process saw for one object. It saves calls and tells two reads in a row from one; a
 // restart loses it and costs the reads only.
 type memory struct {
-	// polls are the last two answers about agents, the newest last.
-	polls []poll
-	// polledAt is when ECS last answered about agents, and watchedAt when it last did while the run was on.
-	polledAt, watchedAt time.Time
+	// history is what was learned of agents and hosts.
+	history discovery.History
+	// watchedAt is when ECS last answered about agents while the run was on.
+	watchedAt time.Time
 	// recovering is since when this process has waited for the agents without a break, and recoveredAt when it last looked.
 	recovering, recoveredAt time.Time
-	// hosts are what ECS named to each container instance, last at hostsAsked.
-	hosts map[string]namedHosts
-	// hostsFor are the sessions of the spec for which ECS was asked.
-	hostsFor   []v1alpha1.Session
-	hostsAsked time.Time
 	// unanswered is why ECS did not name the hosts of every agent that counts when it was last asked; nil: it did.
 	unanswered error
-	// lookups says of each host how its lookups went.
-	lookups map[string]lookups
-	// looked is when the hosts were last looked up.
-	looked time.Time
 	// acl is the network ACL as last read, at aclRead. Nil: it was not there.
 	acl     *networkacl.ACL
 	aclRead time.Time
@@ -118,25 +109,6 @@ type entryKey struct {
 
 func entryOf(line v1alpha1.Rule) entryKey { return entryKey{line.NetworkACLID, line.RuleNumber} }
 
-// poll is what ECS said of agents at one time: ARN of the container instance to connected, and the names of the capacity
-// providers that the instances are of.
-type poll struct {
-	at        time.Time
-	connected map[string]bool
-	draining  map[string]bool
-	providers map[string]bool
-}
-
-// lookups says how the lookups of one host went.
-type lookups struct {
-	// quiet is for how long they have been answered, for every address family that is wanted, with nothing new.
-	quiet time.Duration
-	// covered is when every family was last answered, and answered when any was.
-	covered, answered time.Time
-	// failure says what the last ones left unknown, and why; empty: nothing.
-	failure string
-}
-
 // memories holds the memory of each object, by name: an object that is gone has no more than that.
 type memories struct {
 	mu     sync.Mutex
@@ -149,7 +121,7 @@ type remembered struct {
 }
 
 func newMemory() *memory {
-	return &memory{hosts: map[string]namedHosts{}, lookups: map[string]lookups{}, contradicted: map[int32]time.Time{}, deleted: map[entryKey]time.Time{}}
+	return &memory{contradicted: map[int32]time.Time{}, deleted: map[entryKey]time.Time{}}
 }
 
 // of gives the memory of an object, a new one for one that took over the name of another.
@@ -192,41 +164,6 @@ func (m *memories) hasBegun(name types.NamespacedName) bool {
 	return seen != nil && seen.begun
 }
 
-// addPoll keeps the last two polls.
-func (m *memory) addPoll(p poll) {
-	m.polls, m.polledAt = append(m.polls, p), p.at
-	if len(m.polls) > 2 {
-		m.polls = m.polls[len(m.polls)-2:]
-	}
-}
-
-// agreed says what the last two polls agree on for an agent, both not before since: connected or not, or that ECS no
-// longer knows the container instance. ok is false where they differ or there are fewer than two.
-func (m *memory) agreed(arn string, since time.Time) (connected, gone, ok bool) {
-	if !m.twoPolls(since) {
-		return false, false, false
-	}
-	before, knownBefore := m.polls[0].connected[arn]
-	after, knownAfter := m.polls[1].connected[arn]
-	if before != after || knownBefore != knownAfter {
-		return false, false, false
-	}
-	return after, !knownAfter, true
-}
-
-// twoPolls reports whether the last two polls were both not before since.
-func (m *memory) twoPolls(since time.Time) bool {
-	return len(m.polls) == 2 && !m.polls[0].at.Before(since)
-}
-
-// lastPoll is when the agents were last asked for; the zero time: never.
-func (m *memory) lastPoll() time.Time {
-	if len(m.polls) == 0 {
-		return time.Time{}
-	}
-	return m.polls[len(m.polls)-1].at
-}
-
 // attend notes that the manager waits for the agents. A break longer than the given time begins the wait anew: the manager
 // was away.
 func (m *memory) attend(now time.Time, longest time.Duration) {
@@ -238,7 +175,8 @@ func (m *memory) attend(now time.Time, longest time.Duration) {
 
 // startRun forgets what was seen before the run began: it says nothing of the run.
 func (m *memory) startRun() {
-	m.polls, m.acl, m.original, m.tags, m.aclRead = nil, nil, nil, nil, time.Time{}
+	m.history.Polls.Forget()
+	m.acl, m.original, m.tags, m.aclRead = nil, nil, nil, time.Time{}
 	m.inForce = time.Time{}
 	m.network, m.target, m.hit, m.changed, m.stripped = suspicion{}, suspicion{}, suspicion{}, suspicion{}, suspicion{}
 	m.amiss, m.consented = nil, nil
@@ -248,7 +186,7 @@ func (m *memory) startRun() {
 // underRules reports whether the last two polls were both made while rules of the run were in force: not before they were
 // seen so, and not after the last read, which still shows it.
 func (m *memory) underRules() bool {
-	return !m.inForce.IsZero() && m.twoPolls(m.inForce) && !m.aclRead.Before(m.lastPoll())
+	return !m.inForce.IsZero() && m.history.Polls.AreTwoSince(m.inForce) && !m.aclRead.Before(m.history.Polls.LatestAt())
 }
 
 // answerTTL is how long answers about the target are believed: what they are about changes by hand, or takes many calls.

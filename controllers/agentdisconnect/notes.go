@@ -19,8 +19,10 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 	}
 	var notes []string
 	telemetryAlone := run.DeniesTelemetryAlone(s.obj.Spec.Sessions)
-	managed, err := s.seen.managed.get(s.now, fmt.Sprint(s.seen.providers()), func() ([]string, error) {
-		return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, s.seen.providers())
+	latest, _ := s.seen.history.Polls.Latest()
+	providers := latest.Providers()
+	managed, err := s.seen.managed.get(s.now, fmt.Sprint(providers), func() ([]string, error) {
+		return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, providers)
 	})
 	if shared := sharedNote(s, t); shared != "" {
 		notes = append(notes, shared)
@@ -37,7 +39,7 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 	if n := t.cluster.ExternalTasks; n > 0 {
 		notes = append(notes, problem.Plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
 	}
-	if draining := s.seen.draining(t.instances); !telemetryAlone && len(draining) > 0 {
+	if draining := draining(latest, t.instances); !telemetryAlone && len(draining) > 0 {
 		notes = append(notes, drainingNote(draining, len(t.instances)))
 	}
 	if telemetryAlone {

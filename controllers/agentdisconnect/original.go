@@ -105,21 +105,9 @@ func (s *scope) describePending() string {
 // agents are connected: then the read shows a moment of a change, or the agents don't go that way.
 func (s *scope) deniesAgents(acl *networkacl.ACL) bool {
 	wanted := run.Desired(s.obj)
-	return len(wanted) > 0 && s.seen.anyConnected() &&
+	latest, _ := s.seen.history.Polls.Latest()
+	return len(wanted) > 0 && latest.HasConnected() &&
 		!slices.ContainsFunc(wanted, func(d networkacl.Destination) bool { return networkacl.LetsOut(acl.Entries, d) })
-}
-
-// anyConnected reports whether ECS said on the last poll of at least one agent that it is connected.
-func (m *memory) anyConnected() bool {
-	if len(m.polls) == 0 {
-		return false
-	}
-	for _, connected := range m.polls[len(m.polls)-1].connected {
-		if connected {
-			return true
-		}
-	}
-	return false
 }
 
 const deniesAgentsMessage = "network ACL %s does not let TCP port 443 out to any address of the agents' hosts, though ECS says that agents are connected: a clone of it would cut the subnet off"

@@ -55,7 +55,7 @@ func (m *memory) draftFor(generation int64) *memory {
 	if m.draft == nil || m.draftOf != generation {
 		m.draft, m.draftOf = newMemory(), generation
 	}
-	m.draft.polls, m.draft.polledAt = nil, time.Time{}
+	m.draft.history.Polls = discovery.Polls{}
 	return m.draft
 }
 
@@ -185,16 +185,15 @@ func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 
 // previewAgents says which agents would be hit, and which container instances RunTask goes on working on.
 func (r *Reconciler) previewAgents(ctx context.Context, s *scope, t *target) error {
-	if t.cluster.ARN == "" || t.instances == nil || len(t.instances) > 0 && len(s.seen.polls) == 0 {
+	poll, polled := s.seen.history.Polls.Latest()
+	if t.cluster.ARN == "" || t.instances == nil || len(t.instances) > 0 && !polled {
 		return nil
 	}
 	plan := s.status().Plan
 	var connected []string
-	for _, poll := range s.seen.polls { // a plan makes one
-		for _, arn := range t.instances {
-			if poll.connected[arn] {
-				connected = append(connected, arn)
-			}
+	for _, arn := range t.instances {
+		if poll.IsConnected(arn) {
+			connected = append(connected, arn)
 		}
 	}
 	plan.Agents = &v1alpha1.PlannedAgents{

@@ -5,7 +5,6 @@ package agentdisconnect
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -272,7 +271,9 @@ func (r *Reconciler) lent(ctx context.Context, s *scope, aclID string) (bool, er
 // assessAgents looks the cluster's container instances up, and asks about their agents and endpoints.
 func (r *Reconciler) assessAgents(ctx context.Context, s *scope, t *target) error {
 	spec := &s.obj.Spec
-	known, polls := s.seen.polled(), slices.Clone(s.seen.polls)
+	before := s.seen.history.Polls
+	latest, _ := before.Latest()
+	known := latest.Instances()
 	var unlisted, unpolled error
 	_ = together(
 		func() error {
@@ -287,7 +288,8 @@ func (r *Reconciler) assessAgents(ctx context.Context, s *scope, t *target) erro
 		},
 	)
 	if !slices.Equal(known, t.instances) {
-		s.seen.polls, unpolled = polls, nil // they are not: the ones listed are polled below
+		s.seen.history.Polls.ForgetSince(before)
+		unpolled = nil // they are not: the ones listed are polled below
 	}
 	if t.cluster.ARN == "" && aws.HasCode(unlisted, aws.CodeClusterNotFound) {
 		return nil // the first look says more of the same
@@ -304,14 +306,6 @@ func (r *Reconciler) assessAgents(ctx context.Context, s *scope, t *target) erro
 		},
 		func() error { return r.askForHosts(ctx, s, t.cluster.ARN, t.instances) },
 	)
-}
-
-// polled are the container instances that ECS knew when it was last asked about agents, sorted.
-func (m *memory) polled() []string {
-	if len(m.polls) == 0 {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(m.polls[len(m.polls)-1].connected))
 }
 
 // otherClusters finds the other clusters with container instances in the subnets that would be hit, unless they are allowed.

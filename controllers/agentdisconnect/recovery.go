@@ -47,9 +47,9 @@ func (r *Reconciler) judgeWithin() time.Duration {
 // gone.
 func (s *scope) unsure() []string {
 	restored := s.status().RestoredTime.Time
-	fresh := run.LookedAt(s.seen.lastPoll(), s.options.AgentPollInterval).Fresh(s.now)
+	fresh := run.LookedAt(s.seen.history.Polls.LatestAt(), s.options.AgentPollInterval).Fresh(s.now)
 	return run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
-		_, _, agreed := s.seen.agreed(i.ARN, restored)
+		_, _, agreed := s.seen.history.Polls.Agreed(i.ARN, restored)
 		return !agreed || !fresh
 	})
 }
@@ -58,7 +58,7 @@ func (s *scope) unsure() []string {
 // its container instance left.
 func (s *scope) allBack() bool {
 	away := run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
-		connected, left, agreed := s.seen.agreed(i.ARN, s.status().RestoredTime.Time)
+		connected, left, agreed := s.seen.history.Polls.Agreed(i.ARN, s.status().RestoredTime.Time)
 		return !agreed || !connected && !left
 	})
 	return len(away) == 0

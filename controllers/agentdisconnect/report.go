@@ -39,11 +39,12 @@ func (s *scope) setConditions(trouble *problem.Problem) {
 	conditions.Set(conditions.Input{
 		Object: s.obj, Now: s.now, Phase: s.phase, Problem: trouble,
 		ACLSeen:       run.LookedAt(s.seen.aclRead, s.options.ACLPollInterval),
-		AgentsSeen:    run.LookedAt(s.seen.polledAt, s.options.AgentPollInterval),
-		HostsSeen:     run.LookedAt(s.seen.answered(s.status().Endpoints, s.now), s.options.LookupInterval),
+		AgentsSeen:    run.LookedAt(s.seen.history.Polls.AnsweredAt(), s.options.AgentPollInterval),
+		HostsSeen:     run.LookedAt(s.seen.history.Lookups.AnsweredAt(s.status().Endpoints, s.now), s.options.LookupInterval),
 		EndpointsSeen: run.LookedAt(s.seen.endpoints.at, s.options.ACLPollInterval+answerTTL),
 		Open:          addressesOf(force.Open), Elsewhere: s.elsewhere(), Suspected: s.suspected(), Own: force.Own, Foreign: force.Foreign,
-		Unsettled: s.unsettled(), Failing: s.failing(), Resolver: s.resolver, Unasked: s.unasked(),
+		Unsettled: s.seen.history.Lookups.Unsettled(s.status().Endpoints, s.now, s.options.LookupInterval), Failing: s.seen.history.Lookups.Failing(s.status().Endpoints),
+		Resolver: s.resolver, Unasked: s.unasked(),
 		EnforcedSince: s.seen.inForce, PathMismatch: s.mismatch(), PrivateInSubnet: s.privateAtHome(),
 		SubnetsHit: s.hit(), Follows: s.seen.originalReads.follows,
 	})
@@ -113,10 +114,10 @@ func (r *Reconciler) schedule(s *scope, trouble *problem.Problem) {
 			s.due(run.Latest(s.nextPoll(r.options), soonest))
 		}
 		if trouble != nil && trouble.Reason == v1alpha1.ReasonNotYet {
-			s.due(run.Latest(s.seen.looked.Add(r.options.LookupInterval), soonest)) // addresses rotate
+			s.due(run.Latest(s.seen.history.Lookups.At().Add(r.options.LookupInterval), soonest)) // addresses rotate
 		}
 	case run.Active:
-		for _, t := range []time.Time{s.nextPoll(r.options), s.nextACLRead(r.options), s.seen.looked.Add(r.options.LookupInterval)} {
+		for _, t := range []time.Time{s.nextPoll(r.options), s.nextACLRead(r.options), s.seen.history.Lookups.At().Add(r.options.LookupInterval)} {
 			s.due(run.Latest(t, soonest))
 		}
 	case run.Suspended:
@@ -181,5 +182,5 @@ func (s *scope) lastReason() string {
 }
 
 func (s *scope) nextPoll(options Options) time.Time {
-	return s.seen.lastPoll().Add(options.AgentPollInterval)
+	return s.seen.history.Polls.LatestAt().Add(options.AgentPollInterval)
 }

@@ -100,9 +100,10 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 func (r *Reconciler) counted(s *scope, t *target) ([]v1alpha1.ContainerInstance, error) {
 	var instances []v1alpha1.ContainerInstance
 	connectedNow := false
+	latest, _ := s.seen.history.Polls.Latest()
 	for _, arn := range t.instances {
-		connectedNow = connectedNow || s.seen.polls[len(s.seen.polls)-1].connected[arn]
-		if connected, gone, ok := s.seen.agreed(arn, time.Time{}); ok && connected && !gone {
+		connectedNow = connectedNow || latest.IsConnected(arn)
+		if connected, gone, ok := s.seen.history.Polls.Agreed(arn, time.Time{}); ok && connected && !gone {
 			instances = append(instances, v1alpha1.ContainerInstance{ARN: arn, Connected: new(true)})
 		}
 	}

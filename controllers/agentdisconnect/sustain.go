@@ -208,11 +208,7 @@ func (r *Reconciler) sightJoined(ctx context.Context, s *scope, t *sighting) ([]
 	uncounted := slices.DeleteFunc(present, func(arn string) bool { return slices.Contains(t.counted, arn) })
 	t.uncounted = new(int32(len(uncounted)))
 	unanswered := r.askForHosts(ctx, s, clusterARN, uncounted)
-	perInstance := make(map[string][]discovery.Host, len(uncounted))
-	for _, arn := range uncounted {
-		perInstance[arn] = s.seen.hosts[arn].hosts
-	}
-	return wantedHosts(run.StartSpec(s.obj), perInstance), unanswered
+	return wantedHosts(run.StartSpec(s.obj), s.seen.history.Hosts.Of(uncounted)), unanswered
 }
 
 // judgeTarget ends the run where two looks agree that its target is no longer what it was.

@@ -18,8 +18,8 @@ func (s *scope) withoutTelemetry(instances []string) []string {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(instances), func(arn string) bool {
-		known := s.seen.hosts[arn]
-		return known.at.IsZero() || slices.ContainsFunc(known.hosts, func(h discovery.Host) bool { return h.Session == v1alpha1.EndpointTCS })
+		known := s.seen.history.Hosts.Of([]string{arn})[arn]
+		return s.seen.history.Hosts.AnsweredFor(arn).IsZero() || slices.ContainsFunc(known, func(h discovery.Host) bool { return h.Session == v1alpha1.EndpointTCS })
 	})
 }
 
