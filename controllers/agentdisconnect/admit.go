@@ -62,16 +62,16 @@ func (r *Reconciler) admitOthers(s *scope, t *target) error {
 		fix = "set spec.networkACLMode to Clone, which acts on subnet " + s.obj.Spec.SubnetID + " alone, or set spec.otherClusters to Allow to accept that"
 	}
 	further := ""
-	if t.others.truncated {
+	if t.others.Truncated {
 		further = fmt.Sprintf(" (of the Region's clusters only %d were looked at)", discovery.MaxClusters)
 	}
 	switch {
 	case s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow:
 		return nil
-	case len(t.others.arns) > 0:
+	case len(t.others.ARNs) > 0:
 		return problem.Refuse(v1alpha1.ReasonOtherClusters, "%s container instances in %s too, whose agents would be cut off as well%s: %s",
-			problem.Subjects(t.others.arns, "cluster", "has", "have"), where, further, fix)
-	case t.others.truncated:
+			problem.Subjects(t.others.ARNs, "cluster", "has", "have"), where, further, fix)
+	case t.others.Truncated:
 		return problem.Refuse(v1alpha1.ReasonOtherClusters, "the Region has more than %d clusters, and only so many are looked at: whether others have container instances in %s is not known. %s",
 			discovery.MaxClusters, where, strings.ToUpper(fix[:1])+fix[1:])
 	}
@@ -123,7 +123,7 @@ func (r *Reconciler) admitNetworkACL(s *scope, t *target) error {
 func (r *Reconciler) admitQuotas(s *scope, t *target) error {
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
-		if s.seen.cloneRoom.about == t.acl.VPCID && t.cloneRoom < 1 {
+		if s.seen.cache.CloneRoom.IsAbout(t.acl.VPCID) && t.cloneRoom < 1 {
 			return problem.Refuse(v1alpha1.ReasonQuotaExceeded, "VPC %s has no room for another network ACL (L-B4A6D682; 200 unless the manager may read the quota with servicequotas:GetServiceQuota): delete one that is not used, or raise the quota", t.acl.VPCID)
 		}
 		return nil // a clone has no tags but ours
@@ -170,7 +170,7 @@ func ownerOf(tags map[string]string, uid string) string {
 // mismatch says how the manager's own network path may have shaped what ECS named; empty: it doesn't look so, or the VPC's
 // endpoints are not known. The hosts are those of the status, since a manager that was restarted in a run asks for few.
 func (s *scope) mismatch() string {
-	if s.seen.endpoints.at.IsZero() || run.IsPathKnown(s.status(), run.StartSpec(s.obj)) {
+	if s.seen.cache.Endpoints.AnsweredAt().IsZero() || run.IsPathKnown(s.status(), run.StartSpec(s.obj)) {
 		return ""
 	}
 	var hosts []discovery.Host
@@ -179,5 +179,5 @@ func (s *scope) mismatch() string {
 			hosts = append(hosts, discovery.Host{Hostname: endpoint.Hostname, Session: endpoint.Session})
 		}
 	}
-	return discovery.PathMismatch(hosts, s.seen.endpoints.value)
+	return discovery.PathMismatch(hosts, s.seen.cache.Endpoints.Value())
 }

@@ -162,7 +162,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 // can't be asked about before it is there.
 func (r *Reconciler) permitClone(ctx context.Context, s *scope) error {
 	id := s.status().NetworkACL.ID
-	_, err := s.seen.permitted.get(s.now, id, func() (bool, error) { return true, ec2acl.CheckClone(ctx, s.fenced().EC2, id) })
+	_, err := s.seen.cache.Permitted.Get(s.now, id, func() (bool, error) { return true, ec2acl.CheckClone(ctx, s.fenced().EC2, id) })
 	return err
 }
 

@@ -25,6 +25,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -61,7 +62,7 @@ type Reconciler struct {
 	reservations *reservation.Table
 	guards       guards
 	outages      outages
-	searches     *searches
+	searches     *preflight.Searches
 	places       places
 	// cache is the manager's own; nil: the reconciler is part of none.
 	cache  client.Reader
@@ -73,7 +74,7 @@ func New(c client.Client, reader client.Reader, recorder events.EventRecorder, s
 	return &Reconciler{
 		store: ledger.NewStore(c, reader, clk), reader: reader, recorder: recorder, sessions: sessions, clock: clk,
 		resolver: discovery.NewResolver(options.DNSServer), options: options,
-		reservations: reservation.NewTable(reader, options.MaxActiveRuns), searches: newSearches(), places: newPlaces(options.PlacesForStarts()),
+		reservations: reservation.NewTable(reader, options.MaxActiveRuns), searches: preflight.NewSearches(), places: newPlaces(options.PlacesForStarts()),
 	}
 }
 

@@ -38,7 +38,7 @@ func (r *Reconciler) checkSwitch(ctx context.Context, s *scope) error {
 	if group == "" {
 		return nil
 	}
-	_, err := s.seen.switchable.get(s.now, group, func() (bool, error) { return true, deadman.Check(ctx, s.fenced().Scheduler, group, string(s.obj.UID)) })
+	_, err := s.seen.cache.ScheduleGroup.Get(s.now, group, func() (bool, error) { return true, deadman.Check(ctx, s.fenced().Scheduler, group, string(s.obj.UID)) })
 	return noGroup(err, group)
 }
 

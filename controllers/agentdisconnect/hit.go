@@ -17,6 +17,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -119,19 +120,19 @@ func (r *Reconciler) admitHit(s *scope, t *target) error {
 
 // lookForOthers looks for other clusters in the subnets that a run which is on hits, about once a minute, and at once when they
 // are others than before. It writes to what is remembered of the answer alone.
-func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) (otherClusters, error) {
+func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) (preflight.OtherClusters, error) {
 	if run.StartSpec(s.obj).OtherClusters == v1alpha1.OtherClustersAllow {
-		return otherClusters{}, nil
+		return preflight.OtherClusters{}, nil
 	}
 	about := strings.Join(hit, " ")
 	if s.unseen.err != nil && s.unseen.about == about {
-		return otherClusters{}, s.unseen.err // a look that fails is not repeated in the same pass
+		return preflight.OtherClusters{}, s.unseen.err // a look that fails is not repeated in the same pass
 	}
 	ctx, cancel := context.WithTimeout(ctx, othersTimeout)
 	defer cancel()
-	found, err := s.seen.others.get(s.now, about, func() (otherClusters, error) {
+	found, err := s.seen.cache.Others.Get(s.now, about, func() (preflight.OtherClusters, error) {
 		arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.status().Target.ClusterARN, hit...)
-		return otherClusters{arns, err == nil && !complete}, err
+		return preflight.OtherClusters{ARNs: arns, Truncated: err == nil && !complete}, err
 	})
 	s.unseen.about, s.unseen.err = about, err
 	return found, err
@@ -161,7 +162,7 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
 		s.seen.noteConsent(maps.Keys(known))
 		return nil
 	}
-	s.seen.others.at = time.Time{} // the next look must not be this one's answer
+	s.seen.cache.Others.Expire() // the next look must not be this one's answer
 	if s.seen.hit.confirmed(found.Reason+found.Message, s.now) {
 		s.abort(found.Reason, "%s", found.Message)
 	}
@@ -171,7 +172,7 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
 
 // hitTrouble is why a run may not go on hitting the subnets that it hits; nil: it may. The run's own subnet is judged with the
 // rest of the target.
-func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others otherClusters) *problem.Problem {
+func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others preflight.OtherClusters) *problem.Problem {
 	hit, aclID := s.hit(), s.seen.acl.ID
 	shared := slices.DeleteFunc(slices.Clone(hit), func(id string) bool { return id == s.obj.Spec.SubnetID })
 	lacking := r.withoutConsent(shared, known, s.obj.Namespace)
@@ -183,9 +184,9 @@ func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others otherC
 	case len(lacking) > 0:
 		return problem.Wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, and %s not consent to namespace %s (tag %s)",
 			aclID, subnetsOf(lacking), problem.Choose(lacking, "it does", "they do"), s.obj.Namespace, r.options.ConsentTagKey)
-	case len(others.arns) > 0:
+	case len(others.ARNs) > 0:
 		return problem.Wait(v1alpha1.AbortOtherClusters, "%s container instances in %s now, whose agents the rules cut off as well, and spec.otherClusters does not allow that",
-			problem.Subjects(others.arns, "cluster", "has", "have"), subnetsOf(hit))
+			problem.Subjects(others.ARNs, "cluster", "has", "have"), subnetsOf(hit))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
@@ -51,30 +52,18 @@ type memory struct {
 	// repair is what is being put right on the network ACL.
 	repair repairUnderway
 	// passedLook is the first look of the last pass, if it spoke for the run.
-	passedLook answer[firstLook]
-	// permitted says that AWS would allow all that the run writes.
-	permitted answer[bool]
+	passedLook preflight.Answer[firstLook]
+	// cache has the answers of AWS about the target.
+	cache preflight.Cache
 	// switchLooked is when the schedules of the dead man's switch were last looked at, and switchUnseen since when that fails.
 	switchLooked, switchUnseen time.Time
 	// switchFailure is what kept the switch from being looked at or armed when that was last due; nil: nothing.
 	switchFailure error
-	// switchable says that the schedule group of the dead man's switch is there.
-	switchable answer[bool]
-	// others are the other clusters with container instances in the subnets hit.
-	others answer[otherClusters]
-	// endpoints are the VPC's interface endpoints of ECS.
-	endpoints answer[[]discovery.VPCEndpoint]
 	// protected are the addresses of hosts that the run must not deny, and subnetRanges the blocks of its own subnet.
 	protected    []discovery.Protected
 	subnetRanges []netip.Prefix
-	// tenants are the other accounts with network interfaces in the subnet.
-	tenants answer[[]string]
 	// missing says since which look at the VPC's endpoints an address of one is missing, by endpoint and address.
 	missing map[string]time.Time
-	// managed are the capacity providers of the target whose instances ECS manages.
-	managed answer[[]string]
-	// cloneRoom is how many more network ACLs the VPC has room for.
-	cloneRoom answer[int]
 	// notes are what is worth saying of the target, a sentence each.
 	notes []string
 	// contradicted says since when reads contradict a line of the ledger that is to be undone, by rule number.
@@ -147,15 +136,6 @@ func (m *memories) forget(name types.NamespacedName) (uid types.UID, known bool)
 	return forgotten.uid, known
 }
 
-// doubtAnswers has AWS asked again for whatever may have refused a run: a person may be mending it before the next pass.
-func (m *memory) doubtAnswers() {
-	for _, about := range []*string{
-		&m.switchable.about, &m.others.about, &m.endpoints.about, &m.managed.about, &m.cloneRoom.about,
-	} {
-		*about = ""
-	}
-}
-
 // hasBegun reports whether the run of an object had begun and was not over when its last pass ended.
 func (m *memories) hasBegun(name types.NamespacedName) bool {
 	m.mu.Lock()
@@ -187,37 +167,4 @@ func (m *memory) startRun() {
 // seen so, and not after the last read, which still shows it.
 func (m *memory) underRules() bool {
 	return !m.inForce.IsZero() && m.history.Polls.AreTwoSince(m.inForce) && !m.aclRead.Before(m.history.Polls.LatestAt())
-}
-
-// answerTTL is how long answers about the target are believed: what they are about changes by hand, or takes many calls.
-const answerTTL = time.Minute
-
-// answer is what AWS said to a question, kept for a while.
-type answer[T any] struct {
-	value T
-	about string
-	at    time.Time
-}
-
-// get gives the answer to the question, which it asks again only if it is another one or the answer is old.
-func (a *answer[T]) get(now time.Time, about string, ask func() (T, error)) (T, error) {
-	return a.getWithin(answerTTL, now, about, ask)
-}
-
-// getWithin is get for an answer that is believed for a time of its own.
-func (a *answer[T]) getWithin(ttl time.Duration, now time.Time, about string, ask func() (T, error)) (T, error) {
-	if a.isKnown(now, about, ttl) {
-		return a.value, nil
-	}
-	value, err := ask()
-	if err == nil {
-		*a = answer[T]{value, about, now}
-	}
-	return value, err
-}
-
-// isKnown reports whether the answer to the question is there, and not older than the given time.
-func (a *answer[T]) isKnown(now time.Time, about string, ttl time.Duration) bool {
-	age := now.Sub(a.at)
-	return a.about == about && !a.at.IsZero() && age >= 0 && age < ttl
 }

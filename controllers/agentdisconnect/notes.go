@@ -21,7 +21,7 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 	telemetryAlone := run.DeniesTelemetryAlone(s.obj.Spec.Sessions)
 	latest, _ := s.seen.history.Polls.Latest()
 	providers := latest.Providers()
-	managed, err := s.seen.managed.get(s.now, fmt.Sprint(providers), func() ([]string, error) {
+	managed, err := s.seen.cache.ManagedProviders.Get(s.now, fmt.Sprint(providers), func() ([]string, error) {
 		return discovery.ManagedInstances(ctx, s.clients.ECS, t.cluster.ARN, providers)
 	})
 	if shared := sharedNote(s, t); shared != "" {

@@ -31,7 +31,7 @@ func (r *Reconciler) otherAccounts(ctx context.Context, s *scope, t *target) ([]
 	if t.accountID == "" {
 		return nil, nil // said by the first look
 	}
-	return s.seen.tenants.getWithin(tenantsTTL, s.now, s.obj.Spec.SubnetID+" "+t.accountID, func() ([]string, error) {
+	return s.seen.cache.Tenants.GetWithin(tenantsTTL, s.now, s.obj.Spec.SubnetID+" "+t.accountID, func() ([]string, error) {
 		return discovery.OtherAccounts(ctx, s.clients.EC2, s.obj.Spec.SubnetID, t.accountID)
 	})
 }

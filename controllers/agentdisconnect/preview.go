@@ -99,9 +99,9 @@ func (r *Reconciler) previewOthers(ctx context.Context, s *scope, t *target) err
 		case !complete:
 			plan.Notes = append(plan.Notes, fmt.Sprintf("the Region has more than %d clusters, and only so many were looked at for container instances in the subnet", discovery.MaxClusters))
 		}
-		others.arns = arns
+		others.ARNs = arns
 	}
-	plan.OtherClusters = others.arns[:min(len(others.arns), v1alpha1.MaxNamed)]
+	plan.OtherClusters = others.ARNs[:min(len(others.ARNs), v1alpha1.MaxNamed)]
 	return nil
 }
 

@@ -139,7 +139,7 @@ func (s *scope) limits() limits {
 	for _, host := range s.clients.APIHosts {
 		known.hosts[host.Hostname] = host.API
 	}
-	known.protected = slices.Concat(s.seen.protected, discovery.ProtectedInterfaces(s.seen.endpoints.value))
+	known.protected = slices.Concat(s.seen.protected, discovery.ProtectedInterfaces(s.seen.cache.Endpoints.Value()))
 	discovery.SortProtected(known.protected)
 	return known
 }

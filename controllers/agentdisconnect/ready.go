@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -45,9 +46,9 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 	s.clients = r.sessions.In(region)
 
 	about := strings.Join([]string{region, s.obj.Spec.SubnetID, s.obj.Spec.Cluster}, " ")
-	t := &target{firstLook: s.seen.passedLook.value}
+	t := &target{firstLook: s.seen.passedLook.Value()}
 	var looked lookResult
-	if s.seen.passedLook.isKnown(s.now, about, answerTTL) {
+	if s.seen.passedLook.IsKnown(s.now, about, preflight.AnswerTTL) {
 		rest, stop := context.WithCancel(ctx)
 		defer stop()
 		_ = together(
@@ -66,10 +67,10 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 
 	t.firstLook = looked.found
 	if looked.settles {
-		s.seen.passedLook = answer[firstLook]{}
+		s.seen.passedLook = preflight.Answer[firstLook]{}
 		return t, looked.err
 	}
-	s.seen.passedLook = answer[firstLook]{looked.found, about, s.now}
+	s.seen.passedLook.Keep(s.now, about, looked.found)
 	s.seen.subnetRanges = t.subnet.ranges
 	err = errors.Join(looked.err, explainNotFound(err, &s.obj.Spec, t.accountID, region))
 	if s.hostsKnown(t) {
@@ -161,7 +162,7 @@ func (r *Reconciler) assessEndpoints(ctx context.Context, s *scope, t *target) (
 	if t.subnet.vpcID == "" {
 		return nil
 	}
-	t.endpoints, err = s.seen.endpoints.get(s.now, t.subnet.vpcID, func() ([]discovery.VPCEndpoint, error) {
+	t.endpoints, err = s.seen.cache.Endpoints.Get(s.now, t.subnet.vpcID, func() ([]discovery.VPCEndpoint, error) {
 		return discovery.VPCEndpoints(ctx, s.clients.EC2, s.clients.Region, t.subnet.vpcID)
 	})
 	return err
@@ -214,7 +215,7 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 		},
 		func() (err error) {
 			if mode == v1alpha1.NetworkACLModeClone {
-				t.cloneRoom, err = s.seen.cloneRoom.get(s.now, t.acl.VPCID, func() (int, error) { return r.roomForClone(ctx, s, t.acl.VPCID) })
+				t.cloneRoom, err = s.seen.cache.CloneRoom.Get(s.now, t.acl.VPCID, func() (int, error) { return r.roomForClone(ctx, s, t.acl.VPCID) })
 			}
 			return
 		},
@@ -228,7 +229,7 @@ const permittedTTL = 10 * time.Minute
 // checkPermissions asks AWS by dry runs whether it allows all that the run writes and undoes, unless it said so within the ttl.
 func (r *Reconciler) checkPermissions(ctx context.Context, s *scope, t *target, ttl time.Duration) error {
 	mode, _ := t.chooseMode(&s.obj.Spec)
-	_, err := s.seen.permitted.getWithin(ttl, s.now, string(mode)+t.acl.ID, func() (bool, error) {
+	_, err := s.seen.cache.Permitted.GetWithin(ttl, s.now, string(mode)+t.acl.ID, func() (bool, error) {
 		if mode == v1alpha1.NetworkACLModeClone {
 			return true, ec2acl.CheckCloning(ctx, s.fenced().EC2, t.acl, s.obj.Spec.SubnetID)
 		}
@@ -309,15 +310,15 @@ func (r *Reconciler) assessAgents(ctx context.Context, s *scope, t *target) erro
 }
 
 // otherClusters finds the other clusters with container instances in the subnets that would be hit, unless they are allowed.
-func (r *Reconciler) otherClusters(ctx context.Context, s *scope, hit []string) (otherClusters, error) {
+func (r *Reconciler) otherClusters(ctx context.Context, s *scope, hit []string) (preflight.OtherClusters, error) {
 	if s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow {
-		return otherClusters{}, nil
+		return preflight.OtherClusters{}, nil
 	}
-	return s.seen.others.get(s.now, strings.Join(hit, " "), func() (otherClusters, error) {
+	return s.seen.cache.Others.Get(s.now, strings.Join(hit, " "), func() (preflight.OtherClusters, error) {
 		about := strings.Join(append([]string{s.clients.Region, s.obj.Spec.Cluster}, hit...), " ")
-		return r.searches.find(ctx, s.now, about, func(ctx context.Context) (otherClusters, error) {
+		return r.searches.Find(ctx, s.now, about, func(ctx context.Context) (preflight.OtherClusters, error) {
 			arns, complete, err := discovery.OtherClusters(ctx, s.clients.ECS, s.obj.Spec.Cluster, hit...)
-			return otherClusters{arns, err == nil && !complete}, err
+			return preflight.OtherClusters{ARNs: arns, Truncated: err == nil && !complete}, err
 		})
 	})
 }

@@ -16,7 +16,7 @@ import (
 // an address has nothing to do with the run. Two answers of AWS have to lack it, since one may lag. What lookups of hosts gave stays,
 // since lookups that lack an address say nothing.
 func (s *scope) releasePrivate(found []v1alpha1.Endpoint) {
-	asked, status := s.seen.endpoints.at, s.status()
+	asked, status := s.seen.cache.Endpoints.AnsweredAt(), s.status()
 	missing := map[string]time.Time{}
 	for i := range status.Endpoints {
 		endpoint := &status.Endpoints[i]

@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -41,7 +42,7 @@ func (s *scope) setConditions(trouble *problem.Problem) {
 		ACLSeen:       run.LookedAt(s.seen.aclRead, s.options.ACLPollInterval),
 		AgentsSeen:    run.LookedAt(s.seen.history.Polls.AnsweredAt(), s.options.AgentPollInterval),
 		HostsSeen:     run.LookedAt(s.seen.history.Lookups.AnsweredAt(s.status().Endpoints, s.now), s.options.LookupInterval),
-		EndpointsSeen: run.LookedAt(s.seen.endpoints.at, s.options.ACLPollInterval+answerTTL),
+		EndpointsSeen: run.LookedAt(s.seen.cache.Endpoints.AnsweredAt(), s.options.ACLPollInterval+preflight.AnswerTTL),
 		Open:          addressesOf(force.Open), Elsewhere: s.elsewhere(), Suspected: s.suspected(), Own: force.Own, Foreign: force.Foreign,
 		Unsettled: s.seen.history.Lookups.Unsettled(s.status().Endpoints, s.now, s.options.LookupInterval), Failing: s.seen.history.Lookups.Failing(s.status().Endpoints),
 		Resolver: s.resolver, Unasked: s.unasked(),
@@ -149,8 +150,8 @@ func (s *scope) retryAfter(trouble *problem.Problem) time.Duration {
 		return retryInterval
 	case trouble.Stalled:
 		wait := s.seen.refused.wait(s.obj, trouble, refusedInterval, longestRefused)
-		if wait > answerTTL/2 {
-			s.seen.doubtAnswers() // or a problem that is mended meanwhile would keep the run waiting twice
+		if wait > preflight.AnswerTTL/2 {
+			s.seen.cache.Doubt() // or a problem that is mended meanwhile would keep the run waiting twice
 		}
 		return wait
 	case waiting:
@@ -163,7 +164,7 @@ func (s *scope) retryAfter(trouble *problem.Problem) time.Duration {
 // privateAtHome are the interfaces of VPC endpoints in the subnet itself that agents may connect to.
 func (s *scope) privateAtHome() []string {
 	var found []string
-	for _, endpoint := range s.seen.endpoints.value {
+	for _, endpoint := range s.seen.cache.Endpoints.Value() {
 		for _, each := range endpoint.Interfaces {
 			if each.SubnetID == s.obj.Spec.SubnetID && wantsSession(run.StartSpec(s.obj), endpoint) {
 				found = append(found, each.ID+" of "+endpoint.ID)

@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -85,7 +86,7 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 		counted, err = r.counted(s, t)
 	}
 	if err == nil && counted != nil {
-		err = r.checkPermissions(ctx, s, t, answerTTL)
+		err = r.checkPermissions(ctx, s, t, preflight.AnswerTTL)
 	}
 	if err != nil && t.acl != nil && slices.Contains(heldUp, problem.Explain(err).Reason) {
 		if _, held := r.reservations.CheckFree(ctx, s.obj, s.clients.Region, reservationFor(s, t)); held != nil {

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -69,7 +70,7 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *
 		trouble = problem.Wait(v1alpha1.ReasonThrottled, "AWS limits the rate")
 	}
 	if bits&sawEndpoints != 0 {
-		s.seen.endpoints.at = s.now
+		_, _ = s.seen.cache.Endpoints.Get(s.now, "", func() ([]discovery.VPCEndpoint, error) { return nil, nil })
 	}
 	return s, trouble, nil
 }

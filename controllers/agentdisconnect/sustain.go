@@ -185,7 +185,7 @@ func (r *Reconciler) sight(ctx context.Context, s *scope, due bool, t *sighting)
 		func() (err error) { t.clusterIsGone, err = clusterGone(ctx, s.clients.ECS, target.ClusterARN); return },
 		func() (err error) { t.hosts, err = r.sightJoined(ctx, s, t); return },
 		func() error {
-			endpoints, err := s.seen.endpoints.get(s.now, target.VPCID, func() ([]discovery.VPCEndpoint, error) {
+			endpoints, err := s.seen.cache.Endpoints.Get(s.now, target.VPCID, func() ([]discovery.VPCEndpoint, error) {
 				return discovery.VPCEndpoints(ctx, s.clients.EC2, s.clients.Region, target.VPCID)
 			})
 			t.private = privateEndpoints(run.StartSpec(s.obj), endpoints, ptr.Deref(target.IPv6, false))

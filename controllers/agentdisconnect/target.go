@@ -18,6 +18,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 )
@@ -38,7 +39,7 @@ type target struct {
 	shared   map[string]subnet
 	unshared error
 	// others are the other clusters with container instances in the subnets that a run would hit.
-	others otherClusters
+	others preflight.OtherClusters
 	// tenants are the other accounts with network interfaces in the subnet.
 	tenants []string
 	// unprotected is why it is not known of all addresses that the run must not deny which they are.
@@ -65,12 +66,6 @@ type subnet struct {
 	ipv6Native, dns64 bool
 	ranges            []netip.Prefix
 	tags              map[string]string
-}
-
-// otherClusters are the ARNs of clusters; truncated says that not all were looked at.
-type otherClusters struct {
-	arns      []string
-	truncated bool
 }
 
 // reservationFor is what a run that has not begun would need for itself.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package agentdisconnect
+package preflight
 
 import (
 	"context"
@@ -16,20 +16,20 @@ import (
 
 func TestASearchOutlastsThePassThatBeganIt(t *testing.T) {
 	g := NewWithT(t)
-	now, all, begun, answer := time.Now(), newSearches(), make(chan struct{}, 10), make(chan error)
-	look := func(ctx context.Context) (otherClusters, error) {
+	now, all, begun, answer := time.Now(), NewSearches(), make(chan struct{}, 10), make(chan error)
+	look := func(ctx context.Context) (OtherClusters, error) {
 		begun <- struct{}{}
 		select {
 		case err := <-answer:
-			return otherClusters{arns: []string{"found"}}, err
+			return OtherClusters{ARNs: []string{"found"}}, err
 		case <-ctx.Done():
-			return otherClusters{}, ctx.Err()
+			return OtherClusters{}, ctx.Err()
 		}
 	}
-	pass := func() (otherClusters, error) {
+	pass := func() (OtherClusters, error) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel() // the pass has no time left
-		return all.find(ctx, now, "a subnet", look)
+		return all.Find(ctx, now, "a subnet", look)
 	}
 
 	for range 3 {
@@ -41,26 +41,26 @@ func TestASearchOutlastsThePassThatBeganIt(t *testing.T) {
 	}
 	<-begun
 	answer <- nil
-	found, err := all.find(t.Context(), now, "a subnet", look)
+	found, err := all.Find(t.Context(), now, "a subnet", look)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found.arns).To(ConsistOf("found"))
+	g.Expect(found.ARNs).To(ConsistOf("found"))
 	g.Expect(begun).To(BeEmpty(), "all passes shared one search")
 
 	// Its result was fetched: the next pass that asks wants to know anew.
 	refused := errors.New("refused")
 	go func() { answer <- refused }()
-	_, err = all.find(t.Context(), now, "a subnet", look)
+	_, err = all.Find(t.Context(), now, "a subnet", look)
 	g.Expect(err).To(MatchError(refused))
 }
 
 func TestAResultThatNoPassFetchedIsForgotten(t *testing.T) {
 	g := NewWithT(t)
-	now, all := time.Now(), newSearches()
-	look := func(arn string) func(context.Context) (otherClusters, error) {
-		return func(context.Context) (otherClusters, error) { return otherClusters{arns: []string{arn}}, nil }
+	now, all := time.Now(), NewSearches()
+	look := func(arn string) func(context.Context) (OtherClusters, error) {
+		return func(context.Context) (OtherClusters, error) { return OtherClusters{ARNs: []string{arn}}, nil }
 	}
 	<-all.join(t.Context(), now, "a subnet", look("old")).done
-	found, err := all.find(t.Context(), now.Add(unfetchedFor), "a subnet", look("new"))
+	found, err := all.Find(t.Context(), now.Add(unfetchedFor), "a subnet", look("new"))
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(found.arns).To(ConsistOf("new"))
+	g.Expect(found.ARNs).To(ConsistOf("new"))
 }
