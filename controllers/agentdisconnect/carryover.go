@@ -37,7 +37,8 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 	if !ok {
 		return nil
 	}
-	s.seen.changed, s.seen.originalReads.follows = suspicion{}, ""
+	s.seen.changed.Clear()
+	s.seen.originalReads.follows = ""
 	if slices.Equal(networkacl.FormatCopies(wanted), acl.Baseline) {
 		return nil
 	}
@@ -66,7 +67,8 @@ func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []netwo
 	if wanted, ok = r.recopied(s); !ok {
 		return nil, false, nil
 	}
-	s.seen.changed, s.seen.originalReads.follows = suspicion{}, ""
+	s.seen.changed.Clear()
+	s.seen.originalReads.follows = ""
 	lines := networkacl.FormatCopies(wanted)
 	if acl := s.status().NetworkACL; slices.Equal(lines, acl.Baseline) && acl.CarryOver == nil {
 		return wanted, true, nil
@@ -85,11 +87,11 @@ func (r *Reconciler) recopied(s *scope) ([]networkacl.Copy, bool) {
 	valid, _ := ledger.Valid(s.obj)
 	wanted, err := networkacl.Recopy(copies, s.seen.original.Entries, valid, run.Desired(s.obj), s.quota.value)
 	if err != nil {
-		if s.seen.changed.confirmed(err.Error(), s.now) {
+		acl := s.status().NetworkACL
+		what := fmt.Sprintf("network ACL %s was changed in a way that its clone %s can't follow", acl.OriginalID, acl.ID)
+		if s.seen.changed.Observe(err.Error(), what, s.now) {
 			s.cantFollow(err.Error())
 		}
-		acl := s.status().NetworkACL
-		s.seen.changed.what = fmt.Sprintf("network ACL %s was changed in a way that its clone %s can't follow", acl.OriginalID, acl.ID)
 		return nil, false
 	}
 	return wanted, true

@@ -200,7 +200,7 @@ func (s *scope) numbersApart() string {
 
 // adopt leaves the clone to the subnet whose original is gone, without anything of the run.
 func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
-	if !s.seen.network.confirmed("original gone", s.now) {
+	if !s.seen.network.Observe("original gone", "", s.now) {
 		return false, nil
 	}
 	if err := r.enter(ctx, s); err != nil {

@@ -90,7 +90,7 @@ func (r *Reconciler) misplaced(ctx context.Context, s *scope) (bool, error) {
 			s.noteServing()
 		}
 		return true, nil
-	case acl.State == v1alpha1.CloneAssociating && s.sinceWrite() < oddReadInterval:
+	case acl.State == v1alpha1.CloneAssociating && s.sinceWrite() < networkacl.ConfirmInterval:
 		return true, nil // asked for just now
 	case lagging && (clone == nil || !onOriginal):
 		return true, nil
@@ -100,14 +100,14 @@ func (r *Reconciler) misplaced(ctx context.Context, s *scope) (bool, error) {
 		r.judge(s, nil)
 		return true, nil
 	}
-	s.seen.network = suspicion{}
+	s.seen.network.Clear()
 	return false, nil
 }
 
 // cloneAgain begins anew with a clone that someone deleted while it served nobody. That it is gone is AWS's to say: reads
 // may lack one that is there, and nobody would ever delete it.
 func (r *Reconciler) cloneAgain(ctx context.Context, s *scope) error {
-	if !s.seen.network.confirmed("clone gone", s.now) {
+	if !s.seen.network.Observe("clone gone", "", s.now) {
 		return nil
 	}
 	if gone, err := r.deleteClone(ctx, s); err != nil || !gone {

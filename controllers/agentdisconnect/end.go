@@ -163,7 +163,7 @@ func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []networkac
 	}
 	since := s.now.Sub(first)
 	switch {
-	case again && step == networkacl.StepLookAgain && since >= oddReadInterval:
+	case again && step == networkacl.StepLookAgain && since >= networkacl.ConfirmInterval:
 		return networkacl.UndoAgain(line, observed, s.now)
 	case again && step == networkacl.StepGone && since >= lackingFor:
 		return step

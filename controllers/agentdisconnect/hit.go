@@ -158,12 +158,13 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
 
 	found := r.hitTrouble(s, known, others)
 	if found == nil {
-		s.seen.hit, s.seen.amiss = suspicion{}, nil
+		s.seen.hit.Clear()
+		s.seen.amiss = nil
 		s.seen.noteConsent(maps.Keys(known))
 		return nil
 	}
 	s.seen.cache.Others.Expire() // the next look must not be this one's answer
-	if s.seen.hit.confirmed(found.Reason+found.Message, s.now) {
+	if s.seen.hit.Observe(found.Reason+found.Message, "", s.now) {
 		s.abort(found.Reason, "%s", found.Message)
 	}
 	s.seen.amiss = problem.Wait(found.Reason, "%s: if another read shows the same, the run ends", found.Message)
@@ -201,7 +202,7 @@ func (m *memory) noteConsent(ids func(func(string) bool)) {
 
 // mayHit reports whether nothing is known that speaks against new denies: what one read shows is no ground to end a run, but
 // to add nothing until another one decides.
-func (s *scope) mayHit() bool { return s.seen.hit.reads == 0 && s.seen.target.reads == 0 }
+func (s *scope) mayHit() bool { return !s.seen.hit.IsPending() && !s.seen.target.IsPending() }
 
 // subnetsOf names subnets: "subnet a", "subnets a, b".
 func subnetsOf(ids []string) string {

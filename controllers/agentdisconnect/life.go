@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -99,7 +100,8 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 	if err == nil && run.IsLifted(s.status()) {
 		// What was seen under the rules says nothing of what comes after, and they are put in place anew on a new read.
 		s.seen.history.Polls.Forget()
-		s.seen.network, s.seen.aclRead, s.seen.inForce = suspicion{}, time.Time{}, time.Time{}
+		s.seen.network.Clear()
+		s.seen.aclRead, s.seen.inForce = time.Time{}, time.Time{}
 		clear(s.seen.contradicted)
 	}
 	return err
@@ -115,7 +117,7 @@ func (r *Reconciler) stayLifted(ctx context.Context, s *scope) error {
 	if acl.ID == "" || s.now.Sub(s.seen.aclRead) < r.options.ACLPollInterval {
 		return nil
 	}
-	if err := r.readACL(ctx, s); err != nil || !s.seen.onSubnet(s.obj) || s.sinceWrite() < oddReadInterval {
+	if err := r.readACL(ctx, s); err != nil || !s.seen.onSubnet(s.obj) || s.sinceWrite() < networkacl.ConfirmInterval {
 		return err
 	}
 	acl.State = v1alpha1.CloneAssociating

@@ -45,7 +45,7 @@ type memory struct {
 	// network is what is not as it should be on the network ACL, target what is not in the rest of the target, hit what is
 	// not with the subnets that the denies act on, changed how the original of a clone was changed, and stripped that the
 	// ownership tags are not all there.
-	network, target, hit, changed, stripped suspicion
+	network, target, hit, changed, stripped networkacl.Confirmation
 	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are those that were seen to consent.
 	amiss     *problem.Problem
 	consented map[string]bool
@@ -158,7 +158,9 @@ func (m *memory) startRun() {
 	m.history.Polls.Forget()
 	m.acl, m.original, m.tags, m.aclRead = nil, nil, nil, time.Time{}
 	m.inForce = time.Time{}
-	m.network, m.target, m.hit, m.changed, m.stripped = suspicion{}, suspicion{}, suspicion{}, suspicion{}, suspicion{}
+	for _, confirmation := range []*networkacl.Confirmation{&m.network, &m.target, &m.hit, &m.changed, &m.stripped} {
+		confirmation.Clear()
+	}
 	m.amiss, m.consented = nil, nil
 	m.repair = repairUnderway{}
 }

@@ -156,8 +156,6 @@ const (
 	// lackingFor is how long, by this process's own reads, an entry whose creation was never answered must be lacking
 	// before it counts as never made, beside the time that the ledger tells: clocks of two managers differ.
 	lackingFor = 30 * time.Second
-	// oddReadInterval is between two reads that must agree before something is held against the network ACL.
-	oddReadInterval = 5 * time.Second
 	// retryInterval is how soon a pass that AWS kept from its work is repeated: throttling passes in seconds.
 	retryInterval = 2 * time.Second
 	// longestRetry is how long such a wait grows for a run that has not begun.

@@ -66,7 +66,7 @@ func (o *originalReads) hasStood() bool { return o.read.Sub(o.since) >= closeAft
 // settledAt is when a clone with the entries may be put into service, if they stay as they are: two reads some seconds apart
 // agree on them, and what the last change closed has stood. A network ACL that lacks a rule for a moment is not copied.
 func (o *originalReads) settledAt() time.Time {
-	settled := o.since.Add(oddReadInterval)
+	settled := o.since.Add(networkacl.ConfirmInterval)
 	if !o.closed.IsZero() {
 		settled = run.Latest(settled, o.closed.Add(closeAfter))
 	}

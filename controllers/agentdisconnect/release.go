@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -33,7 +34,7 @@ func (s *scope) releasePrivate(found []v1alpha1.Endpoint) {
 				since = asked
 			}
 			missing[key] = since
-			return asked.Sub(since) >= oddReadInterval
+			return asked.Sub(since) >= networkacl.ConfirmInterval
 		})
 	}
 	s.seen.missing = missing

@@ -103,11 +103,10 @@ func (r *Reconciler) judge(s *scope, valid []v1alpha1.Rule) judgement {
 	reason, oddity := r.oddity(s, valid)
 	underway := s.seen.repair.what != "" && reason == v1alpha1.AbortDriftDetected
 	if reason == "" || underway {
-		s.seen.network = suspicion{}
+		s.seen.network.Clear()
 		return asItShould
 	}
-	confirmed := s.seen.network.confirmed(reason, s.now)
-	s.seen.network.what = oddity
+	confirmed := s.seen.network.Observe(reason, oddity, s.now)
 	switch {
 	case !confirmed:
 		return odd

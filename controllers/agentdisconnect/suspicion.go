@@ -13,44 +13,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// suspicion is something odd that reads showed. One read may only lag: two in a row, some time apart, confirm it.
-type suspicion struct {
-	reason string
-	// what says it in words, and first is when a read first showed it.
-	what  string
-	first time.Time
-	// reads is how many reads in a row showed it, the last one that counts at the time at.
-	reads int
-	at    time.Time
-}
-
-// confirmed adds a read that showed something for the given reason, and reports whether that makes it true.
-func (o *suspicion) confirmed(reason string, now time.Time) bool {
-	if reason != o.reason {
-		*o = suspicion{reason: reason, first: now}
-	}
-	if o.reads > 0 && now.Sub(o.at) < oddReadInterval {
-		return false // too soon to say more than the one before
-	}
-	o.reads, o.at = o.reads+1, now
-	if o.reads < 2 {
-		return false
-	}
-	o.reads = 0
-	return true
-}
-
 // decision says what is suspected, and after when a further read decides it. It stays the same until then.
 func decision(what string, after time.Time) string {
 	return fmt.Sprintf("%s (a read after %s decides)", what, problem.FormatTime(after.Add(time.Second-time.Nanosecond)))
-}
-
-// pending says what a suspicion waits for; empty: there is none.
-func (o *suspicion) pending() string {
-	if o.reads == 0 || o.what == "" {
-		return ""
-	}
-	return decision(o.what, o.first.Add(oddReadInterval))
 }
 
 // suspected is what reads show that is not acted on yet: another read may show that the last one only lagged.
@@ -59,9 +24,9 @@ func (s *scope) suspected() []string {
 		return nil
 	}
 	suspected := append(s.displacedEarly(), s.driftedEarly()...)
-	for _, each := range []*suspicion{&s.seen.network, &s.seen.target, &s.seen.changed, &s.seen.stripped} {
-		if text := each.pending(); text != "" {
-			suspected = append(suspected, text)
+	for _, each := range []*networkacl.Confirmation{&s.seen.network, &s.seen.target, &s.seen.changed, &s.seen.stripped} {
+		if what, decides, ok := each.Pending(); ok {
+			suspected = append(suspected, decision(what, decides))
 		}
 	}
 	return suspected

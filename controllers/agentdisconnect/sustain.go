@@ -229,7 +229,7 @@ func (r *Reconciler) judgeTarget(ctx context.Context, s *scope, due bool, t *sig
 	case due && !r.consents(t.subnet.tags, s.obj.Namespace):
 		s.abortIfConfirmed(v1alpha1.AbortConsentWithdrawn, "the owner of subnet %s took its consent back: the tag %s no longer allows namespace %s", spec.SubnetID, r.options.ConsentTagKey, s.obj.Namespace)
 	case due:
-		s.seen.target = suspicion{}
+		s.seen.target.Clear()
 	}
 	return nil
 }
@@ -243,9 +243,9 @@ func (s *scope) nextACLRead(options Options) time.Time {
 	switch {
 	case s.seen.aclRead.IsZero():
 		return s.now
-	case s.seen.network.reads > 0 || s.seen.target.reads > 0 || s.seen.hit.reads > 0 || s.seen.changed.reads > 0 || s.seen.stripped.reads > 0,
+	case s.seen.network.IsPending() || s.seen.target.IsPending() || s.seen.hit.IsPending() || s.seen.changed.IsPending() || s.seen.stripped.IsPending(),
 		s.cloned() && s.seen.originalReads.isWatched():
-		return run.Earliest(look, s.seen.aclRead.Add(oddReadInterval))
+		return run.Earliest(look, s.seen.aclRead.Add(networkacl.ConfirmInterval))
 	case !s.seen.denied(s.obj):
 		return run.Earliest(look, s.seen.aclRead.Add(readBackInterval))
 	}
@@ -290,9 +290,7 @@ func (r *Reconciler) fetchACL(ctx context.Context, s *scope) error {
 
 // abortIfConfirmed ends the run once two looks at the target found the same.
 func (s *scope) abortIfConfirmed(reason, format string, args ...any) {
-	confirmed := s.seen.target.confirmed(reason, s.now)
-	s.seen.target.what = fmt.Sprintf(format, args...)
-	if confirmed {
+	if s.seen.target.Observe(reason, fmt.Sprintf(format, args...), s.now) {
 		s.abort(reason, format, args...)
 	}
 }

@@ -54,7 +54,8 @@ func (r *Reconciler) own(ctx context.Context, s *scope) error {
 		s.seen.tags = nil
 		return s.explainUntagged(err)
 	}
-	s.seen.tags, s.seen.stripped, s.untagged = tags, suspicion{}, false
+	s.seen.tags, s.untagged = tags, false
+	s.seen.stripped.Clear()
 	return nil
 }
 
@@ -85,11 +86,10 @@ func (r *Reconciler) noteTags(s *scope) {
 	switch {
 	case acl == nil:
 	case r.tagged(s, acl.Tags):
-		s.seen.tags, s.seen.stripped = maps.Clone(acl.Tags), suspicion{}
-	case s.seen.stripped.confirmed("stripped", s.now):
 		s.seen.tags = maps.Clone(acl.Tags)
-	default:
-		s.seen.stripped.what = "the run's ownership tags were removed from network ACL " + acl.ID
+		s.seen.stripped.Clear()
+	case s.seen.stripped.Observe("stripped", "the run's ownership tags were removed from network ACL "+acl.ID, s.now):
+		s.seen.tags = maps.Clone(acl.Tags)
 	}
 }
 

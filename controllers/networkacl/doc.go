@@ -20,6 +20,7 @@
 //     larger numbers only where there is no room in front. Changes of the original go to the clone, never the other way:
 //     what they open at once, what they close after they stood. What is neither a copy nor a rule of ours is told as a third
 //     party's edit.
+//   - One read may lag. A Confirmation tells what two reads some seconds apart show from what one does.
 //   - The tags of a network ACL say who owns which entry, for someone who has nothing else. What of them can't be read is
 //     named, and nothing is claimed by it.
 package networkacl

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package networkacl_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+)
+
+// Whatever the reads: nothing is confirmed by one of them, nor by two that are close together, nor
+// across one that showed something else or nothing.
+func TestTwoReadsConfirm(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := NewWithT(t)
+		var c networkacl.Confirmation
+		var counted time.Time // when the read that waits for another one was made; zero: none waits
+		var reason string
+		at := now
+		for range rapid.IntRange(1, 30).Draw(t, "reads") {
+			at = at.Add(time.Duration(rapid.IntRange(0, 12).Draw(t, "seconds")) * time.Second)
+			shown := rapid.SampledFrom([]string{"", "gone", "edited"}).Draw(t, "shown")
+			if shown == "" {
+				c.Clear()
+				counted, reason = time.Time{}, ""
+				g.Expect(c.IsPending()).To(BeFalse())
+				continue
+			}
+			if shown != reason {
+				counted, reason = time.Time{}, shown
+			}
+
+			want := !counted.IsZero() && at.Sub(counted) >= networkacl.ConfirmInterval
+			g.Expect(c.Observe(shown, "it is "+shown, at)).To(Equal(want))
+			if want {
+				counted = time.Time{}
+			} else if counted.IsZero() {
+				counted = at
+			}
+
+			what, decides, pending := c.Pending()
+			g.Expect(pending).To(Equal(!want))
+			g.Expect(c.IsPending()).To(Equal(pending))
+			if pending {
+				g.Expect(what).To(Equal("it is " + shown))
+				g.Expect(decides).NotTo(BeTemporally(">", counted.Add(networkacl.ConfirmInterval)))
+			}
+		}
+	})
+}
