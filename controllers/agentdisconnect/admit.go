@@ -17,30 +17,30 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// admit says what stands against a run in the target, as far as it was found out. The error joins everything.
-func (r *Reconciler) admit(s *scope, t *target) error {
+// check says what stands against a run in the target, as far as it was found out. The error joins everything.
+func (r *Reconciler) check(s *scope, t *target) error {
 	return errors.Join(
-		r.admitDuration(s), admitOwner(s, t), r.admitSubnet(s, t), r.admitHit(s, t), r.admitInstances(s, t), r.admitOthers(s, t), r.admitEndpoints(s, t), r.admitProtected(s, t),
-		r.admitNetworkACL(s, t),
+		r.checkDuration(s), checkOwner(s, t), r.checkSubnet(s, t), r.checkHit(s, t), r.checkInstances(s, t), r.checkOtherClusters(s, t), r.checkEndpoints(s, t), r.checkProtected(s, t),
+		r.checkNetworkACL(s, t),
 	)
 }
 
-func (r *Reconciler) admitDuration(s *scope) error {
+func (r *Reconciler) checkDuration(s *scope) error {
 	if longest := r.options.MaxDuration; s.obj.Spec.Duration.Duration > longest {
 		return problem.Refuse(v1alpha1.ReasonDurationTooLong, "spec.duration is %s, and the manager allows %s at most (--max-duration): shorten it", s.obj.Spec.Duration.Duration, longest)
 	}
 	return nil
 }
 
-func (r *Reconciler) admitSubnet(s *scope, t *target) error {
-	family := admitAddressFamilies(s.obj.Spec.SubnetID, t.subnet)
+func (r *Reconciler) checkSubnet(s *scope, t *target) error {
+	family := checkAddressFamilies(s.obj.Spec.SubnetID, t.subnet)
 	if t.subnet.vpcID == "" || r.consents(t.subnet.tags, s.obj.Namespace) {
 		return family // an unknown one is said to be so elsewhere
 	}
 	return errors.Join(r.noConsent(s, t.subnet.tags), family)
 }
 
-func (r *Reconciler) admitInstances(s *scope, t *target) error {
+func (r *Reconciler) checkInstances(s *scope, t *target) error {
 	spec := &s.obj.Spec
 	switch {
 	case t.cluster.ARN == "" || t.instances == nil:
@@ -53,8 +53,8 @@ func (r *Reconciler) admitInstances(s *scope, t *target) error {
 	return nil
 }
 
-// admitOthers refuses a subnet with other clusters' agents, unless the spec allows them.
-func (r *Reconciler) admitOthers(s *scope, t *target) error {
+// checkOtherClusters refuses a subnet with other clusters' agents, unless the spec allows them.
+func (r *Reconciler) checkOtherClusters(s *scope, t *target) error {
 	hit := t.hit(&s.obj.Spec)
 	where, fix := "subnet "+s.obj.Spec.SubnetID, "choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that"
 	if len(hit) > 1 {
@@ -78,8 +78,8 @@ func (r *Reconciler) admitOthers(s *scope, t *target) error {
 	return nil
 }
 
-// admitEndpoints refuses a subnet that holds an interface which the agents may connect to: no network ACL acts within it.
-func (r *Reconciler) admitEndpoints(s *scope, t *target) error {
+// checkEndpoints refuses a subnet that holds an interface which the agents may connect to: no network ACL acts within it.
+func (r *Reconciler) checkEndpoints(s *scope, t *target) error {
 	var errs []error
 	for _, endpoint := range t.endpoints {
 		if !wantsSession(&s.obj.Spec, endpoint) {
@@ -101,8 +101,8 @@ func wantsSession(spec *v1alpha1.AgentDisconnectSpec, endpoint discovery.VPCEndp
 	return ok && (len(spec.Sessions) == 0 || slices.Contains(spec.Sessions, v1alpha1.Session(session)))
 }
 
-// admitNetworkACL refuses a network ACL that is not a run's to use.
-func (r *Reconciler) admitNetworkACL(s *scope, t *target) error {
+// checkNetworkACL refuses a network ACL that is not a run's to use.
+func (r *Reconciler) checkNetworkACL(s *scope, t *target) error {
 	if t.acl == nil {
 		if t.subnet.vpcID == "" || !t.aclRead {
 			return nil
@@ -116,11 +116,11 @@ func (r *Reconciler) admitNetworkACL(s *scope, t *target) error {
 		return problem.Refuse(v1alpha1.ReasonNetworkACLTemporary, "network ACL %s is itself the clone of a run (%s): the run begins when subnet %s has its own network ACL again",
 			t.acl.ID, cmp.Or(ownerOf(t.acl.Tags, owner), owner), s.obj.Spec.SubnetID)
 	}
-	return errors.Join(r.foreignClaim(s, t.acl), s.admitForeignClones(t), r.admitQuotas(s, t))
+	return errors.Join(r.foreignClaim(s, t.acl), s.checkForeignClones(t), r.checkQuotas(s, t))
 }
 
-// admitQuotas refuses what AWS would have no room for, apart from entries: those are the plan's.
-func (r *Reconciler) admitQuotas(s *scope, t *target) error {
+// checkQuotas refuses what AWS would have no room for, apart from entries: those are the plan's.
+func (r *Reconciler) checkQuotas(s *scope, t *target) error {
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
 		if s.seen.cache.CloneRoom.IsAbout(t.acl.VPCID) && t.cloneRoom < 1 {

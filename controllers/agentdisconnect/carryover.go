@@ -18,9 +18,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// carryOver makes changes of the original to the clone while that serves, and never the other way: what they open at once, and
+// syncFromOriginal makes changes of the original to the clone while that serves, and never the other way: what they open at once, and
 // what they close after they stood. A change that takes renumbering ends the run.
-func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
+func (r *Reconciler) syncFromOriginal(ctx context.Context, s *scope) error {
 	if !s.cloned() || s.seen.original == nil || s.seen.acl == nil {
 		return nil
 	}
@@ -31,7 +31,7 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 		if err != nil {
 			return err
 		}
-		return r.copyAgain(ctx, s, under)
+		return r.resumeSync(ctx, s, under)
 	}
 	wanted, ok := r.recopied(s)
 	if !ok {
@@ -55,7 +55,7 @@ func (r *Reconciler) carryOver(ctx context.Context, s *scope) error {
 	if slices.Equal(networkacl.FormatCopies(next), acl.Baseline) {
 		return nil // what it closes has not stood yet
 	}
-	return r.copyAgain(ctx, s, next)
+	return r.resumeSync(ctx, s, next)
 }
 
 // adoptChanges makes changes of the original part of what a clone is to have that doesn't serve: nobody would notice a step
@@ -103,9 +103,9 @@ func (s *scope) cantFollow(why string) {
 	s.abort(v1alpha1.AbortOriginalChanged, "clone %s can't follow network ACL %s: %s", acl.ID, acl.OriginalID, why)
 }
 
-// copyAgain writes down what the clone is to have, and then has AWS change it. That it has it is said when it was read back:
+// resumeSync writes down what the clone is to have, and then has AWS change it. That it has it is said when it was read back:
 // until then, what it had before is no stranger's.
-func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []networkacl.Copy) error {
+func (r *Reconciler) resumeSync(ctx context.Context, s *scope, wanted []networkacl.Copy) error {
 	acl := s.status().NetworkACL
 	acl.CarryOver, acl.LastAttemptTime = networkacl.FormatCopies(wanted), run.Stamp(r.clock.Now())
 	if err := s.ledger.Persist(ctx); err != nil {
@@ -116,7 +116,7 @@ func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []networkac
 	}
 	s.seen.originalReads.watch(s.now)
 	valid, _ := ledger.Valid(s.obj)
-	if err := r.carry(ctx, s, wanted, valid); err != nil {
+	if err := r.applySync(ctx, s, wanted, valid); err != nil {
 		if aws.HasCode(err, aws.CodeEntryLimitExceeded) {
 			s.cantFollow(problem.Explain(err).Message)
 			return nil
@@ -132,15 +132,15 @@ func (r *Reconciler) copyAgain(ctx context.Context, s *scope, wanted []networkac
 	return nil
 }
 
-// carry changes a clone that serves, one entry after the other, in an order that cuts nothing off in between.
-func (r *Reconciler) carry(ctx context.Context, s *scope, wanted []networkacl.Copy, valid []v1alpha1.Rule) error {
+// applySync changes a clone that serves, one entry after the other, in an order that cuts nothing off in between.
+func (r *Reconciler) applySync(ctx context.Context, s *scope, wanted []networkacl.Copy, valid []v1alpha1.Rule) error {
 	create, replace, remove := networkacl.CopySteps(wanted, valid, s.seen.acl.Entries)
 	steps := networkacl.InOrder(s.seen.acl.Entries, create, replace, remove, r.options.EntryQuota)
-	err := r.writeCopies(ctx, s, apart(steps)...)
+	err := r.writeCopies(ctx, s, oneByOne(steps)...)
 	if len(remove) > 0 && aws.HasCode(err, aws.CodeEntryLimitExceeded) {
 		// There is no room beside what goes: AWS's quota is smaller than the manager's option says.
 		slices.SortStableFunc(steps, func(a, b networkacl.CopyStep) int { return cmp.Compare(isRemoval(b), isRemoval(a)) })
-		err = r.writeCopies(ctx, s, apart(steps)...)
+		err = r.writeCopies(ctx, s, oneByOne(steps)...)
 	}
 	return err
 }
@@ -153,8 +153,8 @@ func isRemoval(step networkacl.CopyStep) int {
 	return 0
 }
 
-// apart makes the calls of steps one after the other.
-func apart(steps []networkacl.CopyStep) []copyStep {
+// oneByOne makes the calls of steps one after the other.
+func oneByOne(steps []networkacl.CopyStep) []copyStep {
 	calls := map[networkacl.CopyVerb]copyCall{networkacl.StepCreate: ec2acl.CreateEntry, networkacl.StepReplace: ec2acl.ReplaceEntry, networkacl.StepRemove: ec2acl.DeleteEntry}
 	all := make([]copyStep, 0, len(steps))
 	for _, step := range steps {

@@ -24,17 +24,17 @@ func (s *scope) cloned() bool {
 	return acl != nil && acl.Mode == v1alpha1.NetworkACLModeClone
 }
 
-// raised reports whether the rules act on the subnet: those on a clone do once the subnet was seen on it.
-func (s *scope) raised() bool {
+// isCutOver reports whether the rules act on the subnet: those on a clone do once the subnet was seen on it.
+func (s *scope) isCutOver() bool {
 	return !s.cloned() || s.status().NetworkACL.State == v1alpha1.CloneServing
 }
 
-// raise brings the clone to serve its subnet, as far as it gets in one pass: created, filled, checked by reading it back,
+// cutOver brings the clone to serve its subnet, as far as it gets in one pass: created, filled, checked by reading it back,
 // swapped in, and the swap read back. Every step finds out where the one before came to, and can be repeated from any point.
-func (r *Reconciler) raise(ctx context.Context, s *scope) error {
+func (r *Reconciler) cutOver(ctx context.Context, s *scope) error {
 	ctx, cancel, _ := r.within(ctx, s)
 	defer cancel()
-	return s.held(r.advanceClone(ctx, s))
+	return s.ignoreNewCloneLag(r.advanceClone(ctx, s))
 }
 
 func (r *Reconciler) advanceClone(ctx context.Context, s *scope) error {
@@ -72,8 +72,8 @@ func (r *Reconciler) advanceClone(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// held ends the run where the clone can't hold the rules, and forgives that AWS doesn't know a new clone everywhere yet.
-func (s *scope) held(trouble error) error {
+// ignoreNewCloneLag ends the run where the clone can't hold the rules, and forgives that AWS doesn't know a new clone everywhere yet.
+func (s *scope) ignoreNewCloneLag(trouble error) error {
 	if trouble == nil {
 		return nil
 	}

@@ -16,45 +16,45 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// fate is what becomes of a clone.
-type fate int
+// disposition is what becomes of a clone.
+type disposition int
 
 const (
-	// fateDelete: nothing uses it.
-	fateDelete fate = iota
-	// fateReturn: it serves the subnet, which gets its original back.
-	fateReturn
-	// fateAdopt: it serves the subnet, and there is no original to give back. It stays, without anything of the run.
-	fateAdopt
-	// fateEdited: it serves the subnet with a stranger's edit, which is not thrown away. The denies go, and it stays until
+	// dispositionDelete: nothing uses it.
+	dispositionDelete disposition = iota
+	// dispositionReturn: it serves the subnet, which gets its original back.
+	dispositionReturn
+	// dispositionAdopt: it serves the subnet, and there is no original to give back. It stays, without anything of the run.
+	dispositionAdopt
+	// dispositionEdited: it serves the subnet with a stranger's edit, which is not thrown away. The denies go, and it stays until
 	// the edit is gone or stands in the original too.
-	fateEdited
-	// fateInUse: another subnet uses it. The denies go, and it stays until that one has left.
-	fateInUse
+	dispositionEdited
+	// dispositionInUse: another subnet uses it. The denies go, and it stays until that one has left.
+	dispositionInUse
 )
 
-// fateOf decides by a read of both network ACLs.
-func (s *scope) fateOf() fate {
+// dispositionOf decides by a read of both network ACLs.
+func (s *scope) dispositionOf() disposition {
 	clone, original, subnetID := s.seen.acl, s.seen.original, s.obj.Spec.SubnetID
 	switch {
 	case clone == nil:
-		return fateDelete // AWS itself says whether it is there
+		return dispositionDelete // AWS itself says whether it is there
 	case !slices.Contains(clone.SubnetIDs, subnetID) && len(clone.SubnetIDs) > 0:
-		return fateInUse
+		return dispositionInUse
 	case len(clone.SubnetIDs) == 0:
-		return fateDelete
+		return dispositionDelete
 	case original == nil:
-		return fateAdopt
+		return dispositionAdopt
 	case s.acceptable() == nil || len(s.edits()) > 0:
-		return fateEdited
+		return dispositionEdited
 	default:
-		return fateReturn
+		return dispositionReturn
 	}
 }
 
 // undoClone takes a run's clone to its end, and reports whether nothing is left of the run.
 func (r *Reconciler) undoClone(ctx context.Context, s *scope) (bool, error) {
-	if err := r.enter(ctx, s); err != nil && !problem.Passes(err) {
+	if err := r.verifyAccount(ctx, s); err != nil && !problem.Passes(err) {
 		return false, err
 	}
 	acl := s.status().NetworkACL
@@ -66,7 +66,7 @@ func (r *Reconciler) undoClone(ctx context.Context, s *scope) (bool, error) {
 				return false, err
 			}
 			return r.dropLines(ctx, s)
-		} else if err := r.name(ctx, s, id); err != nil {
+		} else if err := r.recordCloneID(ctx, s, id); err != nil {
 			return false, err
 		}
 	case acl.ID == "":
@@ -83,28 +83,28 @@ func (r *Reconciler) undoClone(ctx context.Context, s *scope) (bool, error) {
 	if err := s.proveClone(); err != nil {
 		return false, err
 	}
-	switch s.fateOf() {
-	case fateReturn:
-		if err := r.giveBack(ctx, s); err != nil || s.status().NetworkACL.State != v1alpha1.CloneReady {
+	switch s.dispositionOf() {
+	case dispositionReturn:
+		if err := r.restoreAssociation(ctx, s); err != nil || s.status().NetworkACL.State != v1alpha1.CloneReady {
 			return false, err
 		}
 		if len(otherSubnets(s.seen.acl, s.obj.Spec.SubnetID)) > 0 {
 			return false, r.leave(ctx, s, s.cloneInUse())
 		}
 		return r.deleteClone(ctx, s)
-	case fateAdopt:
+	case dispositionAdopt:
 		return r.adopt(ctx, s)
-	case fateEdited:
+	case dispositionEdited:
 		return false, r.leave(ctx, s, r.cloneEdited(s))
-	case fateInUse:
+	case dispositionInUse:
 		return false, r.leave(ctx, s, s.cloneInUse())
 	default:
 		return r.deleteClone(ctx, s)
 	}
 }
 
-// giveBack moves the subnet from the clone to the original.
-func (r *Reconciler) giveBack(ctx context.Context, s *scope) error {
+// restoreAssociation moves the subnet from the clone to the original.
+func (r *Reconciler) restoreAssociation(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
 	before := acl.State
 	// Between the two until AWS answered: a run that is resumed finds out where the subnet is.
@@ -120,14 +120,14 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 	id := s.status().NetworkACL.ID
 	if s.seen.acl == nil {
 		// An id that reads lack says nothing in another account.
-		if err := r.enter(ctx, s); err != nil {
+		if err := r.verifyAccount(ctx, s); err != nil {
 			return false, err
 		}
 		if found, err := r.findClone(ctx, s); err != nil {
 			return false, err
 		} else if found != "" && found != id {
 			// An earlier clone was taken for it, or someone edited the id.
-			return false, errors.Join(r.noClone(ctx, s, ""), r.name(ctx, s, found))
+			return false, errors.Join(r.noClone(ctx, s, ""), r.recordCloneID(ctx, s, found))
 		}
 	}
 	if err := r.retagClone(ctx, s); err != nil {
@@ -203,7 +203,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 	if !s.seen.network.Observe("original gone", "", s.now) {
 		return false, nil
 	}
-	if err := r.enter(ctx, s); err != nil {
+	if err := r.verifyAccount(ctx, s); err != nil {
 		return false, err // in another account everything is gone
 	}
 	if tags := s.seen.acl.Tags; tags[networkacl.TagAdopted] == s.adoptedTag() && tags[networkacl.TagClone] == "" && len(s.status().Rules) == 0 {
@@ -219,7 +219,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 	if _, err := ec2acl.WriteTags(ctx, s.fenced().EC2, id, map[string]string{networkacl.TagAdopted: s.adoptedTag()}); err != nil {
 		return false, err
 	}
-	if err := r.disown(ctx, s, networkacl.CloneKeys()...); err != nil {
+	if err := r.removeOwnershipTags(ctx, s, networkacl.CloneKeys()...); err != nil {
 		return false, err
 	}
 	return true, r.noClone(ctx, s, v1alpha1.CloneAdopted)
@@ -233,9 +233,9 @@ func (s *scope) adoptedTag() string {
 	return string(s.obj.UID) // someone edited the status
 }
 
-// lowerClone takes the subnet off the clone of a run that is suspended, and keeps the clone. What would end the run while
+// detachSubnet takes the subnet off the clone of a run that is suspended, and keeps the clone. What would end the run while
 // it is on ends it here too.
-func (r *Reconciler) lowerClone(ctx context.Context, s *scope) error {
+func (r *Reconciler) detachSubnet(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
 	if acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating {
 		return nil
@@ -250,17 +250,17 @@ func (r *Reconciler) lowerClone(ctx context.Context, s *scope) error {
 		return err
 	}
 	s.noteServing()
-	switch fate := s.fateOf(); {
-	case fate == fateReturn:
-		return r.giveBack(ctx, s)
-	case fate != fateDelete && fate != fateInUse:
+	switch what := s.dispositionOf(); {
+	case what == dispositionReturn:
+		return r.restoreAssociation(ctx, s)
+	case what != dispositionDelete && what != dispositionInUse:
 	case s.sinceWrite() < networkacl.SettleFor:
 		return nil // it was put there a moment ago, and may still show
 	case acl.State == v1alpha1.CloneAssociating:
 		acl.State = v1alpha1.CloneReady // it never was
 		return s.ledger.Persist(ctx)
 	}
-	r.judge(s, nil)
+	r.confirmDrift(s, nil)
 	return nil
 }
 

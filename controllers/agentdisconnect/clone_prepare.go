@@ -26,7 +26,7 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 		if err := s.proveClone(); err != nil {
 			return true, err
 		}
-		if done, err := r.misplaced(ctx, s); done || err != nil {
+		if done, err := r.checkPlacement(ctx, s); done || err != nil {
 			return true, err
 		}
 		entries = s.seen.acl.Entries
@@ -63,7 +63,7 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 	trouble = errors.Join(trouble, r.create(ctx, s, s.lacking(valid, entries)))
 	if len(create)+len(replace)+len(remove) == 0 && !created {
 		// Not before: a new deny must not take the number of a copy that the read lacked.
-		trouble = errors.Join(trouble, r.fill(ctx, s, valid, false))
+		trouble = errors.Join(trouble, r.createMissing(ctx, s, valid, false))
 	}
 	return trouble != nil || s.status().Abort != nil, trouble
 }
@@ -78,9 +78,9 @@ func (s *scope) lacking(lines []v1alpha1.Rule, entries []networkacl.Entry) []v1a
 	})
 }
 
-// misplaced looks at where the subnet is while the clone doesn't serve it yet: on the original, as it should be, or
+// checkPlacement looks at where the subnet is while the clone doesn't serve it yet: on the original, as it should be, or
 // elsewhere. Reads that lag behind our own moves of it show it elsewhere too.
-func (r *Reconciler) misplaced(ctx context.Context, s *scope) (bool, error) {
+func (r *Reconciler) checkPlacement(ctx context.Context, s *scope) (bool, error) {
 	clone, acl, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
 	onOriginal := s.seen.original != nil && slices.Contains(s.seen.original.SubnetIDs, subnetID)
 	lagging := s.sinceWrite() < networkacl.SettleFor
@@ -95,18 +95,18 @@ func (r *Reconciler) misplaced(ctx context.Context, s *scope) (bool, error) {
 	case lagging && (clone == nil || !onOriginal):
 		return true, nil
 	case clone == nil:
-		return true, r.cloneAgain(ctx, s)
+		return true, r.recreateClone(ctx, s)
 	case !onOriginal || len(otherSubnets(clone, subnetID)) > 0 || len(s.edits()) > 0:
-		r.judge(s, nil)
+		r.confirmDrift(s, nil)
 		return true, nil
 	}
 	s.seen.network.Clear()
 	return false, nil
 }
 
-// cloneAgain begins anew with a clone that someone deleted while it served nobody. That it is gone is AWS's to say: reads
+// recreateClone begins anew with a clone that someone deleted while it served nobody. That it is gone is AWS's to say: reads
 // may lack one that is there, and nobody would ever delete it.
-func (r *Reconciler) cloneAgain(ctx context.Context, s *scope) error {
+func (r *Reconciler) recreateClone(ctx context.Context, s *scope) error {
 	if !s.seen.network.Observe("clone gone", "", s.now) {
 		return nil
 	}

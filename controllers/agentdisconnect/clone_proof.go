@@ -91,7 +91,7 @@ func (r *Reconciler) findUnnamed(ctx context.Context, s *scope) (left bool, err 
 	case err != nil:
 		return true, err
 	case id != "":
-		return true, r.name(ctx, s, id)
+		return true, r.recordCloneID(ctx, s, id)
 	}
 	const unnamed = 0 // no rule has that number
 	since, again := s.seen.contradicted[unnamed]
@@ -101,14 +101,14 @@ func (r *Reconciler) findUnnamed(ctx context.Context, s *scope) (left bool, err 
 	if !again || s.now.Sub(since) < lackingFor || s.sinceWrite() < networkacl.AmbiguousFor {
 		return true, nil
 	}
-	if err := r.enter(ctx, s); err != nil {
+	if err := r.verifyAccount(ctx, s); err != nil {
 		return true, err
 	}
 	return false, r.noClone(ctx, s, "")
 }
 
-// name writes down the id of a clone that was found by its tags.
-func (r *Reconciler) name(ctx context.Context, s *scope, id string) error {
+// recordCloneID writes down the id of a clone that was found by its tags.
+func (r *Reconciler) recordCloneID(ctx context.Context, s *scope, id string) error {
 	return s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		status.NetworkACL.ID, status.NetworkACL.State = id, v1alpha1.CloneReady
 	})

@@ -145,7 +145,7 @@ func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, erro
 		return r.resultForStoreError(ctx, s, err)
 	}
 	s.seen.conflicts = 0
-	return r.next(s), nil
+	return r.requeueAfter(s), nil
 }
 
 // ensureFinalizer puts the finalizer back on a run that has begun: whoever replaces the whole object takes it away.
@@ -186,7 +186,7 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 		s.status().RunID = s.obj.Spec.RunID
 		return r.start(ctx, s)
 	case run.Active:
-		return r.sustain(ctx, s)
+		return r.active(ctx, s)
 	case run.Suspended:
 		return r.suspend(ctx, s)
 	default:
@@ -227,8 +227,8 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	return r.expire(ctx, s)
 }
 
-// next says when the following pass is due: never after the time at which the mode can change.
-func (r *Reconciler) next(s *scope) reconcile.Result {
+// requeueAfter says when the following pass is due: never after the time at which the mode can change.
+func (r *Reconciler) requeueAfter(s *scope) reconcile.Result {
 	if s.phase == run.Deleting && run.IsRestored(s.status()) {
 		return reconcile.Result{}
 	}

@@ -231,14 +231,14 @@ func (r *Reconciler) moveExpiration(ctx context.Context, s *scope) (trouble erro
 func (r *Reconciler) prolong(ctx context.Context, s *scope, before, expires *metav1.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	if err := r.enter(ctx, s); err != nil {
+	if err := r.verifyAccount(ctx, s); err != nil {
 		return err
 	}
 	if err := r.reschedule(ctx, s, expires.Time); err != nil {
 		return err
 	}
 	s.status().ExpirationTime = expires
-	err := r.ownIfPlaced(ctx, s)
+	err := r.ensureOwnershipTagsIfPlaced(ctx, s)
 	s.status().ExpirationTime = before
 	return err
 }
@@ -253,18 +253,18 @@ func (r *Reconciler) shorten(ctx context.Context, s *scope) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	if err := r.enter(ctx, s); err != nil {
+	if err := r.verifyAccount(ctx, s); err != nil {
 		return err
 	}
-	return errors.Join(r.ownIfPlaced(ctx, s), r.reschedule(ctx, s, expires))
+	return errors.Join(r.ensureOwnershipTagsIfPlaced(ctx, s), r.reschedule(ctx, s, expires))
 }
 
-// ownIfPlaced is own where there is a network ACL to tag.
-func (r *Reconciler) ownIfPlaced(ctx context.Context, s *scope) error {
+// ensureOwnershipTagsIfPlaced is ensureOwnershipTags where there is a network ACL to tag.
+func (r *Reconciler) ensureOwnershipTagsIfPlaced(ctx context.Context, s *scope) error {
 	if s.status().NetworkACL.ID == "" {
 		return nil
 	}
-	return r.own(ctx, s)
+	return r.ensureOwnershipTags(ctx, s)
 }
 
 // partition is that of an ARN.

@@ -16,9 +16,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// admitRules refuses a run without a rule of its own: entries of third parties deny every address already, so that nothing
+// checkRules refuses a run without a rule of its own: entries of third parties deny every address already, so that nothing
 // that agents do would be the run's work.
-func admitRules(s *scope, t *target, rules []v1alpha1.Rule) error {
+func checkRules(s *scope, t *target, rules []v1alpha1.Rule) error {
 	if len(rules) > 0 || len(run.Desired(s.obj)) == 0 {
 		return nil
 	}
@@ -26,7 +26,7 @@ func admitRules(s *scope, t *target, rules []v1alpha1.Rule) error {
 		t.acl.ID, conditions.DescribeEndpoints(s.status().Endpoints), denyingEntries(t.acl.Entries, run.Desired(s.obj)))
 }
 
-// explainDenied gives what stands behind a refusal of admitRules: the rules of another run, for which this one waits in its
+// explainDenied gives what stands behind a refusal of checkRules: the rules of another run, for which this one waits in its
 // turn, or what keeps the network ACL from being copied. Else the refusal stays.
 func (r *Reconciler) explainDenied(ctx context.Context, s *scope, t *target, mode v1alpha1.NetworkACLMode, refusal error) error {
 	switch _, held := r.reservations.CheckFree(ctx, s.obj, s.clients.Region, reservationFor(s, t)); {
@@ -38,7 +38,7 @@ func (r *Reconciler) explainDenied(ctx context.Context, s *scope, t *target, mod
 	return refusal
 }
 
-// withoutAlreadyDenied gives the errors that were joined without the refusal of admitRules.
+// withoutAlreadyDenied gives the errors that were joined without the refusal of checkRules.
 func withoutAlreadyDenied(trouble error) error {
 	if trouble == nil {
 		return nil

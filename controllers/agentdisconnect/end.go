@@ -54,7 +54,7 @@ func (r *Reconciler) undoInPlace(ctx context.Context, s *scope) (bool, error) {
 	if done, err := r.undoEntries(ctx, s); err != nil || !done || s.untagged {
 		return done, err
 	}
-	err := r.disown(ctx, s)
+	err := r.removeOwnershipTags(ctx, s)
 	return err == nil, err
 }
 
@@ -112,7 +112,7 @@ func (s *scope) withdrawClaim() {
 // in the run's own account, so AWS is asked afresh whose the credentials are. If it is found, its id is proof enough, and
 // the clean-up goes on even where AWS doesn't say.
 func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.Entry, error) {
-	unsure := r.enter(ctx, s)
+	unsure := r.verifyAccount(ctx, s)
 	if unsure != nil && !problem.Passes(unsure) {
 		return nil, unsure
 	}
@@ -120,7 +120,7 @@ func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.
 		return nil, err
 	}
 	if s.seen.acl == nil {
-		return nil, r.enter(ctx, s)
+		return nil, r.verifyAccount(ctx, s)
 	}
 	if !s.cloned() && s.seen.acl.Tags[networkacl.TagClone] == string(s.obj.UID) {
 		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: mode is not Clone, and network ACL %s is this run's clone. Put back what was there (kubectl edit --subresource=status)", s.seen.acl.ID)

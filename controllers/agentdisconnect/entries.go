@@ -42,7 +42,7 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 		answers[i] = ledger.Answer{Line: line, Outcome: networkacl.Refused, Repeated: repeated}
 	}
 
-	if err := together(func() error { return r.ownAgain(bounded, s) }, func() error { return r.arm(bounded, s, lines) }); err != nil {
+	if err := together(func() error { return r.ensureOwnershipTagsAsRead(bounded, s) }, func() error { return r.arm(bounded, s, lines) }); err != nil {
 		// AWS was never asked for the new ones, but the tags may name them by now.
 		return errors.Join(err, s.ledger.Settle(ctx, answers, nil))
 	}

@@ -9,8 +9,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// admitAddressFamilies refuses a subnet whose agents may connect to addresses that the manager's own lookups don't show.
-func admitAddressFamilies(subnetID string, on subnet) error {
+// checkAddressFamilies refuses a subnet whose agents may connect to addresses that the manager's own lookups don't show.
+func checkAddressFamilies(subnetID string, on subnet) error {
 	var native, dns64 error
 	if on.ipv6Native {
 		native = problem.Refuse(v1alpha1.ReasonSubnetNotSupported, "subnet %s has IPv6 alone (ipv6Native): agents there ask the dual-stack API of ECS, which may name other hosts to them than the manager is told, so the rules could miss them. Choose a subnet with an IPv4 range; it may have an IPv6 range too", subnetID)

@@ -23,21 +23,21 @@ func (s *scope) force() networkacl.Force {
 	return networkacl.Enforcement(valid, s.seen.acl.Entries, run.Desired(s.obj))
 }
 
-// noteForce notes, after a read of the network ACL, since when rules of this run have been in force. A read that shows
+// recordEnforced notes, after a read of the network ACL, since when rules of this run have been in force. A read that shows
 // otherwise ends that, also where it may only lag: what agents do meanwhile is not credited to the run.
-func (s *scope) noteForce() {
+func (s *scope) recordEnforced() {
 	switch inForce := s.force().InForce(); {
 	case !inForce:
-		s.seen.inForce = time.Time{}
-	case s.seen.inForce.IsZero():
-		s.seen.inForce = s.now
+		s.seen.enforcedSince = time.Time{}
+	case s.seen.enforcedSince.IsZero():
+		s.seen.enforcedSince = s.now
 	}
 }
 
 // confirmForce reads the network ACL once more where agents were seen disconnected since it was last read: they count only if
 // the rules are in force after that too.
 func (r *Reconciler) confirmForce(ctx context.Context, s *scope) error {
-	if s.aclRead || s.seen.inForce.IsZero() || !s.seen.history.Polls.AreTwoSince(s.seen.inForce) || !s.hasUncredited() {
+	if s.aclRead || s.seen.enforcedSince.IsZero() || !s.seen.history.Polls.AreTwoSince(s.seen.enforcedSince) || !s.hasUncredited() {
 		return nil
 	}
 	return r.readACL(ctx, s)
@@ -53,12 +53,12 @@ func (s *scope) hasUncredited() bool {
 // creditDisconnections notes which agents were seen disconnected under rules of this run.
 func (s *scope) creditDisconnections() {
 	agents := s.status().Agents
-	if s.phase != run.Active || agents == nil || !s.seen.underRules() {
+	if s.phase != run.Active || agents == nil || !s.seen.enforcedForTwoPolls() {
 		return
 	}
 	for i := range agents.ContainerInstances {
 		instance := &agents.ContainerInstances[i]
-		connected, left, agreed := s.seen.history.Polls.Agreed(instance.ARN, s.seen.inForce)
+		connected, left, agreed := s.seen.history.Polls.Agreed(instance.ARN, s.seen.enforcedSince)
 		if agreed && !connected && !left && instance.DisconnectedTime == nil {
 			instance.DisconnectedTime = run.Stamp(s.now)
 		}

@@ -39,8 +39,8 @@ type foreignClone struct {
 	claim        networkacl.Claim
 }
 
-// admitForeignClones makes a run in place wait for clones of the network ACL, and one with a clone for those of its own subnet.
-func (s *scope) admitForeignClones(t *target) error {
+// checkForeignClones makes a run in place wait for clones of the network ACL, and one with a clone for those of its own subnet.
+func (s *scope) checkForeignClones(t *target) error {
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	for _, clone := range t.foreign {
 		if mode == v1alpha1.NetworkACLModeClone && clone.subnetID != s.obj.Spec.SubnetID {

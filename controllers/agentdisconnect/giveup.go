@@ -44,11 +44,11 @@ func (r *Reconciler) shrinkTags(ctx context.Context, s *scope) error {
 	held := slices.ContainsFunc(s.status().Rules, func(l v1alpha1.Rule) bool { return l.State != v1alpha1.RuleReleased })
 	switch {
 	case ends && !s.cloned() && !held:
-		return r.disown(ctx, s)
+		return r.removeOwnershipTags(ctx, s)
 	case ends && s.cloned() && s.stripped():
 		return nil // they claim nothing
 	}
-	return r.own(ctx, s)
+	return r.ensureOwnershipTags(ctx, s)
 }
 
 // stripped reports whether the network ACL as last read has no tag that says what is the run's.

@@ -83,8 +83,8 @@ func (r *Reconciler) withoutConsent(ids []string, known map[string]subnet, names
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return r.consents(known[id].tags, namespace) })
 }
 
-// assessHit looks at what a run in place would hit beside its own subnet.
-func (r *Reconciler) assessHit(ctx context.Context, s *scope, t *target) error {
+// gatherHit looks at what a run in place would hit beside its own subnet.
+func (r *Reconciler) gatherHit(ctx context.Context, s *scope, t *target) error {
 	hit, spec := t.hit(&s.obj.Spec), &s.obj.Spec
 	if len(hit) == 1 {
 		return nil
@@ -98,8 +98,8 @@ func (r *Reconciler) assessHit(ctx context.Context, s *scope, t *target) error {
 	)
 }
 
-// admitHit refuses a run in place whose denies would act on a subnet that does not consent.
-func (r *Reconciler) admitHit(s *scope, t *target) error {
+// checkHit refuses a run in place whose denies would act on a subnet that does not consent.
+func (r *Reconciler) checkHit(s *scope, t *target) error {
 	spec, hit := &s.obj.Spec, t.hit(&s.obj.Spec)
 	if known := t.unshared == nil; len(hit) == 1 || !known {
 		return nil // said by what kept them from being known

@@ -51,10 +51,10 @@ func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN strin
 // at once of one that stays connected though the rules have been in force for longer than agents take to notice. The error is
 // that of the last time, as long as one of them was not answered.
 func (r *Reconciler) askAgain(ctx context.Context, s *scope) ([]discovery.Host, error) {
-	agents, noticed := s.status().Agents, s.seen.inForce.Add(conditions.NoticeWithin)
+	agents, noticed := s.status().Agents, s.seen.enforcedSince.Add(conditions.NoticeWithin)
 	due := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
 		answered, tried := s.seen.history.Hosts.AnsweredFor(i.ARN), s.seen.history.Hosts.TriedFor(i.ARN)
-		stays := ptr.Deref(i.Connected, false) && !s.seen.inForce.IsZero() && !s.now.Before(noticed) && answered.Before(noticed)
+		stays := ptr.Deref(i.Connected, false) && !s.seen.enforcedSince.IsZero() && !s.now.Before(noticed) && answered.Before(noticed)
 		return (stays || s.now.Sub(answered) >= discovery.HostsInterval) && s.now.Sub(tried) >= hostsRetry
 	})
 	if len(due) > 0 {

@@ -75,7 +75,7 @@ func (r *Reconciler) suspend(ctx context.Context, s *scope) error {
 	if s.phase != run.Suspended {
 		return r.advance(ctx, s)
 	}
-	err := r.enter(ctx, s)
+	err := r.verifyAccount(ctx, s)
 	if err == nil || problem.Passes(err) && !run.IsLifted(s.status()) {
 		err = r.lift(ctx, s)
 	}
@@ -93,7 +93,7 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 	var err error
 	if s.cloned() {
 		s.withdrawClaim()
-		err = r.lowerClone(ctx, s)
+		err = r.detachSubnet(ctx, s)
 	} else {
 		_, err = r.undoEntries(ctx, s)
 	}
@@ -101,7 +101,7 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 		// What was seen under the rules says nothing of what comes after, and they are put in place anew on a new read.
 		s.seen.history.Polls.Forget()
 		s.seen.network.Clear()
-		s.seen.aclRead, s.seen.inForce = time.Time{}, time.Time{}
+		s.seen.aclRead, s.seen.enforcedSince = time.Time{}, time.Time{}
 		clear(s.seen.contradicted)
 	}
 	return err
@@ -112,7 +112,7 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 func (r *Reconciler) stayLifted(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
 	if !s.cloned() {
-		return r.own(ctx, s)
+		return r.ensureOwnershipTags(ctx, s)
 	}
 	if acl.ID == "" || s.now.Sub(s.seen.aclRead) < r.options.ACLPollInterval {
 		return nil
@@ -121,5 +121,5 @@ func (r *Reconciler) stayLifted(ctx context.Context, s *scope) error {
 		return err
 	}
 	acl.State = v1alpha1.CloneAssociating
-	return r.lowerClone(ctx, s)
+	return r.detachSubnet(ctx, s)
 }

@@ -33,9 +33,9 @@ type memory struct {
 	aclRead time.Time
 	// targetLooked is when the rest of the target was last looked at.
 	targetLooked time.Time
-	// inForce is since when every read of the network ACL shows that it denies everything, by rules of this run; zero: the last
+	// enforcedSince is since when every read of the network ACL shows that it denies everything, by rules of this run; zero: the last
 	// one does not.
-	inForce time.Time
+	enforcedSince time.Time
 	// original is the network ACL that a clone was copied from, as read together with acl. Nil: it was not there.
 	original *networkacl.ACL
 	// originalReads are what the reads of that network ACL came to, those before the run began included.
@@ -157,7 +157,7 @@ func (m *memory) attend(now time.Time, longest time.Duration) {
 func (m *memory) startRun() {
 	m.history.Polls.Forget()
 	m.acl, m.original, m.tags, m.aclRead = nil, nil, nil, time.Time{}
-	m.inForce = time.Time{}
+	m.enforcedSince = time.Time{}
 	for _, confirmation := range []*networkacl.Confirmation{&m.network, &m.target, &m.hit, &m.changed, &m.stripped} {
 		confirmation.Clear()
 	}
@@ -165,8 +165,8 @@ func (m *memory) startRun() {
 	m.repair = repairUnderway{}
 }
 
-// underRules reports whether the last two polls were both made while rules of the run were in force: not before they were
+// enforcedForTwoPolls reports whether the last two polls were both made while rules of the run were in force: not before they were
 // seen so, and not after the last read, which still shows it.
-func (m *memory) underRules() bool {
-	return !m.inForce.IsZero() && m.history.Polls.AreTwoSince(m.inForce) && !m.aclRead.Before(m.history.Polls.LatestAt())
+func (m *memory) enforcedForTwoPolls() bool {
+	return !m.enforcedSince.IsZero() && m.history.Polls.AreTwoSince(m.enforcedSince) && !m.aclRead.Before(m.history.Polls.LatestAt())
 }

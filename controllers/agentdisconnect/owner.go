@@ -12,8 +12,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// admitOwner refuses a subnet that another account shares with the manager's (AWS RAM): its network ACL is the owner's alone to change.
-func admitOwner(s *scope, t *target) error {
+// checkOwner refuses a subnet that another account shares with the manager's (AWS RAM): its network ACL is the owner's alone to change.
+func checkOwner(s *scope, t *target) error {
 	owner := t.subnet.ownerID
 	if owner == "" || t.accountID == "" || owner == t.accountID {
 		return nil

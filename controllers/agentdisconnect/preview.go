@@ -37,7 +37,7 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 		seen: s.seen.draftFor(s.obj.Generation), fence: s.fence,
 	}
 	draft.obj.Status = v1alpha1.AgentDisconnectStatus{}
-	t, trouble := r.assess(ctx, draft)
+	t, trouble := r.gather(ctx, draft)
 	if worst := problem.Explain(trouble); worst != nil && !worst.NotBefore.IsZero() && !worst.Stalled {
 		return trouble // the Region does not answer: there is nothing to plan with
 	}
@@ -71,7 +71,7 @@ func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble e
 	if held != nil {
 		trouble = withoutAlreadyDenied(trouble) // by the rules of the run that holds the network ACL
 	}
-	trouble = errors.Join(trouble, held, admitDraining(s, t))
+	trouble = errors.Join(trouble, held, checkDraining(s, t))
 	notes, err := r.notes(ctx, s, t)
 	trouble = errors.Join(trouble, err)
 	plan.Notes = append(plan.Notes, notes...)
@@ -160,10 +160,10 @@ func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 		plan.Headroom.EntryQuotaAssumed = new(true)
 		plan.Notes = append(plan.Notes, note)
 	}
-	var how setup
+	var how placement
 	var err error
 	if len(run.Desired(s.obj)) > 0 {
-		how, err = r.setUp(s, t)
+		how, err = r.choosePlacement(s, t)
 	}
 	for _, rule := range how.rules {
 		plan.Rules = append(plan.Rules, v1alpha1.PlannedRule{RuleNumber: rule.RuleNumber, CIDR: rule.CIDR, Hostname: rule.Hostname})

@@ -144,8 +144,8 @@ func (s *scope) limits() limits {
 	return known
 }
 
-// admitProtected refuses a run that would deny what callers, the clean-up or the cluster need, or what no network ACL acts on.
-func (r *Reconciler) admitProtected(s *scope, t *target) error {
+// checkProtected refuses a run that would deny what callers, the clean-up or the cluster need, or what no network ACL acts on.
+func (r *Reconciler) checkProtected(s *scope, t *target) error {
 	if more := s.obj.Spec.AdditionalEndpoints; more != nil && !r.options.AllowAdditionalEndpoints {
 		return problem.Refuse(v1alpha1.ReasonAdditionalEndpointsForbidden, "the manager forbids spec.additionalEndpoints (--allow-additional-endpoints=false): take it out, or have the manager's flag changed")
 	}

@@ -22,8 +22,8 @@ import (
 // aclQuota is how many network ACLs a VPC has room for unless AWS was asked for more.
 const aclQuota = 200
 
-// setup is how the rules of a run would be put on a network ACL.
-type setup struct {
+// placement is how the rules of a run would be put on a network ACL.
+type placement struct {
 	mode   v1alpha1.NetworkACLMode
 	reason v1alpha1.NetworkACLModeReason
 	// rules are new ledger lines. Those of a clone name no network ACL yet.
@@ -34,14 +34,14 @@ type setup struct {
 	renumbered bool
 }
 
-// assess finds out all that a start needs. The error joins everything that stands against a start, so that a person can mend
+// gather finds out all that a start needs. The error joins everything that stands against a start, so that a person can mend
 // it all at once; what the first look refuses a run for comes alone. A pass asks for the rest only once the first look speaks
 // for the run: a run that can't begin costs little. Where the first look of the pass before did, both are made side by side.
-func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
+func (r *Reconciler) gather(ctx context.Context, s *scope) (*target, error) {
 	region, err := r.region(&s.obj.Spec)
 	if err != nil {
 		t := &target{}
-		return t, errors.Join(err, r.admit(s, t))
+		return t, errors.Join(err, r.check(s, t))
 	}
 	s.clients = r.sessions.In(region)
 
@@ -58,11 +58,11 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 				}
 				return nil
 			},
-			func() error { err = r.assessRest(rest, s, t); return nil },
+			func() error { err = r.gatherRest(rest, s, t); return nil },
 		)
 	} else if looked = r.lookFirst(ctx, s); !looked.settles {
 		t.firstLook = looked.found
-		err = r.assessRest(ctx, s, t)
+		err = r.gatherRest(ctx, s, t)
 	}
 
 	t.firstLook = looked.found
@@ -76,16 +76,16 @@ func (r *Reconciler) assess(ctx context.Context, s *scope) (*target, error) {
 	if s.hostsKnown(t) {
 		err = errors.Join(err, r.adoptHosts(s, t), r.lookUp(ctx, s, t.subnet.ipv6))
 	}
-	return t, errors.Join(err, r.admit(s, t))
+	return t, errors.Join(err, r.check(s, t))
 }
 
-// assessRest finds out what the first look doesn't tell, side by side where nothing depends on anything else. It takes the
+// gatherRest finds out what the first look doesn't tell, side by side where nothing depends on anything else. It takes the
 // first look for granted that the target holds.
-func (r *Reconciler) assessRest(ctx context.Context, s *scope, t *target) error {
+func (r *Reconciler) gatherRest(ctx context.Context, s *scope, t *target) error {
 	return together(
-		func() error { return r.assessEndpoints(ctx, s, t) },
-		func() error { return r.assessNetworkACL(ctx, s, t) },
-		func() error { return r.assessAgents(ctx, s, t) },
+		func() error { return r.gatherEndpoints(ctx, s, t) },
+		func() error { return r.gatherNetworkACL(ctx, s, t) },
+		func() error { return r.gatherAgents(ctx, s, t) },
 		func() error {
 			s.seen.protected, t.unprotected = r.lookUpProtected(ctx, s)
 			return nil // said with what the run would deny
@@ -116,14 +116,14 @@ func (r *Reconciler) lookFirst(ctx context.Context, s *scope) lookResult {
 	err = explainNotFound(err, &s.obj.Spec, t.accountID, s.clients.Region)
 	// First of all: AWS tells of another account's cluster only that it isn't there, or that the caller may not see it.
 	foreign := foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet)
-	refused := errors.Join(r.admitDuration(s), r.admitSubnet(s, t))
+	refused := errors.Join(r.checkDuration(s), r.checkSubnet(s, t))
 	if silent != nil {
 		return lookResult{t.firstLook, errors.Join(silent, foreign, refused, err), true}
 	}
 	if all := errors.Join(foreign, refused, err); s.isSettledBy(all) {
 		return lookResult{t.firstLook, all, true}
 	}
-	return lookResult{t.firstLook, errors.Join(foreign, err), false} // admit tells what else it refused
+	return lookResult{t.firstLook, errors.Join(foreign, err), false} // check tells what else it refused
 }
 
 // lookAtTarget asks whose account it is, and for the subnet with its consent, and the cluster.
@@ -157,8 +157,8 @@ func (s *scope) isSettledBy(err error) bool {
 	return false
 }
 
-// assessEndpoints looks the VPC's endpoints of ECS up.
-func (r *Reconciler) assessEndpoints(ctx context.Context, s *scope, t *target) (err error) {
+// gatherEndpoints looks the VPC's endpoints of ECS up.
+func (r *Reconciler) gatherEndpoints(ctx context.Context, s *scope, t *target) (err error) {
 	if t.subnet.vpcID == "" {
 		return nil
 	}
@@ -168,8 +168,8 @@ func (r *Reconciler) assessEndpoints(ctx context.Context, s *scope, t *target) (
 	return err
 }
 
-// assessNetworkACL reads the subnet's network ACL, and asks AWS whether all that the run writes would be allowed.
-func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) (err error) {
+// gatherNetworkACL reads the subnet's network ACL, and asks AWS whether all that the run writes would be allowed.
+func (r *Reconciler) gatherNetworkACL(ctx context.Context, s *scope, t *target) (err error) {
 	expected := s.seen.originalReads.id // as a rule the pass before saw the same: that saves waiting for its id
 	var foreign []foreignClone
 	if err := together(
@@ -191,7 +191,7 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 		return nil
 	}
 	if err := together(
-		func() (err error) { t.lent, err = r.lent(ctx, s, t.acl.ID); return },
+		func() (err error) { t.subnetOnClone, err = r.hasSubnetOnClone(ctx, s, t.acl.ID); return },
 		func() (err error) {
 			if t.foreign = foreign; t.acl.ID != expected {
 				t.foreign, err = r.findForeignClones(ctx, s, t.acl.ID)
@@ -203,7 +203,7 @@ func (r *Reconciler) assessNetworkACL(ctx context.Context, s *scope, t *target) 
 	}
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	return together(
-		func() error { return r.assessHit(ctx, s, t) },
+		func() error { return r.gatherHit(ctx, s, t) },
 		func() error {
 			return r.checkPermissions(ctx, s, t, permittedTTL)
 		},
@@ -256,8 +256,8 @@ func (r *Reconciler) roomForClone(ctx context.Context, s *scope, vpcID string) (
 	return quota - have, err
 }
 
-// lent reports whether another run has a subnet of the network ACL on a clone of it: that subnet comes back.
-func (r *Reconciler) lent(ctx context.Context, s *scope, aclID string) (bool, error) {
+// hasSubnetOnClone reports whether another run has a subnet of the network ACL on a clone of it: that subnet comes back.
+func (r *Reconciler) hasSubnetOnClone(ctx context.Context, s *scope, aclID string) (bool, error) {
 	var all v1alpha1.AgentDisconnectList
 	if err := r.reader.List(ctx, &all); err != nil {
 		return false, problem.FromStore(err)
@@ -269,8 +269,8 @@ func (r *Reconciler) lent(ctx context.Context, s *scope, aclID string) (bool, er
 	}), nil
 }
 
-// assessAgents looks the cluster's container instances up, and asks about their agents and endpoints.
-func (r *Reconciler) assessAgents(ctx context.Context, s *scope, t *target) error {
+// gatherAgents looks the cluster's container instances up, and asks about their agents and endpoints.
+func (r *Reconciler) gatherAgents(ctx context.Context, s *scope, t *target) error {
 	spec := &s.obj.Spec
 	before := s.seen.history.Polls
 	latest, _ := before.Latest()
@@ -328,28 +328,28 @@ func (t *target) chooseMode(spec *v1alpha1.AgentDisconnectSpec) (v1alpha1.Networ
 	switch {
 	case spec.NetworkACLMode != "":
 		return spec.NetworkACLMode, v1alpha1.NetworkACLModeRequested
-	case len(otherSubnets(t.acl, spec.SubnetID)) > 0 || t.lent || len(t.foreign) > 0:
+	case len(otherSubnets(t.acl, spec.SubnetID)) > 0 || t.subnetOnClone || len(t.foreign) > 0:
 		return v1alpha1.NetworkACLModeClone, v1alpha1.NetworkACLModeShared
 	default:
 		return v1alpha1.NetworkACLModeInPlace, v1alpha1.NetworkACLModeOnlySubnet
 	}
 }
 
-// setUp is how the rules of a run that owns nothing yet would be put on the subnet's network ACL.
-func (r *Reconciler) setUp(s *scope, t *target) (setup, error) {
+// choosePlacement is how the rules of a run that owns nothing yet would be put on the subnet's network ACL.
+func (r *Reconciler) choosePlacement(s *scope, t *target) (placement, error) {
 	mode, reason := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
 		plan, err := networkacl.PlanClone(t.acl.Entries, run.Desired(s.obj), s.quota.value)
 		if err == nil {
-			err = admitRules(s, t, plan.Rules)
+			err = checkRules(s, t, plan.Rules)
 		}
-		return setup{mode, reason, plan.Rules, plan.Copies, plan.Renumbered}, s.explainQuota(err)
+		return placement{mode, reason, plan.Rules, plan.Copies, plan.Renumbered}, s.explainQuota(err)
 	}
 	plan, err := networkacl.NewPlan(networkacl.PlanInput{
 		NetworkACLID: t.acl.ID, Desired: run.Desired(s.obj), Observed: t.acl.Entries, Quota: s.quota.value,
 	})
 	if err == nil {
-		err = admitRules(s, t, plan.Create)
+		err = checkRules(s, t, plan.Create)
 	}
-	return setup{mode: mode, reason: reason, rules: plan.Create}, s.explainQuota(err)
+	return placement{mode: mode, reason: reason, rules: plan.Create}, s.explainQuota(err)
 }

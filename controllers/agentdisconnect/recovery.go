@@ -14,7 +14,7 @@ import (
 // minutes. The verdict is made from two polls that are made for it.
 func (r *Reconciler) recover(ctx context.Context, s *scope) error {
 	s.seen.attend(s.now, r.judgeWithin())
-	err := r.enter(ctx, s)
+	err := r.verifyAccount(ctx, s)
 	clusterGone := false
 	if err == nil {
 		clusterGone, err = r.watchAgents(ctx, s, s.status().RestoredTime.Time)

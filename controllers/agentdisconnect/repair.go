@@ -49,19 +49,19 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, valid []v1alpha1.Rule
 		}
 	}
 	r.noteTags(s)
-	switch r.judge(s, valid) {
-	case asItShould:
-		return r.maintain(ctx, s, valid)
+	switch r.confirmDrift(s, valid) {
+	case inSync:
+		return r.maintainNetworkACL(ctx, s, valid)
 	case drifted:
-		return r.fill(ctx, s, valid, true)
+		return r.createMissing(ctx, s, valid, true)
 	default:
 		return nil
 	}
 }
 
-// maintain does what is due on a network ACL that is as it should be: it follows the original, adds rules, and has tags and
+// maintainNetworkACL does what is due on a network ACL that is as it should be: it follows the original, adds rules, and has tags and
 // switch say so. A copy must not get the number of a schedule, nor an entry be made without one; the rest goes on.
-func (r *Reconciler) maintain(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
+func (r *Reconciler) maintainNetworkACL(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	stale, unseen := r.disarmStale(ctx, s), r.lookAtSwitch(ctx, s)
 	unarmed := r.armLeft(ctx, s, valid)
 	if _, fatal := errors.AsType[*problem.StoreError](unarmed); fatal {
@@ -70,55 +70,55 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope, valid []v1alpha1.Ru
 	s.seen.switchFailure = errors.Join(unseen, unarmed)
 	var err error
 	if stale == nil {
-		err = r.carryOver(ctx, s)
+		err = r.syncFromOriginal(ctx, s)
 	}
 	if err == nil && s.status().Abort == nil && s.seen.acl != nil {
 		err = r.removeUnneeded(ctx, s, valid)
 		valid, _ = ledger.Valid(s.obj)
 	}
 	if err == nil && unarmed == nil && s.status().Abort == nil && s.seen.acl != nil {
-		err = r.fill(ctx, s, valid, s.seen.repair.what != "")
+		err = r.createMissing(ctx, s, valid, s.seen.repair.what != "")
 	}
 	if err == nil && s.seen.tags != nil && s.phase == run.Active && s.status().Abort == nil {
-		err = r.fits(s, r.own(ctx, s)) // someone stripped the tags, or the run's end moved
+		err = r.abortIfQuotaExceeded(s, r.ensureOwnershipTags(ctx, s)) // someone stripped the tags, or the run's end moved
 	}
 	return errors.Join(err, stale)
 }
 
-// judgement is what reads of the network ACL come to.
-type judgement int
+// driftState is what reads of the network ACL come to.
+type driftState int
 
 const (
-	// asItShould: the last read showed nothing odd, or what a repair under way puts right.
-	asItShould judgement = iota
-	// odd: it did, and another one decides, or the run was aborted.
-	odd
+	// inSync: the last read showed nothing odd, or what a repair under way puts right.
+	inSync driftState = iota
+	// unconfirmed: it did, and another one decides, or the run was aborted.
+	unconfirmed
 	// drifted: two reads showed that someone changed our rules, and they are to be put back.
 	drifted
 )
 
-// judge holds the network ACL as last read against what the run began with. What two reads in a row show ends the run,
+// confirmDrift holds the network ACL as last read against what the run began with. What two reads in a row show ends the run,
 // unless it can be put back.
-func (r *Reconciler) judge(s *scope, valid []v1alpha1.Rule) judgement {
-	reason, oddity := r.oddity(s, valid)
+func (r *Reconciler) confirmDrift(s *scope, valid []v1alpha1.Rule) driftState {
+	reason, oddity := r.findDrift(s, valid)
 	underway := s.seen.repair.what != "" && reason == v1alpha1.AbortDriftDetected
 	if reason == "" || underway {
 		s.seen.network.Clear()
-		return asItShould
+		return inSync
 	}
 	confirmed := s.seen.network.Observe(reason, oddity, s.now)
 	switch {
 	case !confirmed:
-		return odd
+		return unconfirmed
 	case reason != v1alpha1.AbortDriftDetected:
 		s.abort(reason, "%s", oddity)
-		return odd
+		return unconfirmed
 	case s.onDrift() == v1alpha1.OnDriftAbort:
 		s.abort(reason, "%s, and spec.onDrift is Abort", oddity)
-		return odd
+		return unconfirmed
 	case s.status().DriftRepairs >= maxDriftRepairs:
 		s.abort(reason, "%s, again after %s", oddity, problem.Plural(maxDriftRepairs, "repair", "repairs"))
-		return odd
+		return unconfirmed
 	}
 	s.seen.repair = repairUnderway{what: oddity}
 	return drifted
@@ -132,17 +132,17 @@ func (s *scope) onDrift() v1alpha1.OnDrift {
 	return v1alpha1.OnDriftReapply
 }
 
-// oddity says what is not as it should be on the network ACL, and with which reason the run ends if it stays so; empty:
+// findDrift says what is not as it should be on the network ACL, and with which reason the run ends if it stays so; empty:
 // nothing is.
-func (r *Reconciler) oddity(s *scope, valid []v1alpha1.Rule) (reason, message string) {
-	if reason, message := s.displacement(); reason != "" {
+func (r *Reconciler) findDrift(s *scope, valid []v1alpha1.Rule) (reason, message string) {
+	if reason, message := s.associationDrift(); reason != "" {
 		return reason, message
 	}
 	if s.seen.acl == nil {
 		return "", "" // a read that lags
 	}
 	if s.cloned() {
-		if reason, message := r.cloneOddity(s); reason != "" || !s.raised() {
+		if reason, message := r.cloneOddity(s); reason != "" || !s.isCutOver() {
 			return reason, message
 		}
 	}
@@ -156,11 +156,11 @@ func (r *Reconciler) oddity(s *scope, valid []v1alpha1.Rule) (reason, message st
 	return "", ""
 }
 
-// displacement reports whether the subnet is no longer where it should be, or another one is where it should be alone.
-func (s *scope) displacement() (reason, message string) {
+// associationDrift reports whether the subnet is no longer where it should be, or another one is where it should be alone.
+func (s *scope) associationDrift() (reason, message string) {
 	acl, recorded, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
 	place := acl
-	if !s.raised() {
+	if !s.isCutOver() {
 		place = s.seen.original // it goes to the clone from there
 	}
 	lagging := s.cloned() && s.sinceWrite() < networkacl.SettleFor && s.phase == run.Active
@@ -188,11 +188,11 @@ func (r *Reconciler) replan(s *scope, valid []v1alpha1.Rule) (networkacl.Plan, e
 	})
 }
 
-// fill creates the entries that the run still needs. drifted says that the ledger's lines are known not to do their work
+// createMissing creates the entries that the run still needs. drifted says that the ledger's lines are known not to do their work
 // where the network ACL says so; before that, a line that the read contradicts may only be one that the read lags behind.
-func (r *Reconciler) fill(ctx context.Context, s *scope, valid []v1alpha1.Rule, drifted bool) error {
+func (r *Reconciler) createMissing(ctx context.Context, s *scope, valid []v1alpha1.Rule, drifted bool) error {
 	if err := r.dropReleased(ctx, s); err != nil {
-		return r.fits(s, err)
+		return r.abortIfQuotaExceeded(s, err)
 	}
 	observed := s.seen.acl.Entries
 	if err := s.ledger.SettleByRead(ctx, valid, observed, drifted); err != nil {
@@ -225,11 +225,11 @@ func (r *Reconciler) fill(ctx context.Context, s *scope, valid []v1alpha1.Rule, 
 		gone, err := r.destroy(ctx, s, atWork(plan.Delete, s.seen.acl.Entries))
 		trouble = errors.Join(err, r.giveUp(ctx, s, gone))
 	}
-	return r.fits(s, trouble)
+	return r.abortIfQuotaExceeded(s, trouble)
 }
 
-// fits ends the run where AWS says that the rules don't fit: half of them would disconnect nobody.
-func (r *Reconciler) fits(s *scope, trouble error) error {
+// abortIfQuotaExceeded ends the run where AWS says that the rules don't fit: half of them would disconnect nobody.
+func (r *Reconciler) abortIfQuotaExceeded(s *scope, trouble error) error {
 	if trouble == nil {
 		return nil
 	}

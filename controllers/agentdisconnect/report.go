@@ -46,7 +46,7 @@ func (s *scope) setConditions(trouble *problem.Problem) {
 		Open:          addressesOf(force.Open), Elsewhere: s.elsewhere(), Suspected: s.suspected(), Own: force.Own, Foreign: force.Foreign,
 		Unsettled: s.seen.history.Lookups.Unsettled(s.status().Endpoints, s.now, s.options.LookupInterval), Failing: s.seen.history.Lookups.Failing(s.status().Endpoints),
 		Resolver: s.resolver, Unasked: s.unasked(),
-		EnforcedSince: s.seen.inForce, PathMismatch: s.mismatch(), PrivateInSubnet: s.privateAtHome(),
+		EnforcedSince: s.seen.enforcedSince, PathMismatch: s.mismatch(), PrivateInSubnet: s.privateAtHome(),
 		SubnetsHit: s.hit(), Follows: s.seen.originalReads.follows,
 	})
 }

@@ -40,15 +40,15 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 		return err
 	}
 	if s.cloned() {
-		return r.endIfAborted(ctx, s, r.fits(s, r.raise(ctx, s)))
+		return r.endIfAborted(ctx, s, r.abortIfQuotaExceeded(s, r.cutOver(ctx, s)))
 	}
 	trouble := r.install(ctx, s, s.status().Rules)
 	trouble = errors.Join(trouble, r.readACL(ctx, s))
 	if s.aclRead {
 		valid, _ := ledger.Valid(s.obj)
-		r.judge(s, valid)
+		r.confirmDrift(s, valid)
 	}
-	return r.endIfAborted(ctx, s, r.fits(s, trouble))
+	return r.endIfAborted(ctx, s, r.abortIfQuotaExceeded(s, trouble))
 }
 
 // notYet makes a run that is ready wait for spec.startAfter.
@@ -70,20 +70,20 @@ var heldUp = []string{
 func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alpha1.ContainerInstance, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	t, err := r.assess(ctx, s)
+	t, err := r.gather(ctx, s)
 	var counted []v1alpha1.ContainerInstance
 	if err == nil {
 		s.seen.notes, err = r.notes(ctx, s, t)
 	}
 	if err == nil {
 		s.seen.originalReads.observe(t.acl, s.now)
-		var how setup
-		if how, err = r.setUp(s, t); err != nil && problem.Explain(err).Reason == v1alpha1.ReasonAlreadyDenied {
+		var how placement
+		if how, err = r.choosePlacement(s, t); err != nil && problem.Explain(err).Reason == v1alpha1.ReasonAlreadyDenied {
 			err = r.explainDenied(ctx, s, t, how.mode, err)
 		}
 	}
 	if err == nil {
-		counted, err = r.counted(s, t)
+		counted, err = r.trackedAgents(s, t)
 	}
 	if err == nil && counted != nil {
 		err = r.checkPermissions(ctx, s, t, preflight.AnswerTTL)
@@ -96,9 +96,9 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 	return t, counted, err
 }
 
-// counted gives the agents that were connected on two polls in a row: those that count. Nil without an error: some were on
+// trackedAgents gives the agents that were connected on two polls in a row: those that count. Nil without an error: some were on
 // the last poll, and another one is due.
-func (r *Reconciler) counted(s *scope, t *target) ([]v1alpha1.ContainerInstance, error) {
+func (r *Reconciler) trackedAgents(s *scope, t *target) ([]v1alpha1.ContainerInstance, error) {
 	var instances []v1alpha1.ContainerInstance
 	connectedNow := false
 	latest, _ := s.seen.history.Polls.Latest()
@@ -111,7 +111,7 @@ func (r *Reconciler) counted(s *scope, t *target) ([]v1alpha1.ContainerInstance,
 	if !connectedNow {
 		return nil, r.noneConnected(s, t)
 	}
-	return instances, admitDraining(s, t)
+	return instances, checkDraining(s, t)
 }
 
 func (r *Reconciler) noneConnected(s *scope, t *target) *problem.Problem {
@@ -134,14 +134,14 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	); err != nil {
 		return err
 	}
-	if err := r.admit(s, t); err != nil {
+	if err := r.check(s, t); err != nil {
 		return err
 	}
 	if reservationFor(s, t) != reserved {
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", s.obj.Spec.SubnetID)
 	}
 	s.seen.originalReads.observe(t.acl, s.now)
-	how, err := r.setUp(s, t)
+	how, err := r.choosePlacement(s, t)
 	if err == nil && how.mode == v1alpha1.NetworkACLModeClone {
 		err = s.checkOriginal(t.acl)
 	}
@@ -155,7 +155,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 		return err
 	}
 	now, before := r.clock.Now(), *s.status().DeepCopy()
-	r.open(s, t, how, counted, now)
+	r.initStatus(s, t, how, counted, now)
 	s.phase, _ = run.PhaseAt(s.obj, now)
 	s.setConditions(nil)
 	if err := s.ledger.Persist(ctx); err != nil {
@@ -169,8 +169,8 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	return nil
 }
 
-// open writes into the status what a run begins with.
-func (r *Reconciler) open(s *scope, t *target, how setup, counted []v1alpha1.ContainerInstance, now time.Time) {
+// initStatus writes into the status what a run begins with.
+func (r *Reconciler) initStatus(s *scope, t *target, how placement, counted []v1alpha1.ContainerInstance, now time.Time) {
 	spec, status := &s.obj.Spec, s.status()
 	status.RunID = spec.RunID
 	status.StartTime = run.Stamp(now)

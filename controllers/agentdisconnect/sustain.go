@@ -21,9 +21,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// sustain keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is due, and repairs what
+// active keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is due, and repairs what
 // is missing or ends the run.
-func (r *Reconciler) sustain(ctx context.Context, s *scope) error {
+func (r *Reconciler) active(ctx context.Context, s *scope) error {
 	trouble := r.moveExpiration(ctx, s)
 	if _, fatal := errors.AsType[*problem.StoreError](trouble); fatal {
 		return trouble
@@ -31,20 +31,20 @@ func (r *Reconciler) sustain(ctx context.Context, s *scope) error {
 	if s.phase != run.Active {
 		return r.end(ctx, s)
 	}
-	trouble = errors.Join(trouble, r.keep(ctx, s))
+	trouble = errors.Join(trouble, r.maintain(ctx, s))
 	if !r.clock.Now().Before(run.Expiration(s.status())) {
 		return r.endIfOver(ctx, s) // whatever the run's end cut off is no trouble
 	}
 	return r.endIfAborted(ctx, s, trouble)
 }
 
-// keep looks at the run, and repairs it, for as long as it lasts.
-func (r *Reconciler) keep(ctx context.Context, s *scope) error {
+// maintain looks at the run, and repairs it, for as long as it lasts.
+func (r *Reconciler) maintain(ctx context.Context, s *scope) error {
 	ctx, cancel, _ := r.within(ctx, s)
 	defer cancel()
 	looking, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	if err := r.enter(looking, s); err != nil {
+	if err := r.verifyAccount(looking, s); err != nil {
 		return err
 	}
 	valid, invalid := ledger.Valid(s.obj)
@@ -62,8 +62,8 @@ func (r *Reconciler) keep(ctx context.Context, s *scope) error {
 	trouble = errors.Join(trouble, r.judgeHit(ctx, s), r.learnQuota(looking, s, anyAge), r.relearnQuota(looking, s, valid))
 	switch {
 	case s.status().Abort != nil || invalid != nil || !s.mayHit():
-	case !s.raised():
-		trouble = errors.Join(trouble, r.fits(s, r.raise(ctx, s)))
+	case !s.isCutOver():
+		trouble = errors.Join(trouble, r.abortIfQuotaExceeded(s, r.cutOver(ctx, s)))
 	case !s.seen.aclRead.IsZero():
 		repaired := r.repair(ctx, s, valid)
 		trouble = errors.Join(trouble, repaired, s.seen.switchFailure)
@@ -92,9 +92,9 @@ func (r *Reconciler) endIfOver(ctx context.Context, s *scope) error {
 	return r.end(ctx, s)
 }
 
-// enter gets the clients of the run's Region, and makes sure that they are of the run's account: that something isn't
+// verifyAccount gets the clients of the run's Region, and makes sure that they are of the run's account: that something isn't
 // found says nothing in another one.
-func (r *Reconciler) enter(ctx context.Context, s *scope) error {
+func (r *Reconciler) verifyAccount(ctx context.Context, s *scope) error {
 	recorded := s.status().Target
 	if recorded == nil || s.status().NetworkACL == nil {
 		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.target or status.networkACL was removed: nothing can be undone without it. Put it back (kubectl edit --subresource=status)")
@@ -117,7 +117,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	if due {
 		s.seen.targetLooked = s.now
 	}
-	t := sighting{counted: run.AgentARNs(status.Agents)}
+	t := targetObservation{tracked: run.AgentARNs(status.Agents)}
 	trouble := together(
 		func() error {
 			if !due {
@@ -125,7 +125,7 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			}
 			return r.fetchACL(ctx, s)
 		},
-		func() error { return r.sight(ctx, s, due, &t) },
+		func() error { return r.observeTarget(ctx, s, due, &t) },
 		func() (err error) { t.agentsGone, err = r.watchAgents(ctx, s, status.StartTime.Time); return },
 		func() error { return r.lookUp(ctx, s, ptr.Deref(status.Target.IPv6, false)) },
 		func() error {
@@ -137,8 +137,8 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			return nil
 		},
 	)
-	if t.uncounted != nil && status.Agents != nil {
-		status.Agents.Uncounted = t.uncounted
+	if t.untracked != nil && status.Agents != nil {
+		status.Agents.Uncounted = t.untracked
 	}
 	if t.subnet.ipv6 {
 		status.Target.IPv6 = new(true) // also where it was given to the subnet during the run
@@ -153,15 +153,15 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	}
 	s.exempt()
 	if s.aclRead {
-		s.noteForce()
+		s.recordEnforced()
 	}
 	return errors.Join(trouble, unanswered, r.confirmForce(ctx, s), r.judgeTarget(ctx, s, due, &t))
 }
 
-// sighting is what a pass saw of the target beside the network ACL.
-type sighting struct {
-	counted                   []string
-	uncounted                 *int32
+// targetObservation is what a pass saw of the target beside the network ACL.
+type targetObservation struct {
+	tracked                   []string
+	untracked                 *int32
 	subnet                    subnet
 	subnetErr                 error
 	agentsGone, clusterIsGone bool
@@ -171,8 +171,8 @@ type sighting struct {
 	privateRead bool
 }
 
-// sight looks at subnet and cluster, and at what joined them since the run began.
-func (r *Reconciler) sight(ctx context.Context, s *scope, due bool, t *sighting) error {
+// observeTarget looks at subnet and cluster, and at what joined them since the run began.
+func (r *Reconciler) observeTarget(ctx context.Context, s *scope, due bool, t *targetObservation) error {
 	if !due {
 		return nil
 	}
@@ -183,7 +183,7 @@ func (r *Reconciler) sight(ctx context.Context, s *scope, due bool, t *sighting)
 			return nil
 		},
 		func() (err error) { t.clusterIsGone, err = clusterGone(ctx, s.clients.ECS, target.ClusterARN); return },
-		func() (err error) { t.hosts, err = r.sightJoined(ctx, s, t); return },
+		func() (err error) { t.hosts, err = r.observeNewInstances(ctx, s, t); return },
 		func() error {
 			endpoints, err := s.seen.cache.Endpoints.Get(s.now, target.VPCID, func() ([]discovery.VPCEndpoint, error) {
 				return discovery.VPCEndpoints(ctx, s.clients.EC2, s.clients.Region, target.VPCID)
@@ -195,8 +195,8 @@ func (r *Reconciler) sight(ctx context.Context, s *scope, due bool, t *sighting)
 	)
 }
 
-// sightJoined counts the container instances in the subnet that don't count, and finds out what they connect to.
-func (r *Reconciler) sightJoined(ctx context.Context, s *scope, t *sighting) ([]discovery.Host, error) {
+// observeNewInstances counts the container instances in the subnet that don't count, and finds out what they connect to.
+func (r *Reconciler) observeNewInstances(ctx context.Context, s *scope, t *targetObservation) ([]discovery.Host, error) {
 	clusterARN := s.status().Target.ClusterARN
 	present, err := discovery.ListContainerInstances(ctx, s.clients.ECS, clusterARN, s.obj.Spec.SubnetID, v1alpha1.MaxContainerInstances)
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
@@ -205,14 +205,14 @@ func (r *Reconciler) sightJoined(ctx context.Context, s *scope, t *sighting) ([]
 	if err != nil {
 		return nil, err
 	}
-	uncounted := slices.DeleteFunc(present, func(arn string) bool { return slices.Contains(t.counted, arn) })
-	t.uncounted = new(int32(len(uncounted)))
+	uncounted := slices.DeleteFunc(present, func(arn string) bool { return slices.Contains(t.tracked, arn) })
+	t.untracked = new(int32(len(uncounted)))
 	unanswered := r.askForHosts(ctx, s, clusterARN, uncounted)
 	return wantedHosts(run.StartSpec(s.obj), s.seen.history.Hosts.Of(uncounted)), unanswered
 }
 
 // judgeTarget ends the run where two looks agree that its target is no longer what it was.
-func (r *Reconciler) judgeTarget(ctx context.Context, s *scope, due bool, t *sighting) error {
+func (r *Reconciler) judgeTarget(ctx context.Context, s *scope, due bool, t *targetObservation) error {
 	status, spec := s.status(), &s.obj.Spec
 	switch {
 	case run.AllLeft(status.Agents): // two polls agreed
@@ -258,7 +258,7 @@ func (r *Reconciler) readACL(ctx context.Context, s *scope) error {
 	if err := r.fetchACL(ctx, s); err != nil {
 		return err
 	}
-	s.noteForce()
+	s.recordEnforced()
 	return nil
 }
 

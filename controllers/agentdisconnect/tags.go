@@ -39,10 +39,10 @@ func (r *Reconciler) cloneTags(s *scope, rules []v1alpha1.Rule) map[string]strin
 	return tags
 }
 
-// own writes the tags that the ledger needs onto the network ACL, unless they are there. Before this succeeded, no entry
+// ensureOwnershipTags writes the tags that the ledger needs onto the network ACL, unless they are there. Before this succeeded, no entry
 // is created. What someone wrote into the ledger by hand is not claimed.
-func (r *Reconciler) own(ctx context.Context, s *scope) error {
-	if r.tagged(s, s.seen.tags) {
+func (r *Reconciler) ensureOwnershipTags(ctx context.Context, s *scope) error {
+	if r.hasOwnershipTags(s, s.seen.tags) {
 		return nil
 	}
 	valid, _ := ledger.Valid(s.obj)
@@ -59,18 +59,18 @@ func (r *Reconciler) own(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// ownAgain is own where a read of this pass may lack the tags: it comes before new entries, and writing the same twice does
+// ensureOwnershipTagsAsRead is ensureOwnershipTags where a read of this pass may lack the tags: it comes before new entries, and writing the same twice does
 // no harm.
-func (r *Reconciler) ownAgain(ctx context.Context, s *scope) error {
-	if s.aclRead && s.seen.acl != nil && !r.tagged(s, s.seen.acl.Tags) {
+func (r *Reconciler) ensureOwnershipTagsAsRead(ctx context.Context, s *scope) error {
+	if s.aclRead && s.seen.acl != nil && !r.hasOwnershipTags(s, s.seen.acl.Tags) {
 		s.seen.tags = nil
 	}
-	return r.own(ctx, s)
+	return r.ensureOwnershipTags(ctx, s)
 }
 
-// tagged reports whether tags say all that they are to say of the run, and no more. Those of one that has no rule, as while it
+// hasOwnershipTags reports whether tags say all that they are to say of the run, and no more. Those of one that has no rule, as while it
 // is suspended, still say who holds the network ACL, and until when.
-func (r *Reconciler) tagged(s *scope, tags map[string]string) bool {
+func (r *Reconciler) hasOwnershipTags(s *scope, tags map[string]string) bool {
 	valid, _ := ledger.Valid(s.obj)
 	owned := r.ownership(s, valid)
 	if !networkacl.Covered(tags, owned) || s.cloned() && (tags[networkacl.TagClone] != string(s.obj.UID) || tags[networkacl.TagCluster] != owned.ClusterTag()) {
@@ -85,7 +85,7 @@ func (r *Reconciler) noteTags(s *scope) {
 	acl := s.seen.acl
 	switch {
 	case acl == nil:
-	case r.tagged(s, acl.Tags):
+	case r.hasOwnershipTags(s, acl.Tags):
 		s.seen.tags = maps.Clone(acl.Tags)
 		s.seen.stripped.Clear()
 	case s.seen.stripped.Observe("stripped", "the run's ownership tags were removed from network ACL "+acl.ID, s.now):
@@ -93,8 +93,8 @@ func (r *Reconciler) noteTags(s *scope) {
 	}
 }
 
-// disown removes the run's tags from the network ACL, as the last thing of all.
-func (r *Reconciler) disown(ctx context.Context, s *scope, more ...string) error {
+// removeOwnershipTags removes the run's tags from the network ACL, as the last thing of all.
+func (r *Reconciler) removeOwnershipTags(ctx context.Context, s *scope, more ...string) error {
 	acl := s.status().NetworkACL
 	if acl == nil || acl.ID == "" {
 		return nil

@@ -29,8 +29,8 @@ type target struct {
 	// acl is the network ACL that the subnet has; aclRead says that AWS was asked, and answered.
 	acl     *networkacl.ACL
 	aclRead bool
-	// lent says that another run has a subnet of that network ACL on a clone of it.
-	lent bool
+	// subnetOnClone says that another run has a subnet of that network ACL on a clone of it.
+	subnetOnClone bool
 	// foreign are the clones of it that runs of other Kubernetes clusters have.
 	foreign []foreignClone
 	// instances are the ARNs of the cluster's container instances in the subnet; nil: they could not be listed.

@@ -31,7 +31,7 @@ func noTelemetryNote(instances []string) string {
 
 // noteEnforced keeps when the rules of the run were first read back in force: a run of which ECS shows nothing goes by it.
 func (s *scope) noteEnforced() {
-	if status := s.status(); s.phase == run.Active && status.EnforcedTime == nil && !s.seen.inForce.IsZero() {
-		status.EnforcedTime = run.Stamp(s.seen.inForce)
+	if status := s.status(); s.phase == run.Active && status.EnforcedTime == nil && !s.seen.enforcedSince.IsZero() {
+		status.EnforcedTime = run.Stamp(s.seen.enforcedSince)
 	}
 }

@@ -18,21 +18,21 @@ import (
 const soon = 5 * time.Second
 
 // clone undoes a network ACL that a run made.
-func (a *attempt) clone(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
+func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
 	originals, err := ec2acl.ReadAll(ctx, a.clients.EC2, originalsOf([]*networkacl.ACL{acl})...)
 	if err != nil {
 		return err
 	}
 	original := originals[acl.Tags[networkacl.TagOriginal]]
-	fate, problem := judge(acl, claim, original)
+	fate, problem := dispositionFor(acl, claim, original)
 	switch fate {
-	case fateDelete:
+	case dispositionDelete:
 		return a.discard(ctx, acl.ID)
-	case fateReturn:
-		return a.giveBack(ctx, acl, original)
-	case fateAdopt:
+	case dispositionReturn:
+		return a.restoreAssociation(ctx, acl, original)
+	case dispositionAdopt:
 		return a.adopt(ctx, acl, claim, problem)
-	case fateEdited, fateInUse:
+	case dispositionEdited, dispositionInUse:
 		return a.lower(ctx, acl, claim, problem)
 	default:
 		a.leave(problem)
@@ -40,8 +40,8 @@ func (a *attempt) clone(ctx context.Context, acl *networkacl.ACL, claim networka
 	}
 }
 
-// giveBack moves the subnet from the clone to the original, and deletes the clone.
-func (a *attempt) giveBack(ctx context.Context, clone, original *networkacl.ACL) error {
+// restoreAssociation moves the subnet from the clone to the original, and deletes the clone.
+func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *networkacl.ACL) error {
 	subnet := clone.Tags[networkacl.TagSubnet]
 	outcome, err := ec2acl.Associate(ctx, a.fenced().EC2, clone.Associations[subnet], original.ID)
 	switch {
@@ -67,7 +67,7 @@ func (a *attempt) giveBack(ctx context.Context, clone, original *networkacl.ACL)
 }
 
 // discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone for certain.
-func (a *attempt) discard(ctx context.Context, id string) error {
+func (a *undoRun) discard(ctx context.Context, id string) error {
 	const shown = true
 	outcome, err := ec2acl.DeleteACL(ctx, a.fenced().EC2, id)
 	switch {
@@ -98,7 +98,7 @@ func (a *attempt) discard(ctx context.Context, id string) error {
 }
 
 // lower takes the denies off a clone that stays.
-func (a *attempt) lower(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
+func (a *undoRun) lower(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
 	_, err := a.denies(ctx, acl, claim)
 	if err == nil {
 		err = a.unscheduleGone(ctx, claim)
@@ -108,7 +108,7 @@ func (a *attempt) lower(ctx context.Context, acl *networkacl.ACL, claim networka
 }
 
 // adopt leaves the clone to the subnets whose original is gone, without anything of the run.
-func (a *attempt) adopt(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
+func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
 	// The original was there when the run began: by then all reads show it, unless it was made just before.
 	if sure := claim.Started.Add(networkacl.AmbiguousFor); a.clock.Now().Before(sure) {
 		a.wait(sure, "reads lack network ACL %s, which clone %s is a copy of: sweep again at %s", acl.Tags[networkacl.TagOriginal], acl.ID, sure.Format(time.RFC3339))
@@ -147,7 +147,7 @@ func (a *attempt) adopt(ctx context.Context, acl *networkacl.ACL, claim networka
 
 // unscheduleGone deletes the schedules for rules of a clone that are gone for certain: whoever edits the clone may use the
 // numbers.
-func (a *attempt) unscheduleGone(ctx context.Context, claim networkacl.Claim) error {
+func (a *undoRun) unscheduleGone(ctx context.Context, claim networkacl.Claim) error {
 	if a.lift {
 		return nil
 	}
@@ -167,6 +167,6 @@ func (a *attempt) unscheduleGone(ctx context.Context, claim networkacl.Claim) er
 }
 
 // leaveUnseen says that there may be schedules which nobody could look at.
-func (a *attempt) leaveUnseen(why error) {
+func (a *undoRun) leaveUnseen(why error) {
 	a.leave(fmt.Sprintf("schedules of the dead man's switch were not looked at (%s): if the run had one, delete those named agd.%s.*", aws.Message(why), a.f.UID))
 }

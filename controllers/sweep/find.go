@@ -102,7 +102,7 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 		f.Started, f.Expires, f.Rules, f.Present = claim.Started, claim.Expires, claim.Rules, owned(acl, claim)
 		if cloned && claim.UID == owner {
 			f.Kind, f.OriginalID = KindClone, acl.Tags[networkacl.TagOriginal]
-			_, f.Problem = judge(acl, claim, originals[f.OriginalID])
+			_, f.Problem = dispositionFor(acl, claim, originals[f.OriginalID])
 		} else {
 			f.Problem = stripped(acl, claim.UID)
 		}

@@ -11,50 +11,50 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-// fate is what becomes of a clone.
-type fate int
+// disposition is what becomes of a clone.
+type disposition int
 
 const (
-	// fateLeave: nothing is done with it, since the tags don't prove enough.
-	fateLeave fate = iota
-	// fateDelete: nothing uses it, and nothing in it is anybody else's.
-	fateDelete
-	// fateReturn: its subnet gets the original back, and then it goes.
-	fateReturn
-	// fateAdopt: the original is gone. It stays as its subnet's network ACL, without anything of the run.
-	fateAdopt
-	// fateEdited: it serves with someone's edit. The denies go, and it stays.
-	fateEdited
-	// fateInUse: another subnet has it. The denies go, and it stays.
-	fateInUse
+	// dispositionLeave: nothing is done with it, since the tags don't prove enough.
+	dispositionLeave disposition = iota
+	// dispositionDelete: nothing uses it, and nothing in it is anybody else's.
+	dispositionDelete
+	// dispositionReturn: its subnet gets the original back, and then it goes.
+	dispositionReturn
+	// dispositionAdopt: the original is gone. It stays as its subnet's network ACL, without anything of the run.
+	dispositionAdopt
+	// dispositionEdited: it serves with someone's edit. The denies go, and it stays.
+	dispositionEdited
+	// dispositionInUse: another subnet has it. The denies go, and it stays.
+	dispositionInUse
 )
 
-// judge decides what becomes of a clone, given its claim and the original; nil: it is gone. The problem says why it isn't
+// dispositionFor decides what becomes of a clone, given its claim and the original; nil: it is gone. The problem says why it isn't
 // undone wholly and what to do; empty: it is.
-func judge(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) (fate, string) {
+func dispositionFor(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) (disposition, string) {
 	id, subnet, originalID := clone.ID, clone.Tags[networkacl.TagSubnet], clone.Tags[networkacl.TagOriginal]
 	switch {
 	case clone.Default:
-		return fateLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: someone copied the tags. Remove those that begin with %s", id, networkacl.TagDomain)
+		return dispositionLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: someone copied the tags. Remove those that begin with %s", id, networkacl.TagDomain)
 	case originalID == "" || subnet == "":
-		return fateLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which someone removed: put it back, then sweep again", id, networkacl.TagOriginal, networkacl.TagSubnet)
+		return dispositionLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which someone removed: put it back, then sweep again", id, networkacl.TagOriginal, networkacl.TagSubnet)
 	case originalID == id, original != nil && original.VPCID != clone.VPCID:
-		return fateLeave, fmt.Sprintf("the tag %s of clone %s names %s, which can't be: put the right one there, then sweep again", networkacl.TagOriginal, id, originalID)
+		return dispositionLeave, fmt.Sprintf("the tag %s of clone %s names %s, which can't be: put the right one there, then sweep again", networkacl.TagOriginal, id, originalID)
 	case len(clone.SubnetIDs) == 0 && accountedFor(clone, claim, original):
-		return fateDelete, ""
+		return dispositionDelete, ""
 	case len(clone.SubnetIDs) == 0:
-		return fateLeave, fmt.Sprintf("network ACL %s serves no subnet, and has rules that its tags don't account for: look at them, and delete it if nobody needs it (aws ec2 delete-network-acl --network-acl-id %s)", id, id)
+		return dispositionLeave, fmt.Sprintf("network ACL %s serves no subnet, and has rules that its tags don't account for: look at them, and delete it if nobody needs it (aws ec2 delete-network-acl --network-acl-id %s)", id, id)
 	case !slices.Contains(clone.SubnetIDs, subnet):
-		return fateInUse, inUse(clone)
+		return dispositionInUse, inUse(clone)
 	case original == nil:
-		return fateAdopt, fmt.Sprintf("network ACL %s, which clone %s is a copy of, was deleted: the clone stays as the network ACL of %s, without the run's rules", originalID, id, strings.Join(clone.SubnetIDs, ", "))
+		return dispositionAdopt, fmt.Sprintf("network ACL %s, which clone %s is a copy of, was deleted: the clone stays as the network ACL of %s, without the run's rules", originalID, id, strings.Join(clone.SubnetIDs, ", "))
 	case !unedited(clone, claim, original):
-		return fateEdited, fmt.Sprintf("someone edited clone %s while it served: its denies go, and it stays as it is. Make the same change to %s if it is needed, give the subnets their network ACL back (%s), and delete the clone (aws ec2 delete-network-acl --network-acl-id %s)",
+		return dispositionEdited, fmt.Sprintf("someone edited clone %s while it served: its denies go, and it stays as it is. Make the same change to %s if it is needed, give the subnets their network ACL back (%s), and delete the clone (aws ec2 delete-network-acl --network-acl-id %s)",
 			id, originalID, swap(clone, originalID, clone.SubnetIDs), id)
 	case len(clone.SubnetIDs) > 1:
-		return fateReturn, inUse(clone)
+		return dispositionReturn, inUse(clone)
 	}
-	return fateReturn, ""
+	return dispositionReturn, ""
 }
 
 // inUse says that subnets have a clone that it was not made for.

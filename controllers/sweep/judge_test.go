@@ -58,14 +58,14 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 				networkacl.TagOriginal: rapid.SampledFrom([]string{"acl-1", "acl-1", "acl-1", "acl-2", ""}).Draw(t, "of"),
 			},
 		}
-		fate, problem := judge(clone, claims[0], original)
-		if fate == fateLeave || fate == fateEdited || fate == fateInUse || fate == fateAdopt {
+		fate, problem := dispositionFor(clone, claims[0], original)
+		if fate == dispositionLeave || fate == dispositionEdited || fate == dispositionInUse || fate == dispositionAdopt {
 			g.Expect(problem).NotTo(BeEmpty())
 			return
 		}
 		g.Expect(clone.Default).To(BeFalse())
 		g.Expect(clone.Tags[networkacl.TagOriginal]).To(Equal("acl-1"))
-		if fate == fateReturn {
+		if fate == dispositionReturn {
 			g.Expect(original).NotTo(BeNil())
 			g.Expect(clone.SubnetIDs).To(ContainElement("subnet-1"))
 		} else {

@@ -16,22 +16,22 @@ const forgetAfter = 48 * time.Hour
 // memory is what an Undoer saw, a finding each.
 type memory struct {
 	mu  sync.Mutex
-	all map[spot]*evidence
+	all map[findingKey]*absence
 }
 
-// spot tells findings apart. Another run of the same object is another one.
-type spot struct {
+// findingKey tells findings apart. Another run of the same object is another one.
+type findingKey struct {
 	kind                            Kind
 	accountID, region, aclID, owner string
 	started                         time.Time
 }
 
-func spotOf(f Found) spot {
-	return spot{f.Kind, f.AccountID, f.Region, f.NetworkACLID, f.UID, f.Started.UTC()}
+func spotOf(f Found) findingKey {
+	return findingKey{f.Kind, f.AccountID, f.Region, f.NetworkACLID, f.UID, f.Started.UTC()}
 }
 
-// evidence is what was seen of one finding.
-type evidence struct {
+// absence is what was seen of one finding.
+type absence struct {
 	// mu is held by the attempt that is under way.
 	mu sync.Mutex
 	// gone says when AWS acknowledged that a rule's entry was deleted, lacking since when reads have lacked those of others.
@@ -43,11 +43,11 @@ type evidence struct {
 }
 
 // of gives what was seen of a finding, and drops what is too old.
-func (m *memory) of(f Found, now time.Time) *evidence {
+func (m *memory) of(f Found, now time.Time) *absence {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.all == nil {
-		m.all = map[spot]*evidence{}
+		m.all = map[findingKey]*absence{}
 	}
 	for at, e := range m.all {
 		if now.Sub(e.touched) > forgetAfter {
@@ -56,7 +56,7 @@ func (m *memory) of(f Found, now time.Time) *evidence {
 	}
 	e := m.all[spotOf(f)]
 	if e == nil {
-		e = &evidence{gone: map[networkacl.ClaimedRule]time.Time{}, lacking: map[networkacl.ClaimedRule]time.Time{}}
+		e = &absence{gone: map[networkacl.ClaimedRule]time.Time{}, lacking: map[networkacl.ClaimedRule]time.Time{}}
 		m.all[spotOf(f)] = e
 	}
 	e.touched = now
@@ -70,22 +70,22 @@ func (m *memory) forget(f Found) {
 }
 
 // acknowledge notes that AWS deleted a rule's entry.
-func (e *evidence) acknowledge(rule networkacl.ClaimedRule, now time.Time) {
+func (e *absence) acknowledge(rule networkacl.ClaimedRule, now time.Time) {
 	e.gone[rule] = now
 }
 
 // forget notes that a rule's entry stood, and that nobody knows whether it still does.
-func (e *evidence) forget(rule networkacl.ClaimedRule) { delete(e.lacking, rule) }
+func (e *absence) forget(rule networkacl.ClaimedRule) { delete(e.lacking, rule) }
 
 // deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read that shows the entry may only
 // lag behind that. What shows later is a third party's.
-func (e *evidence) deleted(rule networkacl.ClaimedRule) (lags time.Time, deleted bool) {
+func (e *absence) deleted(rule networkacl.ClaimedRule) (lags time.Time, deleted bool) {
 	at, deleted := e.gone[rule]
 	return at.Add(networkacl.SettleFor), deleted
 }
 
 // lackingUntil notes that a read lacks a rule's entry, and says from when on that shows that there is none.
-func (e *evidence) lackingUntil(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) time.Time {
+func (e *absence) lackingUntil(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) time.Time {
 	if _, gone := e.gone[rule]; gone {
 		return now
 	}
@@ -98,7 +98,7 @@ func (e *evidence) lackingUntil(rule networkacl.ClaimedRule, claim networkacl.Cl
 }
 
 // goneFor says whether a rule's entry is gone for certain.
-func (e *evidence) goneFor(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) bool {
+func (e *absence) goneFor(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) bool {
 	_, gone := e.gone[rule]
 	_, lacking := e.lacking[rule]
 	return gone || lacking && !now.Before(e.lackingUntil(rule, claim, now))

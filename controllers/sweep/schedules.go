@@ -153,7 +153,7 @@ func attach(found []Found, all []armed) []Found {
 
 // strandedSchedules deletes schedules about a network ACL that is gone, or no longer a clone of ours. While a rule of ours may
 // stand there, they are all that ends it.
-func (a *attempt) strandedSchedules(ctx context.Context) error {
+func (a *undoRun) strandedSchedules(ctx context.Context) error {
 	acl, err := ec2acl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
 	if err != nil {
@@ -191,7 +191,7 @@ func (a *attempt) strandedSchedules(ctx context.Context) error {
 }
 
 // missingFor notes that a read lacks the network ACL, and says whether that shows that it is gone.
-func (a *attempt) missingFor(now time.Time) bool {
+func (a *undoRun) missingFor(now time.Time) bool {
 	if a.missing.IsZero() || now.Before(a.missing) {
 		a.missing = now
 	}
@@ -213,13 +213,13 @@ func denies(acl *networkacl.ACL, number int32) bool {
 }
 
 // schedules are those of the network ACL as they are now. The error says why they could not be looked at.
-func (a *attempt) schedules(ctx context.Context) ([]armed, error) {
+func (a *undoRun) schedules(ctx context.Context) ([]armed, error) {
 	all, unseen := listSchedules(ctx, a.clients.Scheduler, a.f.UID)
 	return slices.DeleteFunc(all, func(s armed) bool { return s.aclID != a.f.NetworkACLID }), unseen
 }
 
 // unschedule deletes those schedules that are due to go.
-func (a *attempt) unschedule(ctx context.Context, all []armed, due func(armed) bool) error {
+func (a *undoRun) unschedule(ctx context.Context, all []armed, due func(armed) bool) error {
 	var errs []error
 	for _, s := range all {
 		if !due(s) {

@@ -52,9 +52,9 @@ func (u *Undoer) Lift(ctx context.Context, clients *aws.Clients, f Found) (Resul
 	return u.undo(ctx, clients, f, true)
 }
 
-// attempt is one call of Undo or Lift.
-type attempt struct {
-	*evidence
+// undoRun is one call of Undo or Lift.
+type undoRun struct {
+	*absence
 	f       Found
 	clients *aws.Clients
 	clock   clock.PassiveClock
@@ -82,7 +82,7 @@ func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift b
 	case account != f.AccountID:
 		return Result{}, fmt.Errorf("what was found is in account %s, and the credentials are of account %s: use those that it was found with", f.AccountID, account)
 	}
-	a := &attempt{evidence: u.memory.of(f, u.clock.Now()), f: f, clients: clients, clock: u.clock, lift: lift}
+	a := &undoRun{absence: u.memory.of(f, u.clock.Now()), f: f, clients: clients, clock: u.clock, lift: lift}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	err := a.run(ctx)
@@ -95,7 +95,7 @@ func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift b
 	return a.result, err
 }
 
-func (a *attempt) run(ctx context.Context) error {
+func (a *undoRun) run(ctx context.Context) error {
 	if a.f.Kind == KindSchedules {
 		return a.strandedSchedules(ctx)
 	}
@@ -110,12 +110,12 @@ func (a *attempt) run(ctx context.Context) error {
 }
 
 // fenced are the clients for changes, which rest on the network ACL as last read.
-func (a *attempt) fenced() aws.Fenced {
+func (a *undoRun) fenced() aws.Fenced {
 	return a.clients.Fenced(func(context.Context) (time.Time, error) { return a.readAt, nil })
 }
 
 // read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
-func (a *attempt) read(ctx context.Context) (*networkacl.ACL, *networkacl.Claim, error) {
+func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *networkacl.Claim, error) {
 	acl, err := ec2acl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
 	if err != nil {
@@ -139,7 +139,7 @@ func (a *attempt) read(ctx context.Context) (*networkacl.ACL, *networkacl.Claim,
 }
 
 // vanished ends an attempt on a network ACL that AWS doesn't know.
-func (a *attempt) vanished(ctx context.Context) error {
+func (a *undoRun) vanished(ctx context.Context) error {
 	if a.f.Kind == KindClone {
 		return a.strandedSchedules(ctx)
 	}
@@ -148,7 +148,7 @@ func (a *attempt) vanished(ctx context.Context) error {
 }
 
 // inPlace undoes entries and tags of a run on a network ACL that isn't its own.
-func (a *attempt) inPlace(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
+func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
 	settled, err := a.denies(ctx, acl, claim)
 	switch why := stripped(acl, a.f.UID); {
 	case err != nil || !settled:
@@ -176,7 +176,7 @@ func (a *attempt) inPlace(ctx context.Context, acl *networkacl.ACL, claim networ
 }
 
 // denies deletes the claimed entries that stand, and says whether none is left for certain.
-func (a *attempt) denies(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) (settled bool, err error) {
+func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) (settled bool, err error) {
 	var errs []error
 	var due time.Time
 	for _, rule := range claim.Rules {
@@ -206,7 +206,7 @@ func (a *attempt) denies(ctx context.Context, acl *networkacl.ACL, claim network
 
 // delete deletes the entry of a rule, which a read just showed. The time says until when it is open
 // whether it is gone.
-func (a *attempt) delete(ctx context.Context, aclID string, rule networkacl.ClaimedRule, entry networkacl.Entry) (open time.Time, err error) {
+func (a *undoRun) delete(ctx context.Context, aclID string, rule networkacl.ClaimedRule, entry networkacl.Entry) (open time.Time, err error) {
 	const shown = true
 	outcome, err := ec2acl.DeleteEntry(ctx, a.fenced().EC2, aclID, entry)
 	switch {
@@ -237,7 +237,7 @@ func claimOf(claim networkacl.Claim, rule networkacl.ClaimedRule) networkacl.Cla
 	return claim
 }
 
-func (a *attempt) untag(ctx context.Context, aclID string, keys []string) error {
+func (a *undoRun) untag(ctx context.Context, aclID string, keys []string) error {
 	const shown = true
 	switch outcome, err := ec2acl.RemoveTags(ctx, a.fenced().EC2, aclID, keys); {
 	case err != nil:
@@ -249,12 +249,12 @@ func (a *attempt) untag(ctx context.Context, aclID string, keys []string) error 
 	return nil
 }
 
-func (a *attempt) did(format string, args ...any) {
+func (a *undoRun) did(format string, args ...any) {
 	a.result.Did = append(a.result.Did, fmt.Sprintf(format, args...))
 }
 
 // leave notes what stays.
-func (a *attempt) leave(why string) {
+func (a *undoRun) leave(why string) {
 	if why == "" || a.result.Left == why {
 		return
 	}
@@ -265,7 +265,7 @@ func (a *attempt) leave(why string) {
 }
 
 // wait notes what stays for now, and when it need no longer.
-func (a *attempt) wait(until time.Time, format string, args ...any) {
+func (a *undoRun) wait(until time.Time, format string, args ...any) {
 	a.leave(fmt.Sprintf(format, args...))
 	a.result.Again = later(a.result.Again, until)
 }
