@@ -17,7 +17,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// check says what stands against a run in the target, as far as it was found out. The error joins everything.
+// check says what stands against a run in the target, as far as it was found out. The error joins
+// everything.
 func (r *Reconciler) check(s *scope, t *target) error {
 	return errors.Join(
 		r.checkDuration(s), checkOwner(s, t), r.checkSubnet(s, t), r.checkHit(s, t), r.checkInstances(s, t), r.checkOtherClusters(s, t), r.checkEndpoints(s, t), r.checkProtected(s, t),
@@ -78,7 +79,8 @@ func (r *Reconciler) checkOtherClusters(s *scope, t *target) error {
 	return nil
 }
 
-// checkEndpoints refuses a subnet that holds an interface which the agents may connect to: no network ACL acts within it.
+// checkEndpoints refuses a subnet that holds an interface which the agents may connect to: no
+// network ACL acts within it.
 func (r *Reconciler) checkEndpoints(s *scope, t *target) error {
 	var errs []error
 	for _, endpoint := range t.endpoints {
@@ -139,8 +141,8 @@ func (r *Reconciler) checkQuotas(s *scope, t *target) error {
 	return nil
 }
 
-// foreignClaim makes a run wait for one of another Kubernetes cluster that uses the network ACL, or for one of its own that its
-// status has lost.
+// foreignClaim makes a run wait for one of another Kubernetes cluster that uses the network ACL, or
+// for one of its own that its status has lost.
 func (r *Reconciler) foreignClaim(s *scope, acl *networkacl.ACL) error {
 	claims, _ := networkacl.ParseClaims(acl.Tags)
 	for _, claim := range claims {
@@ -167,8 +169,9 @@ func ownerOf(tags map[string]string, uid string) string {
 	return ""
 }
 
-// mismatch says how the manager's own network path may have shaped what ECS named; empty: it doesn't look so, or the VPC's
-// endpoints are not known. The hosts are those of the status, since a manager that was restarted in a run asks for few.
+// mismatch says how the manager's own network path may have shaped what ECS named; empty: it
+// doesn't look so, or the VPC's endpoints are not known. The hosts are those of the status, since a
+// manager that was restarted in a run asks for few.
 func (s *scope) mismatch() string {
 	if s.seen.cache.Endpoints.AnsweredAt().IsZero() || run.IsPathKnown(s.status(), run.StartSpec(s.obj)) {
 		return ""

@@ -25,8 +25,9 @@ func (r *Reconciler) pollAgents(ctx context.Context, s *scope, clusterARN string
 	return nil
 }
 
-// watchAgents polls the agents that count and brings status.agents in line with what two polls agree on, both made since
-// the given time. gone says that the cluster itself is gone, and with it its agents.
+// watchAgents polls the agents that count and brings status.agents in line with what two polls
+// agree on, both made since the given time. gone says that the cluster itself is gone, and with it
+// its agents.
 func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time) (gone bool, err error) {
 	status := s.status()
 	err = r.pollAgents(ctx, s, status.Target.ClusterARN, run.AgentARNs(status.Agents))
@@ -68,7 +69,8 @@ func clusterGone(ctx context.Context, client aws.ECS, arn string) (bool, error) 
 	return false, err
 }
 
-// noteObserved has the status say nothing of agents that ECS was not asked about lately, and notes when it last was.
+// noteObserved has the status say nothing of agents that ECS was not asked about lately, and notes
+// when it last was.
 func (s *scope) noteObserved() {
 	agents := s.status().Agents
 	if agents == nil || s.status().StartTime == nil || s.status().CompletionTime != nil {

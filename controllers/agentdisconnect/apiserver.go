@@ -22,12 +22,14 @@ import (
 // apiServerName is how messages call the Kubernetes API server.
 const apiServerName = "the Kubernetes API server"
 
-// APIServer finds the addresses of the Kubernetes API server: of the host that the manager is configured with, and those that the
-// API server publishes of itself, which are behind the service's virtual one.
+// APIServer finds the addresses of the Kubernetes API server: of the host that the manager is
+// configured with, and those that the API server publishes of itself, which are behind the
+// service's virtual one.
 func APIServer(host string, reader client.Reader) func(context.Context) ([]discovery.Protected, error) {
 	resolver := discovery.NewResolver("")
 	return func(ctx context.Context) ([]discovery.Protected, error) {
-		// That the manager talks to the host says that it resolves: by what, its own configuration knows.
+		// That the manager talks to the host says that it resolves: by what, its own configuration
+		// knows.
 		found, _ := resolver.LookupProtected(ctx, []aws.APIHost{{Hostname: hostname(host), API: apiServerName}}, true)
 		slice := &discoveryv1.EndpointSlice{}
 		key := client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}
@@ -45,7 +47,8 @@ func APIServer(host string, reader client.Reader) func(context.Context) ([]disco
 	}
 }
 
-// hostname is the host of an address as kubeconfig files have it: a URL, or a host with or without a port.
+// hostname is the host of an address as kubeconfig files have it: a URL, or a host with or without
+// a port.
 func hostname(address string) string {
 	if !strings.Contains(address, "://") {
 		address = "https://" + address

@@ -11,7 +11,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// grow gives the n-th of several waits, counted from 0: the first, then twice as long each time, to the longest.
+// grow gives the n-th of several waits, counted from 0: the first, then twice as long each time, to
+// the longest.
 func grow(first, longest time.Duration, n int) time.Duration {
 	wait := first
 	for range n {
@@ -22,8 +23,9 @@ func grow(first, longest time.Duration, n int) time.Duration {
 	return wait
 }
 
-// spread shortens a wait by up to a quarter, by key: objects that were turned down together don't come again together. It is the
-// same for the same key, so that a history of passes can be repeated.
+// spread shortens a wait by up to a quarter, by key: objects that were turned down together don't
+// come again together. It is the same for the same key, so that a history of passes can be
+// repeated.
 func spread(wait time.Duration, key string) time.Duration {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte(key)) // never fails
@@ -38,8 +40,8 @@ type setback struct {
 	count      int
 }
 
-// wait counts one more pass that ended with trouble, and gives how long to wait for the next. Another spec or another problem
-// begins anew: then a person is at work.
+// wait counts one more pass that ended with trouble, and gives how long to wait for the next.
+// Another spec or another problem begins anew: then a person is at work.
 func (b *setback) wait(obj *v1alpha1.AgentDisconnect, trouble *problem.Problem, first, longest time.Duration) time.Duration {
 	if b.generation != obj.Generation || b.message != trouble.Error() {
 		*b = setback{generation: obj.Generation, message: trouble.Error()}

@@ -18,15 +18,17 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// syncFromOriginal makes changes of the original to the clone while that serves, and never the other way: what they open at once, and
-// what they close after they stood. A change that takes renumbering ends the run.
+// syncFromOriginal makes changes of the original to the clone while that serves, and never the
+// other way: what they open at once, and what they close after they stood. A change that takes
+// renumbering ends the run.
 func (r *Reconciler) syncFromOriginal(ctx context.Context, s *scope) error {
 	if !s.cloned() || s.seen.original == nil || s.seen.acl == nil {
 		return nil
 	}
 	acl := s.status().NetworkACL
 	if acl.CarryOver != nil {
-		// One at a time: what an earlier one began to write is nobody's edit only while it is the one under way.
+		// One at a time: what an earlier one began to write is nobody's edit only while it is the
+		// one under way.
 		under, err := parseCopies(acl.CarryOver)
 		if err != nil {
 			return err
@@ -58,8 +60,9 @@ func (r *Reconciler) syncFromOriginal(ctx context.Context, s *scope) error {
 	return r.resumeSync(ctx, s, next)
 }
 
-// adoptChanges makes changes of the original part of what a clone is to have that doesn't serve: nobody would notice a step
-// back. ok is false where the clone can't have them, as far as one read tells.
+// adoptChanges makes changes of the original part of what a clone is to have that doesn't serve:
+// nobody would notice a step back. ok is false where the clone can't have them, as far as one read
+// tells.
 func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []networkacl.Copy, ok bool, err error) {
 	if _, err := s.baseline(); err != nil {
 		return nil, false, err
@@ -78,7 +81,8 @@ func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []netwo
 	})
 }
 
-// recopied is what the clone is to have of the original as last read. It ends the run where that takes renumbering.
+// recopied is what the clone is to have of the original as last read. It ends the run where that
+// takes renumbering.
 func (r *Reconciler) recopied(s *scope) ([]networkacl.Copy, bool) {
 	copies, err := s.baseline()
 	if err != nil {
@@ -103,8 +107,8 @@ func (s *scope) cantFollow(why string) {
 	s.abort(v1alpha1.AbortOriginalChanged, "clone %s can't follow network ACL %s: %s", acl.ID, acl.OriginalID, why)
 }
 
-// resumeSync writes down what the clone is to have, and then has AWS change it. That it has it is said when it was read back:
-// until then, what it had before is no stranger's.
+// resumeSync writes down what the clone is to have, and then has AWS change it. That it has it is
+// said when it was read back: until then, what it had before is no stranger's.
 func (r *Reconciler) resumeSync(ctx context.Context, s *scope, wanted []networkacl.Copy) error {
 	acl := s.status().NetworkACL
 	acl.CarryOver, acl.LastAttemptTime = networkacl.FormatCopies(wanted), run.Stamp(r.clock.Now())
@@ -132,7 +136,8 @@ func (r *Reconciler) resumeSync(ctx context.Context, s *scope, wanted []networka
 	return nil
 }
 
-// applySync changes a clone that serves, one entry after the other, in an order that cuts nothing off in between.
+// applySync changes a clone that serves, one entry after the other, in an order that cuts nothing
+// off in between.
 func (r *Reconciler) applySync(ctx context.Context, s *scope, wanted []networkacl.Copy, valid []v1alpha1.Rule) error {
 	create, replace, remove := networkacl.CopySteps(wanted, valid, s.seen.acl.Entries)
 	steps := networkacl.InOrder(s.seen.acl.Entries, create, replace, remove, r.options.EntryQuota)
@@ -163,9 +168,10 @@ func oneByOne(steps []networkacl.CopyStep) []copyStep {
 	return all
 }
 
-// edits are what a stranger did to the clone. What is lacking counts only once reads can't be lagging behind our own
-// writes; what nobody but a stranger can have written counts at once. In a clone that doesn't serve, copies are put right
-// and nobody misses what they were: only an entry at a rule's number counts.
+// edits are what a stranger did to the clone. What is lacking counts only once reads can't be
+// lagging behind our own writes; what nobody but a stranger can have written counts at once. In a
+// clone that doesn't serve, copies are put right and nobody misses what they were: only an entry at
+// a rule's number counts.
 func (s *scope) edits() []networkacl.Edit {
 	acceptable := s.acceptable()
 	if acceptable == nil || s.seen.acl == nil {
@@ -184,8 +190,8 @@ func (s *scope) edits() []networkacl.Edit {
 	})
 }
 
-// acceptable are the sets of copies that a clone may have: what it was last made to be, what it is being made to be, and
-// what the original is now.
+// acceptable are the sets of copies that a clone may have: what it was last made to be, what it is
+// being made to be, and what the original is now.
 func (s *scope) acceptable() [][]networkacl.Copy {
 	acl := s.status().NetworkACL
 	copies, err := s.baseline()
@@ -218,7 +224,8 @@ func describeEdits(edits []networkacl.Edit) string {
 	return problem.List(names)
 }
 
-// carriedOver describes what the pass made to the clone since the original was changed; empty: nothing.
+// carriedOver describes what the pass made to the clone since the original was changed; empty:
+// nothing.
 func (s *scope) carriedOver() string {
 	before, after := s.first.NetworkACL, s.status().NetworkACL
 	if before == nil || after == nil || before.OriginalID != after.OriginalID || slices.Equal(before.Baseline, after.Baseline) {

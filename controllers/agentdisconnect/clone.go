@@ -24,13 +24,15 @@ func (s *scope) cloned() bool {
 	return acl != nil && acl.Mode == v1alpha1.NetworkACLModeClone
 }
 
-// isCutOver reports whether the rules act on the subnet: those on a clone do once the subnet was seen on it.
+// isCutOver reports whether the rules act on the subnet: those on a clone do once the subnet was
+// seen on it.
 func (s *scope) isCutOver() bool {
 	return !s.cloned() || s.status().NetworkACL.State == v1alpha1.CloneServing
 }
 
-// cutOver brings the clone to serve its subnet, as far as it gets in one pass: created, filled, checked by reading it back,
-// swapped in, and the swap read back. Every step finds out where the one before came to, and can be repeated from any point.
+// cutOver brings the clone to serve its subnet, as far as it gets in one pass: created, filled,
+// checked by reading it back, swapped in, and the swap read back. Every step finds out where the
+// one before came to, and can be repeated from any point.
 func (r *Reconciler) cutOver(ctx context.Context, s *scope) error {
 	ctx, cancel, _ := r.within(ctx, s)
 	defer cancel()
@@ -72,7 +74,8 @@ func (r *Reconciler) advanceClone(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// ignoreNewCloneLag ends the run where the clone can't hold the rules, and forgives that AWS doesn't know a new clone everywhere yet.
+// ignoreNewCloneLag ends the run where the clone can't hold the rules, and forgives that AWS
+// doesn't know a new clone everywhere yet.
 func (s *scope) ignoreNewCloneLag(trouble error) error {
 	if trouble == nil {
 		return nil
@@ -99,8 +102,8 @@ func (s *scope) noteServing() {
 	}
 }
 
-// createClone has AWS create the clone, tagged from its creation on, and writes its id and the lines of its rules into
-// the ledger.
+// createClone has AWS create the clone, tagged from its creation on, and writes its id and the
+// lines of its rules into the ledger.
 func (r *Reconciler) createClone(ctx context.Context, s *scope) error {
 	copies, err := s.baseline()
 	if err != nil {
@@ -158,8 +161,8 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 	return id, err
 }
 
-// permitClone asks AWS whether the clone may be kept up and deleted, before it serves anybody. Conditions of IAM on its tags
-// can't be asked about before it is there.
+// permitClone asks AWS whether the clone may be kept up and deleted, before it serves anybody.
+// Conditions of IAM on its tags can't be asked about before it is there.
 func (r *Reconciler) permitClone(ctx context.Context, s *scope) error {
 	id := s.status().NetworkACL.ID
 	_, err := s.seen.cache.Permitted.Get(s.now, id, func() (bool, error) { return true, ec2acl.CheckClone(ctx, s.fenced().EC2, id) })
@@ -181,7 +184,8 @@ func (r *Reconciler) swap(ctx context.Context, s *scope) error {
 	return r.associate(ctx, s, association, acl.ID, v1alpha1.CloneAssociating, before)
 }
 
-// associate moves the subnet, and writes down what came of it: done where AWS acknowledged, else where it refused.
+// associate moves the subnet, and writes down what came of it: done where AWS acknowledged, else
+// where it refused.
 func (r *Reconciler) associate(ctx context.Context, s *scope, association, aclID string, done, refused v1alpha1.CloneState) error {
 	bounded, cancel, over := r.within(context.WithoutCancel(ctx), s)
 	defer cancel()

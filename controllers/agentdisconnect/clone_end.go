@@ -24,12 +24,14 @@ const (
 	dispositionDelete disposition = iota
 	// dispositionReturn: it serves the subnet, which gets its original back.
 	dispositionReturn
-	// dispositionAdopt: it serves the subnet, and there is no original to give back. It stays, without anything of the run.
+	// dispositionAdopt: it serves the subnet, and there is no original to give back. It stays,
+	// without anything of the run.
 	dispositionAdopt
-	// dispositionEdited: it serves the subnet with a stranger's edit, which is not thrown away. The denies go, and it stays until
-	// the edit is gone or stands in the original too.
+	// dispositionEdited: it serves the subnet with a stranger's edit, which is not thrown away. The
+	// denies go, and it stays until the edit is gone or stands in the original too.
 	dispositionEdited
-	// dispositionInUse: another subnet uses it. The denies go, and it stays until that one has left.
+	// dispositionInUse: another subnet uses it. The denies go, and it stays until that one has
+	// left.
 	dispositionInUse
 )
 
@@ -187,7 +189,8 @@ func (r *Reconciler) cloneEdited(s *scope) *problem.Problem {
 		acl.ID, s.obj.Spec.SubnetID, describeEdits(s.edits()), acl.OriginalID, acl.OriginalID, s.numbersApart())
 }
 
-// numbersApart says how the numbers of outbound rules differ between clone and original, where they do.
+// numbersApart says how the numbers of outbound rules differ between clone and original, where they
+// do.
 func (s *scope) numbersApart() string {
 	copies, _ := s.baseline()
 	for _, c := range copies {
@@ -233,8 +236,8 @@ func (s *scope) adoptedTag() string {
 	return string(s.obj.UID) // someone edited the status
 }
 
-// detachSubnet takes the subnet off the clone of a run that is suspended, and keeps the clone. What would end the run while
-// it is on ends it here too.
+// detachSubnet takes the subnet off the clone of a run that is suspended, and keeps the clone. What
+// would end the run while it is on ends it here too.
 func (r *Reconciler) detachSubnet(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
 	if acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating {
@@ -264,7 +267,8 @@ func (r *Reconciler) detachSubnet(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// cloneOddity says what is not as it should be with a clone that serves, beside what holds for every network ACL.
+// cloneOddity says what is not as it should be with a clone that serves, beside what holds for
+// every network ACL.
 func (r *Reconciler) cloneOddity(s *scope) (reason, message string) {
 	acl := s.status().NetworkACL
 	switch edits := s.edits(); {

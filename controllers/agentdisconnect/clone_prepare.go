@@ -15,8 +15,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// prepareClone fills the clone with what the original has, and with the run's denies. done says that there is nothing left
-// to do in this pass.
+// prepareClone fills the clone with what the original has, and with the run's denies. done says
+// that there is nothing left to do in this pass.
 func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (done bool, err error) {
 	if s.phase != run.Active {
 		return true, nil
@@ -68,8 +68,8 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 	return trouble != nil || s.status().Abort != nil, trouble
 }
 
-// lacking are the lines whose entries a clone that doesn't serve has yet to get: those that AWS never acknowledged, and
-// those that someone removed while nobody missed them.
+// lacking are the lines whose entries a clone that doesn't serve has yet to get: those that AWS
+// never acknowledged, and those that someone removed while nobody missed them.
 func (s *scope) lacking(lines []v1alpha1.Rule, entries []networkacl.Entry) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
 		_, taken := networkacl.At(entries, l.RuleNumber)
@@ -78,8 +78,9 @@ func (s *scope) lacking(lines []v1alpha1.Rule, entries []networkacl.Entry) []v1a
 	})
 }
 
-// checkPlacement looks at where the subnet is while the clone doesn't serve it yet: on the original, as it should be, or
-// elsewhere. Reads that lag behind our own moves of it show it elsewhere too.
+// checkPlacement looks at where the subnet is while the clone doesn't serve it yet: on the
+// original, as it should be, or elsewhere. Reads that lag behind our own moves of it show it
+// elsewhere too.
 func (r *Reconciler) checkPlacement(ctx context.Context, s *scope) (bool, error) {
 	clone, acl, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
 	onOriginal := s.seen.original != nil && slices.Contains(s.seen.original.SubnetIDs, subnetID)
@@ -104,8 +105,8 @@ func (r *Reconciler) checkPlacement(ctx context.Context, s *scope) (bool, error)
 	return false, nil
 }
 
-// recreateClone begins anew with a clone that someone deleted while it served nobody. That it is gone is AWS's to say: reads
-// may lack one that is there, and nobody would ever delete it.
+// recreateClone begins anew with a clone that someone deleted while it served nobody. That it is
+// gone is AWS's to say: reads may lack one that is there, and nobody would ever delete it.
 func (r *Reconciler) recreateClone(ctx context.Context, s *scope) error {
 	if !s.seen.network.Observe("clone gone", "", s.now) {
 		return nil
@@ -120,7 +121,8 @@ func (r *Reconciler) recreateClone(ctx context.Context, s *scope) error {
 	})
 }
 
-// copyCall is a kind of change to an entry of a clone, copyStep one with the entries that it is made to.
+// copyCall is a kind of change to an entry of a clone, copyStep one with the entries that it is
+// made to.
 type copyCall func(context.Context, aws.FencedEC2, string, networkacl.Entry) (networkacl.Outcome, error)
 
 type copyStep struct {
@@ -128,8 +130,8 @@ type copyStep struct {
 	entries []networkacl.Entry
 }
 
-// writeCopies changes copied entries of the clone, one step after the other, the entries of a step side by side. What AWS
-// answers is found out by the next read.
+// writeCopies changes copied entries of the clone, one step after the other, the entries of a step
+// side by side. What AWS answers is found out by the next read.
 func (r *Reconciler) writeCopies(ctx context.Context, s *scope, steps ...copyStep) error {
 	id, client := s.status().NetworkACL.ID, s.fencedOnRead().EC2
 	for _, step := range steps {

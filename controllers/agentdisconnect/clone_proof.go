@@ -13,9 +13,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// proveClone makes sure that the network ACL in the status is a clone of this run, and of the original in the status,
-// before anything of it is changed or undone: it has the run's tags, or where someone took those away, exactly the entries
-// that the run gave it.
+// proveClone makes sure that the network ACL in the status is a clone of this run, and of the
+// original in the status, before anything of it is changed or undone: it has the run's tags, or
+// where someone took those away, exactly the entries that the run gave it.
 func (s *scope) proveClone() error {
 	clone, acl, uid := s.seen.acl, s.status().NetworkACL, string(s.obj.UID)
 	if acl.OriginalID == acl.ID {
@@ -37,8 +37,8 @@ func (s *scope) proveClone() error {
 	return nil
 }
 
-// retagClone puts the tag back that marks the network ACL as the run's clone, where it was removed: the manager's policy allows
-// the deletion of no network ACL without it.
+// retagClone puts the tag back that marks the network ACL as the run's clone, where it was removed:
+// the manager's policy allows the deletion of no network ACL without it.
 func (r *Reconciler) retagClone(ctx context.Context, s *scope) error {
 	clone, uid := s.seen.acl, string(s.obj.UID)
 	if clone == nil || clone.Tags[networkacl.TagClone] == uid {
@@ -49,7 +49,8 @@ func (r *Reconciler) retagClone(ctx context.Context, s *scope) error {
 	return s.explainUntagged(err)
 }
 
-// explainUntagged gives the reason why AWS denies what is asked of a clone, where that is a tag that the clone lost.
+// explainUntagged gives the reason why AWS denies what is asked of a clone, where that is a tag
+// that the clone lost.
 func (s *scope) explainUntagged(err error) error {
 	clone, target, uid := s.seen.acl, s.status().Target, string(s.obj.UID)
 	if err == nil || aws.Classify(err) != aws.Denied || !s.cloned() || clone == nil || target == nil || clone.Tags[networkacl.TagClone] == uid {
@@ -60,7 +61,8 @@ func (s *scope) explainUntagged(err error) error {
 		clone.ID, target.AccountID, target.Region, networkacl.TagClone, target.Region, clone.ID, networkacl.TagClone, uid)
 }
 
-// hasRunsEntries reports whether the clone has rules of the ledger, and beside them only what it is to have.
+// hasRunsEntries reports whether the clone has rules of the ledger, and beside them only what it is
+// to have.
 func (s *scope) hasRunsEntries() bool {
 	valid, _ := ledger.Valid(s.obj)
 	acceptable := s.acceptable()
@@ -81,8 +83,8 @@ func (r *Reconciler) findClone(ctx context.Context, s *scope) (string, error) {
 	return "", nil
 }
 
-// findUnnamed looks for a clone of which AWS never told the id. left says that there may be one; once found, its id is in
-// the status.
+// findUnnamed looks for a clone of which AWS never told the id. left says that there may be one;
+// once found, its id is in the status.
 func (r *Reconciler) findUnnamed(ctx context.Context, s *scope) (left bool, err error) {
 	id, err := r.findClone(ctx, s)
 	switch {

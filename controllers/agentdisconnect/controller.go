@@ -37,12 +37,12 @@ import (
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 const (
-	// shortestBackoff and longestBackoff bound the waits after an error of the API server. The longest is short, since
-	// a run's end may fall into it.
+	// shortestBackoff and longestBackoff bound the waits after an error of the API server. The
+	// longest is short, since a run's end may fall into it.
 	shortestBackoff = 200 * time.Millisecond
 	longestBackoff  = 10 * time.Second
-	// shortestConflict and longestConflict bound the waits after something that a pass rests on was written by others, with
-	// jitter: a burst is over soon, and an end must not wait for long.
+	// shortestConflict and longestConflict bound the waits after something that a pass rests on was
+	// written by others, with jitter: a burst is over soon, and an end must not wait for long.
 	shortestConflict = 50 * time.Millisecond
 	longestConflict  = 500 * time.Millisecond
 )
@@ -148,7 +148,8 @@ func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, erro
 	return r.requeueAfter(s), nil
 }
 
-// ensureFinalizer puts the finalizer back on a run that has begun: whoever replaces the whole object takes it away.
+// ensureFinalizer puts the finalizer back on a run that has begun: whoever replaces the whole
+// object takes it away.
 func (r *Reconciler) ensureFinalizer(ctx context.Context, s *scope) error {
 	if s.status().StartTime == nil && !run.TouchedAWS(s.status()) || s.phase == run.Deleting || run.IsRestored(s.status()) {
 		return nil
@@ -164,7 +165,8 @@ func (r *Reconciler) forget(name types.NamespacedName) {
 	}
 }
 
-// advance does what the object's mode asks for. What stands in the way is an error; what was done stays done.
+// advance does what the object's mode asks for. What stands in the way is an error; what was done
+// stays done.
 func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 	if err := r.lookAgain(ctx, s); err != nil {
 		return err
@@ -194,7 +196,8 @@ func (r *Reconciler) advance(ctx context.Context, s *scope) error {
 	}
 }
 
-// newScope is what a pass knows at its beginning: the object, as the API server had it when it was asked or later.
+// newScope is what a pass knows at its beginning: the object, as the API server had it when it was
+// asked or later.
 func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *scope {
 	now := r.clock.Now()
 	phase, _ := run.PhaseAt(obj, now)
@@ -210,8 +213,8 @@ func (r *Reconciler) newScope(obj *v1alpha1.AgentDisconnect, asked time.Time) *s
 	return s
 }
 
-// release lets go of an object of which nothing is left in AWS: one that is finished, or being deleted. It is the last
-// thing of a pass, since a finished object may go with it.
+// release lets go of an object of which nothing is left in AWS: one that is finished, or being
+// deleted. It is the last thing of a pass, since a finished object may go with it.
 func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	deleting := s.phase == run.Deleting
 	if !run.IsRestored(s.status()) || (!deleting && s.status().CompletionTime == nil) {
@@ -227,7 +230,8 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 	return r.expire(ctx, s)
 }
 
-// requeueAfter says when the following pass is due: never after the time at which the mode can change.
+// requeueAfter says when the following pass is due: never after the time at which the mode can
+// change.
 func (r *Reconciler) requeueAfter(s *scope) reconcile.Result {
 	if s.phase == run.Deleting && run.IsRestored(s.status()) {
 		return reconcile.Result{}
@@ -242,7 +246,8 @@ func (r *Reconciler) requeueAfter(s *scope) reconcile.Result {
 	return reconcile.Result{RequeueAfter: max(s.wake.Sub(r.clock.Now()), time.Millisecond)}
 }
 
-// resultForStoreError ends a pass that the API server did not let finish. Whatever it had not written is found out anew.
+// resultForStoreError ends a pass that the API server did not let finish. Whatever it had not
+// written is found out anew.
 func (r *Reconciler) resultForStoreError(ctx context.Context, s *scope, err error) (reconcile.Result, error) {
 	switch {
 	case apierrors.IsConflict(err), errors.Is(err, ledger.ErrChanged), errors.Is(err, ledger.ErrOvertaken):

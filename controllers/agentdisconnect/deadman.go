@@ -18,8 +18,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// newSwitch is what the status says of the dead man's switch when a run begins. In place there is none: once a rule is gone,
-// its number may be a stranger's, whose entry a schedule would delete.
+// newSwitch is what the status says of the dead man's switch when a run begins. In place there is
+// none: once a rule is gone, its number may be a stranger's, whose entry a schedule would delete.
 func (r *Reconciler) newSwitch(mode v1alpha1.NetworkACLMode, expires time.Time) *v1alpha1.DeadManSwitch {
 	switch {
 	case mode != v1alpha1.NetworkACLModeClone:
@@ -64,7 +64,8 @@ func (s *scope) toArm(lines []v1alpha1.Rule) {
 	armable.RuleNumbers, armable.State = slices.Compact(numbers), v1alpha1.SwitchArming
 }
 
-// arm has EventBridge Scheduler delete the entries of lines, should nobody else. It comes before the entries.
+// arm has EventBridge Scheduler delete the entries of lines, should nobody else. It comes before
+// the entries.
 func (r *Reconciler) arm(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
 	armable := run.DeadManSwitch(s.status())
 	if armable == nil {
@@ -122,8 +123,8 @@ func (r *Reconciler) armLeft(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	return r.arm(ctx, s, lines)
 }
 
-// reschedule moves the schedules to after another end of the run. The time is written down before they are asked for: until
-// all are known to have it, they are asked for again.
+// reschedule moves the schedules to after another end of the run. The time is written down before
+// they are asked for: until all are known to have it, they are asked for again.
 func (r *Reconciler) reschedule(ctx context.Context, s *scope, expires time.Time) error {
 	armable, at := run.DeadManSwitch(s.status()), deadman.Time(expires)
 	if armable == nil || armable.State == v1alpha1.SwitchArmed && fires(s.status()).Equal(at) {
@@ -146,7 +147,8 @@ func (r *Reconciler) reschedule(ctx context.Context, s *scope, expires time.Time
 	return nil
 }
 
-// fires is when the schedules of a run are to fire: what is being moved to counts, so that none fires before it.
+// fires is when the schedules of a run are to fire: what is being moved to counts, so that none
+// fires before it.
 func fires(status *v1alpha1.AgentDisconnectStatus) time.Time {
 	if s := run.DeadManSwitch(status); s != nil && s.Time != nil {
 		return s.Time.Time
@@ -166,7 +168,8 @@ func (r *Reconciler) disarm(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// disarmStale deletes the schedules for numbers that no line of the ledger has any more: a copy may get such a number.
+// disarmStale deletes the schedules for numbers that no line of the ledger has any more: a copy may
+// get such a number.
 func (r *Reconciler) disarmStale(ctx context.Context, s *scope) error {
 	armable := run.DeadManSwitch(s.status())
 	if armable == nil {
@@ -199,9 +202,10 @@ func (r *Reconciler) unschedule(ctx context.Context, s *scope, numbers []int32) 
 	})
 }
 
-// moveExpiration follows a change of spec.duration, unless it makes the run longer than the manager allows. A run ends no
-// later than its switch and its tags say: they come first where it gets longer, and last where it gets shorter. What AWS
-// says against it leaves a run its time, and is no reason not to look after it.
+// moveExpiration follows a change of spec.duration, unless it makes the run longer than the manager
+// allows. A run ends no later than its switch and its tags say: they come first where it gets
+// longer, and last where it gets shorter. What AWS says against it leaves a run its time, and is no
+// reason not to look after it.
 func (r *Reconciler) moveExpiration(ctx context.Context, s *scope) (trouble error) {
 	status, before := s.status(), s.status().ExpirationTime
 	expires := run.Stamp(status.StartTime.Add(s.obj.Spec.Duration.Duration))

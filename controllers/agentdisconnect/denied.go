@@ -16,8 +16,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// checkRules refuses a run without a rule of its own: entries of third parties deny every address already, so that nothing
-// that agents do would be the run's work.
+// checkRules refuses a run without a rule of its own: entries of third parties deny every address
+// already, so that nothing that agents do would be the run's work.
 func checkRules(s *scope, t *target, rules []v1alpha1.Rule) error {
 	if len(rules) > 0 || len(run.Desired(s.obj)) == 0 {
 		return nil
@@ -26,8 +26,9 @@ func checkRules(s *scope, t *target, rules []v1alpha1.Rule) error {
 		t.acl.ID, conditions.DescribeEndpoints(s.status().Endpoints), denyingEntries(t.acl.Entries, run.Desired(s.obj)))
 }
 
-// explainDenied gives what stands behind a refusal of checkRules: the rules of another run, for which this one waits in its
-// turn, or what keeps the network ACL from being copied. Else the refusal stays.
+// explainDenied gives what stands behind a refusal of checkRules: the rules of another run, for
+// which this one waits in its turn, or what keeps the network ACL from being copied. Else the
+// refusal stays.
 func (r *Reconciler) explainDenied(ctx context.Context, s *scope, t *target, mode v1alpha1.NetworkACLMode, refusal error) error {
 	switch _, held := r.reservations.CheckFree(ctx, s.obj, s.clients.Region, reservationFor(s, t)); {
 	case held != nil:

@@ -23,8 +23,9 @@ func drainingNote(draining []string, total int) string {
 		len(draining), problem.Plural(total, "container instance", "container instances"), problem.Choose(draining, "drains", "drain"))
 }
 
-// checkDraining refuses a run where every container instance with a connected agent drains: RunTask would never fail with
-// AGENT because of it. A run that denies TCS alone doesn't have RunTask fail anyway.
+// checkDraining refuses a run where every container instance with a connected agent drains: RunTask
+// would never fail with AGENT because of it. A run that denies TCS alone doesn't have RunTask fail
+// anyway.
 func checkDraining(s *scope, t *target) error {
 	latest, polled := s.seen.history.Polls.Latest()
 	if !polled || run.DeniesTelemetryAlone(run.StartSpec(s.obj).Sessions) {

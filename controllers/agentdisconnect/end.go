@@ -17,8 +17,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// end takes back what a run did, and then waits for its agents unless the object is being deleted. It never gives up, and
-// needs nothing of the spec.
+// end takes back what a run did, and then waits for its agents unless the object is being deleted.
+// It never gives up, and needs nothing of the spec.
 func (r *Reconciler) end(ctx context.Context, s *scope) error {
 	if err := r.restore(ctx, s); err != nil || !run.IsRestored(s.status()) || s.phase == run.Deleting {
 		return err
@@ -26,7 +26,8 @@ func (r *Reconciler) end(ctx context.Context, s *scope) error {
 	return r.recover(ctx, s)
 }
 
-// restore is apply with nothing desired: every line of the ledger, and a clone, is taken to its end.
+// restore is apply with nothing desired: every line of the ledger, and a clone, is taken to its
+// end.
 func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	if run.IsRestored(s.status()) {
 		return nil
@@ -49,7 +50,8 @@ func (r *Reconciler) restore(ctx context.Context, s *scope) error {
 	return r.restored(ctx, s)
 }
 
-// undoInPlace deletes the run's entries, and then its tags. It reports whether nothing of the run is left.
+// undoInPlace deletes the run's entries, and then its tags. It reports whether nothing of the run
+// is left.
 func (r *Reconciler) undoInPlace(ctx context.Context, s *scope) (bool, error) {
 	if done, err := r.undoEntries(ctx, s); err != nil || !done || s.untagged {
 		return done, err
@@ -70,8 +72,9 @@ func (r *Reconciler) undoEntries(ctx context.Context, s *scope) (bool, error) {
 	return r.undoLines(ctx, s, observed)
 }
 
-// reclaim puts into the ledger what the run's tags on the network ACL claim, what stands there, and what the ledger lacks: that
-// was lost with a status that was restored from a backup, or edited. With the tags, the last trace of it would go.
+// reclaim puts into the ledger what the run's tags on the network ACL claim, what stands there, and
+// what the ledger lacks: that was lost with a status that was restored from a backup, or edited.
+// With the tags, the last trace of it would go.
 func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []networkacl.Entry) error {
 	if s.cloned() || s.seen.acl == nil {
 		return nil // a clone goes as a whole
@@ -83,7 +86,8 @@ func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []networkac
 	return s.ledger.Reclaim(ctx, lost)
 }
 
-// undoLines takes the lines of the ledger to their end, given a read, and reports whether none is left.
+// undoLines takes the lines of the ledger to their end, given a read, and reports whether none is
+// left.
 func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []networkacl.Entry) (bool, error) {
 	valid, invalid := ledger.Valid(s.obj)
 	lines, gone := r.undo(s, valid, observed)
@@ -91,7 +95,8 @@ func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []network
 
 	deleted, err := r.destroy(ctx, s, lines)
 	if len(deleted) > 0 {
-		// No line goes before a read lacks its entry too: the tags, by which others would find it, may go with it.
+		// No line goes before a read lacks its entry too: the tags, by which others would find it,
+		// may go with it.
 		if unread := r.readACL(ctx, s); unread != nil {
 			deleted, err = nil, errors.Join(err, unread)
 		}
@@ -101,16 +106,17 @@ func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []network
 	return err == nil && len(s.status().Rules) == 0, errors.Join(invalid, err)
 }
 
-// withdrawClaim has the next write say that the rules are no longer in place: it comes before the first of them goes.
+// withdrawClaim has the next write say that the rules are no longer in place: it comes before the
+// first of them goes.
 func (s *scope) withdrawClaim() {
 	if meta.IsStatusConditionTrue(s.status().Conditions, v1alpha1.ConditionRulesInstalled) {
 		s.setConditions(nil)
 	}
 }
 
-// entriesToUndo reads the entries of the run's network ACL; one that is gone has none. That it is not found says so only
-// in the run's own account, so AWS is asked afresh whose the credentials are. If it is found, its id is proof enough, and
-// the clean-up goes on even where AWS doesn't say.
+// entriesToUndo reads the entries of the run's network ACL; one that is gone has none. That it is
+// not found says so only in the run's own account, so AWS is asked afresh whose the credentials
+// are. If it is found, its id is proof enough, and the clean-up goes on even where AWS doesn't say.
 func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.Entry, error) {
 	unsure := r.verifyAccount(ctx, s)
 	if unsure != nil && !problem.Passes(unsure) {
@@ -128,8 +134,8 @@ func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.
 	return s.seen.acl.Entries, nil
 }
 
-// undo sorts the lines by what their undoing takes: entries to delete, and lines of which nothing is left. The others are
-// waited for.
+// undo sorts the lines by what their undoing takes: entries to delete, and lines of which nothing
+// is left. The others are waited for.
 func (r *Reconciler) undo(s *scope, valid []v1alpha1.Rule, observed []networkacl.Entry) (destroy, gone []v1alpha1.Rule) {
 	for _, line := range valid {
 		switch r.nextStep(s, line, observed) {
@@ -142,8 +148,9 @@ func (r *Reconciler) undo(s *scope, valid []v1alpha1.Rule, observed []networkacl
 	return destroy, gone
 }
 
-// nextStep says what the undoing of a line takes next. What a read contradicts is not believed before this process read
-// it twice, some time apart: reads that lag show the same, and a clock may be wrong.
+// nextStep says what the undoing of a line takes next. What a read contradicts is not believed
+// before this process read it twice, some time apart: reads that lag show the same, and a clock may
+// be wrong.
 func (r *Reconciler) nextStep(s *scope, line v1alpha1.Rule, observed []networkacl.Entry) networkacl.Step {
 	if at, acknowledged := s.seen.deleted[entryOf(line)]; acknowledged {
 		// A read that shows the entry lags; when it no longer can, the entry is a third party's.

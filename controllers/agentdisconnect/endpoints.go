@@ -11,8 +11,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// adoptHosts brings the endpoints in the status of a run that has not begun in line with what ECS, the VPC and the spec
-// name.
+// adoptHosts brings the endpoints in the status of a run that has not begun in line with what ECS,
+// the VPC and the spec name.
 func (r *Reconciler) adoptHosts(s *scope, t *target) error {
 	endpoints := keepAddresses(s.status().Endpoints, wantedHosts(&s.obj.Spec, s.seen.history.Hosts.Of(t.instances)))
 	endpoints = append(endpoints, privateEndpoints(&s.obj.Spec, t.endpoints, t.subnet.ipv6)...)
@@ -23,8 +23,8 @@ func (r *Reconciler) adoptHosts(s *scope, t *target) error {
 	return nil
 }
 
-// privateEndpoints are the VPC's interface endpoints for the sessions that the spec asks for. Their addresses don't change
-// while they are there.
+// privateEndpoints are the VPC's interface endpoints for the sessions that the spec asks for. Their
+// addresses don't change while they are there.
 func privateEndpoints(spec *v1alpha1.AgentDisconnectSpec, found []discovery.VPCEndpoint, ipv6 bool) []v1alpha1.Endpoint {
 	var endpoints []v1alpha1.Endpoint
 	for _, each := range found {
@@ -43,8 +43,8 @@ func privateEndpoints(spec *v1alpha1.AgentDisconnectSpec, found []discovery.VPCE
 	return endpoints
 }
 
-// join adds to the endpoints of a run that is on what joined since: hosts of further container instances, and VPC
-// endpoints. More than the status can hold end the run.
+// join adds to the endpoints of a run that is on what joined since: hosts of further container
+// instances, and VPC endpoints. More than the status can hold end the run.
 func (s *scope) join(hosts []discovery.Host, private []v1alpha1.Endpoint) {
 	status := s.status()
 	known := func(hostname string, session v1alpha1.EndpointSession) int {

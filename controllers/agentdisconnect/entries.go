@@ -15,8 +15,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// create writes lines into the ledger and then has AWS create their entries. Lines that are there already are attempted
-// again.
+// create writes lines into the ledger and then has AWS create their entries. Lines that are there
+// already are attempted again.
 func (r *Reconciler) create(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
 	// A conflict may have shown, since the pass began, that the run is over.
 	if len(lines) == 0 || s.phase != run.Active {
@@ -30,9 +30,9 @@ func (r *Reconciler) create(ctx context.Context, s *scope, lines []v1alpha1.Rule
 	return r.install(ctx, s, lines, earlier...)
 }
 
-// install has AWS create the entries of lines that the ledger names, side by side, and records what it
-// answers. The tags on the network ACL and the dead man's switch name them first. earlier are the
-// lines that were in the ledger before: of those, an attempt may have taken effect already.
+// install has AWS create the entries of lines that the ledger names, side by side, and records what
+// it answers. The tags on the network ACL and the dead man's switch name them first. earlier are
+// the lines that were in the ledger before: of those, an attempt may have taken effect already.
 func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rule, earlier ...v1alpha1.Rule) error {
 	bounded, cancel, _ := r.within(ctx, s)
 	defer cancel()
@@ -72,8 +72,8 @@ func (r *Reconciler) install(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	return errors.Join(trouble, err)
 }
 
-// destroy has AWS delete the entries of lines that were seen to be the run's, side by side, and gives the lines whose entries
-// are gone: they are still in the ledger.
+// destroy has AWS delete the entries of lines that were seen to be the run's, side by side, and
+// gives the lines whose entries are gone: they are still in the ledger.
 func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rule) (gone []v1alpha1.Rule, err error) {
 	lines, err = s.ledger.IntendDeletion(ctx, lines)
 	if err != nil || len(lines) == 0 {
@@ -99,9 +99,10 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	return gone, trouble
 }
 
-// each calls AWS for every line side by side. While a run is on, the clock is read again before each call, and neither a
-// call that has not begun nor its wait for an answer outlives the run. A manager that is told to stop begins no more calls,
-// and waits for those under way: an answer that nobody hears has to be found out later.
+// each calls AWS for every line side by side. While a run is on, the clock is read again before
+// each call, and neither a call that has not begun nor its wait for an answer outlives the run. A
+// manager that is told to stop begins no more calls, and waits for those under way: an answer that
+// nobody hears has to be found out later.
 func (r *Reconciler) each(ctx context.Context, s *scope, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
 	errs := make([]error, len(lines))
 	var group sync.WaitGroup

@@ -24,7 +24,8 @@ const (
 	maxNote = 1024
 )
 
-// announce says what changed in the pass, after it was written: events for people, a log line, and metrics.
+// announce says what changed in the pass, after it was written: events for people, a log line, and
+// metrics.
 func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 	status := s.status()
 	if !before.started && status.StartTime != nil {

@@ -15,7 +15,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// linkLocal are the ranges that never leave a subnet's own link: the instance metadata service, the time and DNS services of AWS.
+// linkLocal are the ranges that never leave a subnet's own link: the instance metadata service, the
+// time and DNS services of AWS.
 var linkLocal = []netip.Prefix{
 	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("fd00:ec2::/32"),
 }
@@ -104,7 +105,8 @@ func (e exemption) refusal() *problem.Problem {
 	return problem.Refuse(e.reason, "%s: %s", e.message, fix)
 }
 
-// exemptionRefusals are why a run does not begin: of several addresses of a host the first that is exempt.
+// exemptionRefusals are why a run does not begin: of several addresses of a host the first that is
+// exempt.
 func exemptionRefusals(found []exemption) []error {
 	var errs []error
 	said := map[string]bool{}
@@ -121,7 +123,8 @@ func exemptionRefusals(found []exemption) []error {
 	return errs
 }
 
-// recordExemptions adds to the exemptions in a status those that it lacks. full says that it has no room for all.
+// recordExemptions adds to the exemptions in a status those that it lacks. full says that it has no
+// room for all.
 func recordExemptions(recorded []v1alpha1.Exemption, found []exemption) (all []v1alpha1.Exemption, full bool) {
 	all = slices.Clone(recorded)
 	for _, e := range found {

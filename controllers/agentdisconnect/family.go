@@ -9,7 +9,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// checkAddressFamilies refuses a subnet whose agents may connect to addresses that the manager's own lookups don't show.
+// checkAddressFamilies refuses a subnet whose agents may connect to addresses that the manager's
+// own lookups don't show.
 func checkAddressFamilies(subnetID string, on subnet) error {
 	var native, dns64 error
 	if on.ipv6Native {

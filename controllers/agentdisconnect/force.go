@@ -14,7 +14,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// force is what the network ACL as last read does with the run's destinations. Where it is not the subnet's it does nothing.
+// force is what the network ACL as last read does with the run's destinations. Where it is not the
+// subnet's it does nothing.
 func (s *scope) force() networkacl.Force {
 	if !s.seen.onSubnet(s.obj) {
 		return networkacl.Force{Open: run.Desired(s.obj)}
@@ -23,8 +24,9 @@ func (s *scope) force() networkacl.Force {
 	return networkacl.Enforcement(valid, s.seen.acl.Entries, run.Desired(s.obj))
 }
 
-// recordEnforced notes, after a read of the network ACL, since when rules of this run have been in force. A read that shows
-// otherwise ends that, also where it may only lag: what agents do meanwhile is not credited to the run.
+// recordEnforced notes, after a read of the network ACL, since when rules of this run have been in
+// force. A read that shows otherwise ends that, also where it may only lag: what agents do
+// meanwhile is not credited to the run.
 func (s *scope) recordEnforced() {
 	switch inForce := s.force().InForce(); {
 	case !inForce:
@@ -34,8 +36,8 @@ func (s *scope) recordEnforced() {
 	}
 }
 
-// confirmForce reads the network ACL once more where agents were seen disconnected since it was last read: they count only if
-// the rules are in force after that too.
+// confirmForce reads the network ACL once more where agents were seen disconnected since it was
+// last read: they count only if the rules are in force after that too.
 func (r *Reconciler) confirmForce(ctx context.Context, s *scope) error {
 	if s.aclRead || s.seen.enforcedSince.IsZero() || !s.seen.history.Polls.AreTwoSince(s.seen.enforcedSince) || !s.hasUncredited() {
 		return nil
@@ -43,7 +45,8 @@ func (r *Reconciler) confirmForce(ctx context.Context, s *scope) error {
 	return r.readACL(ctx, s)
 }
 
-// hasUncredited reports whether an agent that counts is disconnected and was not seen so under the run's rules.
+// hasUncredited reports whether an agent that counts is disconnected and was not seen so under the
+// run's rules.
 func (s *scope) hasUncredited() bool {
 	return len(run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
 		return i.DisconnectedTime == nil && !ptr.Deref(i.Connected, true)

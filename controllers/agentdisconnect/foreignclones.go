@@ -12,14 +12,15 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// findForeignClones asks AWS for the clones of a network ACL that runs of other Kubernetes clusters have.
+// findForeignClones asks AWS for the clones of a network ACL that runs of other Kubernetes clusters
+// have.
 func (r *Reconciler) findForeignClones(ctx context.Context, s *scope, aclID string) ([]foreignClone, error) {
 	clones, err := ec2acl.FindClonesOf(ctx, s.clients.EC2, aclID)
 	return foreignClones(clones, r.options.ClusterID, s.now), err
 }
 
-// foreignClones are the clones of a network ACL that runs of other Kubernetes clusters have and that are not over: the subnet
-// that such a clone serves comes back to the network ACL.
+// foreignClones are the clones of a network ACL that runs of other Kubernetes clusters have and
+// that are not over: the subnet that such a clone serves comes back to the network ACL.
 func foreignClones(clones []*networkacl.ACL, clusterID string, now time.Time) []foreignClone {
 	var found []foreignClone
 	for _, clone := range clones {
@@ -39,7 +40,8 @@ type foreignClone struct {
 	claim        networkacl.Claim
 }
 
-// checkForeignClones makes a run in place wait for clones of the network ACL, and one with a clone for those of its own subnet.
+// checkForeignClones makes a run in place wait for clones of the network ACL, and one with a clone
+// for those of its own subnet.
 func (s *scope) checkForeignClones(t *target) error {
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	for _, clone := range t.foreign {

@@ -15,8 +15,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// How lines leave the ledger. The tags on the network ACL never claim what the ledger no longer has: a clean-up would take a
-// third party's equal entry for the run's. So a line is released first, then the tags shrink, and then the line goes.
+// How lines leave the ledger. The tags on the network ACL never claim what the ledger no longer
+// has: a clean-up would take a third party's equal entry for the run's. So a line is released
+// first, then the tags shrink, and then the line goes.
 
 // giveUp ends lines whose entries are gone, or are not the run's.
 func (r *Reconciler) giveUp(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
@@ -24,8 +25,9 @@ func (r *Reconciler) giveUp(ctx context.Context, s *scope, lines []v1alpha1.Rule
 	return r.dropReleased(ctx, s)
 }
 
-// dropReleased has the tags claim no released line any more, and drops those lines. Where the tags can't be written, the lines
-// stay, and an entry that a third party makes at one of their numbers is left alone.
+// dropReleased has the tags claim no released line any more, and drops those lines. Where the tags
+// can't be written, the lines stay, and an entry that a third party makes at one of their numbers
+// is left alone.
 func (r *Reconciler) dropReleased(ctx context.Context, s *scope) error {
 	_, released, _ := ledger.Lines(s.obj)
 	if len(released) == 0 {
@@ -37,8 +39,8 @@ func (r *Reconciler) dropReleased(ctx context.Context, s *scope) error {
 	return s.ledger.Drop(ctx, released)
 }
 
-// shrinkTags has the tags claim what the ledger has without its released lines. With the last line of a run that ends, in
-// place, they go.
+// shrinkTags has the tags claim what the ledger has without its released lines. With the last line
+// of a run that ends, in place, they go.
 func (r *Reconciler) shrinkTags(ctx context.Context, s *scope) error {
 	ends := s.phase != run.Active && s.phase != run.Suspended
 	held := slices.ContainsFunc(s.status().Rules, func(l v1alpha1.Rule) bool { return l.State != v1alpha1.RuleReleased })
@@ -67,7 +69,8 @@ func (s *scope) shows(line v1alpha1.Rule) bool {
 // showsACL reports whether this pass read the run's network ACL and found it.
 func (s *scope) showsACL() bool { return s.aclRead && s.seen.acl != nil }
 
-// aclMissingForLong reports whether reads, this pass's included, have lacked the network ACL for longer than reads may lag.
+// aclMissingForLong reports whether reads, this pass's included, have lacked the network ACL for
+// longer than reads may lag.
 func (s *scope) aclMissingForLong(now time.Time) bool {
 	return s.aclRead && s.seen.acl == nil && !s.seen.aclMissing.IsZero() && now.Sub(s.seen.aclMissing) >= networkacl.AmbiguousFor
 }
@@ -82,8 +85,9 @@ func (m *memory) noteMissing(now time.Time) {
 	}
 }
 
-// whereMissing takes a refusal for want of permission as AWS's word that a network ACL is not there, where reads have lacked
-// it for long: a policy that names the VPC does not match what no longer exists.
+// whereMissing takes a refusal for want of permission as AWS's word that a network ACL is not
+// there, where reads have lacked it for long: a policy that names the VPC does not match what no
+// longer exists.
 func whereMissing(missing bool) func(networkacl.Outcome, error) (networkacl.Outcome, error) {
 	return func(outcome networkacl.Outcome, err error) (networkacl.Outcome, error) {
 		if missing && outcome == networkacl.Refused && aws.Classify(err) == aws.Denied {

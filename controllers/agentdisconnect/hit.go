@@ -25,12 +25,13 @@ import (
 const (
 	// subnetBatch is how many subnets are asked for at once: a filter of EC2 takes 200 values.
 	subnetBatch = 200
-	// othersTimeout bounds one look for other clusters: 300 with container instances take 15 s at the pace that ECS allows.
+	// othersTimeout bounds one look for other clusters: 300 with container instances take 15 s at
+	// the pace that ECS allows.
 	othersTimeout = 20 * time.Second
 )
 
-// hitSubnets are the subnets that the denies of a run act on, sorted: in place all that have the network ACL, on a clone the
-// run's own.
+// hitSubnets are the subnets that the denies of a run act on, sorted: in place all that have the
+// network ACL, on a clone the run's own.
 func hitSubnets(acl *networkacl.ACL, mode v1alpha1.NetworkACLMode, subnetID string) []string {
 	if acl == nil || mode == v1alpha1.NetworkACLModeClone {
 		return []string{subnetID}
@@ -78,7 +79,8 @@ func describeSubnets(ctx context.Context, client aws.EC2, ids []string) (map[str
 	return found, nil
 }
 
-// withoutConsent are those of the subnets whose tags, as far as they are known, do not allow runs of a namespace.
+// withoutConsent are those of the subnets whose tags, as far as they are known, do not allow runs
+// of a namespace.
 func (r *Reconciler) withoutConsent(ids []string, known map[string]subnet, namespace string) []string {
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return r.consents(known[id].tags, namespace) })
 }
@@ -118,8 +120,9 @@ func (r *Reconciler) checkHit(s *scope, t *target) error {
 		len(hit), t.acl.ID, problem.Subjects(lacking, "subnet", "does not", "do not"), r.options.ConsentTagKey, spec.SubnetID)
 }
 
-// lookForOthers looks for other clusters in the subnets that a run which is on hits, about once a minute, and at once when they
-// are others than before. It writes to what is remembered of the answer alone.
+// lookForOthers looks for other clusters in the subnets that a run which is on hits, about once a
+// minute, and at once when they are others than before. It writes to what is remembered of the
+// answer alone.
 func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) (preflight.OtherClusters, error) {
 	if run.StartSpec(s.obj).OtherClusters == v1alpha1.OtherClustersAllow {
 		return preflight.OtherClusters{}, nil
@@ -138,8 +141,9 @@ func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) 
 	return found, err
 }
 
-// judgeHit holds the subnets that the denies act on, after a read of the network ACL, against what lets them: the consent of
-// each, and no other cluster's agents. What is amiss is said at once, and ends the run when two reads agree.
+// judgeHit holds the subnets that the denies act on, after a read of the network ACL, against what
+// lets them: the consent of each, and no other cluster's agents. What is amiss is said at once, and
+// ends the run when two reads agree.
 func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
 	if !s.aclRead || s.seen.acl == nil {
 		return s.seen.amiss.AsError()
@@ -171,8 +175,8 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
 	return s.seen.amiss
 }
 
-// hitTrouble is why a run may not go on hitting the subnets that it hits; nil: it may. The run's own subnet is judged with the
-// rest of the target.
+// hitTrouble is why a run may not go on hitting the subnets that it hits; nil: it may. The run's
+// own subnet is judged with the rest of the target.
 func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others preflight.OtherClusters) *problem.Problem {
 	hit, aclID := s.hit(), s.seen.acl.ID
 	shared := slices.DeleteFunc(slices.Clone(hit), func(id string) bool { return id == s.obj.Spec.SubnetID })
@@ -192,7 +196,8 @@ func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others prefli
 	return nil
 }
 
-// noteConsent notes which subnets were seen to consent: of those, a lack later is a consent withdrawn.
+// noteConsent notes which subnets were seen to consent: of those, a lack later is a consent
+// withdrawn.
 func (m *memory) noteConsent(ids func(func(string) bool)) {
 	m.consented = map[string]bool{}
 	for id := range ids {
@@ -200,8 +205,8 @@ func (m *memory) noteConsent(ids func(func(string) bool)) {
 	}
 }
 
-// mayHit reports whether nothing is known that speaks against new denies: what one read shows is no ground to end a run, but
-// to add nothing until another one decides.
+// mayHit reports whether nothing is known that speaks against new denies: what one read shows is no
+// ground to end a run, but to add nothing until another one decides.
 func (s *scope) mayHit() bool { return !s.seen.hit.IsPending() && !s.seen.target.IsPending() }
 
 // subnetsOf names subnets: "subnet a", "subnets a, b".

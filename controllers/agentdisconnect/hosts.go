@@ -16,19 +16,20 @@ import (
 )
 
 const (
-	// endpointTTL is how soon ECS is asked again for the endpoints of a run that can't begin since a host isn't resolved: by then
-	// it may name another. With many container instances it is many calls.
+	// endpointTTL is how soon ECS is asked again for the endpoints of a run that can't begin since
+	// a host isn't resolved: by then it may name another. With many container instances it is many
+	// calls.
 	endpointTTL = time.Minute
 
-	// hostsAPass bounds the calls that ask again in one pass. With a pass every 5 seconds it is 4 a second, which takes all
-	// agents that a run can count within the interval.
+	// hostsAPass bounds the calls that ask again in one pass. With a pass every 5 seconds it is 4 a
+	// second, which takes all agents that a run can count within the interval.
 	hostsAPass = 20
 	// hostsRetry is how soon an agent is asked for again of which ECS gave no usable answer.
 	hostsRetry = 30 * time.Second
 )
 
-// askForHosts asks ECS which hosts the agents of container instances connect to: of those of which it never said so, and
-// again of those of which it said so long ago.
+// askForHosts asks ECS which hosts the agents of container instances connect to: of those of which
+// it never said so, and again of those of which it said so long ago.
 func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN string, instances []string) error {
 	if s.status().StartTime == nil && run.UnresolvedHost(s.status().Endpoints) != "" && s.now.Sub(s.seen.history.Hosts.AnsweredAt()) >= endpointTTL {
 		s.seen.history.Hosts.Forget()
@@ -47,9 +48,10 @@ func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN strin
 	return r.poll(ctx, s, clusterARN, append(unknown, s.oldest(old)...))
 }
 
-// askAgain asks ECS again for the hosts of agents that count, a few in a pass: of those that it was asked for longest ago, and
-// at once of one that stays connected though the rules have been in force for longer than agents take to notice. The error is
-// that of the last time, as long as one of them was not answered.
+// askAgain asks ECS again for the hosts of agents that count, a few in a pass: of those that it was
+// asked for longest ago, and at once of one that stays connected though the rules have been in
+// force for longer than agents take to notice. The error is that of the last time, as long as one
+// of them was not answered.
 func (r *Reconciler) askAgain(ctx context.Context, s *scope) ([]discovery.Host, error) {
 	agents, noticed := s.status().Agents, s.seen.enforcedSince.Add(conditions.NoticeWithin)
 	due := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
@@ -69,7 +71,8 @@ func (r *Reconciler) askAgain(ctx context.Context, s *scope) ([]discovery.Host, 
 	return wantedHosts(run.StartSpec(s.obj), s.seen.history.Hosts.Of(due)), s.seen.unanswered
 }
 
-// oldest picks those container instances that ECS was asked for longest ago, as many as a pass may ask for.
+// oldest picks those container instances that ECS was asked for longest ago, as many as a pass may
+// ask for.
 func (s *scope) oldest(arns []string) []string {
 	slices.SortStableFunc(arns, func(a, b string) int {
 		return s.seen.history.Hosts.TriedFor(a).Compare(s.seen.history.Hosts.TriedFor(b))
@@ -77,8 +80,8 @@ func (s *scope) oldest(arns []string) []string {
 	return arns[:min(len(arns), hostsAPass)]
 }
 
-// poll asks ECS for the hosts of container instances, and adds what it names. An agent may hold on to an earlier answer for 12
-// hours, so nothing is taken away.
+// poll asks ECS for the hosts of container instances, and adds what it names. An agent may hold on
+// to an earlier answer for 12 hours, so nothing is taken away.
 func (r *Reconciler) poll(ctx context.Context, s *scope, clusterARN string, arns []string) error {
 	if len(arns) == 0 {
 		return nil
@@ -93,7 +96,8 @@ func (s *scope) hostsKnown(t *target) bool {
 	return len(t.instances) > 0 && !slices.ContainsFunc(t.instances, func(arn string) bool { return s.seen.history.Hosts.AnsweredFor(arn).IsZero() })
 }
 
-// unasked are the agents that count and whose hosts ECS was not asked for lately, or did not answer.
+// unasked are the agents that count and whose hosts ECS was not asked for lately, or did not
+// answer.
 func (s *scope) unasked() []string {
 	return run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
 		at := s.seen.history.Hosts.AnsweredFor(i.ARN)

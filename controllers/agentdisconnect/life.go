@@ -32,7 +32,8 @@ func (r *Reconciler) miss(s *scope) error {
 	return nil
 }
 
-// renew clears the status of a run that is over or was only planned, since another is asked for now, and gets that one ready.
+// renew clears the status of a run that is over or was only planned, since another is asked for
+// now, and gets that one ready.
 func (r *Reconciler) renew(ctx context.Context, s *scope) error {
 	s.obj.Status = v1alpha1.AgentDisconnectStatus{
 		ObservedGeneration: s.obj.Generation,
@@ -53,7 +54,8 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) error {
 	return r.advance(ctx, s)
 }
 
-// expire deletes a finished object whose time to be kept is over, unless someone wrote it meanwhile.
+// expire deletes a finished object whose time to be kept is over, unless someone wrote it
+// meanwhile.
 func (r *Reconciler) expire(ctx context.Context, s *scope) error {
 	at := run.DeletionTime(s.obj)
 	if at.IsZero() || r.clock.Now().Before(at) {
@@ -98,7 +100,8 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 		_, err = r.undoEntries(ctx, s)
 	}
 	if err == nil && run.IsLifted(s.status()) {
-		// What was seen under the rules says nothing of what comes after, and they are put in place anew on a new read.
+		// What was seen under the rules says nothing of what comes after, and they are put in place
+		// anew on a new read.
 		s.seen.history.Polls.Forget()
 		s.seen.network.Clear()
 		s.seen.aclRead, s.seen.enforcedSince = time.Time{}, time.Time{}
@@ -107,8 +110,9 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 	return err
 }
 
-// stayLifted has the tags say who holds the network ACL, and until when, as that may change. It looks now and then whether a
-// clone that serves no subnet still does: a swap whose answer was lost may show late.
+// stayLifted has the tags say who holds the network ACL, and until when, as that may change. It
+// looks now and then whether a clone that serves no subnet still does: a swap whose answer was lost
+// may show late.
 func (r *Reconciler) stayLifted(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
 	if !s.cloned() {

@@ -12,8 +12,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// lookUp looks the hosts in the status up and adds what is new to their addresses, IPv6 ones only where the subnet has
-// them. Nothing is ever taken away. The error names a host of which no address is known.
+// lookUp looks the hosts in the status up and adds what is new to their addresses, IPv6 ones only
+// where the subnet has them. Nothing is ever taken away. The error names a host of which no address
+// is known.
 func (r *Reconciler) lookUp(ctx context.Context, s *scope, ipv6 bool) error {
 	endpoints := s.status().Endpoints
 	if s.now.Sub(s.seen.history.Lookups.At()) >= r.options.LookupInterval || run.UnresolvedHost(endpoints) != "" {
@@ -53,7 +54,8 @@ func overflowing(endpoints []v1alpha1.Endpoint, answers map[string]discovery.Ans
 	return ""
 }
 
-// tooMany refuses a run, or ends it, since an agent would get through the address that the status has no room for.
+// tooMany refuses a run, or ends it, since an agent would get through the address that the status
+// has no room for.
 func (s *scope) tooMany(host string) error {
 	const message = "%s has more than %d addresses, which no network ACL has room for"
 	if s.status().StartTime != nil {

@@ -17,36 +17,42 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// memory is what the passes of this process saw for one object. It saves calls and tells two reads in a row from one; a
-// restart loses it and costs the reads only.
+// memory is what the passes of this process saw for one object. It saves calls and tells two reads
+// in a row from one; a restart loses it and costs the reads only.
 type memory struct {
 	// history is what was learned of agents and hosts.
 	history discovery.History
 	// watchedAt is when ECS last answered about agents while the run was on.
 	watchedAt time.Time
-	// recovering is since when this process has waited for the agents without a break, and recoveredAt when it last looked.
+	// recovering is since when this process has waited for the agents without a break, and
+	// recoveredAt when it last looked.
 	recovering, recoveredAt time.Time
-	// unanswered is why ECS did not name the hosts of every agent that counts when it was last asked; nil: it did.
+	// unanswered is why ECS did not name the hosts of every agent that counts when it was last
+	// asked; nil: it did.
 	unanswered error
 	// acl is the network ACL as last read, at aclRead. Nil: it was not there.
 	acl     *networkacl.ACL
 	aclRead time.Time
 	// targetLooked is when the rest of the target was last looked at.
 	targetLooked time.Time
-	// enforcedSince is since when every read of the network ACL shows that it denies everything, by rules of this run; zero: the last
-	// one does not.
+	// enforcedSince is since when every read of the network ACL shows that it denies everything, by
+	// rules of this run; zero: the last one does not.
 	enforcedSince time.Time
-	// original is the network ACL that a clone was copied from, as read together with acl. Nil: it was not there.
+	// original is the network ACL that a clone was copied from, as read together with acl. Nil: it
+	// was not there.
 	original *networkacl.ACL
-	// originalReads are what the reads of that network ACL came to, those before the run began included.
+	// originalReads are what the reads of that network ACL came to, those before the run began
+	// included.
 	originalReads originalReads
-	// tags are the tags on the network ACL that carries the rules, as last written or as two reads in a row had them.
+	// tags are the tags on the network ACL that carries the rules, as last written or as two reads
+	// in a row had them.
 	tags map[string]string
-	// network is what is not as it should be on the network ACL, target what is not in the rest of the target, hit what is
-	// not with the subnets that the denies act on, changed how the original of a clone was changed, and stripped that the
-	// ownership tags are not all there.
+	// network is what is not as it should be on the network ACL, target what is not in the rest of
+	// the target, hit what is not with the subnets that the denies act on, changed how the original
+	// of a clone was changed, and stripped that the ownership tags are not all there.
 	network, target, hit, changed, stripped networkacl.Confirmation
-	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are those that were seen to consent.
+	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are those that
+	// were seen to consent.
 	amiss     *problem.Problem
 	consented map[string]bool
 	// repair is what is being put right on the network ACL.
@@ -55,26 +61,33 @@ type memory struct {
 	passedLook preflight.Answer[firstLook]
 	// cache has the answers of AWS about the target.
 	cache preflight.Cache
-	// switchLooked is when the schedules of the dead man's switch were last looked at, and switchUnseen since when that fails.
+	// switchLooked is when the schedules of the dead man's switch were last looked at, and
+	// switchUnseen since when that fails.
 	switchLooked, switchUnseen time.Time
-	// switchFailure is what kept the switch from being looked at or armed when that was last due; nil: nothing.
+	// switchFailure is what kept the switch from being looked at or armed when that was last due;
+	// nil: nothing.
 	switchFailure error
-	// protected are the addresses of hosts that the run must not deny, and subnetRanges the blocks of its own subnet.
+	// protected are the addresses of hosts that the run must not deny, and subnetRanges the blocks
+	// of its own subnet.
 	protected    []discovery.Protected
 	subnetRanges []netip.Prefix
-	// missing says since which look at the VPC's endpoints an address of one is missing, by endpoint and address.
+	// missing says since which look at the VPC's endpoints an address of one is missing, by
+	// endpoint and address.
 	missing map[string]time.Time
 	// notes are what is worth saying of the target, a sentence each.
 	notes []string
-	// contradicted says since when reads contradict a line of the ledger that is to be undone, by rule number.
+	// contradicted says since when reads contradict a line of the ledger that is to be undone, by
+	// rule number.
 	contradicted map[int32]time.Time
 	// deleted says when AWS acknowledged the deletion of an entry.
 	deleted map[entryKey]time.Time
 	// aclMissing is since when reads lack the run's network ACL; zero: they don't.
 	aclMissing time.Time
-	// pendingLook, if set, says that the run began and that no look since has shown whether it did so alone.
+	// pendingLook, if set, says that the run began and that no look since has shown whether it did
+	// so alone.
 	pendingLook *pendingLook
-	// yields, if set, is why a run waits until yieldsUntil, so that an older one that began at the same moment comes first.
+	// yields, if set, is why a run waits until yieldsUntil, so that an older one that began at the
+	// same moment comes first.
 	yields      *problem.Problem
 	yieldsUntil time.Time
 	// ended says that the run's end was acted on.
@@ -83,7 +96,8 @@ type memory struct {
 	conflicts int
 	// begun says that the run had begun and was not over when the last pass ended.
 	begun bool
-	// refused and waited count the passes in a row that a person, or AWS, kept from beginning the run.
+	// refused and waited count the passes in a row that a person, or AWS, kept from beginning the
+	// run.
 	refused, waited setback
 	// draft is what passes saw that could not finish the plan, of the generation draftOf.
 	draft   *memory
@@ -136,7 +150,8 @@ func (m *memories) forget(name types.NamespacedName) (uid types.UID, known bool)
 	return forgotten.uid, known
 }
 
-// hasBegun reports whether the run of an object had begun and was not over when its last pass ended.
+// hasBegun reports whether the run of an object had begun and was not over when its last pass
+// ended.
 func (m *memories) hasBegun(name types.NamespacedName) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -144,8 +159,8 @@ func (m *memories) hasBegun(name types.NamespacedName) bool {
 	return seen != nil && seen.begun
 }
 
-// attend notes that the manager waits for the agents. A break longer than the given time begins the wait anew: the manager
-// was away.
+// attend notes that the manager waits for the agents. A break longer than the given time begins the
+// wait anew: the manager was away.
 func (m *memory) attend(now time.Time, longest time.Duration) {
 	if m.recovering.IsZero() || now.Sub(m.recoveredAt) > longest {
 		m.recovering = now
@@ -165,8 +180,8 @@ func (m *memory) startRun() {
 	m.repair = repairUnderway{}
 }
 
-// enforcedForTwoPolls reports whether the last two polls were both made while rules of the run were in force: not before they were
-// seen so, and not after the last read, which still shows it.
+// enforcedForTwoPolls reports whether the last two polls were both made while rules of the run were
+// in force: not before they were seen so, and not after the last read, which still shows it.
 func (m *memory) enforcedForTwoPolls() bool {
 	return !m.enforcedSince.IsZero() && m.history.Polls.AreTwoSince(m.enforcedSince) && !m.aclRead.Before(m.history.Polls.LatestAt())
 }

@@ -16,7 +16,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// Labels are bounded: the results of a run, and the actions and error codes of AWS. No metric names an object.
+// Labels are bounded: the results of a run, and the actions and error codes of AWS. No metric names
+// an object.
 var (
 	runs = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "agentdisconnect_runs_total",
@@ -70,7 +71,8 @@ func observeRestored(ended, restored time.Time) {
 	restoreDuration.Observe(max(restored.Sub(ended), 0).Seconds())
 }
 
-// countFailure counts a pass that something kept from cleaning up. Waiting for reads that lag is no error.
+// countFailure counts a pass that something kept from cleaning up. Waiting for reads that lag is no
+// error.
 func (s *scope) countFailure(trouble error) {
 	if trouble == nil || run.IsRestored(s.status()) {
 		return

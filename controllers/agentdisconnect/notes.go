@@ -54,7 +54,8 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 	return notes, err
 }
 
-// strategyNote is what to know of a cluster in which RunTask without a launch type doesn't fail with AGENT.
+// strategyNote is what to know of a cluster in which RunTask without a launch type doesn't fail
+// with AGENT.
 func strategyNote(providers []string) string {
 	return fmt.Sprintf("the cluster has a default capacity provider strategy (%s): RunTask without a launch type goes by it, and the failure appears as the stopped task's reason instead of AGENT. To have RunTask fail with AGENT, call it with launch type EC2", problem.List(providers))
 }

@@ -12,7 +12,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// explainNotFound has errors that say that the target isn't there name it, with the account and the Region that were asked.
+// explainNotFound has errors that say that the target isn't there name it, with the account and the
+// Region that were asked.
 func explainNotFound(err error, spec *v1alpha1.AgentDisconnectSpec, accountID, region string) error {
 	var explained []error
 	for _, each := range problem.Flatten(err) {

@@ -16,41 +16,45 @@ import (
 
 // Options are what a platform team sets for all objects.
 type Options struct {
-	// ConsentTagKey is the key of the tag with which a subnet's owner consents. Empty: no consent is asked for.
+	// ConsentTagKey is the key of the tag with which a subnet's owner consents. Empty: no consent
+	// is asked for.
 	ConsentTagKey string
-	// DNSServer is the address with port of the DNS server that hosts are looked up with. Empty: the system's.
+	// DNSServer is the address with port of the DNS server that hosts are looked up with. Empty:
+	// the system's.
 	DNSServer string
-	// AgentPollInterval is how often ECS is asked whether agents are connected. ECS itself takes minutes to notice, and
-	// allows 20 such calls a second in a Region.
+	// AgentPollInterval is how often ECS is asked whether agents are connected. ECS itself takes
+	// minutes to notice, and allows 20 such calls a second in a Region.
 	AgentPollInterval time.Duration
 	// ACLPollInterval is how often the network ACL is read while its rules are in place.
 	ACLPollInterval time.Duration
 	// LookupInterval is how often hosts are looked up. Addresses rotate within a minute or so.
 	LookupInterval time.Duration
-	// EntryQuota is the quota of entries a network ACL, direction and family, the default entry included, where AWS can't be
-	// asked for it.
+	// EntryQuota is the quota of entries a network ACL, direction and family, the default entry
+	// included, where AWS can't be asked for it.
 	EntryQuota int
-	// ClusterID tells this Kubernetes cluster from others in the tags on AWS resources: the UID of its namespace
-	// kube-system.
+	// ClusterID tells this Kubernetes cluster from others in the tags on AWS resources: the UID of
+	// its namespace kube-system.
 	ClusterID string
 	// MaxDuration is the longest that a run may last.
 	MaxDuration time.Duration
 	// MaxActiveRuns is how many runs may be on at once in the whole cluster. 0: any number.
 	MaxActiveRuns int
-	// DeadManRoleARN is the role with which EventBridge Scheduler deletes the rules of clones, and DeadManScheduleGroup the
-	// group for its schedules. Empty, both of them: there is no dead man's switch.
+	// DeadManRoleARN is the role with which EventBridge Scheduler deletes the rules of clones, and
+	// DeadManScheduleGroup the group for its schedules. Empty, both of them: there is no dead man's
+	// switch.
 	DeadManRoleARN, DeadManScheduleGroup string
 	// SweepInterval is how often AWS is searched for what runs left behind.
 	SweepInterval time.Duration
-	// SweepRegions are the Regions that are searched, beside the manager's own and those of objects.
+	// SweepRegions are the Regions that are searched, beside the manager's own and those of
+	// objects.
 	SweepRegions []string
-	// MaxConcurrentReconciles is how many objects are worked on at once, two at least. Half of that is kept for runs that are on or
-	// ending.
+	// MaxConcurrentReconciles is how many objects are worked on at once, two at least. Half of that
+	// is kept for runs that are on or ending.
 	MaxConcurrentReconciles int
 	// AllowAdditionalEndpoints lets objects name further destinations to deny.
 	AllowAdditionalEndpoints bool
-	// APIServer finds the addresses of the Kubernetes API server, which no run denies; see the function of that name. Nil: none are
-	// known.
+	// APIServer finds the addresses of the Kubernetes API server, which no run denies; see the
+	// function of that name. Nil: none are known.
 	APIServer func(context.Context) ([]discovery.Protected, error)
 }
 
@@ -145,23 +149,29 @@ const (
 	longestInterval = time.Minute
 	// longestSweep is such that what a run left is gone the same day.
 	longestSweep = 12 * time.Hour
-	// readBackInterval is how soon a network ACL is read again that does not show what it should: reads lag for seconds.
+	// readBackInterval is how soon a network ACL is read again that does not show what it should:
+	// reads lag for seconds.
 	readBackInterval = 2 * time.Second
-	// readyTimeout bounds what a pass spends on getting a run ready: about 10 round trips, and lookups. It takes up a worker, so
-	// it is short: where AWS is slower, the next pass goes on from what this one found out.
+	// readyTimeout bounds what a pass spends on getting a run ready: about 10 round trips, and
+	// lookups. It takes up a worker, so it is short: where AWS is slower, the next pass goes on
+	// from what this one found out.
 	readyTimeout = 5 * time.Second
-	// observeTimeout bounds what a pass spends on looking. With AWS or the DNS not answering, a pass that took longer
-	// would hold up the ends of other runs.
+	// observeTimeout bounds what a pass spends on looking. With AWS or the DNS not answering, a
+	// pass that took longer would hold up the ends of other runs.
 	observeTimeout = 10 * time.Second
-	// lackingFor is how long, by this process's own reads, an entry whose creation was never answered must be lacking
-	// before it counts as never made, beside the time that the ledger tells: clocks of two managers differ.
+	// lackingFor is how long, by this process's own reads, an entry whose creation was never
+	// answered must be lacking before it counts as never made, beside the time that the ledger
+	// tells: clocks of two managers differ.
 	lackingFor = 30 * time.Second
-	// retryInterval is how soon a pass that AWS kept from its work is repeated: throttling passes in seconds.
+	// retryInterval is how soon a pass that AWS kept from its work is repeated: throttling passes
+	// in seconds.
 	retryInterval = 2 * time.Second
 	// longestRetry is how long such a wait grows for a run that has not begun.
 	longestRetry = 10 * time.Second
-	// refusedInterval is how soon a run that a person must help is tried again: soon enough for a person who just fixed it.
+	// refusedInterval is how soon a run that a person must help is tried again: soon enough for a
+	// person who just fixed it.
 	refusedInterval = 10 * time.Second
-	// longestRefused is how long that wait grows, for a run that has not begun, while nothing changes.
+	// longestRefused is how long that wait grows, for a run that has not begun, while nothing
+	// changes.
 	longestRefused = 2 * time.Minute
 )

@@ -14,22 +14,25 @@ import (
 )
 
 const (
-	// closeAfter is how long reads must agree on a change of the original before the clone denies what it closes. Terraform and
-	// people who replace a rule remove it and add it again some seconds later, half a minute where AWS throttles them. A subnet
-	// that is cut off for longer than its neighbours is worse than a rule that closes three quarters of a minute later.
+	// closeAfter is how long reads must agree on a change of the original before the clone denies
+	// what it closes. Terraform and people who replace a rule remove it and add it again some
+	// seconds later, half a minute where AWS throttles them. A subnet that is cut off for longer
+	// than its neighbours is worse than a rule that closes three quarters of a minute later.
 	closeAfter = 45 * time.Second
-	// watchFor is how long the original is read every few seconds after a change of it, or after the clone followed one: what
-	// takes a rule away for a moment puts it back within that.
+	// watchFor is how long the original is read every few seconds after a change of it, or after
+	// the clone followed one: what takes a rule away for a moment puts it back within that.
 	watchFor = time.Minute
 )
 
-// originalReads is what the reads of the network ACL that a clone is a copy of came to, the last ones of them in a row.
+// originalReads is what the reads of the network ACL that a clone is a copy of came to, the last
+// ones of them in a row.
 type originalReads struct {
 	id      string
 	entries []networkacl.Entry
 	// since is when reads began to show the entries, and read when the last one did.
 	since, read time.Time
-	// closed is when reads last began to show that something is denied which the read before allowed; zero: none did.
+	// closed is when reads last began to show that something is denied which the read before
+	// allowed; zero: none did.
 	closed time.Time
 	// follows describes a change that the clone has yet to follow; empty: there is none.
 	follows string
@@ -60,11 +63,13 @@ func (o *originalReads) watch(now time.Time) { o.watchUntil = now.Add(watchFor) 
 // isWatched reports whether the original is to be read again a few seconds after the last read.
 func (o *originalReads) isWatched() bool { return o.read.Before(o.watchUntil) }
 
-// hasStood reports whether reads have shown the same for so long that the clone may deny what they do.
+// hasStood reports whether reads have shown the same for so long that the clone may deny what they
+// do.
 func (o *originalReads) hasStood() bool { return o.read.Sub(o.since) >= closeAfter }
 
-// settledAt is when a clone with the entries may be put into service, if they stay as they are: two reads some seconds apart
-// agree on them, and what the last change closed has stood. A network ACL that lacks a rule for a moment is not copied.
+// settledAt is when a clone with the entries may be put into service, if they stay as they are: two
+// reads some seconds apart agree on them, and what the last change closed has stood. A network ACL
+// that lacks a rule for a moment is not copied.
 func (o *originalReads) settledAt() time.Time {
 	settled := o.since.Add(networkacl.ConfirmInterval)
 	if !o.closed.IsZero() {
@@ -81,7 +86,8 @@ func sameEntries(a, b []networkacl.Entry) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(e networkacl.Entry) bool { return !slices.ContainsFunc(b, e.Equal) })
 }
 
-// checkSettled makes a run wait while the network ACL that its clone is a copy of was changed a moment ago.
+// checkSettled makes a run wait while the network ACL that its clone is a copy of was changed a
+// moment ago.
 func (o *originalReads) checkSettled() *problem.Problem {
 	if o.isSettled() {
 		return nil
@@ -101,8 +107,9 @@ func (s *scope) describePending() string {
 		o.id, o.since.UTC().Format(time.RFC3339), o.since.Add(closeAfter).UTC().Format(time.RFC3339))
 }
 
-// deniesAgents reports whether a network ACL lets no traffic of the run's out to any address that the run denies, though
-// agents are connected: then the read shows a moment of a change, or the agents don't go that way.
+// deniesAgents reports whether a network ACL lets no traffic of the run's out to any address that
+// the run denies, though agents are connected: then the read shows a moment of a change, or the
+// agents don't go that way.
 func (s *scope) deniesAgents(acl *networkacl.ACL) bool {
 	wanted := run.Desired(s.obj)
 	latest, _ := s.seen.history.Polls.Latest()
@@ -112,7 +119,8 @@ func (s *scope) deniesAgents(acl *networkacl.ACL) bool {
 
 const deniesAgentsMessage = "network ACL %s does not let TCP port 443 out to any address of the agents' hosts, though ECS says that agents are connected: a clone of it would cut the subnet off"
 
-// checkOriginal makes sure, before a run begins, that a clone of the network ACL as it is now may be put into service.
+// checkOriginal makes sure, before a run begins, that a clone of the network ACL as it is now may
+// be put into service.
 func (s *scope) checkOriginal(acl *networkacl.ACL) error {
 	if unsettled := s.seen.originalReads.checkSettled(); unsettled != nil {
 		return unsettled
@@ -123,8 +131,9 @@ func (s *scope) checkOriginal(acl *networkacl.ACL) error {
 	return nil
 }
 
-// mayServe reports whether the clone may be put into service: it has what the original has, which has stood, and which does not
-// cut the subnet off from what its agents use. It ends the run where the last does not hold.
+// mayServe reports whether the clone may be put into service: it has what the original has, which
+// has stood, and which does not cut the subnet off from what its agents use. It ends the run where
+// the last does not hold.
 func (r *Reconciler) mayServe(s *scope) (bool, error) {
 	wanted, ok := r.recopied(s)
 	if !ok || !slices.Equal(networkacl.FormatCopies(wanted), s.status().NetworkACL.Baseline) {

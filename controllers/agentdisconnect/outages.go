@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// lookTimeout bounds the first look into a Region: a round trip to each of its services, with a repeat or two where AWS
-	// limits the rate.
+	// lookTimeout bounds the first look into a Region: a round trip to each of its services, with a
+	// repeat or two where AWS limits the rate.
 	lookTimeout = 3 * time.Second
-	// firstProbe and longestProbe bound the waits between looks into a Region that does not answer. One pass looks for all
-	// objects, so the longest is short.
+	// firstProbe and longestProbe bound the waits between looks into a Region that does not answer.
+	// One pass looks for all objects, so the longest is short.
 	firstProbe   = 2 * time.Second
 	longestProbe = 30 * time.Second
 	// outageKept is how long an outage is remembered that nothing asks for any more.
 	outageKept = 10 * time.Minute
 )
 
-// outages remembers which Regions do not answer, so that objects which have not begun don't each find it out for themselves. A
-// run that has begun never asks: it tries.
+// outages remembers which Regions do not answer, so that objects which have not begun don't each
+// find it out for themselves. A run that has begun never asks: it tries.
 type outages struct {
 	mu       sync.Mutex
 	byRegion map[string]*outage
@@ -42,7 +42,8 @@ type outage struct {
 	looking bool
 }
 
-// known gives what is remembered of a Region that does not answer. Nil: the caller is to look, and to settle what came of it.
+// known gives what is remembered of a Region that does not answer. Nil: the caller is to look, and
+// to settle what came of it.
 func (o *outages) known(region string, now time.Time) *problem.Problem {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,8 +60,8 @@ func (o *outages) known(region string, now time.Time) *problem.Problem {
 	return &remembered
 }
 
-// settle notes what came of a look: an error that is no answer of the Region is an outage. It gives what is to be said of it,
-// or nil where the Region answered.
+// settle notes what came of a look: an error that is no answer of the Region is an outage. It gives
+// what is to be said of it, or nil where the Region answered.
 func (o *outages) settle(region string, err error, now time.Time) *problem.Problem {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -97,8 +98,8 @@ func (o *outages) abandon(region string) {
 	}
 }
 
-// unanswered gives what of several errors is no answer of AWS; nil: AWS answered, if only to refuse, or could not be asked for
-// want of credentials.
+// unanswered gives what of several errors is no answer of AWS; nil: AWS answered, if only to
+// refuse, or could not be asked for want of credentials.
 func unanswered(err error) *problem.Problem {
 	if err == nil {
 		return nil
@@ -115,8 +116,9 @@ func unanswered(err error) *problem.Problem {
 	return problem.Explain(silent)
 }
 
-// lookOnce runs the first look of a pass into a Region, unless it is known not to answer. The error is whatever stands in the
-// way, answered or not; silent says that the Region does not answer, so that nothing else need be asked.
+// lookOnce runs the first look of a pass into a Region, unless it is known not to answer. The error
+// is whatever stands in the way, answered or not; silent says that the Region does not answer, so
+// that nothing else need be asked.
 func (r *Reconciler) lookOnce(ctx context.Context, s *scope, look func(context.Context) error) (silent *problem.Problem, err error) {
 	region := s.clients.Region
 	if known := r.outages.known(region, s.now); known != nil {

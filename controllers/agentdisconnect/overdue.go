@@ -27,8 +27,8 @@ func pastEnd(objects []v1alpha1.AgentDisconnect, now time.Time) time.Duration {
 	return longest
 }
 
-// endOf is when the rules of a run should have gone: the earliest of its expiration, its abort and its object's deletion.
-// left is false where nothing of the run is left.
+// endOf is when the rules of a run should have gone: the earliest of its expiration, its abort and
+// its object's deletion. left is false where nothing of the run is left.
 func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
 	status := &obj.Status
 	if run.IsRestored(status) {
@@ -48,11 +48,13 @@ func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
 	return end, true
 }
 
-// collectTimeout bounds the wait for the cache at a scrape: a replica that has just started fills it then.
+// collectTimeout bounds the wait for the cache at a scrape: a replica that has just started fills
+// it then.
 const collectTimeout = 5 * time.Second
 
-// pastEndCollector is the gauge of pastEnd, worked out when metrics are collected: it grows even where no pass comes to its
-// end. It looks at what the manager has in its cache, also in a replica that isn't leader.
+// pastEndCollector is the gauge of pastEnd, worked out when metrics are collected: it grows even
+// where no pass comes to its end. It looks at what the manager has in its cache, also in a replica
+// that isn't leader.
 type pastEndCollector struct {
 	desc   *prometheus.Desc
 	source atomic.Pointer[cachedObjects]
@@ -74,8 +76,8 @@ func (c *pastEndCollector) watch(cache client.Reader, clk clock.PassiveClock) {
 // Describe implements prometheus.Collector.
 func (c *pastEndCollector) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
 
-// Collect implements prometheus.Collector. Where the cache can't be read there is no sample: 0 would be a claim, and an
-// error would take all other metrics with it.
+// Collect implements prometheus.Collector. Where the cache can't be read there is no sample: 0
+// would be a claim, and an error would take all other metrics with it.
 func (c *pastEndCollector) Collect(samples chan<- prometheus.Metric) {
 	source := c.source.Load()
 	if source == nil {

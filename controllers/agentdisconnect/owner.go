@@ -12,7 +12,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// checkOwner refuses a subnet that another account shares with the manager's (AWS RAM): its network ACL is the owner's alone to change.
+// checkOwner refuses a subnet that another account shares with the manager's (AWS RAM): its network
+// ACL is the owner's alone to change.
 func checkOwner(s *scope, t *target) error {
 	owner := t.subnet.ownerID
 	if owner == "" || t.accountID == "" || owner == t.accountID {

@@ -13,17 +13,20 @@ import (
 )
 
 const (
-	// fewestWorkers is such that one is left for runs that are on or ending while another is busy with what has not begun.
+	// fewestWorkers is such that one is left for runs that are on or ending while another is busy
+	// with what has not begun.
 	fewestWorkers = 2
-	// placeInterval is how soon a pass comes again that found no place. Passes of what has not begun take a few seconds at most.
+	// placeInterval is how soon a pass comes again that found no place. Passes of what has not
+	// begun take a few seconds at most.
 	placeInterval = 2 * time.Second
 )
 
 // Workers is how many objects are worked on at once.
 func (o Options) Workers() int { return max(o.MaxConcurrentReconciles, fewestWorkers) }
 
-// PlacesForStarts is how many of the workers objects that have not begun may take up at once: half of them. The rest is kept for
-// runs that are on or ending, however many other objects there are and however slowly AWS answers for them.
+// PlacesForStarts is how many of the workers objects that have not begun may take up at once: half
+// of them. The rest is kept for runs that are on or ending, however many other objects there are
+// and however slowly AWS answers for them.
 func (o Options) PlacesForStarts() int { return o.Workers() / 2 }
 
 // places are those of the workers that objects which have not begun may take up.
@@ -53,9 +56,10 @@ func (p *place) leave() {
 	}
 }
 
-// admitPass reports whether a pass may go on, by what the manager has in its cache: an object that has not begun needs a place.
-// It asks neither the API server nor AWS, either of which may be slow. A run that this process saw begin needs no place, even
-// where the cache is behind. An object that the cache lacks is judged once it is read.
+// admitPass reports whether a pass may go on, by what the manager has in its cache: an object that
+// has not begun needs a place. It asks neither the API server nor AWS, either of which may be slow.
+// A run that this process saw begin needs no place, even where the cache is behind. An object that
+// the cache lacks is judged once it is read.
 func (r *Reconciler) admitPass(ctx context.Context, request reconcile.Request, p *place) bool {
 	if r.cache == nil || r.memories.hasBegun(request.NamespacedName) {
 		return true
@@ -76,7 +80,8 @@ func (r *Reconciler) occupy(obj *v1alpha1.AgentDisconnect, p *place) bool {
 	return p.take()
 }
 
-// turnAway ends a pass that found no place. Nothing was asked and nothing is written; it comes again soon.
+// turnAway ends a pass that found no place. Nothing was asked and nothing is written; it comes
+// again soon.
 func (r *Reconciler) turnAway(request reconcile.Request) reconcile.Result {
 	wait := spread(placeInterval, request.String()+r.clock.Now().String())
 	return reconcile.Result{RequeueAfter: wait, Priority: new(PriorityNotBegun)}

@@ -20,8 +20,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// plan finds out what a run would do and writes it into the status. AWS is only read, and asked by DryRun. It works on a copy
-// of the object without a run: what the status says of one that is over stays.
+// plan finds out what a run would do and writes it into the status. AWS is only read, and asked by
+// DryRun. It works on a copy of the object without a run: what the status says of one that is over
+// stays.
 func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	if s.status().CompletionTime == nil {
 		s.status().ObservedMode = v1alpha1.ModePlan
@@ -49,8 +50,8 @@ func (r *Reconciler) plan(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// draftFor gives what earlier passes saw for the same plan, so that it is finished by and by where AWS is slow or limits the
-// rate. Agents are polled anew: a plan is about one poll.
+// draftFor gives what earlier passes saw for the same plan, so that it is finished by and by where
+// AWS is slow or limits the rate. Agents are polled anew: a plan is about one poll.
 func (m *memory) draftFor(generation int64) *memory {
 	if m.draft == nil || m.draftOf != generation {
 		m.draft, m.draftOf = newMemory(), generation
@@ -59,7 +60,8 @@ func (m *memory) draftFor(generation int64) *memory {
 	return m.draft
 }
 
-// preview makes the plan of what was found out. An error that passes by itself is no part of it: the plan is made again.
+// preview makes the plan of what was found out. An error that passes by itself is no part of it:
+// the plan is made again.
 func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble error) error {
 	plan := &v1alpha1.Plan{Time: *run.Stamp(s.now), ObservedGeneration: s.obj.Generation, Endpoints: s.status().Endpoints}
 	s.status().Plan = plan
@@ -85,8 +87,8 @@ func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble e
 	return err
 }
 
-// previewOthers names the other clusters in the subnet. Where they are allowed a run doesn't look for them: then it is no
-// trouble that they can't be looked for.
+// previewOthers names the other clusters in the subnet. Where they are allowed a run doesn't look
+// for them: then it is no trouble that they can't be looked for.
 func (r *Reconciler) previewOthers(ctx context.Context, s *scope, t *target) error {
 	plan, others := s.status().Plan, t.others
 	if s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow && s.clients != nil {
@@ -105,7 +107,8 @@ func (r *Reconciler) previewOthers(ctx context.Context, s *scope, t *target) err
 	return nil
 }
 
-// previewRuns says which other run stands in the way, or that there are as many as may be on at once.
+// previewRuns says which other run stands in the way, or that there are as many as may be on at
+// once.
 func (r *Reconciler) previewRuns(ctx context.Context, s *scope, t *target) error {
 	if t.acl == nil {
 		return nil
@@ -123,7 +126,8 @@ func (r *Reconciler) previewRuns(ctx context.Context, s *scope, t *target) error
 	return held
 }
 
-// refusals are all that stands against a start, each once. The error is what passes by itself: no plan is made of it.
+// refusals are all that stands against a start, each once. The error is what passes by itself: no
+// plan is made of it.
 func refusals(trouble error) ([]v1alpha1.Refusal, error) {
 	if fatal, ok := errors.AsType[*problem.StoreError](trouble); ok {
 		return nil, fatal
@@ -144,7 +148,8 @@ func refusals(trouble error) ([]v1alpha1.Refusal, error) {
 	return all[:min(len(all), v1alpha1.MaxRefusals)], nil
 }
 
-// previewNetworkACL says which network ACL would be used, what would be put on it, and for what more there is room.
+// previewNetworkACL says which network ACL would be used, what would be put on it, and for what
+// more there is room.
 func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 	if t.acl == nil {
 		return nil
@@ -183,7 +188,8 @@ func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 	return err
 }
 
-// previewAgents says which agents would be hit, and which container instances RunTask goes on working on.
+// previewAgents says which agents would be hit, and which container instances RunTask goes on
+// working on.
 func (r *Reconciler) previewAgents(ctx context.Context, s *scope, t *target) error {
 	poll, polled := s.seen.history.Polls.Latest()
 	if t.cluster.ARN == "" || t.instances == nil || len(t.instances) > 0 && !polled {

@@ -18,9 +18,11 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// The priorities of objects in the work queue. Objects that can't begin must not delay the end of a run.
+// The priorities of objects in the work queue. Objects that can't begin must not delay the end of a
+// run.
 const (
-	// PriorityEnding: the run is over or the object is being deleted, and something of the run may be left in AWS.
+	// PriorityEnding: the run is over or the object is being deleted, and something of the run may
+	// be left in AWS.
 	PriorityEnding = 100
 	// PriorityOn: the run is on, or only its agents are awaited.
 	PriorityOn = 50
@@ -28,8 +30,8 @@ const (
 	PriorityNotBegun = handler.LowPriority
 )
 
-// PriorityAt is the priority of a pass over an object at the time now. It depends on the object and the time alone, not on
-// why the pass is due: after a restart every object is new to the manager.
+// PriorityAt is the priority of a pass over an object at the time now. It depends on the object and
+// the time alone, not on why the pass is due: after a restart every object is new to the manager.
 func PriorityAt(obj *v1alpha1.AgentDisconnect, now time.Time) int {
 	phase, _ := run.PhaseAt(obj, now)
 	switch phase {
@@ -50,12 +52,14 @@ func PriorityAt(obj *v1alpha1.AgentDisconnect, now time.Time) int {
 	return PriorityNotBegun
 }
 
-// hasBegun reports whether a pass over the object at the time now has to do with a run that has begun and is not over.
+// hasBegun reports whether a pass over the object at the time now has to do with a run that has
+// begun and is not over.
 func hasBegun(obj *v1alpha1.AgentDisconnect, now time.Time) bool {
 	return PriorityAt(obj, now) != PriorityNotBegun
 }
 
-// enqueueByPriority puts objects into the work queue with the priority that they have when their event arrives.
+// enqueueByPriority puts objects into the work queue with the priority that they have when their
+// event arrives.
 func enqueueByPriority(clk clock.PassiveClock) handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 

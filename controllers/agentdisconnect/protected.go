@@ -21,17 +21,20 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// allHostsInterval is how often all names of the protected APIs are looked up, and the Kubernetes API server is asked where it is.
-// The names that callers use are looked up as often as the agents' hosts: addresses rotate within a minute or so.
+// allHostsInterval is how often all names of the protected APIs are looked up, and the Kubernetes
+// API server is asked where it is. The names that callers use are looked up as often as the agents'
+// hosts: addresses rotate within a minute or so.
 const allHostsInterval = 2 * time.Minute
 
-// guards know the protected addresses of each Region, for all objects: they do not depend on the object.
+// guards know the protected addresses of each Region, for all objects: they do not depend on the
+// object.
 type guards struct {
 	mu       sync.Mutex
 	byRegion map[string]*guard
 }
 
-// protectedFor is how long an address stays protected that no look gives any more: twice the longest run.
+// protectedFor is how long an address stays protected that no look gives any more: twice the
+// longest run.
 const protectedFor = 2 * longestDuration
 
 // guard is what is known of one Region.
@@ -41,7 +44,8 @@ type guard struct {
 	mu sync.Mutex
 	// addresses are the protected ones, with when a look last gave each.
 	addresses map[discovery.Protected]time.Time
-	// looked is when the required names were last looked up, lookedAll when all were; failure is why the last look is not complete.
+	// looked is when the required names were last looked up, lookedAll when all were; failure is
+	// why the last look is not complete.
 	looked, lookedAll time.Time
 	failure           error
 }
@@ -90,8 +94,8 @@ func (g *guard) add(found []discovery.Protected, failure error, now time.Time, a
 	}
 }
 
-// lookUpProtected brings the protected addresses up to date, and gives them with those of the VPC's endpoints. The error says that
-// some may be missing: then no run begins.
+// lookUpProtected brings the protected addresses up to date, and gives them with those of the VPC's
+// endpoints. The error says that some may be missing: then no run begins.
 func (r *Reconciler) lookUpProtected(ctx context.Context, s *scope) ([]discovery.Protected, error) {
 	g := r.guards.of(s.clients.Region)
 	if some, all := g.due(s.now, r.options.LookupInterval); some {
@@ -111,7 +115,8 @@ func (r *Reconciler) lookUpProtected(ctx context.Context, s *scope) ([]discovery
 	return g.known()
 }
 
-// findProtected looks the hosts of the APIs up: those that callers use, or all of them together with the Kubernetes API server's.
+// findProtected looks the hosts of the APIs up: those that callers use, or all of them together
+// with the Kubernetes API server's.
 func (r *Reconciler) findProtected(ctx context.Context, hosts []aws.APIHost, all bool) ([]discovery.Protected, error) {
 	if !all {
 		hosts = slices.DeleteFunc(slices.Clone(hosts), func(h aws.APIHost) bool { return !h.Required })
@@ -144,7 +149,8 @@ func (s *scope) limits() limits {
 	return known
 }
 
-// checkProtected refuses a run that would deny what callers, the clean-up or the cluster need, or what no network ACL acts on.
+// checkProtected refuses a run that would deny what callers, the clean-up or the cluster need, or
+// what no network ACL acts on.
 func (r *Reconciler) checkProtected(s *scope, t *target) error {
 	if more := s.obj.Spec.AdditionalEndpoints; more != nil && !r.options.AllowAdditionalEndpoints {
 		return problem.Refuse(v1alpha1.ReasonAdditionalEndpointsForbidden, "the manager forbids spec.additionalEndpoints (--allow-additional-endpoints=false): take it out, or have the manager's flag changed")
@@ -173,7 +179,8 @@ func explainUnprotected(err error) error {
 	}
 }
 
-// exempt takes what must not be denied out of what the run denies, as soon as it is known; a rule that is in place goes.
+// exempt takes what must not be denied out of what the run denies, as soon as it is known; a rule
+// that is in place goes.
 func (s *scope) exempt() {
 	all, full := recordExemptions(s.status().Exemptions, exemptions(run.Desired(s.obj), s.limits()))
 	s.status().Exemptions = all

@@ -20,12 +20,14 @@ import (
 )
 
 const (
-	// quotaTTL is how long an answer counts for a run that has not begun: a quota that was raised is noticed as soon as any
-	// other cause that a person mends.
+	// quotaTTL is how long an answer counts for a run that has not begun: a quota that was raised
+	// is noticed as soon as any other cause that a person mends.
 	quotaTTL = time.Minute
-	// quotaTimeout bounds the question: a VPC without a way to Service Quotas must not cost a plan or a run.
+	// quotaTimeout bounds the question: a VPC without a way to Service Quotas must not cost a plan
+	// or a run.
 	quotaTimeout = 2 * time.Second
-	// anyAge is for a run that is on: it goes by what was known when it began, and asks again only before it fails by it.
+	// anyAge is for a run that is on: it goes by what was known when it began, and asks again only
+	// before it fails by it.
 	anyAge = time.Duration(math.MaxInt64)
 )
 
@@ -36,7 +38,8 @@ type entryQuota struct {
 	unread string
 }
 
-// quotas keeps the last answer about the quota of entries for each account and Region, so that objects don't ask each.
+// quotas keeps the last answer about the quota of entries for each account and Region, so that
+// objects don't ask each.
 type quotas struct {
 	asking singleflight.Group
 
@@ -50,8 +53,9 @@ type quotaAnswer struct {
 	at time.Time
 }
 
-// learnQuota finds out the quota of the account and Region, which the pass then goes by. An answer that is not older than
-// maxAge does. The error is that AWS limits the rate, and that nothing is known yet.
+// learnQuota finds out the quota of the account and Region, which the pass then goes by. An answer
+// that is not older than maxAge does. The error is that AWS limits the rate, and that nothing is
+// known yet.
 func (r *Reconciler) learnQuota(ctx context.Context, s *scope, maxAge time.Duration) error {
 	s.quota = entryQuota{value: r.options.EntryQuota, unread: "the account is not known"}
 	account, _ := s.clients.AccountID(ctx, s.now)
@@ -88,8 +92,8 @@ func (r *Reconciler) askQuota(ctx context.Context, s *scope) (entryQuota, error)
 	return entryQuota{value: value}, err
 }
 
-// relearnQuota asks for the quota again before a run that is on fails by it: it may have been raised meanwhile, or the
-// manager was restarted and never asked.
+// relearnQuota asks for the quota again before a run that is on fails by it: it may have been
+// raised meanwhile, or the manager was restarted and never asked.
 func (r *Reconciler) relearnQuota(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	if s.seen.acl == nil {
 		return nil

@@ -141,9 +141,9 @@ func (r *Reconciler) lookAtTarget(ctx context.Context, s *scope, found *firstLoo
 	)
 }
 
-// isSettledBy reports whether what the first look found settles the pass. A plan goes on, since it lists all that stands
-// against a run, and so does a run that lacks permissions, since the message names all of them. Without credentials there is
-// nothing more to find.
+// isSettledBy reports whether what the first look found settles the pass. A plan goes on, since it
+// lists all that stands against a run, and so does a run that lacks permissions, since the message
+// names all of them. Without credentials there is nothing more to find.
 func (s *scope) isSettledBy(err error) bool {
 	for _, each := range problem.Flatten(err) {
 		switch {
@@ -168,7 +168,8 @@ func (r *Reconciler) gatherEndpoints(ctx context.Context, s *scope, t *target) (
 	return err
 }
 
-// gatherNetworkACL reads the subnet's network ACL, and asks AWS whether all that the run writes would be allowed.
+// gatherNetworkACL reads the subnet's network ACL, and asks AWS whether all that the run writes
+// would be allowed.
 func (r *Reconciler) gatherNetworkACL(ctx context.Context, s *scope, t *target) (err error) {
 	expected := s.seen.originalReads.id // as a rule the pass before saw the same: that saves waiting for its id
 	var foreign []foreignClone
@@ -222,11 +223,12 @@ func (r *Reconciler) gatherNetworkACL(ctx context.Context, s *scope, t *target) 
 	)
 }
 
-// permittedTTL is how long a run that can't begin yet takes for granted that AWS allows its writes. One that begins asks once
-// more where the answer is older than others are.
+// permittedTTL is how long a run that can't begin yet takes for granted that AWS allows its writes.
+// One that begins asks once more where the answer is older than others are.
 const permittedTTL = 10 * time.Minute
 
-// checkPermissions asks AWS by dry runs whether it allows all that the run writes and undoes, unless it said so within the ttl.
+// checkPermissions asks AWS by dry runs whether it allows all that the run writes and undoes,
+// unless it said so within the ttl.
 func (r *Reconciler) checkPermissions(ctx context.Context, s *scope, t *target, ttl time.Duration) error {
 	mode, _ := t.chooseMode(&s.obj.Spec)
 	_, err := s.seen.cache.Permitted.GetWithin(ttl, s.now, string(mode)+t.acl.ID, func() (bool, error) {
@@ -238,8 +240,8 @@ func (r *Reconciler) checkPermissions(ctx context.Context, s *scope, t *target, 
 	return err
 }
 
-// roomForClone is how many more network ACLs the VPC has room for. Where the quota can't be read, it is taken for what AWS
-// grants everybody.
+// roomForClone is how many more network ACLs the VPC has room for. Where the quota can't be read,
+// it is taken for what AWS grants everybody.
 func (r *Reconciler) roomForClone(ctx context.Context, s *scope, vpcID string) (int, error) {
 	quota, have := aclQuota, 0
 	err := together(
@@ -256,7 +258,8 @@ func (r *Reconciler) roomForClone(ctx context.Context, s *scope, vpcID string) (
 	return quota - have, err
 }
 
-// hasSubnetOnClone reports whether another run has a subnet of the network ACL on a clone of it: that subnet comes back.
+// hasSubnetOnClone reports whether another run has a subnet of the network ACL on a clone of it:
+// that subnet comes back.
 func (r *Reconciler) hasSubnetOnClone(ctx context.Context, s *scope, aclID string) (bool, error) {
 	var all v1alpha1.AgentDisconnectList
 	if err := r.reader.List(ctx, &all); err != nil {
@@ -269,7 +272,8 @@ func (r *Reconciler) hasSubnetOnClone(ctx context.Context, s *scope, aclID strin
 	}), nil
 }
 
-// gatherAgents looks the cluster's container instances up, and asks about their agents and endpoints.
+// gatherAgents looks the cluster's container instances up, and asks about their agents and
+// endpoints.
 func (r *Reconciler) gatherAgents(ctx context.Context, s *scope, t *target) error {
 	spec := &s.obj.Spec
 	before := s.seen.history.Polls
@@ -309,7 +313,8 @@ func (r *Reconciler) gatherAgents(ctx context.Context, s *scope, t *target) erro
 	)
 }
 
-// otherClusters finds the other clusters with container instances in the subnets that would be hit, unless they are allowed.
+// otherClusters finds the other clusters with container instances in the subnets that would be hit,
+// unless they are allowed.
 func (r *Reconciler) otherClusters(ctx context.Context, s *scope, hit []string) (preflight.OtherClusters, error) {
 	if s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow {
 		return preflight.OtherClusters{}, nil
@@ -335,7 +340,8 @@ func (t *target) chooseMode(spec *v1alpha1.AgentDisconnectSpec) (v1alpha1.Networ
 	}
 }
 
-// choosePlacement is how the rules of a run that owns nothing yet would be put on the subnet's network ACL.
+// choosePlacement is how the rules of a run that owns nothing yet would be put on the subnet's
+// network ACL.
 func (r *Reconciler) choosePlacement(s *scope, t *target) (placement, error) {
 	mode, reason := t.chooseMode(&s.obj.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {

@@ -10,8 +10,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// recover waits for the agents of a run whose rules are gone, and then ends it: when all agents are back, or after 10
-// minutes. The verdict is made from two polls that are made for it.
+// recover waits for the agents of a run whose rules are gone, and then ends it: when all agents are
+// back, or after 10 minutes. The verdict is made from two polls that are made for it.
 func (r *Reconciler) recover(ctx context.Context, s *scope) error {
 	s.seen.attend(s.now, r.judgeWithin())
 	err := r.verifyAccount(ctx, s)
@@ -37,14 +37,15 @@ func (r *Reconciler) recover(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// judgeWithin is how long the manager goes on asking ECS about agents after the time for them to come back, where it could not
-// ask before. It is also the longest break between two passes after which it counts as having been away.
+// judgeWithin is how long the manager goes on asking ECS about agents after the time for them to
+// come back, where it could not ask before. It is also the longest break between two passes after
+// which it counts as having been away.
 func (r *Reconciler) judgeWithin() time.Duration {
 	return run.LookedAt(time.Time{}, r.options.AgentPollInterval).GoodFor
 }
 
-// unsure are the agents that count and of which ECS did not say the same on two polls, made lately and after the rules were
-// gone.
+// unsure are the agents that count and of which ECS did not say the same on two polls, made lately
+// and after the rules were gone.
 func (s *scope) unsure() []string {
 	restored := s.status().RestoredTime.Time
 	fresh := run.LookedAt(s.seen.history.Polls.LatestAt(), s.options.AgentPollInterval).Fresh(s.now)
@@ -54,8 +55,8 @@ func (s *scope) unsure() []string {
 	})
 }
 
-// allBack reports whether two polls since the rules were gone agree of every agent that counts that it is connected, or that
-// its container instance left.
+// allBack reports whether two polls since the rules were gone agree of every agent that counts that
+// it is connected, or that its container instance left.
 func (s *scope) allBack() bool {
 	away := run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {
 		connected, left, agreed := s.seen.history.Polls.Agreed(i.ARN, s.status().RestoredTime.Time)

@@ -13,9 +13,10 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// releasePrivate takes out of the endpoints the addresses of VPC endpoints whose interfaces are gone: the next interface to get such
-// an address has nothing to do with the run. Two answers of AWS have to lack it, since one may lag. What lookups of hosts gave stays,
-// since lookups that lack an address say nothing.
+// releasePrivate takes out of the endpoints the addresses of VPC endpoints whose interfaces are
+// gone: the next interface to get such an address has nothing to do with the run. Two answers of
+// AWS have to lack it, since one may lag. What lookups of hosts gave stays, since lookups that lack
+// an address say nothing.
 func (s *scope) releasePrivate(found []v1alpha1.Endpoint) {
 	asked, status := s.seen.cache.Endpoints.AnsweredAt(), s.status()
 	missing := map[string]time.Time{}
@@ -48,8 +49,8 @@ func hasAddress(found []v1alpha1.Endpoint, hostname, address string) bool {
 	})
 }
 
-// removeUnneeded deletes the entries that nothing to be denied needs any more, given a read, while the run stays on: those of
-// addresses that were found to be protected, or that were released.
+// removeUnneeded deletes the entries that nothing to be denied needs any more, given a read, while
+// the run stays on: those of addresses that were found to be protected, or that were released.
 func (r *Reconciler) removeUnneeded(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	lines := run.UnneededLines(valid, run.Desired(s.obj))
 	if len(lines) == 0 || s.phase != run.Active {

@@ -16,12 +16,12 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// maxDriftRepairs is how often rules that someone removed or overrode are put back: a fourth time is a quarrel with
-// another tool, which nobody wants in a network.
+// maxDriftRepairs is how often rules that someone removed or overrode are put back: a fourth time
+// is a quarrel with another tool, which nobody wants in a network.
 const maxDriftRepairs = 3
 
-// repair compares the network ACL with what the run needs: it adds what is missing, puts back what two reads say that
-// someone changed, and ends the run where that is out of its hands.
+// repair compares the network ACL with what the run needs: it adds what is missing, puts back what
+// two reads say that someone changed, and ends the run where that is out of its hands.
 func (r *Reconciler) repair(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	if s.cloned() {
 		if _, err := s.baseline(); err != nil {
@@ -59,8 +59,9 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, valid []v1alpha1.Rule
 	}
 }
 
-// maintainNetworkACL does what is due on a network ACL that is as it should be: it follows the original, adds rules, and has tags and
-// switch say so. A copy must not get the number of a schedule, nor an entry be made without one; the rest goes on.
+// maintainNetworkACL does what is due on a network ACL that is as it should be: it follows the
+// original, adds rules, and has tags and switch say so. A copy must not get the number of a
+// schedule, nor an entry be made without one; the rest goes on.
 func (r *Reconciler) maintainNetworkACL(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	stale, unseen := r.disarmStale(ctx, s), r.lookAtSwitch(ctx, s)
 	unarmed := r.armLeft(ctx, s, valid)
@@ -97,8 +98,8 @@ const (
 	drifted
 )
 
-// confirmDrift holds the network ACL as last read against what the run began with. What two reads in a row show ends the run,
-// unless it can be put back.
+// confirmDrift holds the network ACL as last read against what the run began with. What two reads
+// in a row show ends the run, unless it can be put back.
 func (r *Reconciler) confirmDrift(s *scope, valid []v1alpha1.Rule) driftState {
 	reason, oddity := r.findDrift(s, valid)
 	underway := s.seen.repair.what != "" && reason == v1alpha1.AbortDriftDetected
@@ -132,8 +133,8 @@ func (s *scope) onDrift() v1alpha1.OnDrift {
 	return v1alpha1.OnDriftReapply
 }
 
-// findDrift says what is not as it should be on the network ACL, and with which reason the run ends if it stays so; empty:
-// nothing is.
+// findDrift says what is not as it should be on the network ACL, and with which reason the run ends
+// if it stays so; empty: nothing is.
 func (r *Reconciler) findDrift(s *scope, valid []v1alpha1.Rule) (reason, message string) {
 	if reason, message := s.associationDrift(); reason != "" {
 		return reason, message
@@ -156,7 +157,8 @@ func (r *Reconciler) findDrift(s *scope, valid []v1alpha1.Rule) (reason, message
 	return "", ""
 }
 
-// associationDrift reports whether the subnet is no longer where it should be, or another one is where it should be alone.
+// associationDrift reports whether the subnet is no longer where it should be, or another one is
+// where it should be alone.
 func (s *scope) associationDrift() (reason, message string) {
 	acl, recorded, subnetID := s.seen.acl, s.status().NetworkACL, s.obj.Spec.SubnetID
 	place := acl
@@ -188,8 +190,9 @@ func (r *Reconciler) replan(s *scope, valid []v1alpha1.Rule) (networkacl.Plan, e
 	})
 }
 
-// createMissing creates the entries that the run still needs. drifted says that the ledger's lines are known not to do their work
-// where the network ACL says so; before that, a line that the read contradicts may only be one that the read lags behind.
+// createMissing creates the entries that the run still needs. drifted says that the ledger's lines
+// are known not to do their work where the network ACL says so; before that, a line that the read
+// contradicts may only be one that the read lags behind.
 func (r *Reconciler) createMissing(ctx context.Context, s *scope, valid []v1alpha1.Rule, drifted bool) error {
 	if err := r.dropReleased(ctx, s); err != nil {
 		return r.abortIfQuotaExceeded(s, err)
@@ -228,7 +231,8 @@ func (r *Reconciler) createMissing(ctx context.Context, s *scope, valid []v1alph
 	return r.abortIfQuotaExceeded(s, trouble)
 }
 
-// abortIfQuotaExceeded ends the run where AWS says that the rules don't fit: half of them would disconnect nobody.
+// abortIfQuotaExceeded ends the run where AWS says that the rules don't fit: half of them would
+// disconnect nobody.
 func (r *Reconciler) abortIfQuotaExceeded(s *scope, trouble error) error {
 	if trouble == nil {
 		return nil
@@ -246,8 +250,8 @@ func (r *Reconciler) abortIfQuotaExceeded(s *scope, trouble error) error {
 	return trouble
 }
 
-// needsEntry reports whether the network ACL as last read lets through what no acknowledged line denies, or a line was never
-// acknowledged, or not yet dropped.
+// needsEntry reports whether the network ACL as last read lets through what no acknowledged line
+// denies, or a line was never acknowledged, or not yet dropped.
 func needsEntry(s *scope, valid []v1alpha1.Rule) bool {
 	if _, released, _ := ledger.Lines(s.obj); len(released) > 0 {
 		return true
@@ -260,7 +264,8 @@ func needsEntry(s *scope, valid []v1alpha1.Rule) bool {
 	})
 }
 
-// acknowledged reports whether the ledger has a line for a range of which AWS said that its entry is there.
+// acknowledged reports whether the ledger has a line for a range of which AWS said that its entry
+// is there.
 func acknowledged(valid []v1alpha1.Rule, cidr string) bool {
 	return slices.ContainsFunc(valid, func(l v1alpha1.Rule) bool {
 		return l.CIDR == cidr && l.State == v1alpha1.RuleInstalled
@@ -279,7 +284,8 @@ func atWork(lines []v1alpha1.Rule, observed []networkacl.Entry) []v1alpha1.Rule 
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool { return !networkacl.AtWork(l, observed) })
 }
 
-// denied reports whether the network ACL that the subnet has, as last read, denies every destination of the run.
+// denied reports whether the network ACL that the subnet has, as last read, denies every
+// destination of the run.
 func (m *memory) denied(obj *v1alpha1.AgentDisconnect) bool {
 	return m.acl != nil && m.onSubnet(obj) && len(run.Desired(obj)) > 0 && len(m.open(obj)) == 0
 }

@@ -15,8 +15,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// repairUnderway is a repair of rules that a third party removed or overrode, of which AWS has not acknowledged all. It is
-// repeated until then, and counts once.
+// repairUnderway is a repair of rules that a third party removed or overrode, of which AWS has not
+// acknowledged all. It is repeated until then, and counts once.
 type repairUnderway struct {
 	// what was changed, in words; empty: no repair is under way.
 	what string
@@ -24,8 +24,9 @@ type repairUnderway struct {
 	written []v1alpha1.Rule
 }
 
-// finishRepair counts a repair once AWS acknowledged all of it, and tells it. lines are what AWS was just asked to create, with
-// the trouble that it gave; overridden are those whose place they take.
+// finishRepair counts a repair once AWS acknowledged all of it, and tells it. lines are what AWS
+// was just asked to create, with the trouble that it gave; overridden are those whose place they
+// take.
 func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridden []v1alpha1.Rule, trouble error) error {
 	s.seen.repair.written = ledger.Upsert(s.seen.repair.written, lines)
 	if trouble != nil || s.phase != run.Active || len(s.standing(lines)) < len(lines) {

@@ -18,7 +18,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// report is the one deferred write of the status that a person reads; events and metrics follow only after it succeeded.
+// report is the one deferred write of the status that a person reads; events and metrics follow
+// only after it succeeded.
 func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem.Problem) error {
 	before := s.reported()
 	s.noteObserved()
@@ -77,7 +78,8 @@ func addressesOf(destinations []networkacl.Destination) []string {
 	return addresses
 }
 
-// elsewhere says that the network ACL that carries the rules is not the subnet's, as last read; empty: it is.
+// elsewhere says that the network ACL that carries the rules is not the subnet's, as last read;
+// empty: it is.
 func (s *scope) elsewhere() string {
 	switch acl := s.status().NetworkACL; {
 	case acl == nil || s.seen.onSubnet(s.obj):
@@ -99,7 +101,8 @@ func (r *Reconciler) schedule(s *scope, trouble *problem.Problem) {
 		later := longestRetry - spread(longestRetry, string(s.obj.UID)) // what waits for the same doesn't come at the same time
 		s.due(run.Latest(trouble.NotBefore.Add(later), s.now.Add(s.retryAfter(trouble))))
 	}
-	// What was due in this pass and could not be done is still due: it is tried again, but not at once.
+	// What was due in this pass and could not be done is still due: it is tried again, but not at
+	// once.
 	soonest := s.now.Add(shortestInterval)
 	if trouble != nil {
 		soonest = s.now.Add(retryInterval)
@@ -139,8 +142,9 @@ func (r *Reconciler) schedule(s *scope, trouble *problem.Problem) {
 	}
 }
 
-// retryAfter is how soon a pass that ended with trouble is repeated. For a run that has not begun the wait grows while nothing
-// changes, and differs from object to object; for one that has, nothing is put off.
+// retryAfter is how soon a pass that ended with trouble is repeated. For a run that has not begun
+// the wait grows while nothing changes, and differs from object to object; for one that has,
+// nothing is put off.
 func (s *scope) retryAfter(trouble *problem.Problem) time.Duration {
 	waiting := trouble.Reason == v1alpha1.ReasonHolder || trouble.Reason == v1alpha1.ReasonTooManyRuns
 	switch begun := hasBegun(s.obj, s.now); {
@@ -161,7 +165,8 @@ func (s *scope) retryAfter(trouble *problem.Problem) time.Duration {
 	}
 }
 
-// privateAtHome are the interfaces of VPC endpoints in the subnet itself that agents may connect to.
+// privateAtHome are the interfaces of VPC endpoints in the subnet itself that agents may connect
+// to.
 func (s *scope) privateAtHome() []string {
 	var found []string
 	for _, endpoint := range s.seen.cache.Endpoints.Value() {

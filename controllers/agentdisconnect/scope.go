@@ -23,7 +23,8 @@ type scope struct {
 	// now is the time of the pass.
 	now   time.Time
 	phase run.Phase
-	// planning says that the pass makes a plan, which is about everything that stands against a run.
+	// planning says that the pass makes a plan, which is about everything that stands against a
+	// run.
 	planning bool
 	// seen is what earlier passes of this process saw.
 	seen *memory
@@ -43,9 +44,11 @@ type scope struct {
 		about string
 		err   error
 	}
-	// unarmed are the rule numbers whose schedules a look at the dead man's switch in this pass found missing or changed.
+	// unarmed are the rule numbers whose schedules a look at the dead man's switch in this pass
+	// found missing or changed.
 	unarmed []int32
-	// quota is that of entries, for what the pass plans: it is asked for before a start and for a run that is on.
+	// quota is that of entries, for what the pass plans: it is asked for before a start and for a
+	// run that is on.
 	quota entryQuota
 	// untagged says that the run's tags were removed from the network ACL in this pass.
 	untagged bool

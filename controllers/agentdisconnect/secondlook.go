@@ -12,12 +12,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// yieldFor is how long a run waits before it tries to begin again, where an older one began at the same moment: long enough
-// for that one to begin first.
+// yieldFor is how long a run waits before it tries to begin again, where an older one began at the
+// same moment: long enough for that one to begin first.
 const yieldFor = 3 * reservation.RetryInterval
 
-// pendingLook says that a run has begun and no look since then showed that it did so alone. Two managers hold no lock in
-// common: each of them may have found the network ACL free before the other's run was stored.
+// pendingLook says that a run has begun and no look since then showed that it did so alone. Two
+// managers hold no lock in common: each of them may have found the network ACL free before the
+// other's run was stored.
 type pendingLook struct {
 	region   string
 	reserved reservation.Reservation
@@ -25,9 +26,10 @@ type pendingLook struct {
 	before v1alpha1.AgentDisconnectStatus
 }
 
-// lookAgain lists the runs once more, before the first write to AWS. Both managers look after they have stored their start, so
-// at least one of them sees the other. A run that sees another steps back, also the older one: the other may have looked
-// before this run was stored, and be writing by now.
+// lookAgain lists the runs once more, before the first write to AWS. Both managers look after they
+// have stored their start, so at least one of them sees the other. A run that sees another steps
+// back, also the older one: the other may have looked before this run was stored, and be writing by
+// now.
 func (r *Reconciler) lookAgain(ctx context.Context, s *scope) error {
 	look := s.seen.pendingLook
 	if look == nil {

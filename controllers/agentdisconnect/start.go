@@ -19,8 +19,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// start gets a run ready and begins it: target, endpoints, agents, a plan that fits, and permission for every write and for
-// undoing it. What fails here costs none of the run's duration, and nothing was written to AWS.
+// start gets a run ready and begins it: target, endpoints, agents, a plan that fits, and permission
+// for every write and for undoing it. What fails here costs none of the run's duration, and nothing
+// was written to AWS.
 func (r *Reconciler) start(ctx context.Context, s *scope) error {
 	t, counted, err := r.makeReady(ctx, s)
 	if err == nil && counted != nil {
@@ -60,13 +61,15 @@ func (s *scope) notYet() error {
 	return problem.Wait(v1alpha1.ReasonNotYet, "the run is ready and begins at %s; %s known", after.UTC().Format(time.RFC3339), conditions.DescribeEndpoints(s.status().Endpoints))
 }
 
-// heldUp are the reasons that another run on the network ACL gives rise to: then that is what this one waits for.
+// heldUp are the reasons that another run on the network ACL gives rise to: then that is what this
+// one waits for.
 var heldUp = []string{
 	v1alpha1.ReasonNetworkACLTemporary, v1alpha1.ReasonNoConnectedAgents, v1alpha1.ReasonNoRoom, v1alpha1.ReasonQuotaExceeded,
 	v1alpha1.ReasonTagsFull,
 }
 
-// makeReady finds out all that a start needs. No agents that count, without an error: a second poll is still due.
+// makeReady finds out all that a start needs. No agents that count, without an error: a second poll
+// is still due.
 func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alpha1.ContainerInstance, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -96,8 +99,8 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 	return t, counted, err
 }
 
-// trackedAgents gives the agents that were connected on two polls in a row: those that count. Nil without an error: some were on
-// the last poll, and another one is due.
+// trackedAgents gives the agents that were connected on two polls in a row: those that count. Nil
+// without an error: some were on the last poll, and another one is due.
 func (r *Reconciler) trackedAgents(s *scope, t *target) ([]v1alpha1.ContainerInstance, error) {
 	var instances []v1alpha1.ContainerInstance
 	connectedNow := false
@@ -119,8 +122,9 @@ func (r *Reconciler) noneConnected(s *scope, t *target) *problem.Problem {
 		len(t.instances), s.obj.Spec.Cluster, s.obj.Spec.SubnetID)
 }
 
-// begin makes the run a fact, before the first write to AWS: first the finalizer, then times, target and ledger. The
-// network ACL is read once more, now that nobody else can begin on it: much may have happened since it was first read.
+// begin makes the run a fact, before the first write to AWS: first the finalizer, then times,
+// target and ledger. The network ACL is read once more, now that nobody else can begin on it: much
+// may have happened since it was first read.
 func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v1alpha1.ContainerInstance) error {
 	reserved := reservationFor(s, t)
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)

@@ -13,12 +13,14 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// decision says what is suspected, and after when a further read decides it. It stays the same until then.
+// decision says what is suspected, and after when a further read decides it. It stays the same
+// until then.
 func decision(what string, after time.Time) string {
 	return fmt.Sprintf("%s (a read after %s decides)", what, problem.FormatTime(after.Add(time.Second-time.Nanosecond)))
 }
 
-// suspected is what reads show that is not acted on yet: another read may show that the last one only lagged.
+// suspected is what reads show that is not acted on yet: another read may show that the last one
+// only lagged.
 func (s *scope) suspected() []string {
 	if s.phase != run.Active || s.seen.aclRead.IsZero() {
 		return nil
@@ -32,7 +34,8 @@ func (s *scope) suspected() []string {
 	return suspected
 }
 
-// displacedEarly is that the subnet is not on the clone that it was given, as long as a read may lag behind that.
+// displacedEarly is that the subnet is not on the clone that it was given, as long as a read may
+// lag behind that.
 func (s *scope) displacedEarly() []string {
 	acl := s.status().NetworkACL
 	if !s.cloned() || acl.State != v1alpha1.CloneServing || s.seen.onSubnet(s.obj) || s.sinceWrite() >= networkacl.SettleFor {
@@ -45,7 +48,8 @@ func (s *scope) displacedEarly() []string {
 	return []string{decision(what, acl.LastAttemptTime.Add(networkacl.SettleFor))}
 }
 
-// driftedEarly are the rules that the last read does not show at work, as long as it may lag behind the manager's own writes.
+// driftedEarly are the rules that the last read does not show at work, as long as it may lag behind
+// the manager's own writes.
 func (s *scope) driftedEarly() []string {
 	if s.seen.acl == nil || !s.seen.onSubnet(s.obj) {
 		return nil

@@ -21,8 +21,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// active keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is due, and repairs what
-// is missing or ends the run.
+// active keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is
+// due, and repairs what is missing or ends the run.
 func (r *Reconciler) active(ctx context.Context, s *scope) error {
 	trouble := r.moveExpiration(ctx, s)
 	if _, fatal := errors.AsType[*problem.StoreError](trouble); fatal {
@@ -72,7 +72,8 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope) error {
 	return trouble
 }
 
-// endIfAborted ends a run in the pass that aborted it: the reason is written before anything is taken back.
+// endIfAborted ends a run in the pass that aborted it: the reason is written before anything is
+// taken back.
 func (r *Reconciler) endIfAborted(ctx context.Context, s *scope, trouble error) error {
 	if s.status().Abort == nil {
 		return trouble
@@ -92,8 +93,8 @@ func (r *Reconciler) endIfOver(ctx context.Context, s *scope) error {
 	return r.end(ctx, s)
 }
 
-// verifyAccount gets the clients of the run's Region, and makes sure that they are of the run's account: that something isn't
-// found says nothing in another one.
+// verifyAccount gets the clients of the run's Region, and makes sure that they are of the run's
+// account: that something isn't found says nothing in another one.
 func (r *Reconciler) verifyAccount(ctx context.Context, s *scope) error {
 	recorded := s.status().Target
 	if recorded == nil || s.status().NetworkACL == nil {
@@ -110,7 +111,8 @@ func (r *Reconciler) verifyAccount(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// observe looks at whatever is due, side by side, and ends the run where its target is no longer what it was.
+// observe looks at whatever is due, side by side, and ends the run where its target is no longer
+// what it was.
 func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 	status := s.status()
 	due := !s.now.Before(s.nextACLRead(r.options))
@@ -195,7 +197,8 @@ func (r *Reconciler) observeTarget(ctx context.Context, s *scope, due bool, t *t
 	)
 }
 
-// observeNewInstances counts the container instances in the subnet that don't count, and finds out what they connect to.
+// observeNewInstances counts the container instances in the subnet that don't count, and finds out
+// what they connect to.
 func (r *Reconciler) observeNewInstances(ctx context.Context, s *scope, t *targetObservation) ([]discovery.Host, error) {
 	clusterARN := s.status().Target.ClusterARN
 	present, err := discovery.ListContainerInstances(ctx, s.clients.ECS, clusterARN, s.obj.Spec.SubnetID, v1alpha1.MaxContainerInstances)
@@ -236,9 +239,11 @@ func (r *Reconciler) judgeTarget(ctx context.Context, s *scope, due bool, t *tar
 
 const clusterGoneMessage = "cluster %s is gone or no longer active"
 
-// nextACLRead is when the network ACL is to be read again: soon after a read that did not show what it should.
+// nextACLRead is when the network ACL is to be read again: soon after a read that did not show what
+// it should.
 func (s *scope) nextACLRead(options Options) time.Time {
-	// A read for a new address must not put off the look at the rest of the target, which goes with it.
+	// A read for a new address must not put off the look at the rest of the target, which goes with
+	// it.
 	look := s.seen.targetLooked.Add(options.ACLPollInterval)
 	switch {
 	case s.seen.aclRead.IsZero():
@@ -252,8 +257,8 @@ func (s *scope) nextACLRead(options Options) time.Time {
 	return run.Earliest(look, s.seen.aclRead.Add(options.ACLPollInterval))
 }
 
-// readACL reads the run's network ACL into the memory, and that which a clone was copied from, and notes whether the rules are
-// in force.
+// readACL reads the run's network ACL into the memory, and that which a clone was copied from, and
+// notes whether the rules are in force.
 func (r *Reconciler) readACL(ctx context.Context, s *scope) error {
 	if err := r.fetchACL(ctx, s); err != nil {
 		return err

@@ -14,15 +14,18 @@ import (
 )
 
 const (
-	// switchLookInterval is how often the schedules of the dead man's switch are looked at: often enough that the switch is
-	// whole again long before a run of a quarter of an hour ends, and a few calls an hour and rule.
+	// switchLookInterval is how often the schedules of the dead man's switch are looked at: often
+	// enough that the switch is whole again long before a run of a quarter of an hour ends, and a
+	// few calls an hour and rule.
 	switchLookInterval = 5 * time.Minute
-	// switchSaidFor is how long the schedules count as armed after the last look: one that fails may be repeated.
+	// switchSaidFor is how long the schedules count as armed after the last look: one that fails
+	// may be repeated.
 	switchSaidFor = 2 * switchLookInterval
 )
 
-// lookAtSwitch looks now and then at the schedules of a switch that is armed. Where some are missing or changed, or where
-// nobody could look for long, the switch is not armed any more, until all are asked for again.
+// lookAtSwitch looks now and then at the schedules of a switch that is armed. Where some are
+// missing or changed, or where nobody could look for long, the switch is not armed any more, until
+// all are asked for again.
 func (r *Reconciler) lookAtSwitch(ctx context.Context, s *scope) error {
 	armable := run.DeadManSwitch(s.status())
 	if armable == nil || armable.State != v1alpha1.SwitchArmed || r.options.DeadManRoleARN == "" {

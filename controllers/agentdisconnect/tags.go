@@ -18,7 +18,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// ownership is what the tags on the network ACL are to say of the run, for the day when the cluster is lost.
+// ownership is what the tags on the network ACL are to say of the run, for the day when the cluster
+// is lost.
 func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) networkacl.Ownership {
 	return networkacl.Ownership{
 		UID: string(s.obj.UID), Owner: run.Name(s.obj), ClusterID: r.options.ClusterID,
@@ -39,8 +40,9 @@ func (r *Reconciler) cloneTags(s *scope, rules []v1alpha1.Rule) map[string]strin
 	return tags
 }
 
-// ensureOwnershipTags writes the tags that the ledger needs onto the network ACL, unless they are there. Before this succeeded, no entry
-// is created. What someone wrote into the ledger by hand is not claimed.
+// ensureOwnershipTags writes the tags that the ledger needs onto the network ACL, unless they are
+// there. Before this succeeded, no entry is created. What someone wrote into the ledger by hand is
+// not claimed.
 func (r *Reconciler) ensureOwnershipTags(ctx context.Context, s *scope) error {
 	if r.hasOwnershipTags(s, s.seen.tags) {
 		return nil
@@ -59,8 +61,8 @@ func (r *Reconciler) ensureOwnershipTags(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// ensureOwnershipTagsAsRead is ensureOwnershipTags where a read of this pass may lack the tags: it comes before new entries, and writing the same twice does
-// no harm.
+// ensureOwnershipTagsAsRead is ensureOwnershipTags where a read of this pass may lack the tags: it
+// comes before new entries, and writing the same twice does no harm.
 func (r *Reconciler) ensureOwnershipTagsAsRead(ctx context.Context, s *scope) error {
 	if s.aclRead && s.seen.acl != nil && !r.hasOwnershipTags(s, s.seen.acl.Tags) {
 		s.seen.tags = nil
@@ -68,8 +70,9 @@ func (r *Reconciler) ensureOwnershipTagsAsRead(ctx context.Context, s *scope) er
 	return r.ensureOwnershipTags(ctx, s)
 }
 
-// hasOwnershipTags reports whether tags say all that they are to say of the run, and no more. Those of one that has no rule, as while it
-// is suspended, still say who holds the network ACL, and until when.
+// hasOwnershipTags reports whether tags say all that they are to say of the run, and no more. Those
+// of one that has no rule, as while it is suspended, still say who holds the network ACL, and until
+// when.
 func (r *Reconciler) hasOwnershipTags(s *scope, tags map[string]string) bool {
 	valid, _ := ledger.Valid(s.obj)
 	owned := r.ownership(s, valid)
@@ -80,7 +83,8 @@ func (r *Reconciler) hasOwnershipTags(s *scope, tags map[string]string) bool {
 	return !s.cloned() || err != nil || tags[networkacl.TagCopies] == networkacl.HashOf(networkacl.InClone(copies))
 }
 
-// noteTags compares the tags with a read of the network ACL: what two reads in a row lack, someone took away.
+// noteTags compares the tags with a read of the network ACL: what two reads in a row lack, someone
+// took away.
 func (r *Reconciler) noteTags(s *scope) {
 	acl := s.seen.acl
 	switch {

@@ -33,9 +33,11 @@ type target struct {
 	subnetOnClone bool
 	// foreign are the clones of it that runs of other Kubernetes clusters have.
 	foreign []foreignClone
-	// instances are the ARNs of the cluster's container instances in the subnet; nil: they could not be listed.
+	// instances are the ARNs of the cluster's container instances in the subnet; nil: they could
+	// not be listed.
 	instances []string
-	// shared are the other subnets that a run in place would hit, by id; unshared is why they are not known.
+	// shared are the other subnets that a run in place would hit, by id; unshared is why they are
+	// not known.
 	shared   map[string]subnet
 	unshared error
 	// others are the other clusters with container instances in the subnets that a run would hit.
@@ -46,7 +48,8 @@ type target struct {
 	unprotected error
 	// endpoints are the VPC's interface endpoints of ECS and the other protected APIs.
 	endpoints []discovery.VPCEndpoint
-	// cloneRoom is how many more network ACLs the VPC has room for; known only where one is to be made.
+	// cloneRoom is how many more network ACLs the VPC has room for; known only where one is to be
+	// made.
 	cloneRoom int
 }
 
@@ -62,7 +65,8 @@ type subnet struct {
 	// ownerID is the account that the subnet, and so its network ACL, belongs to.
 	ownerID string
 	ipv6    bool
-	// ipv6Native: there is no IPv4. dns64: AWS's resolver makes up IPv6 addresses for hosts that have IPv4 alone.
+	// ipv6Native: there is no IPv4. dns64: AWS's resolver makes up IPv6 addresses for hosts that
+	// have IPv4 alone.
 	ipv6Native, dns64 bool
 	ranges            []netip.Prefix
 	tags              map[string]string
@@ -74,7 +78,8 @@ func reservationFor(s *scope, t *target) reservation.Reservation {
 	return reservation.Reservation{NetworkACLID: t.acl.ID, SubnetID: s.obj.Spec.SubnetID, Mode: mode}
 }
 
-// region is where a run that has not begun will work: spec.region, else the one in the cluster's ARN, else the manager's.
+// region is where a run that has not begun will work: spec.region, else the one in the cluster's
+// ARN, else the manager's.
 func (r *Reconciler) region(spec *v1alpha1.AgentDisconnectSpec) (string, error) {
 	if spec.Region != "" {
 		return spec.Region, nil
@@ -88,8 +93,8 @@ func (r *Reconciler) region(spec *v1alpha1.AgentDisconnectSpec) (string, error) 
 	return "", problem.Refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object anew with spec.region or with the cluster's ARN")
 }
 
-// foreignCluster refuses a cluster whose ARN is of another account than the manager's; an unknown account is none. A role in that
-// account helps only where the subnet is that account's too.
+// foreignCluster refuses a cluster whose ARN is of another account than the manager's; an unknown
+// account is none. A role in that account helps only where the subnet is that account's too.
 func foreignCluster(cluster, account string, on subnet) error {
 	parts := strings.Split(cluster, ":")
 	if len(parts) <= 4 || account == "" || parts[4] == account {

@@ -12,7 +12,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// withoutTelemetry are those of the container instances to which ECS names no TCS endpoint, where both sessions are denied.
+// withoutTelemetry are those of the container instances to which ECS names no TCS endpoint, where
+// both sessions are denied.
 func (s *scope) withoutTelemetry(instances []string) []string {
 	if sessions := run.StartSpec(s.obj).Sessions; len(sessions) > 0 && !slices.Contains(sessions, v1alpha1.SessionTCS) || run.DeniesTelemetryAlone(sessions) {
 		return nil
@@ -29,7 +30,8 @@ func noTelemetryNote(instances []string) string {
 		problem.Plural(len(instances), "container instance", "container instances"), problem.List(run.InstanceIDs(instances)))
 }
 
-// noteEnforced keeps when the rules of the run were first read back in force: a run of which ECS shows nothing goes by it.
+// noteEnforced keeps when the rules of the run were first read back in force: a run of which ECS
+// shows nothing goes by it.
 func (s *scope) noteEnforced() {
 	if status := s.status(); s.phase == run.Active && status.EnforcedTime == nil && !s.seen.enforcedSince.IsZero() {
 		status.EnforcedTime = run.Stamp(s.seen.enforcedSince)

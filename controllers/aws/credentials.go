@@ -13,7 +13,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// CredentialsError says that no AWS credentials could be had. The request that they were for was not sent.
+// CredentialsError says that no AWS credentials could be had. The request that they were for was
+// not sent.
 type CredentialsError struct{ Err error }
 
 const noCredentials = "no AWS credentials: "
@@ -30,24 +31,27 @@ func (e *CredentialsError) FromSTS() bool {
 	return ok && operation.Service() == sts.ServiceID && apiCode(e.Err) != ""
 }
 
-// FromAgent reports whether the agent of EKS Pod Identity refused: the SDK has no operation for what it asks an agent.
+// FromAgent reports whether the agent of EKS Pod Identity refused: the SDK has no operation for
+// what it asks an agent.
 func (e *CredentialsError) FromAgent() bool {
 	_, ok := errors.AsType[*smithy.OperationError](e.Err)
 	return !ok && status(e.Err) != 0
 }
 
-// Passes reports whether the source of credentials answered that it can't give any for now: it limits the rate, or fails.
+// Passes reports whether the source of credentials answered that it can't give any for now: it
+// limits the rate, or fails.
 func (e *CredentialsError) Passes() bool {
 	code := apiCode(e.Err)
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
 	return throttled || unansweredCodes[code] || status(e.Err) == http.StatusTooManyRequests || status(e.Err) >= http.StatusInternalServerError
 }
 
-// credentialsChain marks the errors of a credentials provider: the chain makes calls of its own inside of other calls, and
-// their codes say nothing of those.
+// credentialsChain marks the errors of a credentials provider: the chain makes calls of its own
+// inside of other calls, and their codes say nothing of those.
 type credentialsChain struct{ awssdk.CredentialsProvider }
 
-// Retrieve implements the SDK's interface. It waits no longer for credentials than for the answer to a call.
+// Retrieve implements the SDK's interface. It waits no longer for credentials than for the answer
+// to a call.
 func (c credentialsChain) Retrieve(ctx context.Context) (awssdk.Credentials, error) {
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()

@@ -21,8 +21,8 @@ type Class int
 const (
 	// NoError: there is no error, so the call took effect.
 	NoError Class = iota
-	// Unanswered: no answer, or one that doesn't say whether the call took effect. The call may be repeated, and a write
-	// must be taken as possibly done.
+	// Unanswered: no answer, or one that doesn't say whether the call took effect. The call may be
+	// repeated, and a write must be taken as possibly done.
 	Unanswered
 	// Throttled: AWS refused the call for its rate; it had no effect.
 	Throttled
@@ -46,28 +46,32 @@ const (
 	CodeTagLimitExceeded   = "TagLimitExceeded"
 	CodeAssociationUnknown = "InvalidAssociationID.NotFound"
 	CodeDependency         = "DependencyViolation"
-	// CodeTaggedNotFound is what CreateTags and DeleteTags may say of a resource in place of its kind's own code.
+	// CodeTaggedNotFound is what CreateTags and DeleteTags may say of a resource in place of its
+	// kind's own code.
 	CodeTaggedNotFound  = "InvalidID"
 	CodeSubnetNotFound  = "InvalidSubnetID.NotFound"
 	CodeClusterNotFound = "ClusterNotFoundException"
 	CodeDryRun          = "DryRunOperation"
 	CodeTokenReused     = "IdempotentParameterMismatch"
-	// CodeScheduleExists and CodeScheduleNotFound are EventBridge Scheduler's; the latter is of a schedule or of its group.
+	// CodeScheduleExists and CodeScheduleNotFound are EventBridge Scheduler's; the latter is of a
+	// schedule or of its group.
 	CodeScheduleExists   = "ConflictException"
 	CodeScheduleNotFound = "ResourceNotFoundException"
 )
 
 var (
 	deniedCodes = set("UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired")
-	// credentialCodes are those of EC2, ECS and STS for a request that isn't accepted as signed by anyone.
+	// credentialCodes are those of EC2, ECS and STS for a request that isn't accepted as signed by
+	// anyone.
 	credentialCodes = set("AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken",
 		"ExpiredTokenException", "RequestExpired", "SignatureDoesNotMatch", "InvalidSignatureException",
 		"IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException",
 		"InvalidAccessKeyId", "InvalidSecurityToken", "Blocked", "PendingVerification")
 	notFoundCodes = set(CodeEntryNotFound, CodeACLNotFound, CodeAssociationUnknown, CodeTaggedNotFound,
 		CodeSubnetNotFound, CodeClusterNotFound, CodeScheduleNotFound, "InvalidVpcID.NotFound", "InvalidNetworkInterfaceID.NotFound", "NoSuchResourceException")
-	// unansweredCodes are faults of the service: they don't say whether the call took effect. UnknownError is the SDK's own, for
-	// an error without a code, as whatever stands between the manager and AWS answers.
+	// unansweredCodes are faults of the service: they don't say whether the call took effect.
+	// UnknownError is the SDK's own, for an error without a code, as whatever stands between the
+	// manager and AWS answers.
 	unansweredCodes = set("UnknownError", "InternalError", "InternalFailure", "InternalServerError", "InternalServerException", "ServerException",
 		"ServiceUnavailable", "Unavailable", "RequestTimeout", "RequestTimeoutException")
 )
@@ -113,8 +117,8 @@ func Classify(err error) Class {
 // HasCode says whether err is AWS's answer with that code.
 func HasCode(err error, code string) bool { return err != nil && Code(err) == code }
 
-// Code gives the code of AWS's answer to a call, empty where err isn't one. The answer to a call that was to fetch
-// credentials first is none.
+// Code gives the code of AWS's answer to a call, empty where err isn't one. The answer to a call
+// that was to fetch credentials first is none.
 func Code(err error) string {
 	if _, ok := errors.AsType[*CredentialsError](err); ok {
 		return ""
@@ -137,7 +141,8 @@ func status(err error) int {
 	return 0
 }
 
-// Action gives the IAM action of the call that failed, such as ec2:DescribeSubnets; empty where err isn't of a call.
+// Action gives the IAM action of the call that failed, such as ec2:DescribeSubnets; empty where err
+// isn't of a call.
 func Action(err error) string {
 	var operation *smithy.OperationError
 	if !errors.As(err, &operation) {
@@ -164,8 +169,8 @@ var volatile = []struct {
 // maxMessage bounds a message in bytes: enough for a sentence of AWS and its ARNs.
 const maxMessage = 400
 
-// Message says what went wrong, the same for the same cause every time: what names the single request is left out, or
-// every repeat would change the object's status.
+// Message says what went wrong, the same for the same cause every time: what names the single
+// request is left out, or every repeat would change the object's status.
 func Message(err error) string {
 	if chain, ok := errors.AsType[*CredentialsError](err); ok {
 		return Truncate(noCredentials+Message(chain.Err), maxMessage) // the same for whichever call they were fetched
@@ -197,7 +202,8 @@ func requestID(err error) string {
 	return ""
 }
 
-// printable gives a space for what a terminal would act on, and for what the API server stores in another form.
+// printable gives a space for what a terminal would act on, and for what the API server stores in
+// another form.
 func printable(r rune) rune {
 	if unicode.IsPrint(r) {
 		return r
@@ -205,7 +211,8 @@ func printable(r rune) rune {
 	return ' '
 }
 
-// Truncate cuts a text to at most n bytes, between characters, and marks the cut where there is room for the mark.
+// Truncate cuts a text to at most n bytes, between characters, and marks the cut where there is
+// room for the mark.
 func Truncate(text string, n int) string {
 	const mark = "…"
 	if len(text) <= n {

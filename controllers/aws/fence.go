@@ -69,32 +69,32 @@ type FencedEC2 struct {
 func onceEC2(o *ec2.Options) { o.Retryer = awssdk.NopRetryer{} }
 
 // CreateNetworkAclEntry makes the call of that name, once.
-func (f FencedEC2) CreateNetworkAclEntry(ctx context.Context, in *ec2.CreateNetworkAclEntryInput) (*ec2.CreateNetworkAclEntryOutput, error) {
+func (f FencedEC2) CreateNetworkAclEntry(ctx context.Context, in *ec2.CreateNetworkAclEntryInput) (*ec2.CreateNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
 	return change(ctx, f.fences, in, f.changes.CreateNetworkAclEntry, onceEC2)
 }
 
 // DeleteNetworkAclEntry makes the call of that name, once.
-func (f FencedEC2) DeleteNetworkAclEntry(ctx context.Context, in *ec2.DeleteNetworkAclEntryInput) (*ec2.DeleteNetworkAclEntryOutput, error) {
+func (f FencedEC2) DeleteNetworkAclEntry(ctx context.Context, in *ec2.DeleteNetworkAclEntryInput) (*ec2.DeleteNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
 	return change(ctx, f.fences, in, f.changes.DeleteNetworkAclEntry, onceEC2)
 }
 
 // ReplaceNetworkAclEntry makes the call of that name, once.
-func (f FencedEC2) ReplaceNetworkAclEntry(ctx context.Context, in *ec2.ReplaceNetworkAclEntryInput) (*ec2.ReplaceNetworkAclEntryOutput, error) {
+func (f FencedEC2) ReplaceNetworkAclEntry(ctx context.Context, in *ec2.ReplaceNetworkAclEntryInput) (*ec2.ReplaceNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
 	return change(ctx, f.fences, in, f.changes.ReplaceNetworkAclEntry, onceEC2)
 }
 
 // CreateNetworkAcl makes the call of that name, once.
-func (f FencedEC2) CreateNetworkAcl(ctx context.Context, in *ec2.CreateNetworkAclInput) (*ec2.CreateNetworkAclOutput, error) {
+func (f FencedEC2) CreateNetworkAcl(ctx context.Context, in *ec2.CreateNetworkAclInput) (*ec2.CreateNetworkAclOutput, error) { //nolint:revive // EC2's spelling
 	return change(ctx, f.fences, in, f.changes.CreateNetworkAcl, onceEC2)
 }
 
 // DeleteNetworkAcl makes the call of that name, once.
-func (f FencedEC2) DeleteNetworkAcl(ctx context.Context, in *ec2.DeleteNetworkAclInput) (*ec2.DeleteNetworkAclOutput, error) {
+func (f FencedEC2) DeleteNetworkAcl(ctx context.Context, in *ec2.DeleteNetworkAclInput) (*ec2.DeleteNetworkAclOutput, error) { //nolint:revive // EC2's spelling
 	return change(ctx, f.fences, in, f.changes.DeleteNetworkAcl, onceEC2)
 }
 
 // ReplaceNetworkAclAssociation makes the call of that name, once.
-func (f FencedEC2) ReplaceNetworkAclAssociation(ctx context.Context, in *ec2.ReplaceNetworkAclAssociationInput) (*ec2.ReplaceNetworkAclAssociationOutput, error) {
+func (f FencedEC2) ReplaceNetworkAclAssociation(ctx context.Context, in *ec2.ReplaceNetworkAclAssociationInput) (*ec2.ReplaceNetworkAclAssociationOutput, error) { //nolint:revive // EC2's spelling
 	return change(ctx, f.fences, in, f.changes.ReplaceNetworkAclAssociation, onceEC2)
 }
 

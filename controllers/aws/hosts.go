@@ -26,11 +26,13 @@ type APIHost struct {
 	Own bool
 }
 
-// resolveHost gives the host of a service's API in a Region as the SDK has it; empty: there is none of the kind.
+// resolveHost gives the host of a service's API in a Region as the SDK has it; empty: there is none
+// of the kind.
 type resolveHost func(region string, dualStack, fips bool) string
 
-// apis are the services whose APIs are protected, by the name that VPC endpoints have for them. The SDK's modules of those without
-// a resolver are not linked: their hosts are named as those of ECS are.
+// apis are the services whose APIs are protected, by the name that VPC endpoints have for them. The
+// SDK's modules of those without a resolver are not linked: their hosts are named as those of ECS
+// are.
 var apis = []struct {
 	service, name string
 	required      bool
@@ -45,7 +47,8 @@ var apis = []struct {
 	{"eks-auth", "the EKS Auth API", false, likeECS("eks-auth")},
 }
 
-// APIServices are the protected APIs by the name that VPC endpoints have for their services: name to what messages call it.
+// APIServices are the protected APIs by the name that VPC endpoints have for their services: name
+// to what messages call it.
 func APIServices() map[string]string {
 	names := map[string]string{}
 	for _, api := range apis {
@@ -54,8 +57,9 @@ func APIServices() map[string]string {
 	return names
 }
 
-// apiHosts are the hosts of the protected APIs in a Region, dual-stack and FIPS ones included; that of STS in the manager's own
-// Region, where its credentials may come from; and those that the configuration names instead.
+// apiHosts are the hosts of the protected APIs in a Region, dual-stack and FIPS ones included; that
+// of STS in the manager's own Region, where its credentials may come from; and those that the
+// configuration names instead.
 func apiHosts(region, ownRegion string, baseEndpoints []string) []APIHost {
 	var hosts []APIHost
 	add := func(host APIHost) {

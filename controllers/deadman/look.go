@@ -14,8 +14,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 )
 
-// Unarmed looks at the schedules of a run, and gives those of some rule numbers, sorted, that have none or one that would not
-// do what Arm asked for: a third party deleted, disabled or changed it.
+// Unarmed looks at the schedules of a run, and gives those of some rule numbers, sorted, that have
+// none or one that would not do what Arm asked for: a third party deleted, disabled or changed it.
 func Unarmed(ctx context.Context, client aws.Scheduler, s Switch, numbers []int32) ([]int32, error) {
 	enabled := map[string]bool{}
 	pages := scheduler.NewListSchedulesPaginator(client, &scheduler.ListSchedulesInput{

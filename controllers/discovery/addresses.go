@@ -15,10 +15,11 @@ import (
 )
 
 const (
-	// lookupsAPass is how often a host is looked up in one pass. A server that rotates gives another address each
-	// time; one that caches gives the same, and the next pass asks again.
+	// lookupsAPass is how often a host is looked up in one pass. A server that rotates gives
+	// another address each time; one that caches gives the same, and the next pass asks again.
 	lookupsAPass = 4
-	// lookupTimeout bounds one lookup, so that a resolver that says nothing doesn't hold up the object's other work.
+	// lookupTimeout bounds one lookup, so that a resolver that says nothing doesn't hold up the
+	// object's other work.
 	lookupTimeout = 3 * time.Second
 )
 
@@ -28,7 +29,8 @@ type Resolver struct {
 	server   string
 }
 
-// NewResolver gives a resolver that asks server, an address with port such as 10.0.0.2:53; empty: the system's own.
+// NewResolver gives a resolver that asks server, an address with port such as 10.0.0.2:53; empty:
+// the system's own.
 func NewResolver(server string) *Resolver {
 	if server == "" {
 		return &Resolver{resolver: net.DefaultResolver}
@@ -54,7 +56,8 @@ func (r *Resolver) String() string {
 type Answer struct {
 	// Addresses are those of all lookups, sorted.
 	Addresses []netip.Addr
-	// Lookups is how many of them were answered, for the address family that was answered more often.
+	// Lookups is how many of them were answered, for the address family that was answered more
+	// often.
 	Lookups int
 	// Err says why there is no address.
 	Err error
@@ -75,7 +78,8 @@ func (a Answer) Answered() bool {
 	return slices.ContainsFunc(a.Families, func(f Family) bool { return f.Err == nil })
 }
 
-// Failure says why the lookups leave something unknown: a family was not answered, or there is no address. Empty: nothing.
+// Failure says why the lookups leave something unknown: a family was not answered, or there is no
+// address. Empty: nothing.
 func (a Answer) Failure() string {
 	var failures []string
 	for _, family := range a.Families {
@@ -89,7 +93,8 @@ func (a Answer) Failure() string {
 	return strings.Join(failures, ", ")
 }
 
-// family is how the lookups of one family went, of which this is the answer. That there is no such record is an answer.
+// family is how the lookups of one family went, of which this is the answer. That there is no such
+// record is an answer.
 func (a Answer) family(record string) Family {
 	if a.Lookups > 0 || isNotFound(a.Err) {
 		return Family{Record: record}
@@ -97,9 +102,9 @@ func (a Answer) family(record string) Family {
 	return Family{record, a.Err}
 }
 
-// Lookup looks every host up several times, the hosts side by side: name to answer. It asks for IPv4 addresses, and for
-// IPv6 ones if they are wanted: a host need not have both, so that what fails for one family is no error where the other
-// gave an address.
+// Lookup looks every host up several times, the hosts side by side: name to answer. It asks for
+// IPv4 addresses, and for IPv6 ones if they are wanted: a host need not have both, so that what
+// fails for one family is no error where the other gave an address.
 func (r *Resolver) Lookup(ctx context.Context, hostnames []string, ipv6 bool) map[string]Answer {
 	answers := make([]Answer, len(hostnames))
 	group, ctx := errgroup.WithContext(ctx)
@@ -118,8 +123,8 @@ func (r *Resolver) Lookup(ctx context.Context, hostnames []string, ipv6 bool) ma
 	return byName
 }
 
-// lookupFamilies looks a host up in each address family, side by side, so that one that isn't answered costs the other
-// no time.
+// lookupFamilies looks a host up in each address family, side by side, so that one that isn't
+// answered costs the other no time.
 func (r *Resolver) lookupFamilies(ctx context.Context, hostname string, ipv6 bool) Answer {
 	if !ipv6 {
 		four := r.lookupAgain(ctx, hostname, "ip4")
@@ -135,7 +140,8 @@ func (r *Resolver) lookupFamilies(ctx context.Context, hostname string, ipv6 boo
 		Addresses: append(four.Addresses, six.Addresses...), Lookups: max(four.Lookups, six.Lookups), Err: four.Err,
 		Families: []Family{four.family("A"), six.family("AAAA")},
 	}
-	// That there is no such host says less than a server that fails: of that family nothing is known.
+	// That there is no such host says less than a server that fails: of that family nothing is
+	// known.
 	if six.Err != nil && (four.Err == nil || isNotFound(four.Err)) {
 		both.Err = six.Err
 	}
@@ -156,7 +162,8 @@ func (r *Resolver) lookupAgain(ctx context.Context, hostname, family string) Ans
 	return answer
 }
 
-// settle sorts the addresses and keeps an error only where there is none; none is the error of a host without a usable one.
+// settle sorts the addresses and keeps an error only where there is none; none is the error of a
+// host without a usable one.
 func (a Answer) settle(none error) Answer {
 	slices.SortFunc(a.Addresses, netip.Addr.Compare)
 	a.Addresses = slices.Compact(a.Addresses)
@@ -175,7 +182,8 @@ var (
 	errNoAddress     = errors.New("it has no address that agents could connect to")
 )
 
-// lookup asks once for the addresses of a family, ip4 or ip6. IPv6 ones that stand for IPv4 ones are left out by package net.
+// lookup asks once for the addresses of a family, ip4 or ip6. IPv6 ones that stand for IPv4 ones
+// are left out by package net.
 func (r *Resolver) lookup(ctx context.Context, hostname, family string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()

@@ -19,15 +19,17 @@ import (
 )
 
 const (
-	// MaxClusters is how many other clusters OtherClusters looks at. Each with container instances is a call, of which ECS
-	// allows a burst of 100 and then 20 a second: more clusters than this would hold up a start for over a quarter of a minute.
+	// MaxClusters is how many other clusters OtherClusters looks at. Each with container instances
+	// is a call, of which ECS allows a burst of 100 and then 20 a second: more clusters than this
+	// would hold up a start for over a quarter of a minute.
 	MaxClusters = 300
 	// clusterBatch is how many clusters one DescribeClusters call takes.
 	clusterBatch = 100
-	// subnetBatch is how many subnets one filter names: ECS documents no bound for its length, and this many stay below 1 KiB.
+	// subnetBatch is how many subnets one filter names: ECS documents no bound for its length, and
+	// this many stay below 1 KiB.
 	subnetBatch = 30
-	// lookBurst and lookInterval keep OtherClusters well below that rate, which it shares with the polls of every run and
-	// with whoever else calls ECS in the account.
+	// lookBurst and lookInterval keep OtherClusters well below that rate, which it shares with the
+	// polls of every run and with whoever else calls ECS in the account.
 	lookBurst    = 60
 	lookInterval = 60 * time.Millisecond
 )
@@ -35,18 +37,21 @@ const (
 // Cluster is an ECS cluster as AWS describes it.
 type Cluster struct {
 	ARN string
-	// FargateTasks and ExternalTasks count the tasks that run or are about to, on Fargate and on external instances. No
-	// agent in a subnet has to do with them.
+	// FargateTasks and ExternalTasks count the tasks that run or are about to, on Fargate and on
+	// external instances. No agent in a subnet has to do with them.
 	FargateTasks, ExternalTasks int
-	// DefaultProviders are the capacity providers of the cluster's default strategy, in its order; nil: there is none.
+	// DefaultProviders are the capacity providers of the cluster's default strategy, in its order;
+	// nil: there is none.
 	DefaultProviders []string
 }
 
-// ClusterNotFoundError says that a cluster doesn't exist where it was looked for, or is no longer active.
+// ClusterNotFoundError says that a cluster doesn't exist where it was looked for, or is no longer
+// active.
 type ClusterNotFoundError struct {
 	// Cluster is the name or ARN that was asked for.
 	Cluster string
-	// Status is the state of a cluster that isn't active, such as INACTIVE; empty where there is none.
+	// Status is the state of a cluster that isn't active, such as INACTIVE; empty where there is
+	// none.
 	Status string
 }
 
@@ -58,7 +63,8 @@ func (e *ClusterNotFoundError) Error() string {
 	return fmt.Sprintf("cluster %s doesn't exist", e.Cluster)
 }
 
-// DescribeCluster looks a cluster up by name or ARN. A *ClusterNotFoundError says that there is no active one.
+// DescribeCluster looks a cluster up by name or ARN. A *ClusterNotFoundError says that there is no
+// active one.
 func DescribeCluster(ctx context.Context, client aws.ECS, cluster string) (Cluster, error) {
 	out, err := client.DescribeClusters(ctx, &ecs.DescribeClustersInput{
 		Clusters: []string{cluster}, Include: []ecstypes.ClusterField{ecstypes.ClusterFieldStatistics},
@@ -85,9 +91,9 @@ func DescribeCluster(ctx context.Context, client aws.ECS, cluster string) (Clust
 	}, nil
 }
 
-// tasks adds up the tasks of a launch type in the statistics of a cluster, zero where they have none. The API reference
-// writes RunningFargateTasksCount and leaves the external ones out; ECS answers runningFargateTasksCount and
-// runningExternalTasksCount.
+// tasks adds up the tasks of a launch type in the statistics of a cluster, zero where they have
+// none. The API reference writes RunningFargateTasksCount and leaves the external ones out; ECS
+// answers runningFargateTasksCount and runningExternalTasksCount.
 func tasks(statistics []ecstypes.KeyValuePair, launchType string) int {
 	sum := 0
 	for _, statistic := range statistics {
@@ -101,10 +107,10 @@ func tasks(statistics []ecstypes.KeyValuePair, launchType string) int {
 	return sum
 }
 
-// OtherClusters gives the ARNs of the clusters beside own, a name or ARN, that have container instances in one of the subnets,
-// DRAINING ones included; sorted. It looks at MaxClusters others at most; complete says that there are no more. What is deleted
-// meanwhile is left out. It is many calls where many clusters have instances: keep the answer for a while. Errors are
-// those of AWS.
+// OtherClusters gives the ARNs of the clusters beside own, a name or ARN, that have container
+// instances in one of the subnets, DRAINING ones included; sorted. It looks at MaxClusters others
+// at most; complete says that there are no more. What is deleted meanwhile is left out. It is many
+// calls where many clusters have instances: keep the answer for a while. Errors are those of AWS.
 func OtherClusters(ctx context.Context, client aws.ECS, own string, subnetIDs ...string) (found []string, complete bool, err error) {
 	others, complete, err := listOtherClusters(ctx, client, own)
 	if err != nil {
@@ -150,7 +156,8 @@ type look struct {
 	subnetIDs []string
 }
 
-// looksAt are the questions that find out which clusters have container instances in which subnets, ordered by cluster.
+// looksAt are the questions that find out which clusters have container instances in which subnets,
+// ordered by cluster.
 func looksAt(clusters, subnetIDs []string) []look {
 	var looks []look
 	for _, cluster := range clusters {
@@ -161,7 +168,8 @@ func looksAt(clusters, subnetIDs []string) []look {
 	return looks
 }
 
-// listOtherClusters gives the ARNs of at most MaxClusters clusters beside own, and whether those are all.
+// listOtherClusters gives the ARNs of at most MaxClusters clusters beside own, and whether those
+// are all.
 func listOtherClusters(ctx context.Context, client aws.ECS, own string) (others []string, complete bool, err error) {
 	pages := ecs.NewListClustersPaginator(client, &ecs.ListClustersInput{})
 	for pages.HasMorePages() && len(others) <= MaxClusters {
@@ -181,8 +189,9 @@ func listOtherClusters(ctx context.Context, client aws.ECS, own string) (others 
 	return others, true, nil
 }
 
-// withInstances keeps the clusters that have container instances, sorted: of a cluster's registeredContainerInstancesCount
-// the API reference says that it counts the ACTIVE and the DRAINING ones.
+// withInstances keeps the clusters that have container instances, sorted: of a cluster's
+// registeredContainerInstancesCount the API reference says that it counts the ACTIVE and the
+// DRAINING ones.
 func withInstances(ctx context.Context, client aws.ECS, arns []string) ([]string, error) {
 	var populated []string
 	for batch := range slices.Chunk(arns, clusterBatch) {
@@ -200,8 +209,8 @@ func withInstances(ctx context.Context, client aws.ECS, arns []string) ([]string
 	return populated, nil
 }
 
-// hasInstances asks. It asks for pages of full size: a filtered one may hold less than was asked for and still not be the
-// last, and of size 1 they could be as many as the instances.
+// hasInstances asks. It asks for pages of full size: a filtered one may hold less than was asked
+// for and still not be the last, and of size 1 they could be as many as the instances.
 func (l look) hasInstances(ctx context.Context, client aws.ECS) (bool, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
 		Cluster: awssdk.String(l.cluster), Filter: awssdk.String(inSubnets(l.subnetIDs)),

@@ -38,10 +38,10 @@ func (e *InvalidEndpointError) Error() string {
 	return fmt.Sprintf("ECS named %q as %s endpoint: %s", aws.Truncate(e.Endpoint, 100), e.Session, e.Reason)
 }
 
-// PollEndpoints asks ecs:DiscoverPollEndpoint for every container instance, since nothing says that all of a cluster's
-// agents get the same answer, and gives each instance's hosts. Beside an error it gives those that were answered with
-// what the sessions need (none: both), so that a large cluster gets on while AWS throttles, and one instance holds up no
-// other.
+// PollEndpoints asks ecs:DiscoverPollEndpoint for every container instance, since nothing says that
+// all of a cluster's agents get the same answer, and gives each instance's hosts. Beside an error
+// it gives those that were answered with what the sessions need (none: both), so that a large
+// cluster gets on while AWS throttles, and one instance holds up no other.
 func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, sessions []v1alpha1.Session, arns []string) (map[string][]Host, error) {
 	answers := make([]*ecs.DiscoverPollEndpointOutput, len(arns))
 	group, ctx := errgroup.WithContext(ctx)
@@ -55,7 +55,8 @@ func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, sessions
 		})
 	}
 	unanswered := group.Wait()
-	// Parsed in their order, so that of several endpoints that can't be used the same one is named every time.
+	// Parsed in their order, so that of several endpoints that can't be used the same one is named
+	// every time.
 	hosts := make(map[string][]Host, len(arns))
 	var unusable error
 	for i, arn := range arns {
@@ -72,8 +73,9 @@ func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, sessions
 	return hosts, cmp.Or(unusable, unanswered)
 }
 
-// parseAnswer gives the hosts that an answer names. The error is about an endpoint that the sessions need (none: both):
-// where both are denied, an agent to which ECS names no TCS endpoint has its ACS session alone, and that is denied.
+// parseAnswer gives the hosts that an answer names. The error is about an endpoint that the
+// sessions need (none: both): where both are denied, an agent to which ECS names no TCS endpoint
+// has its ACS session alone, and that is denied.
 func parseAnswer(answer *ecs.DiscoverPollEndpointOutput, sessions []v1alpha1.Session) ([]Host, error) {
 	var hosts []Host
 	acs, errACS := ParseEndpoint(v1alpha1.EndpointACS, awssdk.ToString(answer.Endpoint))
@@ -98,8 +100,8 @@ func parseAnswer(answer *ecs.DiscoverPollEndpointOutput, sessions []v1alpha1.Ses
 	return hosts, nil
 }
 
-// ParseEndpoint takes the host out of an endpoint as ECS names it: an http or https URL, with or without a path.
-// An *InvalidEndpointError says why there is none.
+// ParseEndpoint takes the host out of an endpoint as ECS names it: an http or https URL, with or
+// without a path. An *InvalidEndpointError says why there is none.
 func ParseEndpoint(session v1alpha1.EndpointSession, endpoint string) (Host, error) {
 	invalid := func(reason string) (Host, error) {
 		return Host{}, &InvalidEndpointError{Session: session, Endpoint: endpoint, Reason: reason}
@@ -126,8 +128,9 @@ func ParseEndpoint(session v1alpha1.EndpointSession, endpoint string) (Host, err
 	return Host{Hostname: hostname, Session: session}, nil
 }
 
-// isHostname says whether a name is a fully qualified host name as the DNS has them: dots between labels of letters,
-// digits and hyphens. The last one begins with a letter, which tells names from addresses that are written oddly.
+// isHostname says whether a name is a fully qualified host name as the DNS has them: dots between
+// labels of letters, digits and hyphens. The last one begins with a letter, which tells names from
+// addresses that are written oddly.
 func isHostname(name string) bool {
 	labels := strings.Split(name, ".")
 	if len(name) > 253 || len(labels) < 2 {

@@ -20,9 +20,11 @@ const (
 	describeBatch = 100
 	// providerBatch is how many capacity providers one DescribeCapacityProviders call takes.
 	providerBatch = 100
-	// concurrency bounds the calls under way at once for one object: ECS allows 20 a second of the calls used here.
+	// concurrency bounds the calls under way at once for one object: ECS allows 20 a second of the
+	// calls used here.
 	concurrency = 8
-	// MaxOutside is a sensible limit for OutsideInstances: ten pages, which tell "many" well enough.
+	// MaxOutside is a sensible limit for OutsideInstances: ten pages, which tell "many" well
+	// enough.
 	MaxOutside = 1000
 )
 
@@ -37,12 +39,14 @@ type Agent struct {
 	InstanceID string
 }
 
-// External says that the instance is registered from outside AWS (ECS Anywhere): it is in no subnet.
+// External says that the instance is registered from outside AWS (ECS Anywhere): it is in no
+// subnet.
 func (a Agent) External() bool { return strings.HasPrefix(a.InstanceID, "mi-") }
 
-// ListContainerInstances gives the ARNs of the cluster's container instances in a subnet, sorted; none is an empty list,
-// not nil. They are those in every state but INACTIVE, which is what ECS lists unless it is asked for one state (API
-// reference). limit bounds how many are listed: the answer holds more than limit ARNs only to say that there are more.
+// ListContainerInstances gives the ARNs of the cluster's container instances in a subnet, sorted;
+// none is an empty list, not nil. They are those in every state but INACTIVE, which is what ECS
+// lists unless it is asked for one state (API reference). limit bounds how many are listed: the
+// answer holds more than limit ARNs only to say that there are more.
 func ListContainerInstances(ctx context.Context, client aws.ECS, cluster, subnetID string, limit int) ([]string, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
 		Cluster: awssdk.String(cluster),
@@ -51,7 +55,8 @@ func ListContainerInstances(ctx context.Context, client aws.ECS, cluster, subnet
 	return arns, err
 }
 
-// inSubnets is the expression of ECS's cluster query language for the container instances in some subnets.
+// inSubnets is the expression of ECS's cluster query language for the container instances in some
+// subnets.
 func inSubnets(subnetIDs []string) string {
 	const attribute = "attribute:ecs.subnet-id"
 	if len(subnetIDs) == 1 {
@@ -60,9 +65,9 @@ func inSubnets(subnetIDs []string) string {
 	return attribute + " in [" + strings.Join(subnetIDs, ", ") + "]"
 }
 
-// OutsideInstances gives the ARNs of the cluster's container instances beside those inside, sorted: the ones in other
-// subnets, and external ones, which are in none. It lists limit instances, inside ones included, or a page more; atLeast
-// says that the cluster has more than it listed.
+// OutsideInstances gives the ARNs of the cluster's container instances beside those inside, sorted:
+// the ones in other subnets, and external ones, which are in none. It lists limit instances, inside
+// ones included, or a page more; atLeast says that the cluster has more than it listed.
 func OutsideInstances(ctx context.Context, client aws.ECS, cluster string, inside []string, limit int) (all []string, atLeast bool, err error) {
 	all, atLeast, err = list(ctx, client, &ecs.ListContainerInstancesInput{Cluster: awssdk.String(cluster)}, limit)
 	if err != nil {
@@ -90,8 +95,8 @@ func list(ctx context.Context, client aws.ECS, input *ecs.ListContainerInstances
 	return slices.Compact(arns), pages.HasMorePages(), nil
 }
 
-// PollAgents asks ECS about the agents of the given container instances: ARN to agent. An instance that ECS doesn't know
-// any more, or that is no longer registered, has no entry.
+// PollAgents asks ECS about the agents of the given container instances: ARN to agent. An instance
+// that ECS doesn't know any more, or that is no longer registered, has no entry.
 func PollAgents(ctx context.Context, client aws.ECS, cluster string, arns []string) (map[string]Agent, error) {
 	batches := slices.Collect(slices.Chunk(arns, describeBatch))
 	answers := make([][]ecstypes.ContainerInstance, len(batches))
@@ -127,8 +132,8 @@ func PollAgents(ctx context.Context, client aws.ECS, cluster string, arns []stri
 	return agents, nil
 }
 
-// ExternalInstances counts the external ones among the first 100 of some container instances, which is one call;
-// atLeast says that there are further ones, which it did not look at.
+// ExternalInstances counts the external ones among the first 100 of some container instances, which
+// is one call; atLeast says that there are further ones, which it did not look at.
 func ExternalInstances(ctx context.Context, client aws.ECS, cluster string, arns []string) (n int, atLeast bool, err error) {
 	agents, err := PollAgents(ctx, client, cluster, arns[:min(len(arns), describeBatch)])
 	if err != nil {
@@ -142,8 +147,9 @@ func ExternalInstances(ctx context.Context, client aws.ECS, cluster string, arns
 	return n, len(arns) > describeBatch, nil
 }
 
-// ManagedInstances gives the names of those capacity providers of a cluster that are of ECS Managed Instances, sorted.
-// Empty names count for nothing. ECS names such providers only to who asks for those of their cluster (API reference).
+// ManagedInstances gives the names of those capacity providers of a cluster that are of ECS Managed
+// Instances, sorted. Empty names count for nothing. ECS names such providers only to who asks for
+// those of their cluster (API reference).
 func ManagedInstances(ctx context.Context, client aws.ECS, cluster string, providers []string) ([]string, error) {
 	providers = slices.Sorted(slices.Values(providers))
 	providers = slices.DeleteFunc(slices.Compact(providers), func(name string) bool { return name == "" })

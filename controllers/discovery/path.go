@@ -23,9 +23,9 @@ const (
 // publicLabel is the first label of a host that ECS names over the public path: ecs-a-4, ecs-t-4.
 var publicLabel = regexp.MustCompile(`^ecs-[a-z]+-[0-9]+$`)
 
-// PathShape tells by its name for which path ECS names a host: ecs-a-N.REGION… for the public one, ecs-a.REGION… through
-// PrivateLink, where the agent's own source has the URLs. It is a guess at what is not documented: good for a hint,
-// never for a decision.
+// PathShape tells by its name for which path ECS names a host: ecs-a-N.REGION… for the public one,
+// ecs-a.REGION… through PrivateLink, where the agent's own source has the URLs. It is a guess at
+// what is not documented: good for a hint, never for a decision.
 func PathShape(h Host) Path {
 	label, _, _ := strings.Cut(h.Hostname, ".")
 	switch {
@@ -38,9 +38,10 @@ func PathShape(h Host) Path {
 	}
 }
 
-// PathMismatch says where the hosts that ECS named to the manager are probably not those that it names to the agents, since
-// ECS answers by the path that the caller comes on; empty where nothing speaks for that. endpoints are those of the agents'
-// VPC. hosts may hold those of the spec: once it names a host of the other path, there is nothing left to say.
+// PathMismatch says where the hosts that ECS named to the manager are probably not those that it
+// names to the agents, since ECS answers by the path that the caller comes on; empty where nothing
+// speaks for that. endpoints are those of the agents' VPC. hosts may hold those of the spec: once
+// it names a host of the other path, there is nothing left to say.
 func PathMismatch(hosts []Host, endpoints []VPCEndpoint) string {
 	example := map[Path]string{} // the first host of each shape, in the order of Union
 	for _, host := range hosts {

@@ -24,25 +24,29 @@ const (
 	ServiceAgent = "ecs-agent"
 	// ServiceTelemetry is what agents keep their TCS session with.
 	ServiceTelemetry = "ecs-telemetry"
-	// ServiceAPI is the ECS API, which tells agents where to connect to and takes the calls of everybody else.
+	// ServiceAPI is the ECS API, which tells agents where to connect to and takes the calls of
+	// everybody else.
 	ServiceAPI = "ecs"
 )
 
-// interfaceBatch is how many network interfaces are asked for at once: a filter of EC2 takes 200 values.
+// interfaceBatch is how many network interfaces are asked for at once: a filter of EC2 takes 200
+// values.
 const interfaceBatch = 200
 
 // fipsSuffix ends the names of services whose endpoints are those of FIPS.
 const fipsSuffix = "-fips"
 
-// VPCEndpoint is an interface endpoint of a VPC (AWS PrivateLink) for a service of ECS, or for another protected API.
+// VPCEndpoint is an interface endpoint of a VPC (AWS PrivateLink) for a service of ECS, or for
+// another protected API.
 type VPCEndpoint struct {
 	ID string
-	// Service is ServiceAgent, ServiceTelemetry, ServiceAPI, or the service of another protected API.
+	// Service is ServiceAgent, ServiceTelemetry, ServiceAPI, or the service of another protected
+	// API.
 	Service string
 	// PrivateDNS says that in the VPC the service's own host names lead to the endpoint.
 	PrivateDNS bool
-	// Interfaces are its network interfaces, by id. Those of the sessions' services are what agents' packets go to; those of
-	// the APIs are never denied.
+	// Interfaces are its network interfaces, by id. Those of the sessions' services are what
+	// agents' packets go to; those of the APIs are never denied.
 	Interfaces []Interface
 }
 
@@ -65,12 +69,13 @@ func Session(service string) (v1alpha1.EndpointSession, bool) {
 	}
 }
 
-// VPCEndpoints gives the interface endpoints for ECS and the protected APIs that a VPC has or is being given, ordered by service and id. An
-// endpoint that lies in another VPC, or that another account made, is not among them. Of an endpoint that is being
-// changed an interface may be missing: ask again. Errors are those of AWS.
+// VPCEndpoints gives the interface endpoints for ECS and the protected APIs that a VPC has or is
+// being given, ordered by service and id. An endpoint that lies in another VPC, or that another
+// account made, is not among them. Of an endpoint that is being changed an interface may be
+// missing: ask again. Errors are those of AWS.
 //
-// Service names and the way from endpoint to addresses: "Amazon ECS interface VPC endpoints" in the developer guide of
-// ECS, and DescribeVpcEndpoints in the API reference of EC2.
+// Service names and the way from endpoint to addresses: "Amazon ECS interface VPC endpoints" in the
+// developer guide of ECS, and DescribeVpcEndpoints in the API reference of EC2.
 func VPCEndpoints(ctx context.Context, client aws.EC2, region, vpcID string) ([]VPCEndpoint, error) {
 	pages := ec2.NewDescribeVpcEndpointsPaginator(client, &ec2.DescribeVpcEndpointsInput{Filters: []ec2types.Filter{
 		{Name: awssdk.String("vpc-id"), Values: []string{vpcID}},
@@ -110,8 +115,8 @@ func VPCEndpoints(ctx context.Context, client aws.EC2, region, vpcID string) ([]
 	return endpoints, nil
 }
 
-// servicePrefixes are what the names of AWS's services begin with. In China some begin otherwise; those of ECS don't, as
-// far as is known.
+// servicePrefixes are what the names of AWS's services begin with. In China some begin otherwise;
+// those of ECS don't, as far as is known.
 func servicePrefixes(region string) []string {
 	prefixes := []string{"com.amazonaws." + region + "."}
 	if strings.HasPrefix(region, "cn-") {
@@ -132,7 +137,8 @@ func serviceNames(region string) []string {
 	return names
 }
 
-// usableEndpoint reads an endpoint, and says whether it is an interface endpoint that carries traffic or soon will.
+// usableEndpoint reads an endpoint, and says whether it is an interface endpoint that carries
+// traffic or soon will.
 func usableEndpoint(found *ec2types.VpcEndpoint) (VPCEndpoint, bool) {
 	// EC2 answers in lower case, where its SDK's constants have capitals.
 	state := strings.ToLower(string(found.State))
@@ -148,8 +154,8 @@ func usableEndpoint(found *ec2types.VpcEndpoint) (VPCEndpoint, bool) {
 	}, true
 }
 
-// describeInterfaces looks network interfaces up by id, sorted by it. It asks by filter, which leaves out the ones that
-// are gone, where asking by name fails for all of them.
+// describeInterfaces looks network interfaces up by id, sorted by it. It asks by filter, which
+// leaves out the ones that are gone, where asking by name fails for all of them.
 func describeInterfaces(ctx context.Context, client aws.EC2, ids []string) ([]Interface, error) {
 	var interfaces []Interface
 	for batch := range slices.Chunk(ids, interfaceBatch) {

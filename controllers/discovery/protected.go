@@ -13,10 +13,12 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 )
 
-// Protected is an address that no run denies: callers, the clean-up or the Kubernetes cluster need it.
+// Protected is an address that no run denies: callers, the clean-up or the Kubernetes cluster need
+// it.
 type Protected struct {
 	Address netip.Addr
-	// Name has the address: a host, or the id of a VPC endpoint. API is what it serves, such as "the ECS API".
+	// Name has the address: a host, or the id of a VPC endpoint. API is what it serves, such as
+	// "the ECS API".
 	Name, API string
 }
 
@@ -40,8 +42,9 @@ func (e *UnprotectedError) NotFound() bool { return isNotFound(e.Err) }
 // Unwrap gives what the DNS said.
 func (e *UnprotectedError) Unwrap() error { return e.Err }
 
-// LookupProtected looks hosts of APIs up, and gives their addresses, sorted. Those that are not required may have none. Beside an
-// *UnprotectedError about a required one it gives what the others have.
+// LookupProtected looks hosts of APIs up, and gives their addresses, sorted. Those that are not
+// required may have none. Beside an *UnprotectedError about a required one it gives what the others
+// have.
 func (r *Resolver) LookupProtected(ctx context.Context, hosts []aws.APIHost, ipv6 bool) ([]Protected, error) {
 	var names []string
 	var found []Protected
@@ -67,7 +70,8 @@ func (r *Resolver) LookupProtected(ctx context.Context, hosts []aws.APIHost, ipv
 	return found, unresolved
 }
 
-// SortProtected orders addresses, and of the same one by name, so that the same of several is named every time.
+// SortProtected orders addresses, and of the same one by name, so that the same of several is named
+// every time.
 func SortProtected(all []Protected) {
 	slices.SortFunc(all, func(a, b Protected) int { return cmp.Or(a.Address.Compare(b.Address), cmp.Compare(a.Name, b.Name)) })
 }

@@ -23,14 +23,15 @@ const (
 // maxQuota bounds what is believed: AWS grants far less of either.
 const maxQuota = 1_000_000
 
-// EntryQuota is how many entries a network ACL may have a direction and address family, the default entry included: 20
-// unless AWS was asked for more, 40 at most. Any error means that the quota can't be known here.
+// EntryQuota is how many entries a network ACL may have a direction and address family, the default
+// entry included: 20 unless AWS was asked for more, 40 at most. Any error means that the quota
+// can't be known here.
 func EntryQuota(ctx context.Context, client aws.ServiceQuotas) (int, error) {
 	return quota(ctx, client, quotaEntries)
 }
 
-// NetworkACLQuota is how many network ACLs a VPC may have: 200 unless AWS was asked for more. Any error means that the
-// quota can't be known here.
+// NetworkACLQuota is how many network ACLs a VPC may have: 200 unless AWS was asked for more. Any
+// error means that the quota can't be known here.
 func NetworkACLQuota(ctx context.Context, client aws.ServiceQuotas) (int, error) {
 	return quota(ctx, client, quotaNetworkACLs)
 }

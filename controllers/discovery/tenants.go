@@ -13,11 +13,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 )
 
-// maxInterfacePages bounds the look at a subnet's network interfaces: a /20, the largest that is usual, has four such pages.
+// maxInterfacePages bounds the look at a subnet's network interfaces: a /20, the largest that is
+// usual, has four such pages.
 const maxInterfacePages = 8
 
-// OtherAccounts gives the accounts beside own that have network interfaces in a subnet, sorted: those that the subnet is shared with and
-// that use it. Of a very full subnet it looks at 8,000 interfaces.
+// OtherAccounts gives the accounts beside own that have network interfaces in a subnet, sorted:
+// those that the subnet is shared with and that use it. Of a very full subnet it looks at 8,000
+// interfaces.
 func OtherAccounts(ctx context.Context, client aws.EC2, subnetID, own string) ([]string, error) {
 	pages := ec2.NewDescribeNetworkInterfacesPaginator(client, &ec2.DescribeNetworkInterfacesInput{
 		Filters:    []ec2types.Filter{{Name: awssdk.String("subnet-id"), Values: []string{subnetID}}},

@@ -8,11 +8,13 @@ import "slices"
 type ACL struct {
 	ID    string
 	VPCID string
-	// Entries are those of both directions, the default ones included, sorted by direction and number.
+	// Entries are those of both directions, the default ones included, sorted by direction and
+	// number.
 	Entries []Entry
 	// SubnetIDs are the subnets that it is associated with, sorted.
 	SubnetIDs []string
-	// Associations has the id of each subnet's association, by subnet. It changes whenever the subnet gets another ACL.
+	// Associations has the id of each subnet's association, by subnet. It changes whenever the
+	// subnet gets another ACL.
 	Associations map[string]string
 	// Tags are all of its tags, AWS's own (aws:…) included.
 	Tags map[string]string

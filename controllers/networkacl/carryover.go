@@ -11,9 +11,10 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// Recopy gives the copies that a clone is to have after changes to its original, in either direction. Copies keep the
-// number that the baseline has for them; an entry at a new number follows the offset that the baseline's outbound copies
-// share. Owned are the clone's lines of the ledger, desired is what they are there to deny.
+// Recopy gives the copies that a clone is to have after changes to its original, in either
+// direction. Copies keep the number that the baseline has for them; an entry at a new number
+// follows the offset that the baseline's outbound copies share. Owned are the clone's lines of the
+// ledger, desired is what they are there to deny.
 //
 // The error is a *RenumberError where that doesn't do, a *QuotaError, or says what can't be read.
 func Recopy(baseline []Copy, original []Entry, owned []v1alpha1.Rule, desired []Destination, quota int) ([]Copy, error) {
@@ -93,8 +94,8 @@ func numbersOf(owned []v1alpha1.Rule) map[int32]bool {
 	return numbers
 }
 
-// stillDenied judges the clone as it would be: within the quota, no allow before a deny of ours, and room for the denies
-// that are still to come.
+// stillDenied judges the clone as it would be: within the quota, no allow before a deny of ours,
+// and room for the denies that are still to come.
 func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []Destination, quota int) error {
 	entries := InClone(copies)
 	var alive, lines []v1alpha1.Rule

@@ -18,7 +18,8 @@ import (
 // Claim is what the tags of a network ACL say of one run.
 type Claim struct {
 	UID string
-	// Owner is the run's object, as namespace/name. Empty: the tag that names it was removed, or written by another hand.
+	// Owner is the run's object, as namespace/name. Empty: the tag that names it was removed, or
+	// written by another hand.
 	Owner     string
 	ClusterID string
 	// Started and Expires are when the run began and when it ends.
@@ -39,14 +40,15 @@ func (r ClaimedRule) String() string { return fmt.Sprintf("%d:%s", r.Number, r.H
 // Covers says whether the claim has the entry of a line of the ledger.
 func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(EntryOf(line)) }
 
-// Owns says whether the claim is to this entry: number and hash match the whole of it. Whoever may tag a network ACL can
-// write a claim to any entry; none but those of the shape that runs make are theirs.
+// Owns says whether the claim is to this entry: number and hash match the whole of it. Whoever may
+// tag a network ACL can write a claim to any entry; none but those of the shape that runs make are
+// theirs.
 func (c Claim) Owns(e Entry) bool {
 	return e.CIDR.Bits() >= widest(e.CIDR) && e.Equal(Deny(e.Number, e.CIDR)) && slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
 }
 
-// Unledgered gives the entries of a network ACL that its tags claim for a run and that the run's ledger lacks, as lines of it:
-// Installed, for they stand there.
+// Unledgered gives the entries of a network ACL that its tags claim for a run and that the run's
+// ledger lacks, as lines of it: Installed, for they stand there.
 func Unledgered(tags map[string]string, uid, aclID string, ledger []v1alpha1.Rule, observed []Entry) []v1alpha1.Rule {
 	claim, wrong := parseClaim(tags, uid)
 	if wrong != "" {
@@ -62,7 +64,8 @@ func Unledgered(tags map[string]string, uid, aclID string, ledger []v1alpha1.Rul
 	return lost
 }
 
-// widest is the length of the widest prefix that a run may deny, as the API bounds the ranges of the spec.
+// widest is the length of the widest prefix that a run may deny, as the API bounds the ranges of
+// the spec.
 func widest(cidr netip.Prefix) int {
 	if FamilyOf(cidr) == IPv4 {
 		return 16
@@ -70,8 +73,8 @@ func widest(cidr netip.Prefix) int {
 	return 48
 }
 
-// Covered says whether the tags of a network ACL say what the run needs them to, and no more: an entry that they claim counts
-// as the run's when its ledger is lost.
+// Covered says whether the tags of a network ACL say what the run needs them to, and no more: an
+// entry that they claim counts as the run's when its ledger is lost.
 func Covered(tags map[string]string, o Ownership) bool {
 	claim, wrong := parseClaim(tags, o.UID)
 	if wrong != "" {
@@ -88,8 +91,9 @@ var (
 	countedHash = regexp.MustCompile(`^(0|[1-9][0-9]{0,4}):([A-Za-z0-9_-]{6})$`)
 )
 
-// ParseClaims reads the claims of all runs from the tags of a network ACL, sorted by UID. Malformed names the keys of
-// ours that are missing or can't be read: nothing is claimed by such a run, and what it owns isn't known.
+// ParseClaims reads the claims of all runs from the tags of a network ACL, sorted by UID. Malformed
+// names the keys of ours that are missing or can't be read: nothing is claimed by such a run, and
+// what it owns isn't known.
 func ParseClaims(tags map[string]string) (claims []Claim, malformed []string) {
 	uids := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
@@ -140,8 +144,8 @@ func parseClaim(tags map[string]string, uid string) (claim Claim, wrong string) 
 	return claim, ""
 }
 
-// parseRules reads rules until there are as many as there should be, sorted, each once. Parts beyond that are of an earlier,
-// longer list.
+// parseRules reads rules until there are as many as there should be, sorted, each once. Parts
+// beyond that are of an earlier, longer list.
 func parseRules(tags map[string]string, uid string, words []string, count int) (rules []ClaimedRule, wrong string) {
 	for part := 1; ; part++ {
 		key := partKey(uid, part)

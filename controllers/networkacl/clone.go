@@ -12,13 +12,14 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// renumberBy is the step of the offsets that copies are moved by where there is no room in front of them: it leaves the
-// 80s and 90s to the rules, and the numbers recognisable.
+// renumberBy is the step of the offsets that copies are moved by where there is no room in front of
+// them: it leaves the 80s and 90s to the rules, and the numbers recognisable.
 const renumberBy = 100
 
 // ClonePlan is the contents of a clone.
 type ClonePlan struct {
-	// Copies are the entries of the original, both directions, without the defaults: outbound first, by number.
+	// Copies are the entries of the original, both directions, without the defaults: outbound
+	// first, by number.
 	Copies []Copy
 	// Rules are the denies in front of them, in state Creating. Their network ACL has no id yet.
 	Rules []v1alpha1.Rule
@@ -26,10 +27,10 @@ type ClonePlan struct {
 	Renumbered bool
 }
 
-// PlanClone decides what a clone of a network ACL has: copies of its entries, and a deny in front of them for every
-// destination that they don't deny already. Where there is no room in front, the outbound copies get larger numbers, in
-// the same order. The error is a *QuotaError, a *NoRoomError where no numbers could do, or says what can't be read.
-// Quota counts as in PlanInput.
+// PlanClone decides what a clone of a network ACL has: copies of its entries, and a deny in front
+// of them for every destination that they don't deny already. Where there is no room in front, the
+// outbound copies get larger numbers, in the same order. The error is a *QuotaError, a *NoRoomError
+// where no numbers could do, or says what can't be read. Quota counts as in PlanInput.
 func PlanClone(original []Entry, desired []Destination, quota int) (ClonePlan, error) {
 	copies, err := verbatim(original)
 	if err != nil {
@@ -85,9 +86,9 @@ func InClone(copies []Copy) []Entry {
 	return entries
 }
 
-// renumberings gives the outbound copies other numbers, the better ways first: all moved by one offset, which later
-// changes of the original can follow; one after the other, from the offset's number; one after the other, at the end.
-// The last leaves as much room in front as there is.
+// renumberings gives the outbound copies other numbers, the better ways first: all moved by one
+// offset, which later changes of the original can follow; one after the other, from the offset's
+// number; one after the other, at the end. The last leaves as much room in front as there is.
 func renumberings(copies []Copy) iter.Seq[[]Copy] {
 	n := int32(0)
 	for n < int32(len(copies)) && copies[n].Entry.Egress {
@@ -117,8 +118,8 @@ func renumberings(copies []Copy) iter.Seq[[]Copy] {
 	}
 }
 
-// fits checks the outbound entries: AWS refuses the one that is too many, wherever it is from. Of inbound ones the clone has
-// those of its original, which AWS let come to be.
+// fits checks the outbound entries: AWS refuses the one that is too many, wherever it is from. Of
+// inbound ones the clone has those of its original, which AWS let come to be.
 func fits(copies []Copy, rules []v1alpha1.Rule, quota int) error {
 	have, need := map[Family]int{IPv4: 1, IPv6: 1}, map[Family]int{}
 	for _, c := range copies {

@@ -45,8 +45,8 @@ func (c *Confirmation) Clear() { *c = Confirmation{} }
 // IsPending reports whether a read showed something that another one is to confirm.
 func (c *Confirmation) IsPending() bool { return c.reads > 0 }
 
-// Pending gives what is suspected, in words, and after when a read decides. ok is false where nothing
-// is, or nothing that people are told.
+// Pending gives what is suspected, in words, and after when a read decides. ok is false where
+// nothing is, or nothing that people are told.
 func (c *Confirmation) Pending() (what string, decides time.Time, ok bool) {
 	return c.what, c.first.Add(ConfirmInterval), c.IsPending() && c.what != ""
 }

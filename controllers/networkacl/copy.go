@@ -29,8 +29,9 @@ func (c Copy) InClone() Entry {
 	return e
 }
 
-// String is the copy on one line of at most 128 characters: "egress 100 allow 6 0.0.0.0/0 ports 443-443", or, where the
-// clone has it at another number, "egress 1>101 allow -1 0.0.0.0/0". ICMP has "icmp TYPE/CODE" in place of ports.
+// String is the copy on one line of at most 128 characters: "egress 100 allow 6 0.0.0.0/0 ports
+// 443-443", or, where the clone has it at another number, "egress 1>101 allow -1 0.0.0.0/0". ICMP
+// has "icmp TYPE/CODE" in place of ports.
 func (c Copy) String() string {
 	e := c.Entry
 	direction, number, action := "ingress", strconv.Itoa(int(e.Number)), "deny"
@@ -53,7 +54,8 @@ func (c Copy) String() string {
 	return line
 }
 
-// ParseCopy reads a line that String gave. It refuses all others: whoever edits a line by hand sees that it counts no more.
+// ParseCopy reads a line that String gave. It refuses all others: whoever edits a line by hand sees
+// that it counts no more.
 func ParseCopy(line string) (Copy, error) {
 	words := strings.Split(line, " ")
 	if len(words) < 5 || len(words)%2 == 0 {
@@ -84,7 +86,8 @@ func ParseCopy(line string) (Copy, error) {
 	return c, nil
 }
 
-// ParseCopies reads lines that FormatCopies gave. It refuses two that are of one entry, or make one.
+// ParseCopies reads lines that FormatCopies gave. It refuses two that are of one entry, or make
+// one.
 func ParseCopies(lines []string) ([]Copy, error) {
 	var copies []Copy
 	originals, made := map[place]bool{}, map[place]bool{}
@@ -116,7 +119,8 @@ func badCopy(line string) error {
 	return fmt.Errorf("%.140q is not a copied entry, such as \"egress 1>101 allow 6 0.0.0.0/0 ports 443-443\"", line)
 }
 
-// sound says whether the copy is one that can be made: of an entry that AWS lets people have, inbound at its own number.
+// sound says whether the copy is one that can be made: of an entry that AWS lets people have,
+// inbound at its own number.
 func (c Copy) sound() bool {
 	e := c.Entry
 	protocol := integer(e.Protocol)
@@ -130,7 +134,8 @@ func (c Copy) sound() bool {
 
 func inRange(n, from, to int32) bool { return from <= n && n <= to }
 
-// noInteger stands for what is not a number: it is in none of the ranges, and String never writes it.
+// noInteger stands for what is not a number: it is in none of the ranges, and String never writes
+// it.
 const noInteger = -1 << 31
 
 func integer(text string) int32 {

@@ -32,9 +32,10 @@ func (s CopyStep) apply(entries []Entry) []Entry {
 	return append(left, s.Entry)
 }
 
-// InOrder gives the steps that CopySteps lists one after the other such that, as far as there is such an order, every packet
-// meets after each of them what it meets before the first or after the last, and the quota holds all the time. Where there is
-// none, no packet is denied that is allowed before and after, if there is an order for that.
+// InOrder gives the steps that CopySteps lists one after the other such that, as far as there is
+// such an order, every packet meets after each of them what it meets before the first or after the
+// last, and the quota holds all the time. Where there is none, no packet is denied that is allowed
+// before and after, if there is an order for that.
 func InOrder(entries, create, replace, remove []Entry, quota int) []CopyStep {
 	ordered, _ := inOrder(entries, create, replace, remove, quota)
 	return ordered
@@ -70,7 +71,8 @@ func inOrder(entries, create, replace, remove []Entry, quota int) (ordered []Cop
 	return ordered, poorest
 }
 
-// stepsOf lists what is new by number, and what goes the other way round: so most changes need no other order.
+// stepsOf lists what is new by number, and what goes the other way round: so most changes need no
+// other order.
 func stepsOf(create, replace, remove []Entry) []CopyStep {
 	var steps []CopyStep
 	for _, e := range create {
@@ -117,7 +119,8 @@ func between(from, to []Entry) func(entries []Entry) int {
 	}
 }
 
-// hasRoom reports whether a direction and family of entries is within the quota, with the default entry.
+// hasRoom reports whether a direction and family of entries is within the quota, with the default
+// entry.
 func hasRoom(entries []Entry, of Entry, quota int) bool {
 	have := 1
 	for _, e := range entries {

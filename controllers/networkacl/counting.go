@@ -36,7 +36,8 @@ func (e Entry) matchesPort(t Traffic) bool {
 	return e.Protocol == t.Protocol && (e.PortRange == nil || e.PortRange.From <= t.Port && t.Port <= e.PortRange.To)
 }
 
-// trafficTo is what counts of the traffic to the range of a ledger line: all of it, where nothing desired is just that range.
+// trafficTo is what counts of the traffic to the range of a ledger line: all of it, where nothing
+// desired is just that range.
 func trafficTo(cidr netip.Prefix, desired []Destination) Traffic {
 	var traffic Traffic
 	known := false

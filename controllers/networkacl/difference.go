@@ -4,8 +4,8 @@ package networkacl
 
 import "slices"
 
-// Differences describes how one set of copies differs from another, an entry each, in order: "rule 100: allow all traffic out
-// to 0.0.0.0/0 was removed". Numbers are those of the original.
+// Differences describes how one set of copies differs from another, an entry each, in order: "rule
+// 100: allow all traffic out to 0.0.0.0/0 was removed". Numbers are those of the original.
 func Differences(before, after []Copy) []string {
 	type step struct {
 		at    place

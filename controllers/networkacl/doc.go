@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package networkacl decides which entries a network ACL is to have, and who owns those that it has.
+// Package networkacl decides which entries a network ACL is to have, and who owns those that it
+// has.
 //
-// All of it is values in, values out: it makes no call, keeps no state and reads no clock. Package ec2acl makes the calls.
+// All of it is values in, values out: it makes no call, keeps no state and reads no clock. Package
+// ec2acl makes the calls.
 //
 // It promises:
 //

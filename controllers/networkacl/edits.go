@@ -31,8 +31,9 @@ func (e Edit) String() string {
 	}
 }
 
-// Edits tells what strangers did to a clone, in order. Acceptable are all sets of copies that the clone may be on its way
-// from or to; owned are its lines of the ledger. That the entry of a line is missing is drift, and not told here.
+// Edits tells what strangers did to a clone, in order. Acceptable are all sets of copies that the
+// clone may be on its way from or to; owned are its lines of the ledger. That the entry of a line
+// is missing is drift, and not told here.
 func Edits(acceptable [][]Copy, owned []v1alpha1.Rule, clone []Entry) []Edit {
 	expected := map[place][]Entry{}
 	for _, copies := range acceptable {
@@ -75,8 +76,8 @@ func leastOf(entries []Entry) Entry {
 	return slices.MinFunc(entries, func(a, b Entry) int { return cmp.Compare(a.line(), b.line()) })
 }
 
-// CopySteps gives what brings the copied entries of a clone in line, in order. It never touches the numbers of the
-// ledger's lines. What it removes may be a stranger's, which Edits tells.
+// CopySteps gives what brings the copied entries of a clone in line, in order. It never touches the
+// numbers of the ledger's lines. What it removes may be a stranger's, which Edits tells.
 func CopySteps(copies []Copy, owned []v1alpha1.Rule, clone []Entry) (create, replace, remove []Entry) {
 	reserved := numbersOf(owned)
 	ours := func(e Entry) bool { return e.isDefault() || e.Egress && reserved[e.Number] }
@@ -104,7 +105,8 @@ func CopySteps(copies []Copy, owned []v1alpha1.Rule, clone []Entry) (create, rep
 	return create, replace, remove
 }
 
-// Complete says whether a clone has exactly the copies, beside its lines of the ledger and the default entries.
+// Complete says whether a clone has exactly the copies, beside its lines of the ledger and the
+// default entries.
 func Complete(copies []Copy, owned []v1alpha1.Rule, clone []Entry) bool {
 	create, replace, remove := CopySteps(copies, owned, clone)
 	return len(create)+len(replace)+len(remove) == 0

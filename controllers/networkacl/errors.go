@@ -15,7 +15,8 @@ func named(aclID string) string {
 	return "network ACL " + aclID
 }
 
-// NoRoomError says that no free number is small enough to come before an entry that allows a destination.
+// NoRoomError says that no free number is small enough to come before an entry that allows a
+// destination.
 type NoRoomError struct {
 	NetworkACLID string
 	Destination  Destination
@@ -56,7 +57,8 @@ func (e *QuotaError) Error() string {
 		named(e.NetworkACLID), e.Have, e.Family, e.Quota, e.Need, fix)
 }
 
-// RenumberError says that a change of the original can't be made to its clone, whose rules would need other numbers.
+// RenumberError says that a change of the original can't be made to its clone, whose rules would
+// need other numbers.
 type RenumberError struct {
 	// Entry is the original's.
 	Entry Entry

@@ -12,17 +12,20 @@ import (
 type Verdict struct {
 	// Denied is true when none of the traffic to any address of the range gets out.
 	Denied bool
-	// Entry decides: the deny that leaves nothing of the range over, or the first entry that allows some of the
-	// traffic. Where the default entry decides, it is here whether it was listed or not.
+	// Entry decides: the deny that leaves nothing of the range over, or the first entry that allows
+	// some of the traffic. Where the default entry decides, it is here whether it was listed or
+	// not.
 	Entry Entry
 }
 
-// Evaluate walks the outbound entries as AWS does, the smallest number first, and judges a whole range of addresses.
+// Evaluate walks the outbound entries as AWS does, the smallest number first, and judges a whole
+// range of addresses.
 //
-// It is exact about addresses: several denies may cover the range together, and an allow counts only for addresses that
-// no earlier deny took. It is exact about traffic of one port, and strict about all traffic: then only a deny for every
-// protocol and port covers an address, and an allow for any of it counts. So a run never claims an address as denied while
-// something that counts may get out.
+// It is exact about addresses: several denies may cover the range together, and an allow counts
+// only for addresses that no earlier deny took. It is exact about traffic of one port, and strict
+// about all traffic: then only a deny for every protocol and port covers an address, and an allow
+// for any of it counts. So a run never claims an address as denied while something that counts may
+// get out.
 //
 // A range that is not valid is not denied.
 func Evaluate(entries []Entry, d Destination) Verdict {
@@ -44,8 +47,9 @@ func Evaluate(entries []Entry, d Destination) Verdict {
 	return Verdict{Denied: true, Entry: defaultEntry(FamilyOf(d.CIDR))}
 }
 
-// Denied reports whether all traffic to a destination that counts is denied before any entry allows some of it. By is the
-// number of the entry that completes it, which is DefaultIPv4 or DefaultIPv6 where no other entry matches.
+// Denied reports whether all traffic to a destination that counts is denied before any entry allows
+// some of it. By is the number of the entry that completes it, which is DefaultIPv4 or DefaultIPv6
+// where no other entry matches.
 func Denied(entries []Entry, d Destination) (by int32, ok bool) {
 	v := Evaluate(entries, d)
 	if !v.Denied {
@@ -54,8 +58,8 @@ func Denied(entries []Entry, d Destination) (by int32, ok bool) {
 	return v.Entry.Number, true
 }
 
-// FirstAllow gives the smallest-numbered outbound entry that allows any traffic to a destination that counts. An entry
-// whose part of the range is denied before its turn allows nothing of it.
+// FirstAllow gives the smallest-numbered outbound entry that allows any traffic to a destination
+// that counts. An entry whose part of the range is denied before its turn allows nothing of it.
 func FirstAllow(entries []Entry, d Destination) (Entry, bool) {
 	v := Evaluate(entries, d)
 	if v.Denied || !d.CIDR.IsValid() {
@@ -64,7 +68,8 @@ func FirstAllow(entries []Entry, d Destination) (Entry, bool) {
 	return v.Entry, true
 }
 
-// outbound gives the entries for traffic that leaves, without the defaults, in the order of evaluation.
+// outbound gives the entries for traffic that leaves, without the defaults, in the order of
+// evaluation.
 func outbound(entries []Entry) []Entry {
 	out := make([]Entry, 0, len(entries))
 	for _, e := range entries {
@@ -83,7 +88,8 @@ func defaultEntry(family Family) Entry {
 	return Deny(DefaultIPv6, netip.PrefixFrom(netip.IPv6Unspecified(), 0))
 }
 
-// subtract gives what is left of the ranges without those in cut. Two ranges that overlap are one inside the other.
+// subtract gives what is left of the ranges without those in cut. Two ranges that overlap are one
+// inside the other.
 func subtract(ranges []netip.Prefix, cut netip.Prefix) []netip.Prefix {
 	var left []netip.Prefix
 	for _, r := range ranges {
@@ -99,7 +105,8 @@ func subtract(ranges []netip.Prefix, cut netip.Prefix) []netip.Prefix {
 	return left
 }
 
-// otherHalf gives the range of that many bits which makes a whole with the one that holds the address.
+// otherHalf gives the range of that many bits which makes a whole with the one that holds the
+// address.
 func otherHalf(addr netip.Addr, bits int) netip.Prefix {
 	raw := addr.AsSlice()
 	raw[(bits-1)/8] ^= 0x80 >> ((bits - 1) % 8)

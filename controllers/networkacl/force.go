@@ -10,7 +10,8 @@ import (
 
 // Force is what the entries of a network ACL do with the destinations of a run.
 type Force struct {
-	// Own is how many entries of the run's ledger deny a destination: each is there as a whole, and is the first match.
+	// Own is how many entries of the run's ledger deny a destination: each is there as a whole, and
+	// is the first match.
 	Own int
 	// Foreign is how many other entries deny a destination, the default entry among them.
 	Foreign int
@@ -18,10 +19,12 @@ type Force struct {
 	Open []Destination
 }
 
-// InForce reports whether every destination is denied, and at least one of them by an entry of the run.
+// InForce reports whether every destination is denied, and at least one of them by an entry of the
+// run.
 func (f Force) InForce() bool { return f.Own > 0 && len(f.Open) == 0 }
 
-// Enforcement tells by which entries of a network ACL the destinations are denied, given the run's sound ledger lines.
+// Enforcement tells by which entries of a network ACL the destinations are denied, given the run's
+// sound ledger lines.
 func Enforcement(lines []v1alpha1.Rule, observed []Entry, destinations []Destination) Force {
 	var force Force
 	own, foreign := map[int32]bool{}, map[int32]bool{}

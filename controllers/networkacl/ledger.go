@@ -13,15 +13,17 @@ import (
 )
 
 const (
-	// AmbiguousFor is how long reads must lack an entry whose creation was never answered before it counts as never
-	// made. AWS says that reads may lag behind writes for minutes.
+	// AmbiguousFor is how long reads must lack an entry whose creation was never answered before it
+	// counts as never made. AWS says that reads may lag behind writes for minutes.
 	AmbiguousFor = 5 * time.Minute
-	// SettleFor is how long after our last write a read that contradicts the ledger is put down to lag.
+	// SettleFor is how long after our last write a read that contradicts the ledger is put down to
+	// lag.
 	SettleFor = 2 * time.Minute
 )
 
-// Sound says whether a line of the ledger is one that this controller makes, for the run on the given network ACL with
-// the given ranges of the spec. A line that isn't is never acted on; the error says what is wrong with it.
+// Sound says whether a line of the ledger is one that this controller makes, for the run on the
+// given network ACL with the given ranges of the spec. A line that isn't is never acted on; the
+// error says what is wrong with it.
 func Sound(line v1alpha1.Rule, aclID string, ranges []string) error {
 	cidr, err := netip.ParsePrefix(line.CIDR)
 	switch {
@@ -37,7 +39,8 @@ func Sound(line v1alpha1.Rule, aclID string, ranges []string) error {
 	return nil
 }
 
-// isRange says whether a text of the spec is the range: IPv6 can be written in several ways, of which the ledger has one.
+// isRange says whether a text of the spec is the range: IPv6 can be written in several ways, of
+// which the ledger has one.
 func isRange(text string, cidr netip.Prefix) bool {
 	prefix, err := netip.ParsePrefix(text)
 	return err == nil && prefix == cidr
@@ -64,16 +67,18 @@ type Step int
 const (
 	// StepDelete: the entry is ours; delete it.
 	StepDelete Step = iota
-	// StepLookAgain: an entry that AWS acknowledged isn't in the read, or another is in its place. A read that lags
-	// looks the same, so a second one decides.
+	// StepLookAgain: an entry that AWS acknowledged isn't in the read, or another is in its place.
+	// A read that lags looks the same, so a second one decides.
 	StepLookAgain
-	// StepWait: the answer to the creation was lost, and reads have not lacked the entry for long enough.
+	// StepWait: the answer to the creation was lost, and reads have not lacked the entry for long
+	// enough.
 	StepWait
 	// StepGone: nothing of the line is left.
 	StepGone
 )
 
-// Undo says what the undoing of a sound line takes next, given the entries of a read at the time now.
+// Undo says what the undoing of a sound line takes next, given the entries of a read at the time
+// now.
 func Undo(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
 	found, there := At(observed, line.RuleNumber)
 	switch {
@@ -90,9 +95,9 @@ func Undo(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
 	}
 }
 
-// UndoAgain decides a line for which Undo said StepLookAgain, given a second read: an entry that both lack is deleted all
-// the same, so that AWS itself says that it isn't there; a stranger's entry at its number is left, and shows that
-// ours is gone once the read can't be lagging.
+// UndoAgain decides a line for which Undo said StepLookAgain, given a second read: an entry that
+// both lack is deleted all the same, so that AWS itself says that it isn't there; a stranger's
+// entry at its number is left, and shows that ours is gone once the read can't be lagging.
 func UndoAgain(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
 	found, there := At(observed, line.RuleNumber)
 	switch {
@@ -113,8 +118,8 @@ func sinceAttempt(line v1alpha1.Rule, now time.Time) time.Duration {
 	return now.Sub(line.LastAttemptTime.Time)
 }
 
-// Drift tells what someone did to acknowledged lines, a sentence each, in order: removed, replaced or overridden. It says
-// nothing of a line while reads may lag behind our last write of it.
+// Drift tells what someone did to acknowledged lines, a sentence each, in order: removed, replaced
+// or overridden. It says nothing of a line while reads may lag behind our last write of it.
 func Drift(lines []v1alpha1.Rule, observed []Entry, desired []Destination, now time.Time) []string {
 	var drift []string
 	for _, line := range lines {
@@ -133,7 +138,8 @@ type Early struct {
 	Settles time.Time
 }
 
-// EarlyDrift tells of acknowledged lines what Drift would, if reads could not lag behind our last write of them.
+// EarlyDrift tells of acknowledged lines what Drift would, if reads could not lag behind our last
+// write of them.
 func EarlyDrift(lines []v1alpha1.Rule, observed []Entry, desired []Destination, now time.Time) []Early {
 	var early []Early
 	for _, line := range lines {
@@ -145,7 +151,8 @@ func EarlyDrift(lines []v1alpha1.Rule, observed []Entry, desired []Destination, 
 	return early
 }
 
-// changeOf says how the entry of an acknowledged line differs from what was acknowledged; empty: it does not.
+// changeOf says how the entry of an acknowledged line differs from what was acknowledged; empty: it
+// does not.
 func changeOf(line v1alpha1.Rule, observed []Entry, desired []Destination) string {
 	if line.State != v1alpha1.RuleInstalled {
 		return ""
@@ -170,13 +177,14 @@ func AtWork(line v1alpha1.Rule, observed []Entry) bool {
 	return there && found.Equal(EntryOf(line))
 }
 
-// Lost says whether a line's entry is certainly not at work: acknowledged, and removed or replaced in the read.
+// Lost says whether a line's entry is certainly not at work: acknowledged, and removed or replaced
+// in the read.
 func Lost(line v1alpha1.Rule, observed []Entry) bool {
 	return line.State == v1alpha1.RuleInstalled && !AtWork(line, observed)
 }
 
-// Overridden reports whether a line's entry comes after one that allows some of its traffic, as far as that counts for what
-// is desired.
+// Overridden reports whether a line's entry comes after one that allows some of its traffic, as far
+// as that counts for what is desired.
 func Overridden(line v1alpha1.Rule, observed []Entry, desired []Destination) bool {
 	_, is := overriding(line, observed, desired)
 	return is

@@ -11,8 +11,9 @@ import (
 
 // place gives every demand a free number that comes before the entry which allows it.
 //
-// Those that have to come before the smallest number choose first. What is free to one of them is free to all that
-// follow, so no choice takes away the last number of another, and an error means that there is no way at all.
+// Those that have to come before the smallest number choose first. What is free to one of them is
+// free to all that follow, so no choice takes away the last number of another, and an error means
+// that there is no way at all.
 func (s survey) place(missing []demand) ([]v1alpha1.Rule, error) {
 	slices.SortStableFunc(missing, func(a, b demand) int { return cmp.Compare(a.allow.Number, b.allow.Number) })
 	var rules []v1alpha1.Rule
@@ -32,8 +33,8 @@ func (s survey) place(missing []demand) ([]v1alpha1.Rule, error) {
 	return rules, nil
 }
 
-// placeBelow gives numbers below the limit: first those of the sessions' bands, then the highest, so that one session's
-// many addresses don't take the other's band.
+// placeBelow gives numbers below the limit: first those of the sessions' bands, then the highest,
+// so that one session's many addresses don't take the other's band.
 func (s survey) placeBelow(limit int32, demands []demand) ([]v1alpha1.Rule, error) {
 	var rules []v1alpha1.Rule
 	var rest []demand
@@ -66,8 +67,8 @@ func (s survey) give(number int32, d demand) v1alpha1.Rule {
 	}
 }
 
-// freeInBand gives the smallest free number of a session's band: the 80s for ACS and the 90s for TCS, where people who
-// know the procedure by hand look for them.
+// freeInBand gives the smallest free number of a session's band: the 80s for ACS and the 90s for
+// TCS, where people who know the procedure by hand look for them.
 func (s survey) freeInBand(session v1alpha1.EndpointSession, limit int32) (int32, bool) {
 	var first int32
 	switch session {

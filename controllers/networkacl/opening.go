@@ -9,12 +9,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// Follow gives the copies that a clone is to have next on its way from its baseline to what it is wanted to have. stood
-// reports whether reads agree that the change of the original stood.
+// Follow gives the copies that a clone is to have next on its way from its baseline to what it is
+// wanted to have. stood reports whether reads agree that the change of the original stood.
 //
-// What a change opens is made at once, and what it closes only after it stood: until then the clone allows what the baseline
-// allows and what is wanted to be allowed, and nothing else. Where the change can't be taken apart like that, within the
-// numbers and the quota, all of it waits. The other arguments are those of Recopy, which gave wanted.
+// What a change opens is made at once, and what it closes only after it stood: until then the clone
+// allows what the baseline allows and what is wanted to be allowed, and nothing else. Where the
+// change can't be taken apart like that, within the numbers and the quota, all of it waits. The
+// other arguments are those of Recopy, which gave wanted.
 func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired []Destination, quota int) []Copy {
 	quota = cmp.Or(quota, DefaultQuota)
 	change := ChangeOf(InClone(baseline), InClone(wanted))
@@ -34,7 +35,8 @@ func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired 
 	return baseline
 }
 
-// cutsNothingOff reports whether a clone gets from one set of copies to another without denying in between what both allow.
+// cutsNothingOff reports whether a clone gets from one set of copies to another without denying in
+// between what both allow.
 func cutsNothingOff(from, to []Copy, owned []v1alpha1.Rule, quota int) bool {
 	entries := InClone(from)
 	for _, line := range owned {
@@ -49,8 +51,8 @@ func sameCopies(a, b []Copy) bool {
 	return slices.Equal(FormatCopies(a), FormatCopies(b))
 }
 
-// unionOf gives copies that allow what either of two sets allows, and nothing else. ok is false where the numbers or the quota
-// have no room for them.
+// unionOf gives copies that allow what either of two sets allows, and nothing else. ok is false
+// where the numbers or the quota have no room for them.
 func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []Destination, quota int) (both []Copy, ok bool) {
 	both, ok = allowsOf(baseline, wanted, owned)
 	if !ok {
@@ -90,8 +92,9 @@ func eitherOf(one, other []Entry) func(entries []Entry) Change {
 	}
 }
 
-// allowsOf gives every copy of two sets that allows, and the denies that both have. ok is false where two that allow want the
-// same number, neither covers the other, and the number beside is not free.
+// allowsOf gives every copy of two sets that allows, and the denies that both have. ok is false
+// where two that allow want the same number, neither covers the other, and the number beside is not
+// free.
 func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok bool) {
 	at := func(copies []Copy, p place) (Copy, bool) {
 		i := slices.IndexFunc(copies, func(c Copy) bool { return c.Entry.place() == p })
@@ -130,7 +133,8 @@ func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok b
 	return both, true
 }
 
-// beside gives a copy the free number next to its own, so that every other entry stays on the same side of it.
+// beside gives a copy the free number next to its own, so that every other entry stays on the same
+// side of it.
 func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
 	reserved := numbersOf(owned)
 	for _, by := range []int32{1, -1} {

@@ -11,8 +11,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// DefaultQuota is how many entries a network ACL holds in a direction and family unless AWS granted more, the default
-// entry included.
+// DefaultQuota is how many entries a network ACL holds in a direction and family unless AWS granted
+// more, the default entry included.
 const DefaultQuota = 20
 
 // PlanInput is all that a plan depends on.
@@ -25,29 +25,35 @@ type PlanInput struct {
 	Observed []Entry
 	// Owned is the ledger. Lines of other network ACLs are ignored.
 	Owned []v1alpha1.Rule
-	// Quota is how many entries fit a direction and family, the default entry included; at least as many as are observed.
-	// 0: DefaultQuota.
+	// Quota is how many entries fit a direction and family, the default entry included; at least as
+	// many as are observed. 0: DefaultQuota.
 	Quota int
 }
 
-// Plan says what to do with the ledger's lines so that all that is desired is denied. Every line of the network ACL is
-// in exactly one of Keep, Delete and Displaced, but for released ones, whose numbers are not given out; every list is sorted. Deletions come after creations.
+// Plan says what to do with the ledger's lines so that all that is desired is denied. Every line of
+// the network ACL is in exactly one of Keep, Delete and Displaced, but for released ones, whose
+// numbers are not given out; every list is sorted. Deletions come after creations.
 type Plan struct {
 	// Create are new lines, in state Creating.
 	Create []v1alpha1.Rule
-	// Delete are lines that nothing desired needs, that an allow overrides, or whose deletion is under way.
+	// Delete are lines that nothing desired needs, that an allow overrides, or whose deletion is
+	// under way.
 	Delete []v1alpha1.Rule
-	// Keep are lines that stay. Where their entry isn't observed it is to be created (again), or the read lags.
+	// Keep are lines that stay. Where their entry isn't observed it is to be created (again), or
+	// the read lags.
 	Keep []v1alpha1.Rule
-	// Displaced are lines that are of use, but a different entry stands at their number; Create has the replacement.
-	// Lines whose range can't be read are here too. None of them stands for an entry that may be deleted.
+	// Displaced are lines that are of use, but a different entry stands at their number; Create has
+	// the replacement. Lines whose range can't be read are here too. None of them stands for an
+	// entry that may be deleted.
 	Displaced []v1alpha1.Rule
-	// AlreadyDenied are destinations that foreign entries deny (or the default entry does): they need no rule.
+	// AlreadyDenied are destinations that foreign entries deny (or the default entry does): they
+	// need no rule.
 	AlreadyDenied []Destination
 }
 
-// NewPlan decides which entries to create and which to delete. The error is a *NoRoomError or a *QuotaError, or says that
-// a destination is not valid; there is no partial plan. With nothing desired there is no error.
+// NewPlan decides which entries to create and which to delete. The error is a *NoRoomError or a
+// *QuotaError, or says that a destination is not valid; there is no partial plan. With nothing
+// desired there is no error.
 func NewPlan(in PlanInput) (Plan, error) {
 	wanted, err := collapse(in.Desired)
 	if err != nil {
@@ -202,8 +208,8 @@ func (s survey) match(wanted []Destination) (Plan, []demand) {
 	return plan, missing
 }
 
-// serving gives the line to keep for a range, nil for none: one whose entry was seen before one that AWS acknowledged
-// before one that may never have come to be, and then the smallest number.
+// serving gives the line to keep for a range, nil for none: one whose entry was seen before one
+// that AWS acknowledged before one that may never have come to be, and then the smallest number.
 func (s survey) serving(prefix netip.Prefix, verdict Verdict) *line {
 	var best *line
 	for i := range s.lines {
@@ -230,7 +236,8 @@ func (l line) certainty() int {
 	}
 }
 
-// fit checks the plan against the quota. What it deletes doesn't count as free: deletions come after creations.
+// fit checks the plan against the quota. What it deletes doesn't count as free: deletions come
+// after creations.
 func (s survey) fit(plan Plan, quota int) error {
 	need := map[Family]int{}
 	for _, l := range s.lines {

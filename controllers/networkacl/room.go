@@ -8,8 +8,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// atLeastStanding is the quota a direction and family, the default entry included, and at least what a network ACL has
-// already: AWS let that come to be.
+// atLeastStanding is the quota a direction and family, the default entry included, and at least
+// what a network ACL has already: AWS let that come to be.
 func atLeastStanding(quota int, entries []Entry) int {
 	type kind struct {
 		egress bool
@@ -25,8 +25,9 @@ func atLeastStanding(quota int, entries []Entry) int {
 	return quota
 }
 
-// Room is for how many further outbound entries of each family a network ACL has room, given its entries, the lines that
-// are to be added and the quota a direction and family, the default entry included. Below zero: so many are too many.
+// Room is for how many further outbound entries of each family a network ACL has room, given its
+// entries, the lines that are to be added and the quota a direction and family, the default entry
+// included. Below zero: so many are too many.
 func Room(entries []Entry, more []v1alpha1.Rule, quota int) map[Family]int {
 	quota = atLeastStanding(quota, entries)
 	room := map[Family]int{IPv4: quota - 1, IPv6: quota - 1}

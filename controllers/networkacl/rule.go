@@ -16,7 +16,8 @@ const (
 	FirstNumber int32 = 1
 	// LastNumber is the largest number that an entry can have.
 	LastNumber int32 = 32766
-	// DefaultIPv4 is the number of the IPv4 entry (* in the console) that denies what no other entry matches.
+	// DefaultIPv4 is the number of the IPv4 entry (* in the console) that denies what no other
+	// entry matches.
 	DefaultIPv4 int32 = 32767
 	// DefaultIPv6 is the number of its IPv6 counterpart.
 	DefaultIPv6 int32 = 32768
@@ -27,7 +28,8 @@ const AllProtocols = "-1"
 
 // Entry is one entry of a network ACL, as AWS reports it.
 type Entry struct {
-	// Number is the entry's place: 1 to 32766, the smallest is evaluated first. 32767 and 32768 are the defaults.
+	// Number is the entry's place: 1 to 32766, the smallest is evaluated first. 32767 and 32768 are
+	// the defaults.
 	Number int32
 	// Egress is true for traffic that leaves the subnet, false for traffic that enters it.
 	Egress bool
@@ -35,7 +37,8 @@ type Entry struct {
 	Allow bool
 	// Protocol is a protocol number: "-1" all, "6" TCP, "17" UDP, "1" ICMP, "58" ICMPv6, …
 	Protocol string
-	// CIDR is the range that the entry matches, masked: of destinations where Egress is true, else of sources.
+	// CIDR is the range that the entry matches, masked: of destinations where Egress is true, else
+	// of sources.
 	CIDR netip.Prefix
 	// PortRange is nil where the entry matches all ports, or the protocol has none.
 	PortRange *PortRange
@@ -57,8 +60,9 @@ type Destination struct {
 	Hostname string
 	// Session is what the host serves.
 	Session v1alpha1.EndpointSession
-	// Traffic is what counts of the traffic there: only an entry that allows some of it is in the way of a rule, and one that
-	// denies all of it makes a rule needless. Our own rules deny all traffic.
+	// Traffic is what counts of the traffic there: only an entry that allows some of it is in the
+	// way of a rule, and one that denies all of it makes a rule needless. Our own rules deny all
+	// traffic.
 	Traffic Traffic
 }
 
@@ -90,7 +94,8 @@ func sessionRank(s v1alpha1.EndpointSession) int {
 	}
 }
 
-// Deny is the entry that denies a destination: outbound, deny, all traffic. It is the only shape that we ever make.
+// Deny is the entry that denies a destination: outbound, deny, all traffic. It is the only shape
+// that we ever make.
 func Deny(number int32, cidr netip.Prefix) Entry {
 	return Entry{Number: number, Egress: true, Protocol: AllProtocols, CIDR: cidr.Masked()}
 }
@@ -158,10 +163,12 @@ func (e Entry) allPorts() bool {
 	return e.PortRange == nil || *e.PortRange == PortRange{From: 0, To: 65535}
 }
 
-// isDefault tells the entries that AWS puts at the end of every network ACL: they deny and can't be changed.
+// isDefault tells the entries that AWS puts at the end of every network ACL: they deny and can't be
+// changed.
 func (e Entry) isDefault() bool { return e.Number > LastNumber }
 
-// Family is an address family. AWS counts the entries of each apart, and gives both numbers out of one range.
+// Family is an address family. AWS counts the entries of each apart, and gives both numbers out of
+// one range.
 type Family string
 
 // The address families.

@@ -16,14 +16,15 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// Keys of the tags that a network ACL carries. Beside them a run has keys of its own: see Ownership.Tags.
+// Keys of the tags that a network ACL carries. Beside them a run has keys of its own: see
+// Ownership.Tags.
 const (
 	// TagDomain begins every key of ours.
 	TagDomain = "agentdisconnect.dev/"
 	// TagClone is on every clone, from its creation on: the fixed key that IAM conditions rest on.
 	TagClone = TagDomain + "clone"
-	// TagCluster has the Kubernetes cluster's id on every clone, under a fixed key: IAM conditions can keep the managers of
-	// several clusters from each other's clones.
+	// TagCluster has the Kubernetes cluster's id on every clone, under a fixed key: IAM conditions
+	// can keep the managers of several clusters from each other's clones.
 	TagCluster = TagDomain + "cluster"
 	// TagAdopted is on a clone that stays as its subnet's network ACL.
 	TagAdopted = TagDomain + "adopted"
@@ -31,16 +32,19 @@ const (
 	TagOriginal = TagDomain + "original"
 	// TagSubnet says which subnet a clone is for.
 	TagSubnet = TagDomain + "subnet"
-	// TagCopies has a hash of what a clone was given beside its denies: other contents are someone's edit.
+	// TagCopies has a hash of what a clone was given beside its denies: other contents are
+	// someone's edit.
 	TagCopies = TagDomain + "copies"
 )
 
 const (
-	// MaxTags is how many tags AWS lets a resource have. Its own, which begin with aws:, don't count.
+	// MaxTags is how many tags AWS lets a resource have. Its own, which begin with aws:, don't
+	// count.
 	MaxTags = 50
 	// maxTagValue is how many characters a tag's value holds.
 	maxTagValue = 256
-	// maxClusterID keeps the first value from overflowing: the cluster's id is a UUID, of 36 characters.
+	// maxClusterID keeps the first value from overflowing: the cluster's id is a UUID, of 36
+	// characters.
 	maxClusterID = 64
 	// maxTagParts is how many values a ledger of v1alpha1.MaxRules lines takes at most.
 	maxTagParts = 5
@@ -49,7 +53,8 @@ const (
 	hashLength = 6
 )
 
-// Ownership is what the tags of a network ACL say of one run, so that someone without the cluster can undo it.
+// Ownership is what the tags of a network ACL say of one run, so that someone without the cluster
+// can undo it.
 type Ownership struct {
 	// UID is the UID of the run's object, a UUID.
 	UID string
@@ -65,12 +70,14 @@ type Ownership struct {
 	Rules []v1alpha1.Rule
 }
 
-// Tags gives the tags to write, the same whatever the order of the rules. The value of agentdisconnect.dev/<uid> is
+// Tags gives the tags to write, the same whatever the order of the rules. The value of
+// agentdisconnect.dev/<uid> is
 //
 //	v1 <started> <expires> <cluster> <rules>:<hash> <number>:<hash> <number>:<hash> …
 //
-// continued in agentdisconnect.dev/<uid>/2 and so on; times are as 2026-01-02T03:04:05Z. The first hash is of the list that follows, so that a part of
-// another write shows; the others are of a rule's whole entry each. The owner is in agentdisconnect.dev/<uid>/owner.
+// continued in agentdisconnect.dev/<uid>/2 and so on; times are as 2026-01-02T03:04:05Z. The first
+// hash is of the list that follows, so that a part of another write shows; the others are of a
+// rule's whole entry each. The owner is in agentdisconnect.dev/<uid>/owner.
 func (o Ownership) Tags() map[string]string {
 	rules := claimed(o.Rules)
 	words := []string{
@@ -90,7 +97,8 @@ func (o Ownership) Tags() map[string]string {
 	return tags
 }
 
-// ClusterTag gives the value of TagCluster: the id with every character that tags don't take replaced.
+// ClusterTag gives the value of TagCluster: the id with every character that tags don't take
+// replaced.
 func (o Ownership) ClusterTag() string { return tagWord(o.ClusterID, maxClusterID) }
 
 // CloneKeys are the fixed keys that a clone has beside the run's own.
@@ -105,8 +113,8 @@ func TagKeys(uid string) []string {
 	return append(keys, ownerKey(uid))
 }
 
-// TagRoom says how many more tags the network ACL can take when it has those of the run and more. Below zero: that many
-// too few.
+// TagRoom says how many more tags the network ACL can take when it has those of the run and more.
+// Below zero: that many too few.
 func TagRoom(tags map[string]string, o Ownership, more map[string]string) int {
 	after := maps.Clone(tags)
 	if after == nil {
@@ -123,12 +131,14 @@ func TagRoom(tags map[string]string, o Ownership, more map[string]string) int {
 	return free
 }
 
-// ManagedBy says which service of AWS made the network ACL or keeps it as it is: no run may write to such a one.
+// ManagedBy says which service of AWS made the network ACL or keeps it as it is: no run may write
+// to such a one.
 func ManagedBy(tags map[string]string) (who string, managed bool) {
 	if _, ok := tags["managedByFIS"]; ok {
 		return "AWS Fault Injection Service", true
 	}
-	// Firewall Manager lets go of a network ACL whose tag doesn't say true. Other spellings may be its as well.
+	// Firewall Manager lets go of a network ACL whose tag doesn't say true. Other spellings may be
+	// its as well.
 	if value, ok := tags["FMManaged"]; ok && !strings.EqualFold(value, "false") {
 		return "AWS Firewall Manager", true
 	}
@@ -173,7 +183,8 @@ func (r ClaimedRule) compare(o ClaimedRule) int {
 	return cmp.Or(cmp.Compare(r.Number, o.Number), cmp.Compare(r.Hash, o.Hash))
 }
 
-// HashOf is a hash of entries, the same in any order, as the tag TagCopies has it. Defaults don't count.
+// HashOf is a hash of entries, the same in any order, as the tag TagCopies has it. Defaults don't
+// count.
 func HashOf(entries []Entry) string {
 	var lines []string
 	for _, e := range entries {
@@ -194,7 +205,8 @@ func listOf(rules []ClaimedRule) string {
 	return strings.Join(words, " ")
 }
 
-// hashOfEntry is of the whole entry. The network ACL's id isn't part of it: a clone's is unknown when its tags are made.
+// hashOfEntry is of the whole entry. The network ACL's id isn't part of it: a clone's is unknown
+// when its tags are made.
 func hashOfEntry(e Entry) string { return hashOf(e.line()) }
 
 func hashOf(text string) string {
@@ -202,7 +214,8 @@ func hashOf(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:hashLength]
 }
 
-// tagWord gives a text of which every character may stand in a tag, without spaces and never empty, cut to a length.
+// tagWord gives a text of which every character may stand in a tag, without spaces and never empty,
+// cut to a length.
 func tagWord(text string, length int) string {
 	word := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("+-=._:/@", r) {

@@ -41,7 +41,8 @@ func tableOf(entries []Entry) table {
 	return slices.SortedStableFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.Number, b.Number) })
 }
 
-// allows reports what becomes of a packet: the first entry that matches decides, and without one it is denied.
+// allows reports what becomes of a packet: the first entry that matches decides, and without one it
+// is denied.
 func (t table) allows(p packet) bool {
 	for _, e := range t {
 		if e.matches(p) {
@@ -51,8 +52,8 @@ func (t table) allows(p packet) bool {
 	return false
 }
 
-// packetsOf gives a packet for each kind of traffic that any of the entries tells from others: two sets of them treat all
-// traffic alike if they treat these packets alike.
+// packetsOf gives a packet for each kind of traffic that any of the entries tells from others: two
+// sets of them treat all traffic alike if they treat these packets alike.
 func packetsOf(sets ...[]Entry) []packet {
 	var packets []packet
 	all := slices.Concat(sets...)
@@ -71,7 +72,8 @@ func packetsOf(sets ...[]Entry) []packet {
 	return packets
 }
 
-// addressesOf gives an address of each range of the entries that is in no narrower one, and one that is in none at all.
+// addressesOf gives an address of each range of the entries that is in no narrower one, and one
+// that is in none at all.
 func addressesOf(entries []Entry, family Family) []netip.Addr {
 	ranges := []netip.Prefix{defaultEntry(family).CIDR}
 	for _, e := range entries {
@@ -95,8 +97,8 @@ func addressesOf(entries []Entry, family Family) []netip.Addr {
 	return addresses
 }
 
-// shapesOf gives each kind of traffic to one address that the entries tell from others: of each protocol that one names, and
-// of one that none names.
+// shapesOf gives each kind of traffic to one address that the entries tell from others: of each
+// protocol that one names, and of one that none names.
 func shapesOf(entries []Entry) []packet {
 	named := map[string][]Entry{}
 	for _, e := range entries {
@@ -116,8 +118,8 @@ func shapesOf(entries []Entry) []packet {
 	return shapes
 }
 
-// shapesOfProtocol gives the smallest port of each range that the bounds of the entries cut all ports into, or each type and
-// code of ICMP that one names, and one that none names.
+// shapesOfProtocol gives the smallest port of each range that the bounds of the entries cut all
+// ports into, or each type and code of ICMP that one names, and one that none names.
 func shapesOfProtocol(protocol string, entries []Entry) []packet {
 	ports, types, codes := []int32{0}, []int32(nil), []int32(nil)
 	for _, e := range entries {
@@ -154,7 +156,8 @@ func andAnother(numbers []int32) []int32 {
 
 // Change is what a step from one set of entries to another does to traffic.
 type Change struct {
-	// Opens is true where some traffic is denied before and allowed after, Closes where it is the other way round.
+	// Opens is true where some traffic is denied before and allowed after, Closes where it is the
+	// other way round.
 	Opens, Closes bool
 }
 
@@ -173,8 +176,8 @@ func ChangeOf(before, after []Entry) Change {
 	return change
 }
 
-// LetsOut reports whether the entries allow traffic that a run would deny: TCP 443 to an agent's host, any to a range of the
-// spec.
+// LetsOut reports whether the entries allow traffic that a run would deny: TCP 443 to an agent's
+// host, any to a range of the spec.
 func LetsOut(entries []Entry, to Destination) bool {
 	if to.Hostname == "" {
 		_, denied := Denied(entries, to)

@@ -42,6 +42,7 @@ type search struct {
 	err   error
 }
 
+// NewSearches makes searches of which none is under way.
 func NewSearches() *Searches {
 	return &Searches{about: map[string]*search{}, running: semaphore.NewWeighted(mostSearches)}
 }

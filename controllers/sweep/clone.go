@@ -66,7 +66,8 @@ func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *netwo
 	return a.discard(ctx, clone.ID)
 }
 
-// discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone for certain.
+// discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone
+// for certain.
 func (a *undoRun) discard(ctx context.Context, id string) error {
 	const shown = true
 	outcome, err := ec2acl.DeleteACL(ctx, a.fenced().EC2, id)
@@ -109,7 +110,8 @@ func (a *undoRun) lower(ctx context.Context, acl *networkacl.ACL, claim networka
 
 // adopt leaves the clone to the subnets whose original is gone, without anything of the run.
 func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
-	// The original was there when the run began: by then all reads show it, unless it was made just before.
+	// The original was there when the run began: by then all reads show it, unless it was made just
+	// before.
 	if sure := claim.Started.Add(networkacl.AmbiguousFor); a.clock.Now().Before(sure) {
 		a.wait(sure, "reads lack network ACL %s, which clone %s is a copy of: sweep again at %s", acl.Tags[networkacl.TagOriginal], acl.ID, sure.Format(time.RFC3339))
 		return nil
@@ -145,8 +147,8 @@ func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim networka
 	return nil
 }
 
-// unscheduleGone deletes the schedules for rules of a clone that are gone for certain: whoever edits the clone may use the
-// numbers.
+// unscheduleGone deletes the schedules for rules of a clone that are gone for certain: whoever
+// edits the clone may use the numbers.
 func (a *undoRun) unscheduleGone(ctx context.Context, claim networkacl.Claim) error {
 	if a.lift {
 		return nil

@@ -20,12 +20,13 @@ import (
 type Survey struct {
 	// Found is sorted by UID, then network ACL.
 	Found []Found
-	// SchedulesUnseen says why schedules were not looked at: no permission, or a Region without EventBridge Scheduler. Nil:
-	// they were.
+	// SchedulesUnseen says why schedules were not looked at: no permission, or a Region without
+	// EventBridge Scheduler. Nil: they were.
 	SchedulesUnseen error
 }
 
-// Unseen says why the schedules of a group were not looked at; nil: they were, though perhaps not those of other groups.
+// Unseen says why the schedules of a group were not looked at; nil: they were, though perhaps not
+// those of other groups.
 func (s Survey) Unseen(group string) error {
 	if denied, ok := errors.AsType[*deniedError](s.SchedulesUnseen); ok && !slices.Contains(denied.groups, group) {
 		return nil
@@ -33,8 +34,9 @@ func (s Survey) Unseen(group string) error {
 	return s.SchedulesUnseen
 }
 
-// Find looks for what runs left in the account and Region of the clients, and for what runs that are on have there: the tags
-// are the same. It is sorted by UID, then network ACL. After an error there is nothing.
+// Find looks for what runs left in the account and Region of the clients, and for what runs that
+// are on have there: the tags are the same. It is sorted by UID, then network ACL. After an error
+// there is nothing.
 func Find(ctx context.Context, clients *aws.Clients) ([]Found, error) {
 	survey, err := Look(ctx, clients)
 	return survey.Found, err
@@ -46,7 +48,8 @@ func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
 	if err != nil {
 		return Survey{}, err
 	}
-	// Before the network ACLs: a schedule is made after its clone, so that none seems to be without.
+	// Before the network ACLs: a schedule is made after its clone, so that none seems to be
+	// without.
 	armed, unseen := listSchedules(ctx, clients.Scheduler, "")
 	acls, err := ec2acl.FindByTag(ctx, clients.EC2, networkacl.TagDomain+"*")
 	if err != nil {

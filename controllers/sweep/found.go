@@ -9,8 +9,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-// Margin is how long past a run's end its traces count as left behind. Nothing is created after the end, and a clean-up
-// takes seconds; the rest is for clocks that differ and reads that lag.
+// Margin is how long past a run's end its traces count as left behind. Nothing is created after the
+// end, and a clean-up takes seconds; the rest is for clocks that differ and reads that lag.
 const Margin = 5 * time.Minute
 
 // Kind says what was found.
@@ -26,7 +26,8 @@ const (
 	KindSchedules Kind = "schedules"
 	// KindAdopted is a clone that stays as its subnet's network ACL. It is listed, never undone.
 	KindAdopted Kind = "adopted"
-	// KindUnreadable are tags of ours that can't be read, or contradict each other. They are listed, never acted on.
+	// KindUnreadable are tags of ours that can't be read, or contradict each other. They are
+	// listed, never acted on.
 	KindUnreadable Kind = "unreadable"
 )
 
@@ -47,8 +48,8 @@ type Found struct {
 	OriginalID string
 	// SubnetIDs are the subnets that have the network ACL now.
 	SubnetIDs []string
-	// UID is that of the run's object, Owner the object as namespace/name, ClusterID the UID of the namespace kube-system in
-	// its Kubernetes cluster. Empty, each of them: the tags don't say.
+	// UID is that of the run's object, Owner the object as namespace/name, ClusterID the UID of the
+	// namespace kube-system in its Kubernetes cluster. Empty, each of them: the tags don't say.
 	UID, Owner, ClusterID string
 	// Started and Expires are when the run began and when it ends; zero: the tags don't say.
 	Started, Expires time.Time

@@ -21,7 +21,8 @@ const (
 	dispositionDelete
 	// dispositionReturn: its subnet gets the original back, and then it goes.
 	dispositionReturn
-	// dispositionAdopt: the original is gone. It stays as its subnet's network ACL, without anything of the run.
+	// dispositionAdopt: the original is gone. It stays as its subnet's network ACL, without
+	// anything of the run.
 	dispositionAdopt
 	// dispositionEdited: it serves with someone's edit. The denies go, and it stays.
 	dispositionEdited
@@ -29,8 +30,8 @@ const (
 	dispositionInUse
 )
 
-// dispositionFor decides what becomes of a clone, given its claim and the original; nil: it is gone. The problem says why it isn't
-// undone wholly and what to do; empty: it is.
+// dispositionFor decides what becomes of a clone, given its claim and the original; nil: it is
+// gone. The problem says why it isn't undone wholly and what to do; empty: it is.
 func dispositionFor(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) (disposition, string) {
 	id, subnet, originalID := clone.ID, clone.Tags[networkacl.TagSubnet], clone.Tags[networkacl.TagOriginal]
 	switch {
@@ -82,8 +83,8 @@ func unclaimed(acl *networkacl.ACL) string {
 		acl.ID, strings.Join(acl.SubnetIDs, ", "), swap(acl, cmp.Or(acl.Tags[networkacl.TagOriginal], "ACL"), acl.SubnetIDs), acl.ID)
 }
 
-// stripped says what to do with a network ACL that has tags of a clone, and none that says that it is this run's; empty: it has
-// no such tags, or is adopted.
+// stripped says what to do with a network ACL that has tags of a clone, and none that says that it
+// is this run's; empty: it has no such tags, or is adopted.
 func stripped(acl *networkacl.ACL, uid string) string {
 	if _, adopted := acl.Tags[networkacl.TagAdopted]; adopted {
 		return ""
@@ -97,7 +98,8 @@ func stripped(acl *networkacl.ACL, uid string) string {
 	return ""
 }
 
-// unedited says whether a clone that serves has what its run gave it, and beside the denies nothing else.
+// unedited says whether a clone that serves has what its run gave it, and beside the denies nothing
+// else.
 func unedited(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
 	if copies := clone.Tags[networkacl.TagCopies]; copies != "" && networkacl.HashOf(rest) == copies {
@@ -107,7 +109,8 @@ func unedited(clone *networkacl.ACL, claim networkacl.Claim, original *networkac
 	return original != nil && len(rest) == len(beside(original, networkacl.Claim{})) && follows(rest, beside(original, networkacl.Claim{}))
 }
 
-// accountedFor says whether all of a clone that serves nobody is the run's, one that was never finished included.
+// accountedFor says whether all of a clone that serves nobody is the run's, one that was never
+// finished included.
 func accountedFor(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
 	return len(rest) == 0 || unedited(clone, claim, original) || original != nil && follows(rest, beside(original, networkacl.Claim{}))
@@ -118,8 +121,8 @@ func beside(acl *networkacl.ACL, claim networkacl.Claim) []networkacl.Entry {
 	return slices.DeleteFunc(slices.Clone(acl.Entries), func(e networkacl.Entry) bool { return e.Number > networkacl.LastNumber || claim.Owns(e) })
 }
 
-// follows says whether entries are copies of some of the original's, in the same order. Outbound ones may have other
-// numbers.
+// follows says whether entries are copies of some of the original's, in the same order. Outbound
+// ones may have other numbers.
 func follows(copies, original []networkacl.Entry) bool {
 	for _, c := range copies {
 		i := slices.IndexFunc(original, func(e networkacl.Entry) bool {

@@ -9,8 +9,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
-// forgetAfter is how long what was seen of a finding is kept that doesn't turn up again: longer than any interval between two
-// sweeps.
+// forgetAfter is how long what was seen of a finding is kept that doesn't turn up again: longer
+// than any interval between two sweeps.
 const forgetAfter = 48 * time.Hour
 
 // memory is what an Undoer saw, a finding each.
@@ -34,7 +34,8 @@ func spotOf(f Found) findingKey {
 type absence struct {
 	// mu is held by the attempt that is under way.
 	mu sync.Mutex
-	// gone says when AWS acknowledged that a rule's entry was deleted, lacking since when reads have lacked those of others.
+	// gone says when AWS acknowledged that a rule's entry was deleted, lacking since when reads
+	// have lacked those of others.
 	gone, lacking map[networkacl.ClaimedRule]time.Time
 	// missing is since when reads lack the whole network ACL; zero: they don't.
 	missing time.Time
@@ -77,14 +78,15 @@ func (e *absence) acknowledge(rule networkacl.ClaimedRule, now time.Time) {
 // forget notes that a rule's entry stood, and that nobody knows whether it still does.
 func (e *absence) forget(rule networkacl.ClaimedRule) { delete(e.lacking, rule) }
 
-// deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read that shows the entry may only
-// lag behind that. What shows later is a third party's.
+// deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read
+// that shows the entry may only lag behind that. What shows later is a third party's.
 func (e *absence) deleted(rule networkacl.ClaimedRule) (lags time.Time, deleted bool) {
 	at, deleted := e.gone[rule]
 	return at.Add(networkacl.SettleFor), deleted
 }
 
-// lackingUntil notes that a read lacks a rule's entry, and says from when on that shows that there is none.
+// lackingUntil notes that a read lacks a rule's entry, and says from when on that shows that there
+// is none.
 func (e *absence) lackingUntil(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) time.Time {
 	if _, gone := e.gone[rule]; gone {
 		return now

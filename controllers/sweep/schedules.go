@@ -32,7 +32,8 @@ type armed struct {
 	fires time.Time
 }
 
-// deniedError says that the schedules of some groups may not be read. They are another manager's, unless its policy is wrong.
+// deniedError says that the schedules of some groups may not be read. They are another manager's,
+// unless its policy is wrong.
 type deniedError struct {
 	groups []string
 	err    error
@@ -46,8 +47,9 @@ func (e *deniedError) Error() string {
 // Unwrap gives AWS's error.
 func (e *deniedError) Unwrap() error { return e.err }
 
-// listSchedules gives all schedules of the switch, in all groups, or those of one run. The error says why some could not be
-// looked at: a *deniedError, and then there are the others, or why none could.
+// listSchedules gives all schedules of the switch, in all groups, or those of one run. The error
+// says why some could not be looked at: a *deniedError, and then there are the others, or why none
+// could.
 func listSchedules(ctx context.Context, client aws.Scheduler, uid string) ([]armed, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
@@ -98,10 +100,12 @@ func (e *deniedError) with(group string, err error) *deniedError {
 	return e
 }
 
-// listTimeout bounds the listing: a Region without EventBridge Scheduler has no host that would answer.
+// listTimeout bounds the listing: a Region without EventBridge Scheduler has no host that would
+// answer.
 const listTimeout = 30 * time.Second
 
-// read asks for what the listing doesn't have. there is false for a schedule that fired or was deleted meanwhile.
+// read asks for what the listing doesn't have. there is false for a schedule that fired or was
+// deleted meanwhile.
 func (a *armed) read(ctx context.Context, client aws.Scheduler) (there bool, err error) {
 	out, err := client.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: awssdk.String(a.Group), Name: awssdk.String(a.Name)})
 	if aws.HasCode(err, aws.CodeScheduleNotFound) {
@@ -129,8 +133,8 @@ func (a armed) expires() time.Time {
 	return a.fires.Add(-deadman.Grace)
 }
 
-// attach adds schedules to the clones that they are about. What is about no clone that was found is a finding of its own, a
-// run and network ACL each.
+// attach adds schedules to the clones that they are about. What is about no clone that was found is
+// a finding of its own, a run and network ACL each.
 func attach(found []Found, all []armed) []Found {
 	type about struct{ uid, aclID string }
 	alone := map[about]int{}
@@ -151,8 +155,8 @@ func attach(found []Found, all []armed) []Found {
 	return found
 }
 
-// strandedSchedules deletes schedules about a network ACL that is gone, or no longer a clone of ours. While a rule of ours may
-// stand there, they are all that ends it.
+// strandedSchedules deletes schedules about a network ACL that is gone, or no longer a clone of
+// ours. While a rule of ours may stand there, they are all that ends it.
 func (a *undoRun) strandedSchedules(ctx context.Context) error {
 	acl, err := ec2acl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
@@ -212,7 +216,8 @@ func denies(acl *networkacl.ACL, number int32) bool {
 	return there && e.Equal(networkacl.Deny(number, e.CIDR))
 }
 
-// schedules are those of the network ACL as they are now. The error says why they could not be looked at.
+// schedules are those of the network ACL as they are now. The error says why they could not be
+// looked at.
 func (a *undoRun) schedules(ctx context.Context) ([]armed, error) {
 	all, unseen := listSchedules(ctx, a.clients.Scheduler, a.f.UID)
 	return slices.DeleteFunc(all, func(s armed) bool { return s.aclID != a.f.NetworkACLID }), unseen
