@@ -12,7 +12,7 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	. "github.com/onsi/gomega"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -25,14 +25,14 @@ const (
 // adopted and unreadable are network ACLs that nobody but a person undoes.
 func (w *world) adopted() {
 	w.Helper()
-	w.Expect(w.sim.Region().AddNetworkACL(region.ACL{ID: adoptedID, VPCID: vpcID, Tags: map[string]string{networkacl.TagAdopted: "2026-11-20T15:30:00Z"}})).To(Succeed())
+	w.Expect(w.sim.Region().AddNetworkACL(region.ACL{ID: adoptedID, VPCID: vpcID, Tags: map[string]string{ownership.TagAdopted: "2026-11-20T15:30:00Z"}})).To(Succeed())
 	w.Expect(w.sim.Region().MoveSubnet(plainSubnet, adoptedID)).To(Succeed())
 }
 
 func (w *world) unreadable() {
 	w.Helper()
 	w.Expect(w.sim.Region().AddNetworkACL(region.ACL{ID: unreadableID, VPCID: vpcID, Tags: map[string]string{
-		networkacl.TagDomain + "c4b3a291-0f1e-4d2c-8b3a-495867768594": "v1 someone wrote this",
+		ownership.TagDomain + "c4b3a291-0f1e-4d2c-8b3a-495867768594": "v1 someone wrote this",
 	}})).To(Succeed())
 }
 

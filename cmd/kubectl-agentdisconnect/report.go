@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
 
@@ -49,7 +50,7 @@ func (r *report) list(found []sweep.Found) error {
 		r.say("Nothing of ours is here that the flags are about. They leave out %s.", plural(r.hidden, "other finding"))
 		return nil
 	case len(found) == 0:
-		r.say("Nothing of ours is here: no network ACL has a tag %s…%s.", networkacl.TagDomain, map[bool]string{true: ", and there is no schedule of ours"}[r.unseen == nil])
+		r.say("Nothing of ours is here: no network ACL has a tag %s…%s.", ownership.TagDomain, map[bool]string{true: ", and there is no schedule of ours"}[r.unseen == nil])
 		return nil
 	}
 	r.say("")

@@ -22,6 +22,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -165,7 +166,7 @@ var (
 // tags are those of the run, whose rules deny three addresses.
 func (l left) tags() map[string]string {
 	expires := now.Add(-l.over)
-	return networkacl.Ownership{
+	return ownership.Ownership{
 		UID: l.uid, Owner: l.owner, ClusterID: l.cluster, Started: expires.Add(-30 * time.Minute), Expires: expires,
 		Rules: []v1alpha1.Rule{line(80, "52.119.223.69/32"), line(81, "52.119.219.115/32"), line(90, "52.119.221.107/32")},
 	}.Tags()
@@ -214,7 +215,7 @@ func (w *world) clone(l left) {
 	}
 	w.Expect(w.sim.Region().AddNetworkACL(region.ACL{ID: cloneID, VPCID: vpcID, Entries: slices.Concat(copies, denies)})).To(Succeed())
 	w.addTags(cloneID, l.tags())
-	w.addTags(cloneID, map[string]string{networkacl.TagClone: l.uid, networkacl.TagOriginal: sharedACL, networkacl.TagSubnet: sharedSubnet, networkacl.TagCopies: hashOf(w, copies)})
+	w.addTags(cloneID, map[string]string{ownership.TagClone: l.uid, ownership.TagOriginal: sharedACL, ownership.TagSubnet: sharedSubnet, ownership.TagCopies: hashOf(w, copies)})
 	w.Expect(w.sim.Region().MoveSubnet(sharedSubnet, cloneID)).To(Succeed())
 }
 
@@ -241,7 +242,7 @@ func hashOf(w *world, copies []acl.Entry) string {
 		w.Expect(e.Protocol).To(Equal(acl.All), "this test's world has no ports")
 		entries = append(entries, networkacl.Entry{Number: int32(e.RuleNumber), Egress: e.Egress, Allow: e.Allow, Protocol: networkacl.AllProtocols, CIDR: e.CIDR})
 	}
-	return networkacl.HashOf(entries)
+	return ownership.HashOf(entries)
 }
 
 // expectOnlyOursGone holds the Region against what it was before the runs.

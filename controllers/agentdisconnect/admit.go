@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -111,10 +112,10 @@ func (r *Reconciler) checkNetworkACL(s *scope, t *target) error {
 		}
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not say yet which network ACL subnet %s has", s.obj.Spec.SubnetID)
 	}
-	if who, managed := networkacl.ManagedBy(t.acl.Tags); managed {
+	if who, managed := ownership.ManagedBy(t.acl.Tags); managed {
 		return problem.Refuse(v1alpha1.ReasonNetworkACLManaged, "network ACL %s is managed by %s, which would undo or outlive what a run does to it: wait until that is over, or take it away", t.acl.ID, who)
 	}
-	if owner, is := t.acl.Tags[networkacl.TagClone]; is {
+	if owner, is := t.acl.Tags[ownership.TagClone]; is {
 		return problem.Refuse(v1alpha1.ReasonNetworkACLTemporary, "network ACL %s is itself the clone of a run (%s): the run begins when subnet %s has its own network ACL again",
 			t.acl.ID, cmp.Or(ownerOf(t.acl.Tags, owner), owner), s.obj.Spec.SubnetID)
 	}
@@ -132,10 +133,10 @@ func (r *Reconciler) checkQuotas(s *scope, t *target) error {
 	}
 	// The most lines that a ledger may come to hold: running out of tags later would end the run.
 	reserve := map[string]string{}
-	for _, key := range networkacl.TagKeys(string(s.obj.UID)) {
+	for _, key := range ownership.TagKeys(string(s.obj.UID)) {
 		reserve[key] = ""
 	}
-	if free := networkacl.TagRoom(t.acl.Tags, networkacl.Ownership{UID: string(s.obj.UID)}, reserve); free < 0 {
+	if free := ownership.TagRoom(t.acl.Tags, ownership.Ownership{UID: string(s.obj.UID)}, reserve); free < 0 {
 		return problem.Refuse(v1alpha1.ReasonTagsFull, "network ACL %s has no room for the tags that say what is the run's: delete %d of its tags, of which it can have 50", t.acl.ID, -free)
 	}
 	return nil
@@ -144,7 +145,7 @@ func (r *Reconciler) checkQuotas(s *scope, t *target) error {
 // foreignClaim makes a run wait for one of another Kubernetes cluster that uses the network ACL, or
 // for one of its own that its status has lost.
 func (r *Reconciler) foreignClaim(s *scope, acl *networkacl.ACL) error {
-	claims, _ := networkacl.ParseClaims(acl.Tags)
+	claims, _ := ownership.ParseClaims(acl.Tags)
 	for _, claim := range claims {
 		if claim.UID == string(s.obj.UID) && claim.ClusterID == r.options.ClusterID {
 			return problem.Wait(v1alpha1.ReasonHolder, "network ACL %s still has what an earlier run of this object made, of which the status knows nothing: this run begins when that is swept, some minutes after %s. To have it sooner: kubectl agentdisconnect sweep --uid %s --apply",
@@ -160,7 +161,7 @@ func (r *Reconciler) foreignClaim(s *scope, acl *networkacl.ACL) error {
 
 // ownerOf names the object that a clone is of, by the tags on it.
 func ownerOf(tags map[string]string, uid string) string {
-	claims, _ := networkacl.ParseClaims(tags)
+	claims, _ := ownership.ParseClaims(tags)
 	for _, claim := range claims {
 		if claim.UID == uid {
 			return claim.Owner

@@ -10,6 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -31,12 +32,12 @@ func (a *audit) cloning(c call.Call) {
 	tags := tagsIn(c, "TagSpecification.1.")
 	for _, obj := range a.runs() {
 		acl := obj.Status.NetworkACL
-		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[networkacl.TagClone] != string(obj.UID) {
+		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[ownership.TagClone] != string(obj.UID) {
 			continue
 		}
 		a.inTime(&obj, "a clone")
 		if acl.State != v1alpha1.CloneCreating || acl.LastAttemptTime == nil || c.Param("ClientToken") == "" ||
-			tags[networkacl.TagOriginal] != acl.OriginalID || tags[networkacl.TagSubnet] != obj.Spec.SubnetID {
+			tags[ownership.TagOriginal] != acl.OriginalID || tags[ownership.TagSubnet] != obj.Spec.SubnetID {
 			a.violation("a clone was asked for that is not as the status has it: %v", c.Params)
 		}
 		return
@@ -48,9 +49,9 @@ func (a *audit) cloning(c call.Call) {
 func (a *audit) cloned(c call.Call) {
 	tags := tagsIn(c, "TagSpecification.1.")
 	for _, found := range a.world.sim.Region().View(zero).NetworkACLs() {
-		if found.Tags[networkacl.TagClone] == tags[networkacl.TagClone] {
+		if found.Tags[ownership.TagClone] == tags[ownership.TagClone] {
 			a.mu.Lock()
-			a.clones[found.ID] = madeClone{tags[networkacl.TagClone], tags[networkacl.TagOriginal], tags[networkacl.TagSubnet]}
+			a.clones[found.ID] = madeClone{tags[ownership.TagClone], tags[ownership.TagOriginal], tags[ownership.TagSubnet]}
 			a.mu.Unlock()
 			a.note(found)
 		}
@@ -162,7 +163,7 @@ func (a *audit) tagging(c call.Call) {
 		}
 		for key := range tags {
 			_, isClone := a.clone(id)
-			if !slices.Contains(networkacl.TagKeys(string(obj.UID)), key) && !isClone {
+			if !slices.Contains(ownership.TagKeys(string(obj.UID)), key) && !isClone {
 				a.violation("network ACL %s was to get the tag %s, which is not the run's", id, key)
 			}
 		}
@@ -179,7 +180,7 @@ func (a *audit) untagging(c call.Call) {
 	claims := a.claims[id]
 	a.mu.Unlock()
 	for _, claim := range claims {
-		if _, removed := tags[networkacl.TagDomain+claim.UID]; !removed {
+		if _, removed := tags[ownership.TagDomain+claim.UID]; !removed {
 			continue
 		}
 		found, _ := a.world.sim.Region().NetworkACL(id)
@@ -187,7 +188,7 @@ func (a *audit) untagging(c call.Call) {
 			a.mu.Lock()
 			made := a.made[fmt.Sprintf("%s egress=%t %d", id, e.Egress, e.RuleNumber)]
 			a.mu.Unlock()
-			owned := slices.ContainsFunc(claim.Rules, func(r networkacl.ClaimedRule) bool { return int(r.Number) == e.RuleNumber })
+			owned := slices.ContainsFunc(claim.Rules, func(r ownership.ClaimedRule) bool { return int(r.Number) == e.RuleNumber })
 			if made == e && e.Egress && !e.Allow && owned {
 				a.violation("the tags of a run were to be removed from %s before rule %d", id, e.RuleNumber)
 			}
@@ -203,7 +204,7 @@ func (a *audit) keysOfOurs(c call.Call, tags map[string]string) {
 		a.violation("%s was asked for on more than one resource", c.Name())
 	}
 	for key := range tags {
-		if !strings.HasPrefix(key, networkacl.TagDomain) {
+		if !strings.HasPrefix(key, ownership.TagDomain) {
 			a.violation("%s was asked for tag %s, which is not the product's", c.Name(), key)
 		}
 	}
@@ -217,7 +218,7 @@ func (a *audit) tagged(c call.Call) {
 }
 
 func (a *audit) note(found region.ACL) {
-	claims, _ := networkacl.ParseClaims(found.Tags)
+	claims, _ := ownership.ParseClaims(found.Tags)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.claims[found.ID] = claims
@@ -228,7 +229,7 @@ func (a *audit) note(found region.ACL) {
 func (a *audit) claimed(obj *v1alpha1.AgentDisconnect, rule v1alpha1.Rule) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.claims[rule.NetworkACLID], func(claim networkacl.Claim) bool {
+	return slices.ContainsFunc(a.claims[rule.NetworkACLID], func(claim ownership.Claim) bool {
 		return claim.UID == string(obj.UID) && claim.Covers(rule)
 	})
 }
@@ -254,7 +255,7 @@ func (a *audit) claimedAsLedgered() {
 		if a.world.edited || !there {
 			continue
 		}
-		claims, _ := networkacl.ParseClaims(found.Tags)
+		claims, _ := ownership.ParseClaims(found.Tags)
 		for _, claim := range claims {
 			for _, rule := range claim.Rules {
 				if claim.UID == string(obj.UID) && line(&obj, rule.Number) == nil {

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -36,7 +36,7 @@ type audit struct {
 	// clones are the network ACLs that the manager made, by id, those that it deleted included.
 	clones map[string]madeClone
 	// claims are what the tags on a network ACL said of each run when the manager last wrote them, by its id.
-	claims map[string][]networkacl.Claim
+	claims map[string][]ownership.Claim
 	// lacking says since when subnets have lacked consent, by network ACL and subnet, protected since when addresses are an API's.
 	lacking   map[string]time.Time
 	protected map[netip.Addr]time.Time
@@ -52,7 +52,7 @@ func audited(ctx context.Context, change ...func(*sim.Options)) (*world, *audit)
 	w := newWorld(ctx, change...)
 	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.boot()
-	a := &audit{world: w, made: map[string]acl.Entry{}, clones: map[string]madeClone{}, claims: map[string][]networkacl.Claim{}}
+	a := &audit{world: w, made: map[string]acl.Entry{}, clones: map[string]madeClone{}, claims: map[string][]ownership.Claim{}}
 	a.watch("ec2:CreateNetworkAclEntry", a.creating, a.created)
 	a.watch("ec2:DescribeNetworkAcls", a.look, nil)
 	a.watch("ec2:ReplaceNetworkAclEntry", a.replacing, a.created)

@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -209,7 +210,7 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 	if err := r.verifyAccount(ctx, s); err != nil {
 		return false, err // in another account everything is gone
 	}
-	if tags := s.seen.acl.Tags; tags[networkacl.TagAdopted] == s.adoptedTag() && tags[networkacl.TagClone] == "" && len(s.status().Rules) == 0 {
+	if tags := s.seen.acl.Tags; tags[ownership.TagAdopted] == s.adoptedTag() && tags[ownership.TagClone] == "" && len(s.status().Rules) == 0 {
 		return true, r.noClone(ctx, s, v1alpha1.CloneAdopted) // done before, and the answer was lost
 	}
 	if done, err := r.undoLines(ctx, s, s.seen.acl.Entries); err != nil || !done {
@@ -219,10 +220,10 @@ func (r *Reconciler) adopt(ctx context.Context, s *scope) (bool, error) {
 		return false, err
 	}
 	id := s.status().NetworkACL.ID
-	if _, err := ec2acl.WriteTags(ctx, s.fenced().EC2, id, map[string]string{networkacl.TagAdopted: s.adoptedTag()}); err != nil {
+	if _, err := ec2acl.WriteTags(ctx, s.fenced().EC2, id, map[string]string{ownership.TagAdopted: s.adoptedTag()}); err != nil {
 		return false, err
 	}
-	if err := r.removeOwnershipTags(ctx, s, networkacl.CloneKeys()...); err != nil {
+	if err := r.removeOwnershipTags(ctx, s, ownership.CloneKeys()...); err != nil {
 		return false, err
 	}
 	return true, r.noClone(ctx, s, v1alpha1.CloneAdopted)

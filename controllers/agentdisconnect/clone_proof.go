@@ -10,6 +10,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
@@ -25,14 +26,14 @@ func (s *scope) proveClone() error {
 		return nil
 	}
 	// Not the ledger's own key: a network ACL that the run uses in place has that too.
-	tagged := clone.Tags[networkacl.TagClone] == uid || clone.Tags[networkacl.TagAdopted] == s.adoptedTag()
+	tagged := clone.Tags[ownership.TagClone] == uid || clone.Tags[ownership.TagAdopted] == s.adoptedTag()
 	if !tagged && !s.hasRunsEntries() {
 		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "nothing shows that network ACL %s is this run's clone: its tags were removed, or status.networkACL was edited. If it is, put the tag back: aws ec2 create-tags --resources %s --tags Key=%s,Value=%s",
-			acl.ID, acl.ID, networkacl.TagClone, uid)
+			acl.ID, acl.ID, ownership.TagClone, uid)
 	}
-	if original := clone.Tags[networkacl.TagOriginal]; original != "" && original != acl.OriginalID {
+	if original := clone.Tags[ownership.TagOriginal]; original != "" && original != acl.OriginalID {
 		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited, or a tag of clone %s was: originalID is %s, and the tag %s says %s. Put back what was there (kubectl edit --subresource=status)",
-			acl.ID, acl.OriginalID, networkacl.TagOriginal, original)
+			acl.ID, acl.OriginalID, ownership.TagOriginal, original)
 	}
 	return nil
 }
@@ -41,10 +42,10 @@ func (s *scope) proveClone() error {
 // the manager's policy allows the deletion of no network ACL without it.
 func (r *Reconciler) retagClone(ctx context.Context, s *scope) error {
 	clone, uid := s.seen.acl, string(s.obj.UID)
-	if clone == nil || clone.Tags[networkacl.TagClone] == uid {
+	if clone == nil || clone.Tags[ownership.TagClone] == uid {
 		return nil
 	}
-	tags := map[string]string{networkacl.TagClone: uid, networkacl.TagCluster: r.ownership(s, nil).ClusterTag()}
+	tags := map[string]string{ownership.TagClone: uid, ownership.TagCluster: r.ownership(s, nil).ClusterTag()}
 	_, err := ec2acl.WriteTags(ctx, s.fenced().EC2, clone.ID, tags)
 	return s.explainUntagged(err)
 }
@@ -53,12 +54,12 @@ func (r *Reconciler) retagClone(ctx context.Context, s *scope) error {
 // that the clone lost.
 func (s *scope) explainUntagged(err error) error {
 	clone, target, uid := s.seen.acl, s.status().Target, string(s.obj.UID)
-	if err == nil || aws.Classify(err) != aws.Denied || !s.cloned() || clone == nil || target == nil || clone.Tags[networkacl.TagClone] == uid {
+	if err == nil || aws.Classify(err) != aws.Denied || !s.cloned() || clone == nil || target == nil || clone.Tags[ownership.TagClone] == uid {
 		return err
 	}
 	return problem.Refuse(v1alpha1.ReasonAccessDenied, "clone %s of the run, in account %s and Region %s, lost its tag %s, and AWS denies the manager's role to write it, as the product's IAM policy does for a network ACL without it. "+
 		"Put the tag back, and the rest follows by itself: aws ec2 create-tags --region %s --resources %s --tags Key=%s,Value=%s",
-		clone.ID, target.AccountID, target.Region, networkacl.TagClone, target.Region, clone.ID, networkacl.TagClone, uid)
+		clone.ID, target.AccountID, target.Region, ownership.TagClone, target.Region, clone.ID, ownership.TagClone, uid)
 }
 
 // hasRunsEntries reports whether the clone has rules of the ledger, and beside them only what it is
@@ -71,12 +72,12 @@ func (s *scope) hasRunsEntries() bool {
 
 // findClone looks for a clone of this run by its tags; empty: reads show none.
 func (r *Reconciler) findClone(ctx context.Context, s *scope) (string, error) {
-	found, err := ec2acl.FindByTag(ctx, s.clients.EC2, networkacl.TagKeys(string(s.obj.UID))[0])
+	found, err := ec2acl.FindByTag(ctx, s.clients.EC2, ownership.TagKeys(string(s.obj.UID))[0])
 	if err != nil {
 		return "", err
 	}
 	for _, acl := range found {
-		if acl.Tags[networkacl.TagClone] == string(s.obj.UID) {
+		if acl.Tags[ownership.TagClone] == string(s.obj.UID) {
 			return acl.ID, nil
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -126,7 +126,7 @@ var _ = Describe("A stranger, while a clone serves,", func() {
 			Expect(lines(mustACL(w, clone).Entries)).To(Equal([]string{
 				"egress 100 allow -1 0.0.0.0/0", "egress 32767 deny -1 0.0.0.0/0", "ingress 100 allow -1 0.0.0.0/0", "ingress 32767 deny -1 0.0.0.0/0",
 			}))
-			Expect(w.tagKeys(clone)).To(ConsistOf(networkacl.TagAdopted))
+			Expect(w.tagKeys(clone)).To(ConsistOf(ownership.TagAdopted))
 			if how.name != "" {
 				return
 			}
@@ -231,7 +231,7 @@ var _ = Describe("A stranger, while a clone serves,", func() {
 		Expect(w.gone(ctx, obj)).To(BeFalse(), "the clone is left")
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonAccessDenied), describe(w.get(ctx, obj)))
 
-		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{networkacl.TagClone: string(obj.UID)})).To(Succeed())
+		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{ownership.TagClone: string(obj.UID)})).To(Succeed())
 		w.expectGone(ctx, obj)
 	})
 
@@ -248,9 +248,9 @@ var _ = Describe("A stranger, while a clone serves,", func() {
 		Expect(w.writes()).To(HaveLen(writes))
 		stalled := condition(w.get(ctx, obj), v1alpha1.ConditionStalled)
 		Expect(stalled.Reason).To(Equal(v1alpha1.ReasonLedgerInvalid), describe(w.get(ctx, obj)))
-		Expect(stalled.Message).To(ContainSubstring("aws ec2 create-tags --resources %s --tags Key=%s,Value=%s", clone.ID, networkacl.TagClone, obj.UID))
+		Expect(stalled.Message).To(ContainSubstring("aws ec2 create-tags --resources %s --tags Key=%s,Value=%s", clone.ID, ownership.TagClone, obj.UID))
 
-		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{networkacl.TagClone: string(obj.UID)})).To(Succeed())
+		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{ownership.TagClone: string(obj.UID)})).To(Succeed())
 		Expect(removing(120, true)(w.sim.Region(), clone.ID)).To(Succeed())
 		w.run(ctx, 15*time.Second, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue(), "the object is stuck")

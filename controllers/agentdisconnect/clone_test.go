@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 var _ = Describe("A clone", func() {
@@ -26,9 +26,9 @@ var _ = Describe("A clone", func() {
 		Expect(w.denies(acl.ID)).To(HaveLen(6))
 		clone, _ := w.sim.Region().SubnetACL(sharedSubnet)
 		Expect(clone.ID).To(Equal(acl.ID))
-		Expect(clone.Tags).To(HaveKeyWithValue(networkacl.TagClone, string(obj.UID)))
-		Expect(clone.Tags).To(HaveKeyWithValue(networkacl.TagOriginal, sharedACL))
-		Expect(clone.Tags).To(HaveKeyWithValue(networkacl.TagSubnet, sharedSubnet))
+		Expect(clone.Tags).To(HaveKeyWithValue(ownership.TagClone, string(obj.UID)))
+		Expect(clone.Tags).To(HaveKeyWithValue(ownership.TagOriginal, sharedACL))
+		Expect(clone.Tags).To(HaveKeyWithValue(ownership.TagSubnet, sharedSubnet))
 		other, _ := w.sim.Region().SubnetACL(plainSubnet)
 		Expect(other.ID).To(Equal(sharedACL))
 

@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // plain is a run in the other subnet that shares the network ACL.
@@ -115,8 +115,8 @@ var _ = Describe("Two runs of which one has a clone", func() {
 		w := cloneWorld(ctx)
 		Expect(w.sim.Region().MoveSubnet(sharedSubnet, w.anotherACL())).To(Succeed())
 		const uid = "0f9a8b7c-6d5e-4f30-8a2b-1c0d9e8f7a6b"
-		tags := networkacl.Ownership{UID: uid, Owner: "elsewhere/theirs", ClusterID: "theirs", Expires: w.clock.Now().Add(time.Hour)}.Tags()
-		tags[networkacl.TagClone] = uid
+		tags := ownership.Ownership{UID: uid, Owner: "elsewhere/theirs", ClusterID: "theirs", Expires: w.clock.Now().Add(time.Hour)}.Tags()
+		tags[ownership.TagClone] = uid
 		theirs := w.aclOf(sharedSubnet)
 		Expect(w.sim.Region().CreateTags([]string{theirs}, tags)).To(Succeed())
 		obj := w.create(ctx, shared, cloning)

@@ -16,7 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
@@ -136,7 +136,7 @@ var _ = Describe("The dead man's switch", func() {
 		w.run(ctx, time.Second, obj)
 		Expect(w.schedules()).To(Equal(armedFor(w.get(ctx, obj))))
 		Expect(slices.Compact(order)).To(Equal([]string{"UpdateSchedule until 1h0m0s", "CreateTags until 1h0m0s"}))
-		claims, _ := networkacl.ParseClaims(w.cloneOf(ctx, obj).Tags)
+		claims, _ := ownership.ParseClaims(w.cloneOf(ctx, obj).Tags)
 		Expect(claims[0].Expires).To(BeTemporally("==", w.get(ctx, obj).Status.ExpirationTime.Time))
 
 		order = nil
@@ -144,7 +144,7 @@ var _ = Describe("The dead man's switch", func() {
 		w.run(ctx, time.Second, obj)
 		Expect(w.schedules()).To(Equal(armedFor(w.get(ctx, obj))))
 		Expect(slices.Compact(order)).To(Equal([]string{"CreateTags until 2h0m0s", "UpdateSchedule until 2h0m0s"}))
-		claims, _ = networkacl.ParseClaims(w.cloneOf(ctx, obj).Tags)
+		claims, _ = ownership.ParseClaims(w.cloneOf(ctx, obj).Tags)
 		Expect(claims[0].Expires).To(BeTemporally("==", w.get(ctx, obj).Status.ExpirationTime.Time))
 
 		By("EventBridge Scheduler not answering: the run keeps its end, and is looked after")

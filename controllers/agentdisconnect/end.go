@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -79,7 +80,7 @@ func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []networkac
 	if s.cloned() || s.seen.acl == nil {
 		return nil // a clone goes as a whole
 	}
-	lost := networkacl.Unledgered(s.seen.acl.Tags, string(s.obj.UID), s.status().NetworkACL.ID, s.status().Rules, observed)
+	lost := ownership.MissingLines(s.seen.acl.Tags, string(s.obj.UID), s.status().NetworkACL.ID, s.status().Rules, observed)
 	if len(lost) == 0 {
 		return nil
 	}
@@ -128,7 +129,7 @@ func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.
 	if s.seen.acl == nil {
 		return nil, r.verifyAccount(ctx, s)
 	}
-	if !s.cloned() && s.seen.acl.Tags[networkacl.TagClone] == string(s.obj.UID) {
+	if !s.cloned() && s.seen.acl.Tags[ownership.TagClone] == string(s.obj.UID) {
 		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: mode is not Clone, and network ACL %s is this run's clone. Put back what was there (kubectl edit --subresource=status)", s.seen.acl.ID)
 	}
 	return s.seen.acl.Entries, nil

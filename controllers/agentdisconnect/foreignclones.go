@@ -9,6 +9,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
@@ -24,10 +25,10 @@ func (r *Reconciler) findForeignClones(ctx context.Context, s *scope, aclID stri
 func foreignClones(clones []*networkacl.ACL, clusterID string, now time.Time) []foreignClone {
 	var found []foreignClone
 	for _, clone := range clones {
-		claims, _ := networkacl.ParseClaims(clone.Tags)
+		claims, _ := ownership.ParseClaims(clone.Tags)
 		for _, claim := range claims {
-			if claim.UID == clone.Tags[networkacl.TagClone] && claim.ClusterID != clusterID && now.Before(claim.Expires) {
-				found = append(found, foreignClone{clone.ID, clone.Tags[networkacl.TagSubnet], claim})
+			if claim.UID == clone.Tags[ownership.TagClone] && claim.ClusterID != clusterID && now.Before(claim.Expires) {
+				found = append(found, foreignClone{clone.ID, clone.Tags[ownership.TagSubnet], claim})
 			}
 		}
 	}
@@ -37,7 +38,7 @@ func foreignClones(clones []*networkacl.ACL, clusterID string, now time.Time) []
 // foreignClone is one of them: its id, the subnet that it is for, and what its tags say of the run.
 type foreignClone struct {
 	id, subnetID string
-	claim        networkacl.Claim
+	claim        ownership.Claim
 }
 
 // checkForeignClones makes a run in place wait for clones of the network ACL, and one with a clone

@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -55,7 +56,7 @@ func (r *Reconciler) shrinkTags(ctx context.Context, s *scope) error {
 
 // stripped reports whether the network ACL as last read has no tag that says what is the run's.
 func (s *scope) stripped() bool {
-	return s.seen.acl != nil && !slices.ContainsFunc(append(networkacl.TagKeys(string(s.obj.UID)), networkacl.TagClone), func(key string) bool {
+	return s.seen.acl != nil && !slices.ContainsFunc(append(ownership.TagKeys(string(s.obj.UID)), ownership.TagClone), func(key string) bool {
 		_, there := s.seen.acl.Tags[key]
 		return there
 	})

@@ -11,7 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // What another Kubernetes cluster has.
@@ -22,7 +22,7 @@ const (
 
 // theirs are the tags of a run of another Kubernetes cluster that ends after a time.
 func (w *world) theirs(left time.Duration) map[string]string {
-	return networkacl.Ownership{
+	return ownership.Ownership{
 		UID: theirUID, Owner: "team-b/their-run", ClusterID: elsewhere, Expires: w.clock.Now().Add(left).UTC().Truncate(time.Second),
 		Rules: []v1alpha1.Rule{{NetworkACLID: aclID, RuleNumber: 80, CIDR: first + "/32"}},
 	}.Tags()
@@ -59,14 +59,14 @@ var _ = DescribeTable("A network ACL that is not a run's to use", func(ctx conte
 	}),
 	Entry("AWS FIS made it", marked(v1alpha1.ReasonNetworkACLManaged, managed("AWS Fault Injection Service"), map[string]string{"managedByFIS": "true"})),
 	Entry("Firewall Manager keeps it as it is", marked(v1alpha1.ReasonNetworkACLManaged, managed("AWS Firewall Manager"), map[string]string{"FMManaged": "true"})),
-	Entry("it is the clone of a run that nobody knows", marked(v1alpha1.ReasonNetworkACLTemporary, temporary(theirUID), map[string]string{networkacl.TagClone: theirUID})),
+	Entry("it is the clone of a run that nobody knows", marked(v1alpha1.ReasonNetworkACLTemporary, temporary(theirUID), map[string]string{ownership.TagClone: theirUID})),
 	Entry("it is the clone of another Kubernetes cluster's run", badInput{
 		cause: func(w *world) {
 			w.label(w.theirs(-time.Hour))
-			w.label(map[string]string{networkacl.TagClone: theirUID})
+			w.label(map[string]string{ownership.TagClone: theirUID})
 		},
 		reason: v1alpha1.ReasonNetworkACLTemporary, message: temporary("team-b/their-run"),
-		mend: func(w *world) { w.unlabel(map[string]string{networkacl.TagClone: ""}) },
+		mend: func(w *world) { w.unlabel(map[string]string{ownership.TagClone: ""}) },
 	}),
 )
 
@@ -81,7 +81,7 @@ var _ = Describe("A network ACL that looks like one", func() {
 	},
 		Entry("Firewall Manager let go of it", func(*world) map[string]string { return map[string]string{"FMManaged": "false"} }),
 		Entry("it was adopted as its subnet's own", func(*world) map[string]string {
-			return map[string]string{networkacl.TagAdopted: "2026-01-02T03:04:05Z"}
+			return map[string]string{ownership.TagAdopted: "2026-01-02T03:04:05Z"}
 		}),
 		Entry("it has room to the last tag, AWS's own not counted", func(*world) map[string]string {
 			tags := fill(44)
@@ -90,7 +90,7 @@ var _ = Describe("A network ACL that looks like one", func() {
 		}),
 		Entry("a run of another Kubernetes cluster that is over left its tags", func(w *world) map[string]string { return w.theirs(-time.Second) }),
 		Entry("the tags of a run can't be read", func(*world) map[string]string {
-			return map[string]string{networkacl.TagDomain + theirUID: "v9 whatever"}
+			return map[string]string{ownership.TagDomain + theirUID: "v9 whatever"}
 		}),
 	)
 })

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -46,16 +46,16 @@ func fill(n int) map[string]string {
 }
 
 // claim is what the tags on the network ACL say of a run.
-func (w *world) claim(obj *v1alpha1.AgentDisconnect) networkacl.Claim {
+func (w *world) claim(obj *v1alpha1.AgentDisconnect) ownership.Claim {
 	GinkgoHelper()
 	found, _ := w.sim.Region().NetworkACL(aclID)
-	claims, _ := networkacl.ParseClaims(found.Tags)
+	claims, _ := ownership.ParseClaims(found.Tags)
 	for _, claim := range claims {
 		if claim.UID == string(obj.UID) {
 			return claim
 		}
 	}
-	return networkacl.Claim{}
+	return ownership.Claim{}
 }
 
 // expectClaimed holds the tags on the network ACL against the status of a run.
@@ -118,7 +118,7 @@ var _ = Describe("The tags on the network ACL of a run in place", func() {
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
 
 		By("also when only one of them went")
-		w.unlabel(map[string]string{networkacl.TagDomain + string(obj.UID) + "/owner": ""})
+		w.unlabel(map[string]string{ownership.TagDomain + string(obj.UID) + "/owner": ""})
 		w.run(ctx, w.options.ACLPollInterval+10*time.Second, obj)
 		w.expectClaimed(w.get(ctx, obj))
 

@@ -14,7 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // notBefore has a run begin at a time, and be got ready before.
@@ -117,7 +117,7 @@ var _ = Describe("A clone of the network ACL that another Kubernetes cluster's r
 	// theirClone makes one, for a subnet that is on it.
 	theirClone := func(w *world, of, subnet string, left time.Duration) string {
 		tags := w.theirs(left)
-		tags[networkacl.TagClone], tags[networkacl.TagOriginal], tags[networkacl.TagSubnet] = theirUID, of, subnet
+		tags[ownership.TagClone], tags[ownership.TagOriginal], tags[ownership.TagSubnet] = theirUID, of, subnet
 		home, _ := w.sim.Region().NetworkACL(of)
 		clone, err := w.sim.Region().CreateNetworkACL(home.VPCID, "", "", tags)
 		Expect(err).NotTo(HaveOccurred())

@@ -16,6 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -183,7 +184,7 @@ func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 		plan.Headroom.NetworkACLs = new(int32(t.cloneRoom - 1))
 	} else {
 		tags := r.ownership(s, how.rules).Tags()
-		plan.Headroom.Tags = new(int32(networkacl.TagRoom(t.acl.Tags, r.ownership(s, how.rules), tags)))
+		plan.Headroom.Tags = new(int32(ownership.TagRoom(t.acl.Tags, r.ownership(s, how.rules), tags)))
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -202,7 +203,7 @@ var _ = Describe("A clone whose tags a third party removed", func() {
 		w, _ := audited(ctx, change...)
 		obj := w.blocking(ctx, cloning)
 		clone := w.cloneOf(ctx, obj)
-		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", MissingTag: networkacl.TagClone, Denied: true})
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", MissingTag: ownership.TagClone, Denied: true})
 		Expect(w.sim.Region().SetTags(clone.ID, nil)).To(Succeed())
 		return w, obj, clone
 	}
@@ -217,17 +218,17 @@ var _ = Describe("A clone whose tags a third party removed", func() {
 
 	It("stays where the policy does not, and the message says which tag is missing and how to put it back", func(ctx context.Context) {
 		w, obj, clone := stripped(ctx)
-		w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateTags", MissingTag: networkacl.TagClone, Denied: true})
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateTags", MissingTag: ownership.TagClone, Denied: true})
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
 		w.run(ctx, 30*time.Second, obj)
 		stalled := condition(w.get(ctx, obj), v1alpha1.ConditionStalled)
 		Expect(stalled.Reason).To(Equal(v1alpha1.ReasonAccessDenied))
-		Expect(stalled.Message).To(ContainSubstring("lost its tag " + networkacl.TagClone))
-		Expect(stalled.Message).To(ContainSubstring("aws ec2 create-tags --region ap-northeast-1 --resources " + clone.ID + " --tags Key=" + networkacl.TagClone + ",Value=" + string(obj.UID)))
+		Expect(stalled.Message).To(ContainSubstring("lost its tag " + ownership.TagClone))
+		Expect(stalled.Message).To(ContainSubstring("aws ec2 create-tags --region ap-northeast-1 --resources " + clone.ID + " --tags Key=" + ownership.TagClone + ",Value=" + string(obj.UID)))
 		Expect(stalled.Message).NotTo(ContainSubstring("grant the actions"))
 		Expect(w.aclOf(subnetID)).To(Equal(aclID), "the subnet has its own network ACL all the same")
 
-		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{networkacl.TagClone: string(obj.UID)})).To(Succeed())
+		Expect(w.sim.Region().CreateTags([]string{clone.ID}, map[string]string{ownership.TagClone: string(obj.UID)})).To(Succeed())
 		w.run(ctx, 30*time.Second, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue())
 		w.expectRestored()

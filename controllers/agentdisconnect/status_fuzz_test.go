@@ -23,6 +23,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -155,7 +156,7 @@ func expectLedger(g Gomega, s *scope) {
 		_, _ = s.baseline()
 		o := (&Reconciler{options: Options{ClusterID: "c"}}).ownership(s, valid)
 		if len(valid) <= v1alpha1.MaxRules {
-			g.Expect(networkacl.Covered(o.Tags(), o)).To(BeTrue())
+			g.Expect(ownership.Covered(o.Tags(), o)).To(BeTrue())
 		}
 	}
 }

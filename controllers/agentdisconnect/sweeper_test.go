@@ -19,6 +19,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
@@ -191,7 +192,7 @@ var _ = Describe("The sweeper", func() {
 		w.options.SweepRegions = []string{"eu-west-1"}
 		w.boot()
 		obj := w.blocking(ctx)
-		made := w.stranded(networkacl.Ownership{UID: "00000000-6c36-4d0f-9a55-0d0b6b8f7c11", Owner: "a/b", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now()})
+		made := w.stranded(ownership.Ownership{UID: "00000000-6c36-4d0f-9a55-0d0b6b8f7c11", Owner: "a/b", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now()})
 		w.expelled(ctx, obj)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", Denied: true})
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true, When: func(c call.Call) bool { return c.Region == "eu-west-1" }})
@@ -250,7 +251,7 @@ var _ = Describe("The sweeper", func() {
 		w.expectRestored()
 
 		By("a CreateNetworkAcl")
-		w.stranded(networkacl.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute)})
+		w.stranded(ownership.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute)})
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		w.expectRestored()
 	})
@@ -269,7 +270,7 @@ var _ = Describe("The sweeper", func() {
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
 
 		running := w.entries()
-		w.stranded(networkacl.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: began, Expires: began.Add(time.Minute)})
+		w.stranded(ownership.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: began, Expires: began.Add(time.Minute)})
 		w.clock.Step(30 * time.Minute)
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		for id, entries := range running {
@@ -304,10 +305,10 @@ var _ = Describe("The sweeper", func() {
 })
 
 // stranded is an empty clone of a run.
-func (w *world) stranded(o networkacl.Ownership) string {
+func (w *world) stranded(o ownership.Ownership) string {
 	GinkgoHelper()
 	tags := o.Tags()
-	tags[networkacl.TagClone], tags[networkacl.TagOriginal], tags[networkacl.TagSubnet] = o.UID, aclID, subnetID
+	tags[ownership.TagClone], tags[ownership.TagOriginal], tags[ownership.TagSubnet] = o.UID, aclID, subnetID
 	home, _ := w.sim.Region().NetworkACL(aclID)
 	made, err := w.sim.Region().CreateNetworkACL(home.VPCID, "", "", tags)
 	Expect(err).NotTo(HaveOccurred())

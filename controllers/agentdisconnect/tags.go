@@ -14,14 +14,15 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // ownership is what the tags on the network ACL are to say of the run, for the day when the cluster
 // is lost.
-func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) networkacl.Ownership {
-	return networkacl.Ownership{
+func (r *Reconciler) ownership(s *scope, rules []v1alpha1.Rule) ownership.Ownership {
+	return ownership.Ownership{
 		UID: string(s.obj.UID), Owner: run.Name(s.obj), ClusterID: r.options.ClusterID,
 		Started: ptr.Deref(s.status().StartTime, metav1.Time{}).Time, Expires: run.Expiration(s.status()), Rules: rules,
 	}
@@ -32,10 +33,10 @@ func (r *Reconciler) cloneTags(s *scope, rules []v1alpha1.Rule) map[string]strin
 	owned := r.ownership(s, rules)
 	tags := owned.Tags()
 	maps.Copy(tags, map[string]string{
-		networkacl.TagClone: string(s.obj.UID), networkacl.TagCluster: owned.ClusterTag(), networkacl.TagOriginal: s.status().NetworkACL.OriginalID, networkacl.TagSubnet: s.obj.Spec.SubnetID,
+		ownership.TagClone: string(s.obj.UID), ownership.TagCluster: owned.ClusterTag(), ownership.TagOriginal: s.status().NetworkACL.OriginalID, ownership.TagSubnet: s.obj.Spec.SubnetID,
 	})
 	if copies, err := s.baseline(); err == nil {
-		tags[networkacl.TagCopies] = networkacl.HashOf(networkacl.InClone(copies))
+		tags[ownership.TagCopies] = ownership.HashOf(networkacl.InClone(copies))
 	}
 	return tags
 }
@@ -76,11 +77,11 @@ func (r *Reconciler) ensureOwnershipTagsAsRead(ctx context.Context, s *scope) er
 func (r *Reconciler) hasOwnershipTags(s *scope, tags map[string]string) bool {
 	valid, _ := ledger.Valid(s.obj)
 	owned := r.ownership(s, valid)
-	if !networkacl.Covered(tags, owned) || s.cloned() && (tags[networkacl.TagClone] != string(s.obj.UID) || tags[networkacl.TagCluster] != owned.ClusterTag()) {
+	if !ownership.Covered(tags, owned) || s.cloned() && (tags[ownership.TagClone] != string(s.obj.UID) || tags[ownership.TagCluster] != owned.ClusterTag()) {
 		return false
 	}
 	copies, err := s.baseline()
-	return !s.cloned() || err != nil || tags[networkacl.TagCopies] == networkacl.HashOf(networkacl.InClone(copies))
+	return !s.cloned() || err != nil || tags[ownership.TagCopies] == ownership.HashOf(networkacl.InClone(copies))
 }
 
 // noteTags compares the tags with a read of the network ACL: what two reads in a row lack, someone
@@ -104,7 +105,7 @@ func (r *Reconciler) removeOwnershipTags(ctx context.Context, s *scope, more ...
 		return nil
 	}
 	missing := whereMissing(s.aclMissingForLong(r.clock.Now()))
-	outcome, err := missing(ec2acl.RemoveTags(ctx, s.fenced().EC2, acl.ID, slices.Concat(networkacl.TagKeys(string(s.obj.UID)), more)))
+	outcome, err := missing(ec2acl.RemoveTags(ctx, s.fenced().EC2, acl.ID, slices.Concat(ownership.TagKeys(string(s.obj.UID)), more)))
 	switch {
 	case err != nil:
 		return err

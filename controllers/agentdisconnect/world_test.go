@@ -22,7 +22,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
@@ -285,7 +285,7 @@ func (w *world) expectLifted(obj *v1alpha1.AgentDisconnect) {
 func (w *world) tagsOf(obj *v1alpha1.AgentDisconnect) map[string]string {
 	tags := map[string]string{}
 	for _, found := range w.sim.Region().View(time.Time{}).NetworkACLs() {
-		for _, key := range networkacl.TagKeys(string(obj.UID)) {
+		for _, key := range ownership.TagKeys(string(obj.UID)) {
 			if value, there := found.Tags[key]; there {
 				tags[key] = value
 			}
@@ -298,7 +298,7 @@ func (w *world) tagsOf(obj *v1alpha1.AgentDisconnect) map[string]string {
 func untagged(acls map[string][]string) map[string][]string {
 	out := map[string][]string{}
 	for id, lines := range acls {
-		out[id] = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, "tag "+networkacl.TagDomain) })
+		out[id] = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return strings.HasPrefix(line, "tag "+ownership.TagDomain) })
 	}
 	return out
 }

@@ -10,7 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/iam"
 )
 
@@ -37,8 +37,8 @@ const (
 	clusterTag = "aws:ResourceTag/agentdisconnect.dev/cluster"
 )
 
-// runKeys are keys of a run's ledger, as networkacl.TagKeys gives them.
-var runKeys = networkacl.TagKeys("0b6c1d52-7f7e-4c36-9a6a-6a4e3d1c2b1a")
+// runKeys are keys of a run's ledger, as ownership.TagKeys gives them.
+var runKeys = ownership.TagKeys("0b6c1d52-7f7e-4c36-9a6a-6a4e3d1c2b1a")
 
 func TestWhatThePoliciesAllow(t *testing.T) {
 	inRegion := iam.Keys{}.With("ec2:Region", "REGION").With("aws:RequestedRegion", "REGION")

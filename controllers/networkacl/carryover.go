@@ -42,7 +42,7 @@ func renumberLike(baseline, copies []Copy, owned []v1alpha1.Rule) error {
 		numbers[c.Entry.place()] = c.Number
 	}
 	offset, shared := offsetOf(baseline)
-	taken := numbersOf(owned)
+	taken := NumbersOf(owned)
 	var last Copy
 	for i := range copies {
 		c := &copies[i]
@@ -57,7 +57,7 @@ func renumberLike(baseline, copies []Copy, owned []v1alpha1.Rule) error {
 		switch {
 		case !known && !shared:
 			return &RenumberError{Entry: c.Entry, Why: "the clone's entries are packed, without free numbers between them"}
-		case !inRange(number, FirstNumber, LastNumber):
+		case !IsInRange(number, FirstNumber, LastNumber):
 			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("it would be rule %d there, outside %d to %d", number, FirstNumber, LastNumber)}
 		case taken[number]:
 			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("rule %d of the clone is the run's own", number)}
@@ -85,8 +85,8 @@ func offsetOf(copies []Copy) (offset int32, shared bool) {
 	return offset, true
 }
 
-// numbersOf gives the numbers of the ledger's lines, whatever their state.
-func numbersOf(owned []v1alpha1.Rule) map[int32]bool {
+// NumbersOf gives the numbers of the ledger's lines, whatever their state.
+func NumbersOf(owned []v1alpha1.Rule) map[int32]bool {
 	numbers := map[int32]bool{}
 	for _, r := range owned {
 		numbers[r.RuleNumber] = true

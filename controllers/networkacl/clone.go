@@ -59,7 +59,7 @@ func PlanClone(original []Entry, desired []Destination, quota int) (ClonePlan, e
 func verbatim(original []Entry) ([]Copy, error) {
 	var copies []Copy
 	for _, e := range original {
-		if e.isDefault() {
+		if e.IsDefault() {
 			continue
 		}
 		c := Copy{Entry: e, Number: e.Number}

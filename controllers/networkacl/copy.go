@@ -19,8 +19,8 @@ type Copy struct {
 	Number int32
 }
 
-// line is the entry on one line, all of it.
-func (e Entry) line() string { return Copy{Entry: e, Number: e.Number}.String() }
+// Line is the entry on one line, all of it.
+func (e Entry) Line() string { return Copy{Entry: e, Number: e.Number}.String() }
 
 // InClone is the entry as the clone has it.
 func (c Copy) InClone() Entry {
@@ -63,20 +63,20 @@ func ParseCopy(line string) (Copy, error) {
 	}
 	from, to, renumbered := strings.Cut(words[1], ">")
 	c := Copy{Entry: Entry{
-		Number: integer(from), Egress: words[0] == "egress", Allow: words[2] == "allow", Protocol: words[3],
+		Number: ParseInteger(from), Egress: words[0] == "egress", Allow: words[2] == "allow", Protocol: words[3],
 	}}
 	if c.Number = c.Entry.Number; renumbered {
-		c.Number = integer(to)
+		c.Number = ParseInteger(to)
 	}
 	c.Entry.CIDR, _ = netip.ParsePrefix(words[4])
 	for pair := range slices.Chunk(words[5:], 2) {
 		switch pair[0] {
 		case "ports":
 			from, to, _ := strings.Cut(pair[1], "-")
-			c.Entry.PortRange = &PortRange{From: integer(from), To: integer(to)}
+			c.Entry.PortRange = &PortRange{From: ParseInteger(from), To: ParseInteger(to)}
 		case "icmp":
 			typ, code, _ := strings.Cut(pair[1], "/")
-			c.Entry.ICMP = &ICMP{Type: integer(typ), Code: integer(code)}
+			c.Entry.ICMP = &ICMP{Type: ParseInteger(typ), Code: ParseInteger(code)}
 		}
 	}
 	// One line stands for one copy: what isn't written exactly as String does is someone else's.
@@ -123,22 +123,22 @@ func badCopy(line string) error {
 // inbound at its own number.
 func (c Copy) sound() bool {
 	e := c.Entry
-	protocol := integer(e.Protocol)
-	return inRange(e.Number, FirstNumber, LastNumber) && inRange(c.Number, FirstNumber, LastNumber) &&
+	protocol := ParseInteger(e.Protocol)
+	return IsInRange(e.Number, FirstNumber, LastNumber) && IsInRange(c.Number, FirstNumber, LastNumber) &&
 		(e.Egress || c.Number == e.Number) &&
-		inRange(protocol, -1, 255) && strconv.Itoa(int(protocol)) == e.Protocol &&
+		IsInRange(protocol, -1, 255) && strconv.Itoa(int(protocol)) == e.Protocol &&
 		e.CIDR.IsValid() && e.CIDR == e.CIDR.Masked() &&
-		(e.PortRange == nil || inRange(e.PortRange.From, 0, e.PortRange.To) && e.PortRange.To <= 65535) &&
-		(e.ICMP == nil || inRange(e.ICMP.Type, -1, 255) && inRange(e.ICMP.Code, -1, 255))
+		(e.PortRange == nil || IsInRange(e.PortRange.From, 0, e.PortRange.To) && e.PortRange.To <= 65535) &&
+		(e.ICMP == nil || IsInRange(e.ICMP.Type, -1, 255) && IsInRange(e.ICMP.Code, -1, 255))
 }
 
-func inRange(n, from, to int32) bool { return from <= n && n <= to }
+func IsInRange(n, from, to int32) bool { return from <= n && n <= to }
 
 // noInteger stands for what is not a number: it is in none of the ranges, and String never writes
 // it.
 const noInteger = -1 << 31
 
-func integer(text string) int32 {
+func ParseInteger(text string) int32 {
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
 		return noInteger

@@ -124,7 +124,7 @@ func between(from, to []Entry) func(entries []Entry) int {
 func hasRoom(entries []Entry, of Entry, quota int) bool {
 	have := 1
 	for _, e := range entries {
-		if !e.isDefault() && e.Egress == of.Egress && FamilyOf(e.CIDR) == FamilyOf(of.CIDR) {
+		if !e.IsDefault() && e.Egress == of.Egress && FamilyOf(e.CIDR) == FamilyOf(of.CIDR) {
 			have++
 		}
 	}

@@ -4,7 +4,7 @@
 // has.
 //
 // All of it is values in, values out: it makes no call, keeps no state and reads no clock. Package
-// ec2acl makes the calls.
+// ec2acl makes the calls; package ownership has the tags that say who owns which entry.
 //
 // It promises:
 //
@@ -23,6 +23,4 @@
 //     what they open at once, what they close after they stood. What is neither a copy nor a rule of ours is told as a third
 //     party's edit.
 //   - One read may lag. A Confirmation tells what two reads some seconds apart show from what one does.
-//   - The tags of a network ACL say who owns which entry, for someone who has nothing else. What of them can't be read is
-//     named, and nothing is claimed by it.
 package networkacl

@@ -49,7 +49,7 @@ func Edits(acceptable [][]Copy, owned []v1alpha1.Rule, clone []Entry) []Edit {
 	var edits []Edit
 	there := map[place]bool{}
 	for _, e := range clone {
-		if e.isDefault() {
+		if e.IsDefault() {
 			continue
 		}
 		there[e.place()] = true
@@ -73,14 +73,14 @@ func Edits(acceptable [][]Copy, owned []v1alpha1.Rule, clone []Entry) []Edit {
 
 // leastOf gives the same of several entries at one place, whatever their order.
 func leastOf(entries []Entry) Entry {
-	return slices.MinFunc(entries, func(a, b Entry) int { return cmp.Compare(a.line(), b.line()) })
+	return slices.MinFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Line(), b.Line()) })
 }
 
 // CopySteps gives what brings the copied entries of a clone in line, in order. It never touches the
 // numbers of the ledger's lines. What it removes may be a stranger's, which Edits tells.
 func CopySteps(copies []Copy, owned []v1alpha1.Rule, clone []Entry) (create, replace, remove []Entry) {
-	reserved := numbersOf(owned)
-	ours := func(e Entry) bool { return e.isDefault() || e.Egress && reserved[e.Number] }
+	reserved := NumbersOf(owned)
+	ours := func(e Entry) bool { return e.IsDefault() || e.Egress && reserved[e.Number] }
 	leftOver := map[place]Entry{}
 	for _, e := range clone {
 		if !ours(e) {

@@ -73,7 +73,7 @@ func FirstAllow(entries []Entry, d Destination) (Entry, bool) {
 func outbound(entries []Entry) []Entry {
 	out := make([]Entry, 0, len(entries))
 	for _, e := range entries {
-		if e.Egress && !e.isDefault() {
+		if e.Egress && !e.IsDefault() {
 			out = append(out, e)
 		}
 	}

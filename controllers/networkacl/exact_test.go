@@ -84,20 +84,6 @@ func TestOverridden(t *testing.T) {
 	}
 }
 
-func TestUnledgered(t *testing.T) {
-	g := NewWithT(t)
-	one, two := rule(80, "10.0.0.1/32", installed), rule(81, "10.0.0.2/32", installed)
-	o := ownership(one, two)
-	observed := []networkacl.Entry{entryOf(one), entryOf(two), denyOut(82, "10.0.0.3/32")}
-	two.NetworkACLID = aclID
-	g.Expect(networkacl.Unledgered(o.Tags(), o.UID, aclID, []v1alpha1.Rule{one}, observed)).To(Equal([]v1alpha1.Rule{two}))
-	g.Expect(networkacl.Unledgered(o.Tags(), o.UID, aclID, []v1alpha1.Rule{one, two}, observed)).To(BeEmpty())
-	g.Expect(networkacl.Unledgered(o.Tags(), o.UID, aclID, nil, []networkacl.Entry{allowOut(80, "10.0.0.1/32")})).To(BeEmpty())
-	cut := o.Tags()
-	cut[networkacl.TagDomain+o.UID] = "v1"
-	g.Expect(networkacl.Unledgered(cut, o.UID, aclID, nil, observed)).To(BeEmpty(), "what can't be read claims nothing")
-}
-
 func TestARangeIsDeniedFromItsFirstAddress(t *testing.T) {
 	g := NewWithT(t)
 	plan, err := networkacl.NewPlan(networkacl.PlanInput{
@@ -137,16 +123,6 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-func TestHashOf(t *testing.T) {
-	g := NewWithT(t)
-	one, two := allowOut(1, everywhere), denyOut(2, everywhere)
-	both := networkacl.HashOf([]networkacl.Entry{one, two})
-	g.Expect(networkacl.HashOf([]networkacl.Entry{two, one})).To(Equal(both))
-	g.Expect(networkacl.HashOf([]networkacl.Entry{denyOut(networkacl.DefaultIPv4, everywhere), one, two})).To(Equal(both))
-	g.Expect(networkacl.HashOf([]networkacl.Entry{one})).NotTo(Equal(both))
-	g.Expect(networkacl.HashOf(nil)).NotTo(Equal(networkacl.HashOf([]networkacl.Entry{one})))
-}
-
 func TestDifferences(t *testing.T) {
 	g := NewWithT(t)
 	before := copiesOf(allowOut(100, everywhere), denyOut(90, "10.0.0.0/8"), ingress(allowOut(100, everywhere)), allowOut(110, everywhere))
@@ -184,9 +160,4 @@ func TestRecopyOfWhatCannotBeFollowed(t *testing.T) {
 	g.Expect(err).To(HaveOccurred())
 	_, err = networkacl.Recopy(nil, []networkacl.Entry{allowOut(100, everywhere)}, nil, []networkacl.Destination{dest(v1alpha1.EndpointACS, "a.example", "::ffff:10.0.0.1/128")}, 0)
 	g.Expect(err).To(MatchError(ContainSubstring("is not an IPv4 or IPv6 range")))
-}
-
-func TestClusterTagAndCloneKeys(t *testing.T) {
-	g := NewWithT(t)
-	g.Expect(networkacl.CloneKeys()).To(ConsistOf(networkacl.TagClone, networkacl.TagCluster, networkacl.TagOriginal, networkacl.TagSubnet, networkacl.TagCopies))
 }

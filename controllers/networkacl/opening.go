@@ -136,7 +136,7 @@ func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok b
 // beside gives a copy the free number next to its own, so that every other entry stays on the same
 // side of it.
 func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
-	reserved := numbersOf(owned)
+	reserved := NumbersOf(owned)
 	for _, by := range []int32{1, -1} {
 		moved := c
 		moved.Entry.Number += by

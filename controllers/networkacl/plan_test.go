@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 const (
@@ -272,6 +273,6 @@ func TestReleasedLines(t *testing.T) {
 	g.Expect(plan.AlreadyDenied).To(ConsistOf(wanted))
 	g.Expect(plan.Create).To(BeEmpty())
 	g.Expect(networkacl.Undo(released, in.Observed, time.Now())).To(Equal(networkacl.StepGone))
-	g.Expect(networkacl.Unledgered(networkacl.Ownership{UID: "9b2f4c1e-7a3d-4e5f-8a6b-0c1d2e3f4a5b", Rules: in.Owned}.Tags(), "9b2f4c1e-7a3d-4e5f-8a6b-0c1d2e3f4a5b",
+	g.Expect(ownership.MissingLines(ownership.Ownership{UID: "9b2f4c1e-7a3d-4e5f-8a6b-0c1d2e3f4a5b", Rules: in.Owned}.Tags(), "9b2f4c1e-7a3d-4e5f-8a6b-0c1d2e3f4a5b",
 		released.NetworkACLID, in.Owned, in.Observed)).To(BeEmpty())
 }

@@ -17,7 +17,7 @@ func atLeastStanding(quota int, entries []Entry) int {
 	}
 	standing := map[kind]int{}
 	for _, e := range entries {
-		if k := (kind{e.Egress, FamilyOf(e.CIDR)}); !e.isDefault() {
+		if k := (kind{e.Egress, FamilyOf(e.CIDR)}); !e.IsDefault() {
 			standing[k]++
 			quota = max(quota, 1+standing[k])
 		}

@@ -163,9 +163,9 @@ func (e Entry) allPorts() bool {
 	return e.PortRange == nil || *e.PortRange == PortRange{From: 0, To: 65535}
 }
 
-// isDefault tells the entries that AWS puts at the end of every network ACL: they deny and can't be
+// IsDefault tells the entries that AWS puts at the end of every network ACL: they deny and can't be
 // changed.
-func (e Entry) isDefault() bool { return e.Number > LastNumber }
+func (e Entry) IsDefault() bool { return e.Number > LastNumber }
 
 // Family is an address family. AWS counts the entries of each apart, and gives both numbers out of
 // one range.

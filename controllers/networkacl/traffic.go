@@ -27,7 +27,7 @@ func (e Entry) matches(p packet) bool {
 		return true
 	}
 	return e.Protocol == p.protocol &&
-		(e.PortRange == nil || inRange(p.port, e.PortRange.From, e.PortRange.To)) &&
+		(e.PortRange == nil || IsInRange(p.port, e.PortRange.From, e.PortRange.To)) &&
 		(e.ICMP == nil || isAnyOr(e.ICMP.Type, p.icmp.Type) && isAnyOr(e.ICMP.Code, p.icmp.Code))
 }
 

@@ -12,18 +12,19 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // soon is how long reads lag that lag as usual.
 const soon = 5 * time.Second
 
 // clone undoes a network ACL that a run made.
-func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
+func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim) error {
 	originals, err := ec2acl.ReadAll(ctx, a.clients.EC2, originalsOf([]*networkacl.ACL{acl})...)
 	if err != nil {
 		return err
 	}
-	original := originals[acl.Tags[networkacl.TagOriginal]]
+	original := originals[acl.Tags[ownership.TagOriginal]]
 	fate, problem := dispositionFor(acl, claim, original)
 	switch fate {
 	case dispositionDelete:
@@ -42,7 +43,7 @@ func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim networka
 
 // restoreAssociation moves the subnet from the clone to the original, and deletes the clone.
 func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *networkacl.ACL) error {
-	subnet := clone.Tags[networkacl.TagSubnet]
+	subnet := clone.Tags[ownership.TagSubnet]
 	outcome, err := ec2acl.Associate(ctx, a.fenced().EC2, clone.Associations[subnet], original.ID)
 	switch {
 	case err != nil:
@@ -99,7 +100,7 @@ func (a *undoRun) discard(ctx context.Context, id string) error {
 }
 
 // lower takes the denies off a clone that stays.
-func (a *undoRun) lower(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
+func (a *undoRun) lower(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim, why string) error {
 	_, err := a.denies(ctx, acl, claim)
 	if err == nil {
 		err = a.unscheduleGone(ctx, claim)
@@ -109,11 +110,11 @@ func (a *undoRun) lower(ctx context.Context, acl *networkacl.ACL, claim networka
 }
 
 // adopt leaves the clone to the subnets whose original is gone, without anything of the run.
-func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim, why string) error {
+func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim, why string) error {
 	// The original was there when the run began: by then all reads show it, unless it was made just
 	// before.
 	if sure := claim.Started.Add(networkacl.AmbiguousFor); a.clock.Now().Before(sure) {
-		a.wait(sure, "reads lack network ACL %s, which clone %s is a copy of: sweep again at %s", acl.Tags[networkacl.TagOriginal], acl.ID, sure.Format(time.RFC3339))
+		a.wait(sure, "reads lack network ACL %s, which clone %s is a copy of: sweep again at %s", acl.Tags[ownership.TagOriginal], acl.ID, sure.Format(time.RFC3339))
 		return nil
 	}
 	settled, err := a.denies(ctx, acl, claim)
@@ -134,11 +135,11 @@ func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim networka
 	if settled, err = a.denies(ctx, acl, *again); err != nil || !settled {
 		return err
 	}
-	adopted := map[string]string{networkacl.TagAdopted: claim.Started.UTC().Format(time.RFC3339)}
+	adopted := map[string]string{ownership.TagAdopted: claim.Started.UTC().Format(time.RFC3339)}
 	if _, err := ec2acl.WriteTags(ctx, a.fenced().EC2, acl.ID, adopted); err != nil {
 		return err
 	}
-	keys := slices.Concat(networkacl.TagKeys(a.f.UID), networkacl.CloneKeys())
+	keys := slices.Concat(ownership.TagKeys(a.f.UID), ownership.CloneKeys())
 	if err := a.untag(ctx, acl.ID, keys); err != nil {
 		return err
 	}
@@ -149,13 +150,13 @@ func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim networka
 
 // unscheduleGone deletes the schedules for rules of a clone that are gone for certain: whoever
 // edits the clone may use the numbers.
-func (a *undoRun) unscheduleGone(ctx context.Context, claim networkacl.Claim) error {
+func (a *undoRun) unscheduleGone(ctx context.Context, claim ownership.Claim) error {
 	if a.lift {
 		return nil
 	}
 	all, unseen := a.schedules(ctx)
 	err := a.unschedule(ctx, all, func(s armed) bool {
-		return !slices.ContainsFunc(claim.Rules, func(r networkacl.ClaimedRule) bool {
+		return !slices.ContainsFunc(claim.Rules, func(r ownership.ClaimedRule) bool {
 			return r.Number == s.number && !a.goneFor(r, claim, a.clock.Now())
 		})
 	})

@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -26,9 +27,9 @@ const (
 )
 
 // cloneTags are those of a run's clone of the default network ACL.
-func cloneTags(o networkacl.Ownership, copies []networkacl.Entry) map[string]string {
+func cloneTags(o ownership.Ownership, copies []networkacl.Entry) map[string]string {
 	return merged(o.Tags(), map[string]string{
-		networkacl.TagClone: o.UID, networkacl.TagOriginal: defaultACL, networkacl.TagSubnet: subnet, networkacl.TagCopies: networkacl.HashOf(copies),
+		ownership.TagClone: o.UID, ownership.TagOriginal: defaultACL, ownership.TagSubnet: subnet, ownership.TagCopies: ownership.HashOf(copies),
 	})
 }
 
@@ -51,7 +52,7 @@ func (w *world) clone(by int, numbers ...int32) string {
 	made, err := w.region().CreateNetworkACL(vpc, "", "", nil)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.region().SetEntries(made.ID, copies...)).To(Succeed())
-	w.tag(made.ID, cloneTags(ownership(numbers...), w.entriesOf(made.ID)))
+	w.tag(made.ID, cloneTags(ownershipOf(numbers...), w.entriesOf(made.ID)))
 	for _, n := range numbers {
 		w.add(made.ID, deny(n))
 	}
@@ -144,10 +145,10 @@ func TestWhatTagsDoNotAccountForIsNotDeleted(t *testing.T) {
 		"inbound elsewhere": func(w *world, id string) {
 			w.Expect(w.region().SetEntries(id, region.AllowAll(101, false))).To(Succeed())
 		},
-		"no original":     func(w *world, id string) { w.tag(id, map[string]string{networkacl.TagOriginal: id}) },
-		"another's claim": func(w *world, id string) { w.tag(id, map[string]string{networkacl.TagClone: otherUID}) },
+		"no original":     func(w *world, id string) { w.tag(id, map[string]string{ownership.TagOriginal: id}) },
+		"another's claim": func(w *world, id string) { w.tag(id, map[string]string{ownership.TagClone: otherUID}) },
 		"no claim": func(w *world, id string) {
-			w.tag(id, map[string]string{networkacl.TagDomain + uid: "v1 soon"})
+			w.tag(id, map[string]string{ownership.TagDomain + uid: "v1 soon"})
 		},
 	} {
 		w := newWorld(t)
@@ -172,7 +173,7 @@ func TestWhatTagsDoNotAccountForIsNotDeleted(t *testing.T) {
 func TestTheDefaultNetworkACLIsNoClone(t *testing.T) {
 	w := newWorld(t)
 	w.clone(0, 80)
-	w.tag(defaultACL, cloneTags(ownership(80), w.entriesOf(defaultACL)))
+	w.tag(defaultACL, cloneTags(ownershipOf(80), w.entriesOf(defaultACL)))
 	before, _ := w.region().NetworkACL(defaultACL)
 	found := w.find()
 	w.Expect(found).To(HaveLen(2))
@@ -187,7 +188,7 @@ func TestTheDefaultNetworkACLIsNoClone(t *testing.T) {
 func TestAClaimThatCannotBeReadOnACloneThatServes(t *testing.T) {
 	w := newWorld(t)
 	id := w.serve(w.clone(0, 80))
-	w.tag(id, map[string]string{networkacl.TagDomain + uid: "v1"})
+	w.tag(id, map[string]string{ownership.TagDomain + uid: "v1"})
 	before := w.snapshot()
 	f := w.one()
 	w.Expect(f.Kind).To(Equal(sweep.KindUnreadable))
@@ -280,7 +281,7 @@ func TestAnOriginalThatIsGone(t *testing.T) {
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.region().SetEntries(made.ID, region.AllowAll(100, true), region.AllowAll(100, false))).To(Succeed())
 	id := w.clone(0, 80, 81)
-	w.tag(id, map[string]string{networkacl.TagOriginal: made.ID, "Name": "x"})
+	w.tag(id, map[string]string{ownership.TagOriginal: made.ID, "Name": "x"})
 	w.serve(id)
 	w.arm(id, 80, 81)
 	w.Expect(w.region().DeleteNetworkACL(made.ID)).To(Succeed())
@@ -296,7 +297,7 @@ func TestAnOriginalThatIsGone(t *testing.T) {
 	w.Expect(result.Left).To(Equal(f.Problem))
 
 	now, _ := w.region().NetworkACL(id)
-	w.Expect(now.Tags).To(Equal(map[string]string{networkacl.TagAdopted: began.Format(time.RFC3339), "Name": "x"}))
+	w.Expect(now.Tags).To(Equal(map[string]string{ownership.TagAdopted: began.Format(time.RFC3339), "Name": "x"}))
 	w.Expect(withoutDefaults(now.Entries)).To(ConsistOf(describe([]acl.Entry{region.AllowAll(100, true), region.AllowAll(100, false)})))
 	w.Expect(w.region().Schedules()).To(BeEmpty())
 	w.Expect(w.aclOf(subnet)).To(Equal(id))

@@ -6,7 +6,7 @@
 // # What it touches
 //
 // Outbound entries whose number and whole content a claim on their network ACL has
-// (networkacl.Claim.Owns). Tags of the runs that it undoes. Clones whose tags name them as such,
+// (ownership.Claim.Owns). Tags of the runs that it undoes. Clones whose tags name them as such,
 // and whose contents those tags account for to the last entry: claimed denies, and beside them
 // exactly what the hash in the tag agentdisconnect.dev/copies is of, or what stands in the original
 // too. Associations from such a clone to its original. Schedules of the dead man's switch, by name,

@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // Survey is what a look at an account and Region gave.
@@ -51,7 +52,7 @@ func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
 	// Before the network ACLs: a schedule is made after its clone, so that none seems to be
 	// without.
 	armed, unseen := listSchedules(ctx, clients.Scheduler, "")
-	acls, err := ec2acl.FindByTag(ctx, clients.EC2, networkacl.TagDomain+"*")
+	acls, err := ec2acl.FindByTag(ctx, clients.EC2, ownership.TagDomain+"*")
 	if err != nil {
 		return Survey{}, err
 	}
@@ -86,7 +87,7 @@ func whose(ctx context.Context, clients *aws.Clients) (string, error) {
 func originalsOf(acls []*networkacl.ACL) []string {
 	ids := map[string]bool{}
 	for _, acl := range acls {
-		if id := acl.Tags[networkacl.TagOriginal]; acl.Tags[networkacl.TagClone] != "" && strings.HasPrefix(id, "acl-") {
+		if id := acl.Tags[ownership.TagOriginal]; acl.Tags[ownership.TagClone] != "" && strings.HasPrefix(id, "acl-") {
 			ids[id] = true
 		}
 	}
@@ -96,15 +97,15 @@ func originalsOf(acls []*networkacl.ACL) []string {
 // foundOn reads the tags of one network ACL.
 func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found {
 	on := Found{NetworkACLID: acl.ID, SubnetIDs: acl.SubnetIDs}
-	owner, cloned := acl.Tags[networkacl.TagClone]
-	claims, malformed := networkacl.ParseClaims(acl.Tags)
+	owner, cloned := acl.Tags[ownership.TagClone]
+	claims, malformed := ownership.ParseClaims(acl.Tags)
 	var found []Found
 	for _, claim := range claims {
 		f := on
 		f.Kind, f.UID, f.Owner, f.ClusterID = KindRules, claim.UID, claim.Owner, claim.ClusterID
 		f.Started, f.Expires, f.Rules, f.Present = claim.Started, claim.Expires, claim.Rules, owned(acl, claim)
 		if cloned && claim.UID == owner {
-			f.Kind, f.OriginalID = KindClone, acl.Tags[networkacl.TagOriginal]
+			f.Kind, f.OriginalID = KindClone, acl.Tags[ownership.TagOriginal]
 			_, f.Problem = dispositionFor(acl, claim, originals[f.OriginalID])
 		} else {
 			f.Problem = stripped(acl, claim.UID)
@@ -112,7 +113,7 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 		found = append(found, f)
 	}
 	known := func(uid string) bool {
-		return slices.ContainsFunc(claims, func(c networkacl.Claim) bool { return c.UID == uid })
+		return slices.ContainsFunc(claims, func(c ownership.Claim) bool { return c.UID == uid })
 	}
 	for _, uid := range unreadable(malformed) {
 		if uid != owner || known(uid) {
@@ -124,10 +125,10 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 	}
 	if cloned && !known(owner) {
 		f := on
-		f.Kind, f.UID, f.OriginalID, f.Problem = KindUnreadable, owner, acl.Tags[networkacl.TagOriginal], unclaimed(acl)
+		f.Kind, f.UID, f.OriginalID, f.Problem = KindUnreadable, owner, acl.Tags[ownership.TagOriginal], unclaimed(acl)
 		found = append(found, f)
 	}
-	switch started, adopted := acl.Tags[networkacl.TagAdopted]; {
+	switch started, adopted := acl.Tags[ownership.TagAdopted]; {
 	case cloned:
 	case adopted:
 		f := on
@@ -136,14 +137,14 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 		found = append(found, f)
 	case len(found) == 0 && stripped(acl, "") != "":
 		f := on
-		f.Kind, f.OriginalID, f.Problem = KindUnreadable, acl.Tags[networkacl.TagOriginal], stripped(acl, "")
+		f.Kind, f.OriginalID, f.Problem = KindUnreadable, acl.Tags[ownership.TagOriginal], stripped(acl, "")
 		found = append(found, f)
 	}
 	return found
 }
 
 // owned are the entries of a claim that stand.
-func owned(acl *networkacl.ACL, claim networkacl.Claim) []networkacl.Entry {
+func owned(acl *networkacl.ACL, claim ownership.Claim) []networkacl.Entry {
 	var entries []networkacl.Entry
 	for _, e := range acl.Entries {
 		if claim.Owns(e) {
@@ -157,7 +158,7 @@ func owned(acl *networkacl.ACL, claim networkacl.Claim) []networkacl.Entry {
 func unreadable(malformed []string) []string {
 	uids := map[string]bool{}
 	for _, key := range malformed {
-		uid, _, _ := strings.Cut(strings.TrimPrefix(key, networkacl.TagDomain), "/")
+		uid, _, _ := strings.Cut(strings.TrimPrefix(key, ownership.TagDomain), "/")
 		uids[uid] = true
 	}
 	return slices.Sorted(maps.Keys(uids))
@@ -165,7 +166,7 @@ func unreadable(malformed []string) []string {
 
 // tagsOf names the malformed keys of a run.
 func tagsOf(malformed []string, uid string) string {
-	keys := slices.DeleteFunc(slices.Clone(malformed), func(key string) bool { return !strings.HasPrefix(key, networkacl.TagDomain+uid) })
+	keys := slices.DeleteFunc(slices.Clone(malformed), func(key string) bool { return !strings.HasPrefix(key, ownership.TagDomain+uid) })
 	if len(keys) == 1 {
 		return "the tag " + keys[0]
 	}

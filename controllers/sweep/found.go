@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // Margin is how long past a run's end its traces count as left behind. Nothing is created after the
@@ -54,7 +55,7 @@ type Found struct {
 	// Started and Expires are when the run began and when it ends; zero: the tags don't say.
 	Started, Expires time.Time
 	// Rules are what the tags claim.
-	Rules []networkacl.ClaimedRule
+	Rules []ownership.ClaimedRule
 	// Present are those of them that stand there now, whole.
 	Present []networkacl.Entry
 	// Schedules are those about the network ACL.
@@ -75,6 +76,6 @@ func (f Found) compare(o Found) int {
 }
 
 // is says whether a claim is the one that was found.
-func (f Found) is(c networkacl.Claim) bool {
+func (f Found) is(c ownership.Claim) bool {
 	return c.UID == f.UID && c.Started.Equal(f.Started) && c.Expires.Equal(f.Expires)
 }

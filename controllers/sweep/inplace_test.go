@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -69,7 +70,7 @@ func TestWhateverIsForeignStays(t *testing.T) {
 		}
 		g.Expect(w.region().SetEntries(made.ID, slices.Concat(entries, standing)...)).To(Succeed())
 		tags := rapid.MapOf(rapid.StringMatching(`[A-Za-z][A-Za-z0-9/:.]{0,20}`), rapid.StringMatching(`[a-z ]{0,9}`)).Draw(t, "tags")
-		g.Expect(w.region().SetTags(made.ID, merged(tags, ownership(numbers...).Tags()))).To(Succeed())
+		g.Expect(w.region().SetTags(made.ID, merged(tags, ownershipOf(numbers...).Tags()))).To(Succeed())
 		late := rapid.Bool().Draw(t, "past the end")
 		w.clock.SetTime(map[bool]time.Time{false: began.Add(time.Minute), true: ends.Add(5 * time.Minute)}[late])
 
@@ -117,7 +118,7 @@ func withoutDefaults(entries []acl.Entry) []string {
 func TestARuleThatShowsLate(t *testing.T) {
 	w := newWorld(t)
 	before := w.snapshot()
-	w.tag(ownACL, ownership(80, 81).Tags())
+	w.tag(ownACL, ownershipOf(80, 81).Tags())
 	w.add(ownACL, deny(80))
 	f := w.one()
 	w.Expect(f.Present).To(HaveLen(1))
@@ -135,7 +136,7 @@ func TestARuleThatShowsLate(t *testing.T) {
 func TestAnotherProcessBeginsAnew(t *testing.T) {
 	w := newWorld(t)
 	before := w.snapshot()
-	w.tag(ownACL, ownership(80).Tags())
+	w.tag(ownACL, ownershipOf(80).Tags())
 	w.Expect(w.undo(w.one()).Done).To(BeFalse())
 	w.clock.Step(4 * time.Minute)
 	w.restart()
@@ -150,15 +151,15 @@ func TestAnotherProcessBeginsAnew(t *testing.T) {
 
 // A run that began anew, or whose end was moved, is not the one that was found.
 func TestWhatChangedSinceItWasFoundIsLeft(t *testing.T) {
-	for name, change := range map[string]func(*networkacl.Ownership){
-		"another run":  func(o *networkacl.Ownership) { o.Started = o.Started.Add(time.Second) },
-		"another end":  func(o *networkacl.Ownership) { o.Expires = o.Expires.Add(time.Hour) },
-		"an earlier 1": func(o *networkacl.Ownership) { o.Expires = o.Expires.Add(-time.Minute) },
+	for name, change := range map[string]func(*ownership.Ownership){
+		"another run":  func(o *ownership.Ownership) { o.Started = o.Started.Add(time.Second) },
+		"another end":  func(o *ownership.Ownership) { o.Expires = o.Expires.Add(time.Hour) },
+		"an earlier 1": func(o *ownership.Ownership) { o.Expires = o.Expires.Add(-time.Minute) },
 	} {
 		w := newWorld(t)
 		w.inPlace(80)
 		f := w.one()
-		o := ownership(80)
+		o := ownershipOf(80)
 		change(&o)
 		w.tag(ownACL, o.Tags())
 		before := w.snapshot()
@@ -176,7 +177,7 @@ func TestTwoClaimsOnOneNetworkACL(t *testing.T) {
 	w := newWorld(t)
 	untouched := w.snapshot()
 	w.inPlace(80, 81)
-	later := ownership(81, 90)
+	later := ownershipOf(81, 90)
 	later.UID, later.Started = otherUID, began.Add(30*time.Second)
 	w.tag(ownACL, later.Tags())
 	w.add(ownACL, deny(90))
@@ -206,7 +207,7 @@ func TestReadsThatLag(t *testing.T) {
 		w.Expect(result.Done).To(BeFalse(), "reads still show the rules")
 		w.Expect(result.Did).To(HaveLen(2))
 		now, _ := w.region().NetworkACL(ownACL)
-		w.Expect(now.Tags).To(HaveKey(networkacl.TagDomain + uid))
+		w.Expect(now.Tags).To(HaveKey(ownership.TagDomain + uid))
 
 		// What a stranger puts there meanwhile is not deleted for what reads show.
 		w.add(ownACL, foreign(80, true))
@@ -226,7 +227,7 @@ func TestReadsThatLag(t *testing.T) {
 // Lift takes away what acts on traffic. The tags are the object's.
 func TestLift(t *testing.T) {
 	w := newWorld(t)
-	w.tag(ownACL, ownership(80, 81).Tags())
+	w.tag(ownACL, ownershipOf(80, 81).Tags())
 	before := w.snapshot()
 	w.add(ownACL, deny(80), deny(81))
 	result, err := w.undoer.Lift(w.ctx, w.clients, w.one())
@@ -331,5 +332,5 @@ func TestWhatWasDeletedIsNotDeletedAgain(t *testing.T) {
 	}
 	now, _ := w.region().NetworkACL(ownACL)
 	w.Expect(describe(now.Entries)).To(ContainElement(region.DescribeEntry(deny(80))))
-	w.Expect(now.Tags).NotTo(HaveKey(networkacl.TagDomain + uid))
+	w.Expect(now.Tags).NotTo(HaveKey(ownership.TagDomain + uid))
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // disposition is what becomes of a clone.
@@ -32,15 +33,15 @@ const (
 
 // dispositionFor decides what becomes of a clone, given its claim and the original; nil: it is
 // gone. The problem says why it isn't undone wholly and what to do; empty: it is.
-func dispositionFor(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) (disposition, string) {
-	id, subnet, originalID := clone.ID, clone.Tags[networkacl.TagSubnet], clone.Tags[networkacl.TagOriginal]
+func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) (disposition, string) {
+	id, subnet, originalID := clone.ID, clone.Tags[ownership.TagSubnet], clone.Tags[ownership.TagOriginal]
 	switch {
 	case clone.Default:
-		return dispositionLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: someone copied the tags. Remove those that begin with %s", id, networkacl.TagDomain)
+		return dispositionLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: someone copied the tags. Remove those that begin with %s", id, ownership.TagDomain)
 	case originalID == "" || subnet == "":
-		return dispositionLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which someone removed: put it back, then sweep again", id, networkacl.TagOriginal, networkacl.TagSubnet)
+		return dispositionLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which someone removed: put it back, then sweep again", id, ownership.TagOriginal, ownership.TagSubnet)
 	case originalID == id, original != nil && original.VPCID != clone.VPCID:
-		return dispositionLeave, fmt.Sprintf("the tag %s of clone %s names %s, which can't be: put the right one there, then sweep again", networkacl.TagOriginal, id, originalID)
+		return dispositionLeave, fmt.Sprintf("the tag %s of clone %s names %s, which can't be: put the right one there, then sweep again", ownership.TagOriginal, id, originalID)
 	case len(clone.SubnetIDs) == 0 && accountedFor(clone, claim, original):
 		return dispositionDelete, ""
 	case len(clone.SubnetIDs) == 0:
@@ -60,7 +61,7 @@ func dispositionFor(clone *networkacl.ACL, claim networkacl.Claim, original *net
 
 // inUse says that subnets have a clone that it was not made for.
 func inUse(clone *networkacl.ACL) string {
-	others := without(clone.SubnetIDs, clone.Tags[networkacl.TagSubnet])
+	others := without(clone.SubnetIDs, clone.Tags[ownership.TagSubnet])
 	return fmt.Sprintf("clone %s is in use by %s, which it was not made for: give it another network ACL (%s), then sweep again",
 		clone.ID, strings.Join(others, ", "), swap(clone, "ACL", others))
 }
@@ -80,19 +81,19 @@ func unclaimed(acl *networkacl.ACL) string {
 		return fmt.Sprintf("clone %s has no tag that tells what is the run's. It serves no subnet: look at its rules, and delete it if nobody needs it (aws ec2 delete-network-acl --network-acl-id %s)", acl.ID, acl.ID)
 	}
 	return fmt.Sprintf("clone %s has no tag that tells what is the run's, and it serves %s: give its subnets their network ACL back (%s), then delete it (aws ec2 delete-network-acl --network-acl-id %s)",
-		acl.ID, strings.Join(acl.SubnetIDs, ", "), swap(acl, cmp.Or(acl.Tags[networkacl.TagOriginal], "ACL"), acl.SubnetIDs), acl.ID)
+		acl.ID, strings.Join(acl.SubnetIDs, ", "), swap(acl, cmp.Or(acl.Tags[ownership.TagOriginal], "ACL"), acl.SubnetIDs), acl.ID)
 }
 
 // stripped says what to do with a network ACL that has tags of a clone, and none that says that it
 // is this run's; empty: it has no such tags, or is adopted.
 func stripped(acl *networkacl.ACL, uid string) string {
-	if _, adopted := acl.Tags[networkacl.TagAdopted]; adopted {
+	if _, adopted := acl.Tags[ownership.TagAdopted]; adopted {
 		return ""
 	}
-	for _, key := range []string{networkacl.TagOriginal, networkacl.TagSubnet, networkacl.TagCopies, networkacl.TagCluster} {
+	for _, key := range []string{ownership.TagOriginal, ownership.TagSubnet, ownership.TagCopies, ownership.TagCluster} {
 		if _, there := acl.Tags[key]; there {
 			return fmt.Sprintf("network ACL %s has the tag %s of a clone, and none that says that it is one of this run: if it is, put that back (aws ec2 create-tags --resources %s --tags Key=%s,Value=%s) and sweep again; else remove the tag",
-				acl.ID, key, acl.ID, networkacl.TagClone, cmp.Or(uid, "UID"))
+				acl.ID, key, acl.ID, ownership.TagClone, cmp.Or(uid, "UID"))
 		}
 	}
 	return ""
@@ -100,24 +101,24 @@ func stripped(acl *networkacl.ACL, uid string) string {
 
 // unedited says whether a clone that serves has what its run gave it, and beside the denies nothing
 // else.
-func unedited(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) bool {
+func unedited(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
-	if copies := clone.Tags[networkacl.TagCopies]; copies != "" && networkacl.HashOf(rest) == copies {
+	if copies := clone.Tags[ownership.TagCopies]; copies != "" && ownership.HashOf(rest) == copies {
 		return true
 	}
 	// A change of the original was carried over, and the tag not yet written.
-	return original != nil && len(rest) == len(beside(original, networkacl.Claim{})) && follows(rest, beside(original, networkacl.Claim{}))
+	return original != nil && len(rest) == len(beside(original, ownership.Claim{})) && follows(rest, beside(original, ownership.Claim{}))
 }
 
 // accountedFor says whether all of a clone that serves nobody is the run's, one that was never
 // finished included.
-func accountedFor(clone *networkacl.ACL, claim networkacl.Claim, original *networkacl.ACL) bool {
+func accountedFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
-	return len(rest) == 0 || unedited(clone, claim, original) || original != nil && follows(rest, beside(original, networkacl.Claim{}))
+	return len(rest) == 0 || unedited(clone, claim, original) || original != nil && follows(rest, beside(original, ownership.Claim{}))
 }
 
 // beside are the entries of a network ACL that are neither claimed nor AWS's own, in its order.
-func beside(acl *networkacl.ACL, claim networkacl.Claim) []networkacl.Entry {
+func beside(acl *networkacl.ACL, claim ownership.Claim) []networkacl.Entry {
 	return slices.DeleteFunc(slices.Clone(acl.Entries), func(e networkacl.Entry) bool { return e.Number > networkacl.LastNumber || claim.Owns(e) })
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 func entry(number int32, egress, allow bool, cidr string) networkacl.Entry {
@@ -43,8 +44,8 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		const uid = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
-		o := networkacl.Ownership{UID: uid, ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0), Rules: []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.0.80/32"}}}
-		claims, _ := networkacl.ParseClaims(o.Tags())
+		o := ownership.Ownership{UID: uid, ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0), Rules: []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.0.80/32"}}}
+		claims, _ := ownership.ParseClaims(o.Tags())
 		original := &networkacl.ACL{ID: "acl-1", VPCID: "vpc-1", Entries: entriesGen().Draw(t, "original")}
 		if rapid.Bool().Draw(t, "gone") {
 			original = nil
@@ -54,8 +55,8 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 			ID: "acl-2", VPCID: "vpc-1", Entries: entriesGen().Draw(t, "clone"), Default: rapid.IntRange(0, 9).Draw(t, "default") == 0,
 			SubnetIDs: rapid.SampledFrom([][]string{nil, {"subnet-1"}, {"subnet-2"}, {"subnet-1", "subnet-2"}}).Draw(t, "subnets"),
 			Tags: map[string]string{
-				networkacl.TagClone: uid, networkacl.TagCopies: networkacl.HashOf(copies), networkacl.TagSubnet: rapid.SampledFrom([]string{"subnet-1", "subnet-1", ""}).Draw(t, "for"),
-				networkacl.TagOriginal: rapid.SampledFrom([]string{"acl-1", "acl-1", "acl-1", "acl-2", ""}).Draw(t, "of"),
+				ownership.TagClone: uid, ownership.TagCopies: ownership.HashOf(copies), ownership.TagSubnet: rapid.SampledFrom([]string{"subnet-1", "subnet-1", ""}).Draw(t, "for"),
+				ownership.TagOriginal: rapid.SampledFrom([]string{"acl-1", "acl-1", "acl-1", "acl-2", ""}).Draw(t, "of"),
 			},
 		}
 		fate, problem := dispositionFor(clone, claims[0], original)
@@ -64,7 +65,7 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 			return
 		}
 		g.Expect(clone.Default).To(BeFalse())
-		g.Expect(clone.Tags[networkacl.TagOriginal]).To(Equal("acl-1"))
+		g.Expect(clone.Tags[ownership.TagOriginal]).To(Equal("acl-1"))
 		if fate == dispositionReturn {
 			g.Expect(original).NotTo(BeNil())
 			g.Expect(clone.SubnetIDs).To(ContainElement("subnet-1"))
@@ -97,7 +98,7 @@ func TestCopiesAreInTheOrderOfTheOriginal(t *testing.T) {
 // What was seen of a finding is kept for two days after it was last looked at.
 func TestWhatWasSeenLongAgoIsForgotten(t *testing.T) {
 	g := NewWithT(t)
-	start, rule := time.Unix(0, 0), networkacl.ClaimedRule{Number: 80}
+	start, rule := time.Unix(0, 0), ownership.ClaimedRule{Number: 80}
 	one, other := Found{UID: "one"}, Found{UID: "other"}
 	var m memory
 	m.of(one, start).acknowledge(rule, start)
@@ -120,21 +121,21 @@ func TestPastEnd(t *testing.T) {
 // FuzzFoundOn reads whatever tags strangers may write.
 func FuzzFoundOn(f *testing.F) {
 	const uid = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
-	good := networkacl.Ownership{UID: uid, Owner: "a/b", ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0)}.Tags()
-	f.Add(networkacl.TagDomain+uid, good[networkacl.TagDomain+uid], networkacl.TagClone, uid, "acl-1")
-	f.Add(networkacl.TagDomain+uid, good[networkacl.TagDomain+uid], networkacl.TagClone, "", "acl-2")
-	f.Add(networkacl.TagDomain+uid+"/owner", "a/b", networkacl.TagAdopted, "soon", "")
+	good := ownership.Ownership{UID: uid, Owner: "a/b", ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0)}.Tags()
+	f.Add(ownership.TagDomain+uid, good[ownership.TagDomain+uid], ownership.TagClone, uid, "acl-1")
+	f.Add(ownership.TagDomain+uid, good[ownership.TagDomain+uid], ownership.TagClone, "", "acl-2")
+	f.Add(ownership.TagDomain+uid+"/owner", "a/b", ownership.TagAdopted, "soon", "")
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2, original string) {
 		g := NewWithT(t)
 		acl := &networkacl.ACL{ID: "acl-2", VPCID: "vpc-1", Entries: []networkacl.Entry{entry(80, true, false, "52.119.0.80/32")}, Tags: map[string]string{
-			key1: value1, key2: value2, networkacl.TagOriginal: original,
+			key1: value1, key2: value2, ownership.TagOriginal: original,
 		}}
 		for _, found := range foundOn(acl, map[string]*networkacl.ACL{}) {
 			switch found.Kind {
 			case KindClone, KindRules:
-				claims, _ := networkacl.ParseClaims(acl.Tags)
+				claims, _ := ownership.ParseClaims(acl.Tags)
 				g.Expect(slices.ContainsFunc(claims, found.is)).To(BeTrue())
-				wanted := map[bool]Kind{true: KindClone, false: KindRules}[acl.Tags[networkacl.TagClone] == found.UID]
+				wanted := map[bool]Kind{true: KindClone, false: KindRules}[acl.Tags[ownership.TagClone] == found.UID]
 				g.Expect(found.Kind).To(Equal(wanted))
 			case KindUnreadable:
 				g.Expect(found.Problem).NotTo(BeEmpty())

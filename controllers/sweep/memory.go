@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // forgetAfter is how long what was seen of a finding is kept that doesn't turn up again: longer
@@ -36,7 +37,7 @@ type absence struct {
 	mu sync.Mutex
 	// gone says when AWS acknowledged that a rule's entry was deleted, lacking since when reads
 	// have lacked those of others.
-	gone, lacking map[networkacl.ClaimedRule]time.Time
+	gone, lacking map[ownership.ClaimedRule]time.Time
 	// missing is since when reads lack the whole network ACL; zero: they don't.
 	missing time.Time
 
@@ -57,7 +58,7 @@ func (m *memory) of(f Found, now time.Time) *absence {
 	}
 	e := m.all[spotOf(f)]
 	if e == nil {
-		e = &absence{gone: map[networkacl.ClaimedRule]time.Time{}, lacking: map[networkacl.ClaimedRule]time.Time{}}
+		e = &absence{gone: map[ownership.ClaimedRule]time.Time{}, lacking: map[ownership.ClaimedRule]time.Time{}}
 		m.all[spotOf(f)] = e
 	}
 	e.touched = now
@@ -71,23 +72,23 @@ func (m *memory) forget(f Found) {
 }
 
 // acknowledge notes that AWS deleted a rule's entry.
-func (e *absence) acknowledge(rule networkacl.ClaimedRule, now time.Time) {
+func (e *absence) acknowledge(rule ownership.ClaimedRule, now time.Time) {
 	e.gone[rule] = now
 }
 
 // forget notes that a rule's entry stood, and that nobody knows whether it still does.
-func (e *absence) forget(rule networkacl.ClaimedRule) { delete(e.lacking, rule) }
+func (e *absence) forget(rule ownership.ClaimedRule) { delete(e.lacking, rule) }
 
 // deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read
 // that shows the entry may only lag behind that. What shows later is a third party's.
-func (e *absence) deleted(rule networkacl.ClaimedRule) (lags time.Time, deleted bool) {
+func (e *absence) deleted(rule ownership.ClaimedRule) (lags time.Time, deleted bool) {
 	at, deleted := e.gone[rule]
 	return at.Add(networkacl.SettleFor), deleted
 }
 
 // lackingUntil notes that a read lacks a rule's entry, and says from when on that shows that there
 // is none.
-func (e *absence) lackingUntil(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) time.Time {
+func (e *absence) lackingUntil(rule ownership.ClaimedRule, claim ownership.Claim, now time.Time) time.Time {
 	if _, gone := e.gone[rule]; gone {
 		return now
 	}
@@ -100,7 +101,7 @@ func (e *absence) lackingUntil(rule networkacl.ClaimedRule, claim networkacl.Cla
 }
 
 // goneFor says whether a rule's entry is gone for certain.
-func (e *absence) goneFor(rule networkacl.ClaimedRule, claim networkacl.Claim, now time.Time) bool {
+func (e *absence) goneFor(rule ownership.ClaimedRule, claim ownership.Claim, now time.Time) bool {
 	_, gone := e.gone[rule]
 	_, lacking := e.lacking[rule]
 	return gone || lacking && !now.Before(e.lackingUntil(rule, claim, now))

@@ -99,7 +99,7 @@ func TestARefusedDeletionOfAScheduleIsNotTakenForDone(t *testing.T) {
 func TestALostAnswerAfterReadsThatLackedTheEntry(t *testing.T) {
 	w := newWorld(t)
 	before := w.snapshot()
-	w.tag(ownACL, ownership(80, 81).Tags())
+	w.tag(ownACL, ownershipOf(80, 81).Tags())
 	w.add(ownACL, deny(81))
 	f := w.one()
 	w.Expect(w.undo(f).Done).To(BeFalse(), "one read doesn't show that there is no rule 80")

@@ -19,6 +19,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // armed is a schedule of the dead man's switch, and what it says of itself.
@@ -164,7 +165,7 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 		return err
 	}
 	now := a.clock.Now()
-	if acl != nil && acl.Tags[networkacl.TagClone] == a.f.UID {
+	if acl != nil && acl.Tags[ownership.TagClone] == a.f.UID {
 		a.wait(now, "clone %s is there: search again", acl.ID)
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -108,7 +108,7 @@ func TestAllPagesOfNetworkACLs(t *testing.T) {
 	w := newWorld(t)
 	w.Expect(w.region().SetQuota("L-B4A6D682", 2000)).To(Succeed())
 	for n := range 1100 {
-		o := ownership()
+		o := ownershipOf()
 		o.UID = fmt.Sprintf("00000000-0000-0000-0000-%012d", n)
 		_, err := w.region().CreateNetworkACL(vpc, "", "", o.Tags())
 		w.Expect(err).NotTo(HaveOccurred())
@@ -123,10 +123,10 @@ func TestTagsThatCannotBeRead(t *testing.T) {
 		tags map[string]string
 		want string
 	}{
-		"a claim":          {map[string]string{networkacl.TagDomain + uid: "v9 x"}, "the tag " + networkacl.TagDomain + uid + " can't be read"},
-		"a part":           {map[string]string{networkacl.TagDomain + uid + "/9": ""}, "can't be read"},
-		"a clone's, alone": {map[string]string{networkacl.TagOriginal: defaultACL}, "none that says that it is one of this run"},
-		"no run":           {map[string]string{networkacl.TagClone: "mine"}, "aws ec2 replace-network-acl-association"},
+		"a claim":          {map[string]string{ownership.TagDomain + uid: "v9 x"}, "the tag " + ownership.TagDomain + uid + " can't be read"},
+		"a part":           {map[string]string{ownership.TagDomain + uid + "/9": ""}, "can't be read"},
+		"a clone's, alone": {map[string]string{ownership.TagOriginal: defaultACL}, "none that says that it is one of this run"},
+		"no run":           {map[string]string{ownership.TagClone: "mine"}, "aws ec2 replace-network-acl-association"},
 	} {
 		w := newWorld(t)
 		w.tag(ownACL, tc.tags)
@@ -145,15 +145,15 @@ func TestACloneWithoutItsTag(t *testing.T) {
 	id := w.serve(w.clone(0, 80))
 	found, _ := w.region().NetworkACL(id)
 	tags := merged(found.Tags)
-	delete(tags, networkacl.TagClone)
+	delete(tags, ownership.TagClone)
 	w.Expect(w.region().SetTags(id, tags)).To(Succeed())
 	f := w.one()
 	w.Expect(f.Kind).To(Equal(sweep.KindRules))
 	result := w.undo(f)
 	w.Expect(result.Done).To(BeFalse())
-	w.Expect(result.Left).To(ContainSubstring("--tags Key=" + networkacl.TagClone + ",Value=" + uid))
+	w.Expect(result.Left).To(ContainSubstring("--tags Key=" + ownership.TagClone + ",Value=" + uid))
 	w.Expect(result.Did).To(HaveLen(1), "the rule goes")
-	w.tag(id, map[string]string{networkacl.TagClone: uid})
+	w.tag(id, map[string]string{ownership.TagClone: uid})
 	w.Expect(w.undo(w.one()).Done).To(BeTrue())
 	w.Expect(w.aclOf(subnet)).To(Equal(defaultACL))
 }
@@ -161,7 +161,7 @@ func TestACloneWithoutItsTag(t *testing.T) {
 func TestOtherTagsAreNotOurs(t *testing.T) {
 	w := newWorld(t)
 	w.tag(ownACL, map[string]string{
-		"Name": "x", "agentdisconnect.devil/" + uid: "x", networkacl.TagDomain + "allow": "true", networkacl.TagDomain + "note": "x",
+		"Name": "x", "agentdisconnect.devil/" + uid: "x", ownership.TagDomain + "allow": "true", ownership.TagDomain + "note": "x",
 	})
 	w.Expect(w.find()).To(BeEmpty())
 	w.Expect(w.writes()).To(BeEmpty())

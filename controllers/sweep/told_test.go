@@ -16,6 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -28,7 +29,7 @@ func (w *world) orphan(numbers ...int32) string {
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(w.region().SetEntries(made.ID, region.AllowAll(100, true), region.AllowAll(100, false))).To(Succeed())
 	id := w.clone(0, numbers...)
-	w.tag(id, map[string]string{networkacl.TagOriginal: made.ID})
+	w.tag(id, map[string]string{ownership.TagOriginal: made.ID})
 	w.serve(id)
 	w.Expect(w.region().DeleteNetworkACL(made.ID)).To(Succeed())
 	return id
@@ -126,7 +127,7 @@ func TestAnEntryThatShowsAtTheSecondReadAndCannotBeDeleted(t *testing.T) {
 		prepare func(*world) string
 		second  int32
 	}{
-		"in place": {func(w *world) string { w.tag(ownACL, ownership(80).Tags()); return ownACL }, 2},
+		"in place": {func(w *world) string { w.tag(ownACL, ownershipOf(80).Tags()); return ownACL }, 2},
 		"a clone without original": {func(w *world) string {
 			id := w.orphan(80)
 			w.Expect(w.region().DeleteNetworkACLEntry(id, 80, true)).To(Succeed())
@@ -147,7 +148,7 @@ func TestAnEntryThatShowsAtTheSecondReadAndCannotBeDeleted(t *testing.T) {
 			})
 			w.refused(f)
 			now, _ := w.region().NetworkACL(id)
-			w.Expect(now.Tags).To(HaveKey(networkacl.TagDomain + uid))
+			w.Expect(now.Tags).To(HaveKey(ownership.TagDomain + uid))
 		})
 	}
 }
@@ -174,7 +175,7 @@ func TestACloneThatStaysAndReadsThatMayLag(t *testing.T) {
 	w.Expect(result.Done).To(BeFalse())
 	w.Expect(result.Left).To(And(ContainSubstring("reads may not yet show all that was done to its rules"), ContainSubstring("; "), ContainSubstring("was deleted: the clone stays")))
 	now, _ := w.region().NetworkACL(id)
-	w.Expect(now.Tags).To(HaveKey(networkacl.TagDomain + uid))
+	w.Expect(now.Tags).To(HaveKey(ownership.TagDomain + uid))
 }
 
 func TestLiftOfEachKind(t *testing.T) {
@@ -190,7 +191,7 @@ func TestLiftOfEachKind(t *testing.T) {
 	})
 	t.Run("rules in place that a read lacks", func(t *testing.T) {
 		w := newWorld(t)
-		w.tag(ownACL, ownership(80).Tags())
+		w.tag(ownACL, ownershipOf(80).Tags())
 		w.Expect(lift(w).Done).To(BeFalse(), "one read doesn't show that there is no rule 80")
 	})
 	t.Run("a clone", func(t *testing.T) {
@@ -210,7 +211,7 @@ func TestLiftOfEachKind(t *testing.T) {
 		w.Expect(result.Left).To(ContainSubstring("the clone stays"))
 		now, _ := w.region().NetworkACL(id)
 		w.Expect(describe(now.Entries)).NotTo(ContainElement(region.DescribeEntry(deny(80))))
-		w.Expect(now.Tags).To(HaveKey(networkacl.TagClone))
+		w.Expect(now.Tags).To(HaveKey(ownership.TagClone))
 	})
 	t.Run("schedules of a clone that is gone", func(t *testing.T) {
 		w := newWorld(t)
@@ -230,7 +231,7 @@ func (w *world) acls() []string {
 
 func TestANetworkACLThatIsDeletedMeanwhile(t *testing.T) {
 	w := newWorld(t)
-	made, err := w.region().CreateNetworkACL(vpc, "", "", ownership(80).Tags())
+	made, err := w.region().CreateNetworkACL(vpc, "", "", ownershipOf(80).Tags())
 	w.Expect(err).NotTo(HaveOccurred())
 	f := w.one()
 	w.Expect(w.region().DeleteNetworkACL(made.ID)).To(Succeed())
@@ -261,7 +262,7 @@ func TestWhatComesBackAfterItWasUndoneIsUndoneAgain(t *testing.T) {
 
 func TestADeletionThatTookEffectThoughAWSSaysThatThereWasNothing(t *testing.T) {
 	w := newWorld(t)
-	w.tag(ownACL, ownership(80).Tags())
+	w.tag(ownACL, ownershipOf(80).Tags())
 	f := w.one()
 	w.Expect(w.undo(f).Done).To(BeFalse(), "one read doesn't show that there is no rule 80")
 	w.clock.Step(networkacl.SettleFor)
@@ -276,7 +277,7 @@ func TestADeletionThatTookEffectThoughAWSSaysThatThereWasNothing(t *testing.T) {
 func TestTwoClaimsOfTheSameTime(t *testing.T) {
 	w := newWorld(t)
 	w.inPlace(80)
-	other := ownership(80)
+	other := ownershipOf(80)
 	other.UID = otherUID // which comes first
 	w.tag(ownACL, other.Tags())
 	found := w.find()
@@ -291,7 +292,7 @@ func TestTwoClaimsOfTheSameTime(t *testing.T) {
 func TestAClaimWithTwoRulesOfOneNumber(t *testing.T) {
 	w := newWorld(t)
 	before := w.snapshot()
-	o := ownership(80, 80)
+	o := ownershipOf(80, 80)
 	o.Rules[0].CIDR = deny(81).CIDR.String()
 	w.tag(ownACL, o.Tags())
 	w.add(ownACL, deny(80))
@@ -304,9 +305,9 @@ func TestAClaimWithTwoRulesOfOneNumber(t *testing.T) {
 func TestAClaimOfAnotherRunOnACloneThatLostItsTag(t *testing.T) {
 	w := newWorld(t)
 	id := w.clone(0, 80)
-	w.tag(id, map[string]string{networkacl.TagClone: otherUID})
+	w.tag(id, map[string]string{ownership.TagClone: otherUID})
 	w.Expect(w.find()).To(ContainElement(And(HaveField("UID", uid), HaveField("Kind", sweep.KindRules),
-		HaveField("Problem", ContainSubstring("--tags Key="+networkacl.TagClone+",Value="+uid)))))
+		HaveField("Problem", ContainSubstring("--tags Key="+ownership.TagClone+",Value="+uid)))))
 }
 
 // The rules of a clone that stays may be gone for certain or not: the schedules of the former go,
@@ -355,7 +356,7 @@ func TestAScheduleThatIsNotAsItWasFound(t *testing.T) {
 	w.Expect(result.Left).To(ContainSubstring("schedule " + deadman.Name(uid, 80) + " is not as it was when it was found: search again"))
 	w.Expect(w.region().Schedules()).To(HaveLen(1))
 
-	w.tag(id, cloneTags(ownership(80), nil))
+	w.tag(id, cloneTags(ownershipOf(80), nil))
 	w.Expect(w.undo(f).Left).To(ContainSubstring("clone " + id + " is there: search again"))
 	w.Expect(w.region().Schedules()).To(HaveLen(1))
 }
@@ -389,7 +390,7 @@ func TestASearchForSchedules(t *testing.T) {
 	})
 	t.Run("orders them, beside what else was found", func(t *testing.T) {
 		w := newWorld(t)
-		w.tag(ownACL, func() map[string]string { o := ownership(); o.UID = otherUID; return o.Tags() }())
+		w.tag(ownACL, func() map[string]string { o := ownershipOf(); o.UID = otherUID; return o.Tags() }())
 		w.arm("acl-0123456789abcdef0", 81)
 		first := w.region().Schedules()[0]
 		first.Group, first.Name = "later", deadman.Name(uid, 80)

@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // Result is what became of a finding.
@@ -115,7 +116,7 @@ func (a *undoRun) fenced() aws.Fenced {
 }
 
 // read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
-func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *networkacl.Claim, error) {
+func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, error) {
 	acl, err := ec2acl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
 	if err != nil {
@@ -124,9 +125,9 @@ func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *networkacl.Claim,
 	if acl == nil {
 		return nil, nil, a.vanished(ctx)
 	}
-	claims, malformed := networkacl.ParseClaims(acl.Tags)
-	i := slices.IndexFunc(claims, func(c networkacl.Claim) bool { return c.UID == a.f.UID })
-	cloned := acl.Tags[networkacl.TagClone] == a.f.UID
+	claims, malformed := ownership.ParseClaims(acl.Tags)
+	i := slices.IndexFunc(claims, func(c ownership.Claim) bool { return c.UID == a.f.UID })
+	cloned := acl.Tags[ownership.TagClone] == a.f.UID
 	switch {
 	case i < 0 && !cloned && !slices.Contains(unreadable(malformed), a.f.UID):
 		a.result.Done = true // someone else was faster
@@ -148,7 +149,7 @@ func (a *undoRun) vanished(ctx context.Context) error {
 }
 
 // inPlace undoes entries and tags of a run on a network ACL that isn't its own.
-func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) error {
+func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim) error {
 	settled, err := a.denies(ctx, acl, claim)
 	switch why := stripped(acl, a.f.UID); {
 	case err != nil || !settled:
@@ -168,7 +169,7 @@ func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim networ
 	if settled, err = a.denies(ctx, acl, *again); err != nil || !settled {
 		return err
 	}
-	if err := a.untag(ctx, acl.ID, networkacl.TagKeys(a.f.UID)); err != nil {
+	if err := a.untag(ctx, acl.ID, ownership.TagKeys(a.f.UID)); err != nil {
 		return err
 	}
 	a.result.Done = true
@@ -176,7 +177,7 @@ func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim networ
 }
 
 // denies deletes the claimed entries that stand, and says whether none is left for certain.
-func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim networkacl.Claim) (settled bool, err error) {
+func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim) (settled bool, err error) {
 	var errs []error
 	var due time.Time
 	for _, rule := range claim.Rules {
@@ -206,7 +207,7 @@ func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim network
 
 // delete deletes the entry of a rule, which a read just showed. The time says until when it is open
 // whether it is gone.
-func (a *undoRun) delete(ctx context.Context, aclID string, rule networkacl.ClaimedRule, entry networkacl.Entry) (open time.Time, err error) {
+func (a *undoRun) delete(ctx context.Context, aclID string, rule ownership.ClaimedRule, entry networkacl.Entry) (open time.Time, err error) {
 	const shown = true
 	outcome, err := ec2acl.DeleteEntry(ctx, a.fenced().EC2, aclID, entry)
 	switch {
@@ -223,17 +224,17 @@ func (a *undoRun) delete(ctx context.Context, aclID string, rule networkacl.Clai
 }
 
 // shared says whether a later run claims the very same entry: then it is that one's.
-func shared(acl *networkacl.ACL, claim networkacl.Claim, rule networkacl.ClaimedRule) bool {
-	claims, _ := networkacl.ParseClaims(acl.Tags)
-	return slices.ContainsFunc(claims, func(c networkacl.Claim) bool {
+func shared(acl *networkacl.ACL, claim ownership.Claim, rule ownership.ClaimedRule) bool {
+	claims, _ := ownership.ParseClaims(acl.Tags)
+	return slices.ContainsFunc(claims, func(c ownership.Claim) bool {
 		after := c.Started.After(claim.Started) || c.Started.Equal(claim.Started) && c.UID > claim.UID
 		return after && slices.Contains(c.Rules, rule)
 	})
 }
 
 // claimOf is a claim to one rule alone.
-func claimOf(claim networkacl.Claim, rule networkacl.ClaimedRule) networkacl.Claim {
-	claim.Rules = []networkacl.ClaimedRule{rule}
+func claimOf(claim ownership.Claim, rule ownership.ClaimedRule) ownership.Claim {
+	claim.Rules = []ownership.ClaimedRule{rule}
 	return claim
 }
 

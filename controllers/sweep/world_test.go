@@ -16,7 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
@@ -123,9 +123,9 @@ func describe(entries []acl.Entry) []string {
 	return lines
 }
 
-// ownership is a run's, of the rules at these numbers.
-func ownership(numbers ...int32) networkacl.Ownership {
-	o := networkacl.Ownership{UID: uid, Owner: owner, ClusterID: clusterID, Started: began, Expires: ends}
+// ownershipOf is a run's, of the rules at these numbers.
+func ownershipOf(numbers ...int32) ownership.Ownership {
+	o := ownership.Ownership{UID: uid, Owner: owner, ClusterID: clusterID, Started: began, Expires: ends}
 	for _, n := range numbers {
 		o.Rules = append(o.Rules, v1alpha1.Rule{NetworkACLID: ownACL, RuleNumber: n, CIDR: deny(n).CIDR.String()})
 	}
@@ -157,7 +157,7 @@ func (w *world) add(id string, entries ...acl.Entry) {
 
 // inPlace has a run on the network ACL of ownSubnet, with the rules at these numbers in place.
 func (w *world) inPlace(numbers ...int32) {
-	w.tag(ownACL, ownership(numbers...).Tags())
+	w.tag(ownACL, ownershipOf(numbers...).Tags())
 	for _, n := range numbers {
 		w.add(ownACL, deny(n))
 	}

@@ -16,6 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // The checks ask AWS by DryRun, all calls side by side, and write nothing. Their error joins one of
@@ -26,8 +27,8 @@ import (
 // a clone, at its creation and later.
 var (
 	triedEntry  = networkacl.Entry{Number: 80, Egress: true, Protocol: networkacl.AllProtocols, CIDR: netip.MustParsePrefix("192.0.2.1/32")}
-	triedClone  = map[string]string{networkacl.TagClone: "permission-check"}
-	triedLedger = map[string]string{networkacl.TagKeys("00000000-0000-0000-0000-000000000000")[0]: "permission-check"}
+	triedClone  = map[string]string{ownership.TagClone: "permission-check"}
+	triedLedger = map[string]string{ownership.TagKeys("00000000-0000-0000-0000-000000000000")[0]: "permission-check"}
 )
 
 // CheckInPlace asks whether a run may write its denies and its ledger to a network ACL, and remove
@@ -36,7 +37,7 @@ func CheckInPlace(ctx context.Context, client aws.FencedEC2, acl *networkacl.ACL
 	calls := []dryRun{tryDeleteEntry(client, acl.ID), tryCreateTags(client, acl.ID, triedLedger), tryDeleteTags(client, acl.ID, triedLedger)}
 	// The product's policy grants no entry where another service of AWS keeps the network ACL, and
 	// no run puts one there: the refusal is to name that service, not the policy.
-	if _, managed := networkacl.ManagedBy(acl.Tags); !managed {
+	if _, managed := ownership.ManagedBy(acl.Tags); !managed {
 		calls = slices.Insert(calls, 0, tryCreateEntry(client, acl.ID))
 	}
 	return ask(ctx, calls...)

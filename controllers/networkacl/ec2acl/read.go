@@ -17,6 +17,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // pageSize is how many network ACLs a page has: as many as DescribeNetworkAcls gives, so that a VPC
@@ -62,7 +63,7 @@ func FindByTag(ctx context.Context, client aws.EC2, key string) ([]*networkacl.A
 
 // FindClonesOf reads the network ACLs whose tags say that they are clones of one, sorted by id.
 func FindClonesOf(ctx context.Context, client aws.EC2, originalID string) ([]*networkacl.ACL, error) {
-	return readFiltered(ctx, client, "tag:"+networkacl.TagOriginal, originalID)
+	return readFiltered(ctx, client, "tag:"+ownership.TagOriginal, originalID)
 }
 
 // CountInVPC counts the network ACLs of a VPC, the default one included: what the quota of ACLs is

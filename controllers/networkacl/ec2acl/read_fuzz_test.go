@@ -21,6 +21,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // replies answers each call with the next body, the last one again and again, without a network.
@@ -83,7 +84,7 @@ func FuzzDescribedNetworkACL(f *testing.F) {
 		g.Expect(again).To(Equal(acl))
 		g.Expect(errAgain == nil).To(Equal(err == nil))
 		// A page that names a next one is followed by the end.
-		if all, err := ec2acl.FindByTag(context.Background(), answering(body, []byte(emptyAnswer)), networkacl.TagClone); err != nil {
+		if all, err := ec2acl.FindByTag(context.Background(), answering(body, []byte(emptyAnswer)), ownership.TagClone); err != nil {
 			g.Expect(all).To(BeNil())
 		}
 		if err != nil {
@@ -116,8 +117,8 @@ func expectUnderstood(g Gomega, acl *networkacl.ACL, body string) {
 			g.Expect(strings.ToLower(body)).To(ContainSubstring("deny"), "what AWS didn't say denies nothing")
 		}
 	}
-	_, _ = networkacl.ParseClaims(acl.Tags)
-	_, _ = networkacl.ManagedBy(acl.Tags)
+	_, _ = ownership.ParseClaims(acl.Tags)
+	_, _ = ownership.ManagedBy(acl.Tags)
 	line := rule(80, "52.119.223.69/32", installed)
 	found, there := networkacl.At(acl.Entries, 80)
 	if there && found.Equal(entryOf(line)) {

@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -202,7 +203,7 @@ func TestFindClonesOf(t *testing.T) {
 	s, client := simulate(t)
 	var ids []string
 	for _, original := range []string{simACL, simACL, "acl-0123456789abcdef0"} {
-		made, err := s.Region().CreateNetworkACL(simVPC, "", "", map[string]string{networkacl.TagOriginal: original})
+		made, err := s.Region().CreateNetworkACL(simVPC, "", "", map[string]string{ownership.TagOriginal: original})
 		g.Expect(err).NotTo(HaveOccurred())
 		ids = append(ids, made.ID)
 	}

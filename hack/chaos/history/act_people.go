@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // What people do to objects. What the API server rejects did not happen.
@@ -84,9 +84,9 @@ func (p *play) force(op Op) {
 // claimed says whether the tags cover whatever of a run is in AWS.
 func (p *play) claimed(obj *v1alpha1.AgentDisconnect) bool {
 	for _, found := range p.region.View(time.Time{}).NetworkACLs() {
-		claims, _ := networkacl.ParseClaims(found.Tags)
-		mine := slices.IndexFunc(claims, func(c networkacl.Claim) bool { return c.UID == string(obj.UID) })
-		if clone, made := p.watch.clone(found.ID); made && clone.uid == string(obj.UID) && (mine < 0 || found.Tags[networkacl.TagClone] != clone.uid) {
+		claims, _ := ownership.ParseClaims(found.Tags)
+		mine := slices.IndexFunc(claims, func(c ownership.Claim) bool { return c.UID == string(obj.UID) })
+		if clone, made := p.watch.clone(found.ID); made && clone.uid == string(obj.UID) && (mine < 0 || found.Tags[ownership.TagClone] != clone.uid) {
 			return false
 		}
 		for _, e := range found.Entries {

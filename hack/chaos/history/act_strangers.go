@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -166,7 +166,7 @@ func (p *play) untag(id, key string) {
 func (p *play) stripTags(op Op) {
 	id := p.aclID(op.ACL)
 	found, _ := p.region.NetworkACL(id)
-	claims, _ := networkacl.ParseClaims(found.Tags)
+	claims, _ := ownership.ParseClaims(found.Tags)
 	for _, claim := range claims {
 		if !p.lives(claim.UID) {
 			return

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -131,7 +132,7 @@ func (w *watch) claimant(id string, e acl.Entry) string {
 		return made.uid
 	}
 	found, _ := w.region.NetworkACL(id)
-	claims, _ := networkacl.ParseClaims(found.Tags)
+	claims, _ := ownership.ParseClaims(found.Tags)
 	for _, claim := range claims {
 		if claim.Owns(networkacl.Deny(int32(e.RuleNumber), e.CIDR)) {
 			return claim.UID
@@ -155,8 +156,8 @@ func (w *watch) findClones() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, found := range w.region.View(time.Time{}).NetworkACLs() {
-		if uid := found.Tags[networkacl.TagClone]; uid != "" && w.clones[found.ID].uid == "" {
-			w.clones[found.ID] = clone{uid, found.Tags[networkacl.TagOriginal], found.Tags[networkacl.TagSubnet]}
+		if uid := found.Tags[ownership.TagClone]; uid != "" && w.clones[found.ID].uid == "" {
+			w.clones[found.ID] = clone{uid, found.Tags[ownership.TagOriginal], found.Tags[ownership.TagSubnet]}
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
 )
 
@@ -54,7 +54,7 @@ func (st *stage) dateBack(g *WithT) (dated int) {
 	for _, acl := range region.View(time.Time{}).NetworkACLs() {
 		for key, value := range acl.Tags {
 			words := strings.Split(value, " ")
-			if !strings.HasPrefix(key, networkacl.TagDomain) || words[0] != "v1" || len(words) < 5 {
+			if !strings.HasPrefix(key, ownership.TagDomain) || words[0] != "v1" || len(words) < 5 {
 				continue
 			}
 			for i, ago := range map[int]time.Duration{1: 2 * time.Hour, 2: time.Hour} {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -108,7 +108,7 @@ func (p *play) deleteOriginal() error {
 	p.w.Adjust = func(expected rig.Snapshot) {
 		lines := slices.DeleteFunc(expected[aloneACL], func(line string) bool { return strings.HasPrefix(line, "tag ") })
 		found, _ := p.w.Sim.Region().NetworkACL(clone)
-		expected[clone] = append(lines, "tag "+networkacl.TagAdopted+"="+found.Tags[networkacl.TagAdopted])
+		expected[clone] = append(lines, "tag "+ownership.TagAdopted+"="+found.Tags[ownership.TagAdopted])
 		delete(expected, aloneACL)
 	}
 	return nil

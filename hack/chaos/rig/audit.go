@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -31,7 +31,7 @@ type audit struct {
 	// clones are the network ACLs that managers made, by id, those that are deleted included.
 	clones map[string]madeClone
 	// claims are what the tags on a network ACL said of each run when a manager last wrote them, by its id.
-	claims map[string][]networkacl.Claim
+	claims map[string][]ownership.Claim
 	// violations are what was promised and not kept.
 	violations []string
 }
@@ -46,7 +46,7 @@ type madeEntry struct {
 type madeClone struct{ uid, original, subnet string }
 
 func newAudit(w *World) *audit {
-	a := &audit{world: w, made: map[string]madeEntry{}, clones: map[string]madeClone{}, claims: map[string][]networkacl.Claim{}}
+	a := &audit{world: w, made: map[string]madeEntry{}, clones: map[string]madeClone{}, claims: map[string][]ownership.Claim{}}
 	a.watch("ec2:CreateNetworkAclEntry", a.creating, a.created)
 	a.watch("ec2:ReplaceNetworkAclEntry", a.replacing, a.created)
 	a.watch("ec2:DeleteNetworkAclEntry", a.deleting, a.deleted)

@@ -10,6 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -28,12 +29,12 @@ func (a *audit) cloning(c call.Call) {
 	tags := tagsIn(c, "TagSpecification.1.")
 	for _, obj := range a.world.begun() {
 		acl := obj.Status.NetworkACL
-		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[networkacl.TagClone] != string(obj.UID) {
+		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[ownership.TagClone] != string(obj.UID) {
 			continue
 		}
 		a.inTime(obj, "a clone")
 		if acl.State != v1alpha1.CloneCreating || acl.LastAttemptTime == nil || c.Param("ClientToken") == "" ||
-			tags[networkacl.TagOriginal] != acl.OriginalID || tags[networkacl.TagSubnet] != obj.Spec.SubnetID {
+			tags[ownership.TagOriginal] != acl.OriginalID || tags[ownership.TagSubnet] != obj.Spec.SubnetID {
 			a.violation("a clone was asked for that is not as the status has it: %v", c.Params)
 		}
 		return
@@ -45,9 +46,9 @@ func (a *audit) cloning(c call.Call) {
 func (a *audit) cloned(c call.Call) {
 	tags := tagsIn(c, "TagSpecification.1.")
 	for _, found := range a.world.region.View(now).NetworkACLs() {
-		if uid := tags[networkacl.TagClone]; uid != "" && found.Tags[networkacl.TagClone] == uid {
+		if uid := tags[ownership.TagClone]; uid != "" && found.Tags[ownership.TagClone] == uid {
 			a.mu.Lock()
-			a.clones[found.ID] = madeClone{uid, tags[networkacl.TagOriginal], tags[networkacl.TagSubnet]}
+			a.clones[found.ID] = madeClone{uid, tags[ownership.TagOriginal], tags[ownership.TagSubnet]}
 			a.mu.Unlock()
 			a.note(found)
 		}

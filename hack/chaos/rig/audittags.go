@@ -10,7 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -22,7 +22,7 @@ import (
 func (a *audit) claimed(obj *v1alpha1.AgentDisconnect, rule v1alpha1.Rule) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.claims[rule.NetworkACLID], func(claim networkacl.Claim) bool {
+	return slices.ContainsFunc(a.claims[rule.NetworkACLID], func(claim ownership.Claim) bool {
 		return claim.UID == string(obj.UID) && claim.Covers(rule)
 	})
 }
@@ -36,7 +36,7 @@ func (a *audit) tagging(c call.Call) {
 			continue
 		}
 		for key := range tags {
-			if _, isClone := a.clone(id); !isClone && !slices.Contains(networkacl.TagKeys(string(obj.UID)), key) {
+			if _, isClone := a.clone(id); !isClone && !slices.Contains(ownership.TagKeys(string(obj.UID)), key) {
 				a.violation("network ACL %s was to get the tag %s, which is not the run's", id, key)
 			}
 		}
@@ -54,7 +54,7 @@ func (a *audit) untagging(c call.Call) {
 		return
 	}
 	for _, entry := range a.left([]region.ACL{found}) {
-		if _, removed := tags[networkacl.TagDomain+entry.uid]; removed && entry.uid != "" {
+		if _, removed := tags[ownership.TagDomain+entry.uid]; removed && entry.uid != "" {
 			a.violation("the tags of a run were to be removed from %s before rule %d", id, entry.RuleNumber)
 		}
 	}
@@ -84,7 +84,7 @@ func (a *audit) keysOfOurs(c call.Call, tags map[string]string) {
 		a.violation("%s was asked for on more than one resource", c.Name())
 	}
 	for key := range tags {
-		if !strings.HasPrefix(key, networkacl.TagDomain) {
+		if !strings.HasPrefix(key, ownership.TagDomain) {
 			a.violation("%s was asked for tag %s, which is not the product's", c.Name(), key)
 		}
 	}
@@ -98,7 +98,7 @@ func (a *audit) tagged(c call.Call) {
 }
 
 func (a *audit) note(found region.ACL) {
-	claims, _ := networkacl.ParseClaims(found.Tags)
+	claims, _ := ownership.ParseClaims(found.Tags)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.claims[found.ID] = claims

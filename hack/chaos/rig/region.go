@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -114,14 +114,14 @@ func (w *World) Difference() []string {
 func (w *World) Traces() []string {
 	var traces []string
 	for _, found := range w.region.View(now).NetworkACLs() {
-		adopted := w.MayAdopt && found.Tags[networkacl.TagAdopted] != ""
+		adopted := w.MayAdopt && found.Tags[ownership.TagAdopted] != ""
 		for _, entry := range w.audit.left([]region.ACL{found}) {
 			if !adopted || entry.uid != "" {
 				traces = append(traces, fmt.Sprintf("entry of %s: %s", entry.acl, region.DescribeEntry(entry.Entry)))
 			}
 		}
 		for key := range found.Tags {
-			if strings.HasPrefix(key, networkacl.TagDomain) && (key != networkacl.TagAdopted || !adopted) {
+			if strings.HasPrefix(key, ownership.TagDomain) && (key != ownership.TagAdopted || !adopted) {
 				traces = append(traces, "tag "+key+" of "+found.ID)
 			}
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package ownership
 
 import (
 	"cmp"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // Keys of the tags that a network ACL carries. Beside them a run has keys of its own: see
@@ -173,7 +174,7 @@ func fill(words []string) []string {
 func claimed(rules []v1alpha1.Rule) []ClaimedRule {
 	var out []ClaimedRule
 	for _, r := range rules {
-		out = append(out, ClaimedRule{Number: r.RuleNumber, Hash: hashOfEntry(EntryOf(r))})
+		out = append(out, ClaimedRule{Number: r.RuleNumber, Hash: hashOfEntry(networkacl.EntryOf(r))})
 	}
 	slices.SortFunc(out, ClaimedRule.compare)
 	return slices.Compact(out)
@@ -185,11 +186,11 @@ func (r ClaimedRule) compare(o ClaimedRule) int {
 
 // HashOf is a hash of entries, the same in any order, as the tag TagCopies has it. Defaults don't
 // count.
-func HashOf(entries []Entry) string {
+func HashOf(entries []networkacl.Entry) string {
 	var lines []string
 	for _, e := range entries {
-		if !e.isDefault() {
-			lines = append(lines, e.line())
+		if !e.IsDefault() {
+			lines = append(lines, e.Line())
 		}
 	}
 	slices.Sort(lines)
@@ -207,7 +208,7 @@ func listOf(rules []ClaimedRule) string {
 
 // hashOfEntry is of the whole entry. The network ACL's id isn't part of it: a clone's is unknown
 // when its tags are made.
-func hashOfEntry(e Entry) string { return hashOf(e.line()) }
+func hashOfEntry(e networkacl.Entry) string { return hashOf(e.Line()) }
 
 func hashOf(text string) string {
 	sum := sha256.Sum256([]byte(text))

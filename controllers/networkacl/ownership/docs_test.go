@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ownership_test
 
 import (
 	"os"
@@ -10,16 +10,16 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // Whoever undoes a run by hand has nothing but the documentation to go by.
 func TestTheDocumentedClaimIsOne(t *testing.T) {
 	g := NewWithT(t)
-	page, err := os.ReadFile("../../docs/how-it-works.md")
+	page, err := os.ReadFile("../../../docs/how-it-works.md")
 	g.Expect(err).NotTo(HaveOccurred())
 	value := regexp.MustCompile(`(?m)^v1 .*$`).Find(page)
-	claims, malformed := networkacl.ParseClaims(map[string]string{baseKey: string(value)})
+	claims, malformed := ownership.ParseClaims(map[string]string{baseKey: string(value)})
 	g.Expect(malformed).To(BeEmpty())
 	g.Expect(claims).To(HaveLen(1))
 	g.Expect(claims[0].Rules).To(HaveLen(6))
@@ -29,5 +29,5 @@ func TestTheDocumentedClaimIsOne(t *testing.T) {
 	number, err := strconv.ParseInt(string(hashed[1]), 10, 32)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(claims[0].Owns(denyOut(int32(number), string(hashed[2])))).To(BeTrue())
-	g.Expect(claims[0].Rules).To(ContainElement(networkacl.ClaimedRule{Number: int32(number), Hash: string(hashed[3])}))
+	g.Expect(claims[0].Rules).To(ContainElement(ownership.ClaimedRule{Number: int32(number), Hash: string(hashed[3])}))
 }

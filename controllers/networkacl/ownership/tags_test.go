@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ownership_test
 
 import (
 	"fmt"
@@ -15,6 +15,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 const (
@@ -27,18 +28,18 @@ const (
 // began is when the run of ownership did.
 var began = now.Add(-10 * time.Minute)
 
-func ownership(rules ...v1alpha1.Rule) networkacl.Ownership {
-	return networkacl.Ownership{UID: uid, Owner: "team-a/outage", ClusterID: clusterUID, Started: began, Expires: now, Rules: rules}
+func ownershipOf(rules ...v1alpha1.Rule) ownership.Ownership {
+	return ownership.Ownership{UID: uid, Owner: "team-a/outage", ClusterID: clusterUID, Started: began, Expires: now, Rules: rules}
 }
 
 func TestTagsOfOneRule(t *testing.T) {
 	g := NewWithT(t)
-	tags := ownership(rule(80, "52.119.223.69/32", creating)).Tags()
+	tags := ownershipOf(rule(80, "52.119.223.69/32", creating)).Tags()
 	g.Expect(tags).To(HaveLen(2))
 	g.Expect(tags).To(HaveKeyWithValue(baseKey+"/owner", "team-a/outage"))
 	g.Expect(tags[baseKey]).To(MatchRegexp(`^v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z ` + clusterUID + ` 1:[\w-]{6} 80:[\w-]{6}$`))
 
-	claims, malformed := networkacl.ParseClaims(tags)
+	claims, malformed := ownership.ParseClaims(tags)
 	g.Expect(malformed).To(BeEmpty())
 	g.Expect(claims).To(HaveLen(1))
 	claim := claims[0]
@@ -63,13 +64,13 @@ func manyRules(n int) []v1alpha1.Rule {
 
 func TestTheLargestLedgerFits(t *testing.T) {
 	g := NewWithT(t)
-	o := ownership(manyRules(v1alpha1.MaxRules)...)
+	o := ownershipOf(manyRules(v1alpha1.MaxRules)...)
 	o.ClusterID = strings.Repeat("x", 300)
 	o.Owner = strings.Repeat("n", 63) + "/" + strings.Repeat("o", 253)
 	tags := o.Tags()
-	g.Expect(slices.Collect(maps.Keys(tags))).To(ConsistOf(networkacl.TagKeys(uid)))
-	g.Expect(networkacl.Covered(tags, o)).To(BeTrue())
-	claims, malformed := networkacl.ParseClaims(tags)
+	g.Expect(slices.Collect(maps.Keys(tags))).To(ConsistOf(ownership.TagKeys(uid)))
+	g.Expect(ownership.Covered(tags, o)).To(BeTrue())
+	claims, malformed := ownership.ParseClaims(tags)
 	g.Expect(malformed).To(BeEmpty())
 	g.Expect(claims[0].Rules).To(HaveLen(v1alpha1.MaxRules))
 	g.Expect(claims[0].Owner).To(HaveLen(256))
@@ -80,22 +81,22 @@ func TestValuesAreFilledToTheBrim(t *testing.T) {
 	g := NewWithT(t)
 	longest := 0
 	for length := range 64 {
-		o := ownership(manyRules(40)...)
+		o := ownershipOf(manyRules(40)...)
 		o.ClusterID = strings.Repeat("x", length+1)
 		tags := o.Tags()
 		for _, value := range tags {
 			longest = max(longest, len(value))
 		}
-		g.Expect(networkacl.Covered(tags, o)).To(BeTrue())
+		g.Expect(ownership.Covered(tags, o)).To(BeTrue())
 	}
 	g.Expect(longest).To(Equal(256))
 }
 
 func TestALargerLedgerIsNeverTakenForWhole(t *testing.T) {
 	g := NewWithT(t)
-	o := ownership(manyRules(200)...)
-	g.Expect(networkacl.Covered(o.Tags(), o)).To(BeFalse())
-	claims, malformed := networkacl.ParseClaims(o.Tags())
+	o := ownershipOf(manyRules(200)...)
+	g.Expect(ownership.Covered(o.Tags(), o)).To(BeFalse())
+	claims, malformed := ownership.ParseClaims(o.Tags())
 	g.Expect(claims).To(BeEmpty())
 	g.Expect(malformed).To(Equal([]string{baseKey}))
 }
@@ -107,9 +108,9 @@ func ruleGen() *rapid.Generator[v1alpha1.Rule] {
 	})
 }
 
-func ownershipGen() *rapid.Generator[networkacl.Ownership] {
-	return rapid.Custom(func(t *rapid.T) networkacl.Ownership {
-		return networkacl.Ownership{
+func ownershipGen() *rapid.Generator[ownership.Ownership] {
+	return rapid.Custom(func(t *rapid.T) ownership.Ownership {
+		return ownership.Ownership{
 			UID:       rapid.SampledFrom([]string{uid, otherUID}).Draw(t, "uid"),
 			Owner:     rapid.StringMatching(`[a-z0-9-]{1,63}/[a-z0-9.-]{1,253}`).Draw(t, "owner"),
 			ClusterID: rapid.OneOf(rapid.StringMatching(`[0-9a-f-]{1,36}`), rapid.String()).Draw(t, "cluster"),
@@ -128,14 +129,14 @@ func TestTagsRoundTrip(t *testing.T) {
 		for key, value := range tags {
 			g.Expect(key).To(MatchRegexp(`^[A-Za-z0-9+=._:/@-]{1,128}$`))
 			g.Expect(value).To(MatchRegexp(`^[A-Za-z0-9 +=._:/@-]{1,256}$`))
-			g.Expect(networkacl.TagKeys(o.UID)).To(ContainElement(key))
+			g.Expect(ownership.TagKeys(o.UID)).To(ContainElement(key))
 		}
 		mixed := o
 		mixed.Rules = shuffled(t, o.Rules, "mixed")
 		g.Expect(mixed.Tags()).To(Equal(tags))
 
-		g.Expect(networkacl.Covered(tags, o)).To(BeTrue())
-		claims, malformed := networkacl.ParseClaims(tags)
+		g.Expect(ownership.Covered(tags, o)).To(BeTrue())
+		claims, malformed := ownership.ParseClaims(tags)
 		g.Expect(malformed).To(BeEmpty())
 		g.Expect(claims).To(HaveLen(1))
 		claim := claims[0]
@@ -156,46 +157,48 @@ func TestTagsRoundTrip(t *testing.T) {
 
 func TestCovered(t *testing.T) {
 	one, two := rule(80, "10.0.0.1/32", installed), rule(90, "10.0.0.2/32", creating)
-	tags := ownership(one, two).Tags()
+	tags := ownershipOf(one, two).Tags()
 	for name, tc := range map[string]struct {
-		change func(*networkacl.Ownership)
+		change func(*ownership.Ownership)
 		want   bool
 	}{
-		"the same":                       {func(*networkacl.Ownership) {}, true},
-		"part of a second":               {func(o *networkacl.Ownership) { o.Expires = now.Add(time.Second - 1) }, true},
-		"another zone":                   {func(o *networkacl.Ownership) { o.Expires = now.In(time.FixedZone("", 3600)) }, true},
-		"fewer rules":                    {func(o *networkacl.Ownership) { o.Rules = o.Rules[:1] }, false},
-		"no rules":                       {func(o *networkacl.Ownership) { o.Rules = nil }, false},
-		"other states and host names":    {func(o *networkacl.Ownership) { o.Rules[0].State, o.Rules[0].Hostname = deleting, "x" }, true},
-		"one more":                       {func(o *networkacl.Ownership) { o.Rules = append(o.Rules, rule(81, "10.0.0.3/32", creating)) }, false},
-		"the same number, another range": {func(o *networkacl.Ownership) { o.Rules[0].CIDR = "10.0.0.9/32" }, false},
-		"another number":                 {func(o *networkacl.Ownership) { o.Rules[0].RuleNumber = 81 }, false},
-		"later":                          {func(o *networkacl.Ownership) { o.Expires = now.Add(time.Second) }, false},
-		"begun later":                    {func(o *networkacl.Ownership) { o.Started = began.Add(time.Second) }, false},
-		"another cluster":                {func(o *networkacl.Ownership) { o.ClusterID = otherUID }, false},
-		"another owner":                  {func(o *networkacl.Ownership) { o.Owner = "team-b/outage" }, false},
-		"another run":                    {func(o *networkacl.Ownership) { o.UID = otherUID }, false},
+		"the same":                    {func(*ownership.Ownership) {}, true},
+		"part of a second":            {func(o *ownership.Ownership) { o.Expires = now.Add(time.Second - 1) }, true},
+		"another zone":                {func(o *ownership.Ownership) { o.Expires = now.In(time.FixedZone("", 3600)) }, true},
+		"fewer rules":                 {func(o *ownership.Ownership) { o.Rules = o.Rules[:1] }, false},
+		"no rules":                    {func(o *ownership.Ownership) { o.Rules = nil }, false},
+		"other states and host names": {func(o *ownership.Ownership) { o.Rules[0].State, o.Rules[0].Hostname = deleting, "x" }, true},
+		"one more": {func(o *ownership.Ownership) {
+			o.Rules = append(o.Rules, rule(81, "10.0.0.3/32", creating))
+		}, false},
+		"the same number, another range": {func(o *ownership.Ownership) { o.Rules[0].CIDR = "10.0.0.9/32" }, false},
+		"another number":                 {func(o *ownership.Ownership) { o.Rules[0].RuleNumber = 81 }, false},
+		"later":                          {func(o *ownership.Ownership) { o.Expires = now.Add(time.Second) }, false},
+		"begun later":                    {func(o *ownership.Ownership) { o.Started = began.Add(time.Second) }, false},
+		"another cluster":                {func(o *ownership.Ownership) { o.ClusterID = otherUID }, false},
+		"another owner":                  {func(o *ownership.Ownership) { o.Owner = "team-b/outage" }, false},
+		"another run":                    {func(o *ownership.Ownership) { o.UID = otherUID }, false},
 	} {
-		o := ownership(one, two)
+		o := ownershipOf(one, two)
 		tc.change(&o)
-		NewWithT(t).Expect(networkacl.Covered(tags, o)).To(Equal(tc.want), name)
+		NewWithT(t).Expect(ownership.Covered(tags, o)).To(Equal(tc.want), name)
 	}
 }
 
 func TestTagRoom(t *testing.T) {
 	g := NewWithT(t)
-	o := ownership(rule(80, "10.0.0.1/32", installed))
-	clone := map[string]string{networkacl.TagClone: "x", networkacl.TagOriginal: "acl-1"}
-	g.Expect(networkacl.TagRoom(nil, o, nil)).To(Equal(48))
-	g.Expect(networkacl.TagRoom(o.Tags(), o, nil)).To(Equal(48), "rewritten")
-	g.Expect(networkacl.TagRoom(nil, o, clone)).To(Equal(46))
+	o := ownershipOf(rule(80, "10.0.0.1/32", installed))
+	clone := map[string]string{ownership.TagClone: "x", ownership.TagOriginal: "acl-1"}
+	g.Expect(ownership.TagRoom(nil, o, nil)).To(Equal(48))
+	g.Expect(ownership.TagRoom(o.Tags(), o, nil)).To(Equal(48), "rewritten")
+	g.Expect(ownership.TagRoom(nil, o, clone)).To(Equal(46))
 	tags := map[string]string{"aws:a": "", "aws:b": ""}
 	for i := range 48 {
 		tags[fmt.Sprintf("tag-%d", i)] = ""
 	}
 	untouched := maps.Clone(tags)
-	g.Expect(networkacl.TagRoom(tags, o, nil)).To(Equal(0))
-	g.Expect(networkacl.TagRoom(tags, o, clone)).To(Equal(-2))
+	g.Expect(ownership.TagRoom(tags, o, nil)).To(Equal(0))
+	g.Expect(ownership.TagRoom(tags, o, clone)).To(Equal(-2))
 	g.Expect(tags).To(Equal(untouched))
 }
 
@@ -211,7 +214,7 @@ func TestManagedBy(t *testing.T) {
 		{"fmmanaged", "true", ""},
 		{"Name", "managedByFIS", ""},
 	} {
-		who, managed := networkacl.ManagedBy(map[string]string{"Name": "x", tc.key: tc.value})
+		who, managed := ownership.ManagedBy(map[string]string{"Name": "x", tc.key: tc.value})
 		NewWithT(t).Expect(who).To(Equal(tc.want), tc.key+"="+tc.value)
 		NewWithT(t).Expect(managed).To(Equal(tc.want != ""))
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ownership_test
 
 import (
 	"crypto/sha256"
@@ -18,6 +18,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // linesFrom makes a ledger out of any bytes, six a line: the number, then what ends an address of either family.
@@ -62,15 +63,15 @@ func FuzzOwnershipTags(f *testing.F) {
 	f.Add(" ", "47DEQp 1:47DEQp", int64(1), int64(1), []byte("\x00\x50abcd\x00\x50abce"))
 	f.Fuzz(func(t *testing.T, owner, cluster string, started, expires int64, data []byte) {
 		g := NewWithT(t)
-		o := networkacl.Ownership{UID: uid, Owner: owner, ClusterID: cluster, Started: instant(started), Expires: instant(expires), Rules: linesFrom(data)}
+		o := ownership.Ownership{UID: uid, Owner: owner, ClusterID: cluster, Started: instant(started), Expires: instant(expires), Rules: linesFrom(data)}
 		tags := o.Tags()
 		for key, value := range tags {
 			g.Expect(key).To(MatchRegexp(`^[A-Za-z0-9+=._:/@-]{1,128}$`))
 			g.Expect(value).To(MatchRegexp(`^[A-Za-z0-9 +=._:/@-]{1,256}$`))
-			g.Expect(networkacl.TagKeys(uid)).To(ContainElement(key), "what is written is removed again")
+			g.Expect(ownership.TagKeys(uid)).To(ContainElement(key), "what is written is removed again")
 		}
-		g.Expect(networkacl.Covered(tags, o)).To(BeTrue())
-		claims, malformed := networkacl.ParseClaims(tags)
+		g.Expect(ownership.Covered(tags, o)).To(BeTrue())
+		claims, malformed := ownership.ParseClaims(tags)
 		g.Expect(malformed).To(BeEmpty())
 		g.Expect(claims).To(HaveLen(1))
 		g.Expect(claims[0].Started).To(Equal(o.Started))
@@ -124,19 +125,19 @@ func FuzzTamperedTags(f *testing.F) {
 	f.Add(lines, uint8(0), uint16(0), uint16(300), forged("80:aaaaaa 80:aaaaaa", 2), "", "")
 	f.Fuzz(func(t *testing.T, data []byte, which uint8, at, length uint16, with, key, value string) {
 		g := NewWithT(t)
-		o := ownership(linesFrom(data)...)
+		o := ownershipOf(linesFrom(data)...)
 		tags := o.Tags()
-		edited := networkacl.TagKeys(uid)[int(which)%len(networkacl.TagKeys(uid))]
+		edited := ownership.TagKeys(uid)[int(which)%len(ownership.TagKeys(uid))]
 		tags[edited] = splice(tags[edited], at, length, with)
 		if key != "" {
 			tags[key] = value
 		}
 		before := maps.Clone(tags)
-		claims, malformed := networkacl.ParseClaims(tags)
+		claims, malformed := ownership.ParseClaims(tags)
 		g.Expect(tags).To(Equal(before))
 		g.Expect(slices.IsSorted(malformed)).To(BeTrue())
 		for _, claim := range claims {
-			g.Expect(malformed).NotTo(ContainElement(networkacl.TagDomain + claim.UID))
+			g.Expect(malformed).NotTo(ContainElement(ownership.TagDomain + claim.UID))
 			expectAsWritten(g, claim, tags)
 			for _, line := range o.Rules {
 				for _, other := range nearMisses(networkacl.EntryOf(line)) {
@@ -154,14 +155,14 @@ func FuzzTamperedTags(f *testing.F) {
 }
 
 // expectAsWritten says that what was believed of a claim stands in the tags as Ownership.Tags writes it.
-func expectAsWritten(g Gomega, claim networkacl.Claim, tags map[string]string) {
-	base := networkacl.TagDomain + claim.UID
+func expectAsWritten(g Gomega, claim ownership.Claim, tags map[string]string) {
+	base := ownership.TagDomain + claim.UID
 	var list []string
 	for _, r := range claim.Rules {
 		list = append(list, r.String())
 		g.Expect(r.Number).To(And(BeNumerically(">=", networkacl.FirstNumber), BeNumerically("<=", networkacl.LastNumber)))
 	}
-	g.Expect(slices.IsSortedFunc(claim.Rules, func(a, b networkacl.ClaimedRule) int { return int(a.Number - b.Number) })).To(BeTrue())
+	g.Expect(slices.IsSortedFunc(claim.Rules, func(a, b ownership.ClaimedRule) int { return int(a.Number - b.Number) })).To(BeTrue())
 	g.Expect(slices.Compact(slices.Clone(list))).To(HaveLen(len(list)), "each once")
 	words := append([]string{
 		"v1", claim.Started.UTC().Format(time.RFC3339), claim.Expires.UTC().Format(time.RFC3339), claim.ClusterID,
@@ -193,28 +194,28 @@ func FuzzForeignTags(f *testing.F) {
 			tags[key] = value
 		}
 		before := maps.Clone(tags)
-		o := ownership(linesFrom(data)...)
-		room := networkacl.TagRoom(tags, o, map[string]string{networkacl.TagClone: uid})
+		o := ownershipOf(linesFrom(data)...)
+		room := ownership.TagRoom(tags, o, map[string]string{ownership.TagClone: uid})
 		g.Expect(tags).To(Equal(before))
 		maps.Copy(tags, o.Tags())
-		tags[networkacl.TagClone] = uid
-		g.Expect(networkacl.Covered(tags, o)).To(BeTrue(), "once written, whatever else is there")
+		tags[ownership.TagClone] = uid
+		g.Expect(ownership.Covered(tags, o)).To(BeTrue(), "once written, whatever else is there")
 		taken := 0
 		for key := range tags {
 			if !strings.HasPrefix(key, "aws:") {
 				taken++
 			}
 		}
-		g.Expect(room).To(Equal(networkacl.MaxTags - taken))
-		who, managed := networkacl.ManagedBy(before)
+		g.Expect(room).To(Equal(ownership.MaxTags - taken))
+		who, managed := ownership.ManagedBy(before)
 		g.Expect(managed).To(Equal(who != ""))
 		_, fis := before["managedByFIS"]
 		value, fm := before["FMManaged"]
 		g.Expect(managed).To(Equal(fis || fm && strings.ToLower(value) != "false"))
 		// What the others say is the same beside our claim as without it.
-		with, _ := networkacl.ParseClaims(tags)
-		without, _ := networkacl.ParseClaims(before)
-		other := func(c networkacl.Claim) bool { return c.UID == uid }
+		with, _ := ownership.ParseClaims(tags)
+		without, _ := ownership.ParseClaims(before)
+		other := func(c ownership.Claim) bool { return c.UID == uid }
 		g.Expect(slices.DeleteFunc(with, other)).To(HaveExactElements(slices.DeleteFunc(without, other)))
 	})
 }
@@ -228,20 +229,20 @@ func TestForgedClaimsOwnNothingThatNoRunMakes(t *testing.T) {
 		"a number out of any": "0:aaaaaa",
 	} {
 		value := fmt.Sprintf("v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z %s %d:%s %s", clusterUID, len(strings.Fields(list)), hashed(list), list)
-		claims, malformed := networkacl.ParseClaims(map[string]string{baseKey: value})
+		claims, malformed := ownership.ParseClaims(map[string]string{baseKey: value})
 		NewWithT(t).Expect(claims).To(BeEmpty(), name)
 		NewWithT(t).Expect(malformed).To(Equal([]string{baseKey}), name)
 	}
 	g := NewWithT(t)
 	list := "100:" + hashed("egress 100 allow -1 0.0.0.0/0")
 	value := fmt.Sprintf("v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z %s 1:%s %s", clusterUID, hashed(list), list)
-	claims, _ := networkacl.ParseClaims(map[string]string{baseKey: value, baseKey + "/owner": "a/\x1b[2J"})
+	claims, _ := ownership.ParseClaims(map[string]string{baseKey: value, baseKey + "/owner": "a/\x1b[2J"})
 	g.Expect(claims).To(HaveLen(1), "that it is of an allow can't be seen in the tag")
 	g.Expect(claims[0].Owns(allowOut(100, "0.0.0.0/0"))).To(BeFalse())
 	g.Expect(claims[0].Owner).To(BeEmpty(), "not what we write")
 
 	list = "80:" + hashed("egress 80 deny -1 10.0.0.0/8")
 	value = fmt.Sprintf("v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z %s 1:%s %s", clusterUID, hashed(list), list)
-	claims, _ = networkacl.ParseClaims(map[string]string{baseKey: value})
+	claims, _ = ownership.ParseClaims(map[string]string{baseKey: value})
 	g.Expect(claims[0].Owns(networkacl.Deny(80, netip.MustParsePrefix("10.0.0.0/8")))).To(BeFalse(), "wider than any run may deny")
 }

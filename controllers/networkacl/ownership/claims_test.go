@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package ownership_test
 
 import (
 	"fmt"
@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
 // Whatever of a run's tags is missing, or is of an earlier write, shows: it is written again, and never half believed.
@@ -24,12 +25,12 @@ func TestTagsThatWereTamperedWithAreNoticed(t *testing.T) {
 		earlier := o
 		earlier.Rules = rapid.SliceOfNDistinct(ruleGen(), 0, v1alpha1.MaxRules, func(r v1alpha1.Rule) int32 { return r.RuleNumber }).Draw(t, "earlier")
 		tags, before := o.Tags(), earlier.Tags()
-		whole, _ := networkacl.ParseClaims(tags)
+		whole, _ := ownership.ParseClaims(tags)
 		for key := range tags {
 			stripped := maps.Clone(tags)
 			delete(stripped, key)
-			g.Expect(networkacl.Covered(stripped, o)).To(BeFalse(), key)
-			claims, malformed := networkacl.ParseClaims(stripped)
+			g.Expect(ownership.Covered(stripped, o)).To(BeFalse(), key)
+			claims, malformed := ownership.ParseClaims(stripped)
 			if strings.HasSuffix(key, "/owner") {
 				g.Expect(malformed).To(BeEmpty())
 				g.Expect(claims[0].Rules).To(Equal(whole[0].Rules), "the owner's name is for people")
@@ -39,17 +40,17 @@ func TestTagsThatWereTamperedWithAreNoticed(t *testing.T) {
 			g.Expect(claims).To(BeEmpty())
 			g.Expect(malformed).To(Equal([]string{key}))
 
-			if value, ok := before[key]; ok && value != tags[key] && key != networkacl.TagDomain+o.UID {
+			if value, ok := before[key]; ok && value != tags[key] && key != ownership.TagDomain+o.UID {
 				stripped[key] = value
-				claims, malformed = networkacl.ParseClaims(stripped)
+				claims, malformed = ownership.ParseClaims(stripped)
 				g.Expect(claims).To(BeEmpty(), "a part of an earlier write")
 				g.Expect(malformed).To(HaveLen(1))
 			}
 		}
 		// What an earlier, longer list left over is not read.
 		maps.Copy(before, tags)
-		g.Expect(networkacl.Covered(before, o)).To(BeTrue())
-		claims, malformed := networkacl.ParseClaims(before)
+		g.Expect(ownership.Covered(before, o)).To(BeTrue())
+		claims, malformed := ownership.ParseClaims(before)
 		g.Expect(claims).To(Equal(whole))
 		g.Expect(malformed).To(BeEmpty())
 	})
@@ -57,16 +58,16 @@ func TestTagsThatWereTamperedWithAreNoticed(t *testing.T) {
 
 func TestParseClaimsOfTwoRunsAmongForeignTags(t *testing.T) {
 	g := NewWithT(t)
-	one, two := ownership(rule(80, "10.0.0.1/32", installed)), ownership(rule(81, "10.0.0.2/32", installed))
+	one, two := ownershipOf(rule(80, "10.0.0.1/32", installed)), ownershipOf(rule(81, "10.0.0.2/32", installed))
 	two.UID = otherUID
 	tags := map[string]string{
 		"Name": "main", "aws:cloudformation:stack-name": "x", "agentdisconnect.dev": "x", "agentdisconnect.dev/": "x", "agentdisconnect.dev/allow": "true",
-		networkacl.TagClone: "x", networkacl.TagAdopted: "x", networkacl.TagOriginal: "acl-1", networkacl.TagSubnet: "subnet-1", "x" + baseKey: "x",
+		ownership.TagClone: "x", ownership.TagAdopted: "x", ownership.TagOriginal: "acl-1", ownership.TagSubnet: "subnet-1", "x" + baseKey: "x",
 		"agentdisconnect.devil/" + uid: "x", strings.ToUpper(baseKey): "x",
 	}
 	maps.Copy(tags, one.Tags())
 	maps.Copy(tags, two.Tags())
-	claims, malformed := networkacl.ParseClaims(tags)
+	claims, malformed := ownership.ParseClaims(tags)
 	g.Expect(malformed).To(BeEmpty())
 	g.Expect(claims).To(HaveLen(2))
 	g.Expect(claims[0].UID).To(Equal(otherUID))
@@ -75,13 +76,13 @@ func TestParseClaimsOfTwoRunsAmongForeignTags(t *testing.T) {
 
 	delete(tags, baseKey)
 	tags[baseKey+"/x"], tags[baseKey+"/02"] = "", ""
-	claims, malformed = networkacl.ParseClaims(tags)
+	claims, malformed = ownership.ParseClaims(tags)
 	g.Expect(claims).To(HaveLen(1), "one run's mess is not another's")
 	g.Expect(malformed).To(Equal([]string{baseKey, baseKey + "/02", baseKey + "/x"}))
 }
 
 func TestParseClaimsNeverGuesses(t *testing.T) {
-	good := ownership(rule(80, "10.0.0.1/32", installed)).Tags()[baseKey]
+	good := ownershipOf(rule(80, "10.0.0.1/32", installed)).Tags()[baseKey]
 	words := strings.Split(good, " ")
 	for name, value := range map[string]string{
 		"nothing":               "",
@@ -100,7 +101,7 @@ func TestParseClaimsNeverGuesses(t *testing.T) {
 		"a space at the end":    good + " ",
 		"a hash cut short":      good[:len(good)-1],
 	} {
-		claims, malformed := networkacl.ParseClaims(map[string]string{baseKey: value})
+		claims, malformed := ownership.ParseClaims(map[string]string{baseKey: value})
 		g := NewWithT(t)
 		g.Expect(claims).To(BeEmpty(), name)
 		g.Expect(malformed).To(HaveLen(1), name)
@@ -109,7 +110,7 @@ func TestParseClaimsNeverGuesses(t *testing.T) {
 }
 
 func FuzzParseClaims(f *testing.F) {
-	whole := ownership(manyRules(30)...).Tags()
+	whole := ownershipOf(manyRules(30)...).Tags()
 	f.Add(baseKey, whole[baseKey], baseKey+"/2", whole[baseKey+"/2"])
 	f.Add(baseKey, whole[baseKey], baseKey+"/owner", "a/b")
 	f.Add(baseKey, "v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z _ 0:47DEQp", baseKey+"/2", "")
@@ -117,13 +118,42 @@ func FuzzParseClaims(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key1, value1, key2, value2 string) {
 		g := NewWithT(t)
 		tags := map[string]string{key1: value1, key2: value2}
-		claims, malformed := networkacl.ParseClaims(tags)
+		claims, malformed := ownership.ParseClaims(tags)
 		g.Expect(slices.IsSorted(malformed)).To(BeTrue())
 		for _, claim := range claims {
 			// What is believed could have been written: the list is whole, and its first part is there.
-			g.Expect(tags).To(HaveKey(networkacl.TagDomain + claim.UID))
-			g.Expect(malformed).NotTo(ContainElement(networkacl.TagDomain + claim.UID))
-			g.Expect(tags[networkacl.TagDomain+claim.UID]).To(ContainSubstring(fmt.Sprintf(" %d:", len(claim.Rules))))
+			g.Expect(tags).To(HaveKey(ownership.TagDomain + claim.UID))
+			g.Expect(malformed).NotTo(ContainElement(ownership.TagDomain + claim.UID))
+			g.Expect(tags[ownership.TagDomain+claim.UID]).To(ContainSubstring(fmt.Sprintf(" %d:", len(claim.Rules))))
 		}
 	})
+}
+
+func TestMissingLines(t *testing.T) {
+	g := NewWithT(t)
+	one, two := rule(80, "10.0.0.1/32", installed), rule(81, "10.0.0.2/32", installed)
+	o := ownershipOf(one, two)
+	observed := []networkacl.Entry{entryOf(one), entryOf(two), denyOut(82, "10.0.0.3/32")}
+	two.NetworkACLID = aclID
+	g.Expect(ownership.MissingLines(o.Tags(), o.UID, aclID, []v1alpha1.Rule{one}, observed)).To(Equal([]v1alpha1.Rule{two}))
+	g.Expect(ownership.MissingLines(o.Tags(), o.UID, aclID, []v1alpha1.Rule{one, two}, observed)).To(BeEmpty())
+	g.Expect(ownership.MissingLines(o.Tags(), o.UID, aclID, nil, []networkacl.Entry{allowOut(80, "10.0.0.1/32")})).To(BeEmpty())
+	cut := o.Tags()
+	cut[ownership.TagDomain+o.UID] = "v1"
+	g.Expect(ownership.MissingLines(cut, o.UID, aclID, nil, observed)).To(BeEmpty(), "what can't be read claims nothing")
+}
+
+func TestClusterTagAndCloneKeys(t *testing.T) {
+	g := NewWithT(t)
+	g.Expect(ownership.CloneKeys()).To(ConsistOf(ownership.TagClone, ownership.TagCluster, ownership.TagOriginal, ownership.TagSubnet, ownership.TagCopies))
+}
+
+func TestHashOf(t *testing.T) {
+	g := NewWithT(t)
+	one, two := allowOut(1, "0.0.0.0/0"), denyOut(2, "0.0.0.0/0")
+	both := ownership.HashOf([]networkacl.Entry{one, two})
+	g.Expect(ownership.HashOf([]networkacl.Entry{two, one})).To(Equal(both))
+	g.Expect(ownership.HashOf([]networkacl.Entry{denyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), one, two})).To(Equal(both))
+	g.Expect(ownership.HashOf([]networkacl.Entry{one})).NotTo(Equal(both))
+	g.Expect(ownership.HashOf(nil)).NotTo(Equal(ownership.HashOf([]networkacl.Entry{one})))
 }

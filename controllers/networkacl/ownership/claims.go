@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package ownership
 
 import (
 	"fmt"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // Claim is what the tags of a network ACL say of one run.
@@ -38,23 +39,23 @@ type ClaimedRule struct {
 func (r ClaimedRule) String() string { return fmt.Sprintf("%d:%s", r.Number, r.Hash) }
 
 // Covers says whether the claim has the entry of a line of the ledger.
-func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(EntryOf(line)) }
+func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(networkacl.EntryOf(line)) }
 
 // Owns says whether the claim is to this entry: number and hash match the whole of it. Whoever may
 // tag a network ACL can write a claim to any entry; none but those of the shape that runs make are
 // theirs.
-func (c Claim) Owns(e Entry) bool {
-	return e.CIDR.Bits() >= widest(e.CIDR) && e.Equal(Deny(e.Number, e.CIDR)) && slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
+func (c Claim) Owns(e networkacl.Entry) bool {
+	return e.CIDR.Bits() >= widest(e.CIDR) && e.Equal(networkacl.Deny(e.Number, e.CIDR)) && slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
 }
 
-// Unledgered gives the entries of a network ACL that its tags claim for a run and that the run's
+// MissingLines gives the entries of a network ACL that its tags claim for a run and that the run's
 // ledger lacks, as lines of it: Installed, for they stand there.
-func Unledgered(tags map[string]string, uid, aclID string, ledger []v1alpha1.Rule, observed []Entry) []v1alpha1.Rule {
+func MissingLines(tags map[string]string, uid, aclID string, ledger []v1alpha1.Rule, observed []networkacl.Entry) []v1alpha1.Rule {
 	claim, wrong := parseClaim(tags, uid)
 	if wrong != "" {
 		return nil
 	}
-	numbers := numbersOf(ledger)
+	numbers := networkacl.NumbersOf(ledger)
 	var lost []v1alpha1.Rule
 	for _, e := range observed {
 		if claim.Owns(e) && !numbers[e.Number] {
@@ -67,7 +68,7 @@ func Unledgered(tags map[string]string, uid, aclID string, ledger []v1alpha1.Rul
 // widest is the length of the widest prefix that a run may deny, as the API bounds the ranges of
 // the spec.
 func widest(cidr netip.Prefix) int {
-	if FamilyOf(cidr) == IPv4 {
+	if networkacl.FamilyOf(cidr) == networkacl.IPv4 {
 		return 16
 	}
 	return 48
@@ -157,8 +158,8 @@ func parseRules(tags map[string]string, uid string, words []string, count int) (
 			if match == nil {
 				return nil, key
 			}
-			rule := ClaimedRule{Number: integer(match[1]), Hash: match[2]}
-			if !inRange(rule.Number, FirstNumber, LastNumber) || len(rules) > 0 && rules[len(rules)-1].compare(rule) >= 0 {
+			rule := ClaimedRule{Number: networkacl.ParseInteger(match[1]), Hash: match[2]}
+			if !networkacl.IsInRange(rule.Number, networkacl.FirstNumber, networkacl.LastNumber) || len(rules) > 0 && rules[len(rules)-1].compare(rule) >= 0 {
 				return nil, key
 			}
 			rules = append(rules, rule)
