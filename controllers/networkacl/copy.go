@@ -132,12 +132,15 @@ func (c Copy) sound() bool {
 		(e.ICMP == nil || IsInRange(e.ICMP.Type, -1, 255) && IsInRange(e.ICMP.Code, -1, 255))
 }
 
+// IsInRange reports whether a number is from one to another, both included.
 func IsInRange(n, from, to int32) bool { return from <= n && n <= to }
 
 // noInteger stands for what is not a number: it is in none of the ranges, and String never writes
 // it.
 const noInteger = -1 << 31
 
+// ParseInteger gives the number in a text. For a text without one it gives a number that is in no
+// range of IsInRange's callers.
 func ParseInteger(text string) int32 {
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
