@@ -35,8 +35,8 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 		s.seen.history.Polls.Add(discovery.NewPoll(s.now, nil)) // an answer too: without its cluster, ECS knows no agent
 		return true, nil
 	}
-	if s.phase == run.Active {
-		s.seen.watchedAt = s.seen.history.Polls.AnsweredAt()
+	if s.phase == run.Active && err == nil {
+		s.seen.watchedAt = s.seen.history.Polls.LatestAt() // of this run: its start forgets those before it
 	}
 	if err != nil || status.Agents == nil {
 		return false, err // without status.agents, which someone removed, there is none to speak of

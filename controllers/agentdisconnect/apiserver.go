@@ -28,9 +28,12 @@ const apiServerName = "the Kubernetes API server"
 func APIServer(host string, reader client.Reader) func(context.Context) ([]discovery.Protected, error) {
 	resolver := discovery.NewResolver("")
 	return func(ctx context.Context) ([]discovery.Protected, error) {
-		// That the manager talks to the host says that it resolves: by what, its own configuration
-		// knows.
-		found, _ := resolver.LookupProtected(ctx, []aws.APIHost{{Hostname: hostname(host), API: apiServerName}}, true)
+		// It need not be known to the DNS: the manager may reach it by a name of its own
+		// configuration.
+		found, err := resolver.LookupProtected(ctx, []aws.APIHost{{Hostname: hostname(host), API: apiServerName}}, true)
+		if err != nil {
+			return found, err
+		}
 		slice := &discoveryv1.EndpointSlice{}
 		key := client.ObjectKey{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}
 		if err := reader.Get(ctx, key, slice); client.IgnoreNotFound(err) != nil {

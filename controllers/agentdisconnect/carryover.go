@@ -50,7 +50,7 @@ func (r *Reconciler) syncFromOriginal(ctx context.Context, s *scope) error {
 		return err
 	}
 	valid, _ := ledger.Valid(s.obj)
-	next := networkacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), valid, run.Desired(s.obj), r.options.EntryQuota)
+	next := networkacl.Follow(baseline, wanted, s.seen.originalReads.hasStood(), valid, run.Desired(s.obj), s.quota.value)
 	if !slices.Equal(networkacl.FormatCopies(next), networkacl.FormatCopies(wanted)) {
 		s.seen.originalReads.follows = s.describePending()
 	}
@@ -140,10 +140,10 @@ func (r *Reconciler) resumeSync(ctx context.Context, s *scope, wanted []networka
 // off in between.
 func (r *Reconciler) applySync(ctx context.Context, s *scope, wanted []networkacl.Copy, valid []v1alpha1.Rule) error {
 	create, replace, remove := networkacl.CopySteps(wanted, valid, s.seen.acl.Entries)
-	steps := networkacl.InOrder(s.seen.acl.Entries, create, replace, remove, r.options.EntryQuota)
+	steps := networkacl.InOrder(s.seen.acl.Entries, create, replace, remove, s.quota.value)
 	err := r.writeCopies(ctx, s, oneByOne(steps)...)
 	if len(remove) > 0 && aws.HasCode(err, aws.CodeEntryLimitExceeded) {
-		// There is no room beside what goes: AWS's quota is smaller than the manager's option says.
+		// There is no room beside what goes: AWS's quota is smaller than it was taken for.
 		slices.SortStableFunc(steps, func(a, b networkacl.CopyStep) int { return cmp.Compare(isRemoval(b), isRemoval(a)) })
 		err = r.writeCopies(ctx, s, oneByOne(steps)...)
 	}

@@ -3,7 +3,9 @@
 package agentdisconnect_test
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -75,6 +77,32 @@ var _ = Describe("A rule of the original that is removed and added again", func(
 		Entry("15 seconds later, seen at once", 15*time.Second, 28*time.Second),
 		Entry("40 seconds later", 40*time.Second, time.Second),
 	)
+
+	It("under another number is opened on the clone before the old one goes, by the quota that AWS has", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		w.setQuota(40)
+		var crowd []acl.Entry
+		for i := range 15 { // with the allow, the rules of the run and the default entry more than the 20 that the flag says
+			crowd = append(crowd, acl.Entry{RuleNumber: 200 + i, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix(fmt.Sprintf("198.51.%d.0/24", i))})
+		}
+		w.onOriginal(adding(crowd...))
+		obj := w.blocking(ctx, shared)
+
+		cut := 0
+		stop := w.sim.Faults().After("ec2:*", func(c call.Call) {
+			if !c.ReadOnly && !w.flows() {
+				cut++
+			}
+		})
+		defer stop()
+		w.onOriginal(func(r *region.Region, id string) error {
+			return cmp.Or(adding(region.AllowAll(110, true))(r, id), removing(100, true)(r, id))
+		})
+		Expect(w.runApart(ctx, 2*time.Minute, obj)).To(BeZero())
+		Expect(cut).To(BeZero(), "after a call of the manager the subnet's traffic did not flow")
+		w.expectServing(ctx, obj)
+		w.expectGone(ctx, obj)
+	})
 
 	It("long after, is missing on the clone as long, and a few seconds at most longer", func(ctx context.Context) {
 		w := cloneWorld(ctx)

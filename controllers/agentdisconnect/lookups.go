@@ -13,7 +13,7 @@ import (
 )
 
 // lookUp looks the hosts in the status up and adds what is new to their addresses, IPv6 ones only
-// where the subnet has them. Nothing is ever taken away. The error names a host of which no address
+// where the subnet has them. It only adds. The error names a host of which no address
 // is known.
 func (r *Reconciler) lookUp(ctx context.Context, s *scope, ipv6 bool) error {
 	endpoints := s.status().Endpoints

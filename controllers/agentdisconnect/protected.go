@@ -44,8 +44,8 @@ type guard struct {
 	mu sync.Mutex
 	// addresses are the protected ones, with when a look last gave each.
 	addresses map[discovery.Protected]time.Time
-	// looked is when the required names were last looked up, lookedAll when all were; failure is
-	// why the last look is not complete.
+	// looked is when the required names were last looked up, lookedAll when all last were with
+	// success; failure is why what is known may lack some.
 	looked, lookedAll time.Time
 	failure           error
 }
@@ -88,8 +88,12 @@ func (g *guard) add(found []discovery.Protected, failure error, now time.Time, a
 		g.addresses[p] = now
 	}
 	maps.DeleteFunc(g.addresses, func(_ discovery.Protected, seen time.Time) bool { return now.Sub(seen) > protectedFor })
-	g.looked, g.failure = now, failure
-	if all {
+	g.looked = now
+	// Only a look at everything shows that nothing is unknown.
+	if all || failure != nil {
+		g.failure = failure
+	}
+	if all && failure == nil {
 		g.lookedAll = now
 	}
 }
@@ -170,12 +174,12 @@ func explainUnprotected(err error) error {
 	switch {
 	case errors.As(err, &unknown):
 		known := problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s. The run begins when it is known, so that it can't be denied: check the Region, and the DNS server that the manager asks (--dns-server)", unknown)
-		known.Stalled = unknown.NotFound()
+		known.Stalled = unknown.NotFound
 		return known
 	case apierrors.IsForbidden(err):
 		return problem.Refuse(v1alpha1.ReasonAccessDenied, "the API server does not let the manager find its addresses, which the run must not deny: grant get on endpointslices named kubernetes (config/rbac/role.yaml)")
 	default:
-		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "the addresses of the Kubernetes API server, which the run must not deny, are not known yet: %s", aws.Message(err))
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "the addresses that the run must not deny are not all known yet: %s", aws.Message(err))
 	}
 }
 

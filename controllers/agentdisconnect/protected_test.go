@@ -119,7 +119,7 @@ var _ = Describe("Protected addresses", func() {
 		w.sim.SetName(stsAPI)
 		obj := w.create(ctx)
 		w.run(ctx, 2*time.Minute, obj)
-		badInput{reason: v1alpha1.ReasonAWSUnavailable, message: stsAPI + " (the STS API) has no address as far as lookups tell: no such host. The run begins when it is known, so that it can't be denied: check the Region, and the DNS server that the manager asks (--dns-server)"}.expect(ctx, w, obj)
+		badInput{reason: v1alpha1.ReasonAWSUnavailable, message: "the addresses of " + stsAPI + " (the STS API) are not all known: no such host. The run begins when it is known, so that it can't be denied: check the Region, and the DNS server that the manager asks (--dns-server)"}.expect(ctx, w, obj)
 		named(stsAPI, "192.0.2.9")(w)
 		w.run(ctx, 30*time.Second, obj)
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, obj)))

@@ -263,7 +263,7 @@ func (f Input) rulesInstalled() Value {
 	case !f.ACLSeen.Fresh(f.Now):
 		return f.unobserved(f.ACLSeen, "network ACL "+aclID(status)+" was last read at %s", "")
 	case len(run.Desired(f.Object)) == 0:
-		return Value{no, "Incomplete", "no address to deny is known: status.endpoints was edited"}
+		return Value{no, "Incomplete", "status.endpoints has no address left to deny" + describeExempt(status.Exemptions)}
 	case f.Elsewhere != "":
 		return Value{no, "SubnetElsewhere", f.Elsewhere}
 	case len(f.Open) > 0:

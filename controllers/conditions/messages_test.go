@@ -70,11 +70,19 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 		},
 		"nobody could look whether they came back": {
 			over(agents(false, false), restored, unknownAgents, completed(21)),
-			"all agents were seen disconnected; the rules are gone, but ECS did not say on two polls in a row whether 2 agents are connected: 3f1b, 7c9e",
+			"all agents were seen disconnected; the rules are gone, but it is not known whether 2 agents are connected again: 3f1b, 7c9e",
 		},
 		"nobody looked for the last minutes of the run": {
 			over(restored, backAgain, observed(4), completed(12)),
 			"ECS last answered about the agents at 2026-01-02T03:08:05Z, and the run lasted until 2026-01-02T03:14:05Z: whether 2 agents were disconnected is not known: 3f1b, 7c9e; the rules are gone and the agents are connected",
+		},
+		"nobody looked for the last minute of the run": {
+			over(restored, backAgain, observed(8.95), completed(12)),
+			"ECS last answered about the agents at 2026-01-02T03:13:01Z, and the run lasted until 2026-01-02T03:14:05Z: whether 2 agents were disconnected is not known: 3f1b, 7c9e; the rules are gone and the agents are connected",
+		},
+		"the last look is not a minute old when the run ends": {
+			over(restored, backAgain, observed(9.05), completed(12)),
+			"2 agents were never seen disconnected: 3f1b, 7c9e; the rules are gone and the agents are connected",
 		},
 		"rules were put back": {
 			over(agents(false, false), restored, backAgain, completed(12), func(f *Input) { f.Object.Status.DriftRepairs = 3 }),

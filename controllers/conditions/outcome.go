@@ -70,7 +70,7 @@ func (f Input) reconnected() string {
 		}
 		return ", but not every agent was seen connected again" + within + ": " + problem.List(run.InstanceIDs(away))
 	case len(unobserved) > 0:
-		return fmt.Sprintf(", but ECS did not say on two polls in a row whether %s connected: %s",
+		return fmt.Sprintf(", but it is not known whether %s connected again: %s",
 			problem.Plural(len(unobserved), "agent is", "agents are"), problem.List(run.InstanceIDs(unobserved)))
 	default:
 		return ", but not every agent was seen connected again"
@@ -82,8 +82,8 @@ func (f Input) reconnected() string {
 // in place keep it disconnected.
 func (f Input) observedToTheEnd() bool {
 	at := f.Object.Status.Agents.ObservedTime
-	// The time in the status may be older than the look by as much as it is not written.
-	return at != nil && f.rulesEnd().Sub(at.Time) < f.AgentsSeen.GoodFor+run.NoteInterval
+	// The time is written whenever something else is, so the end itself brings it up to date.
+	return at != nil && f.rulesEnd().Sub(at.Time) < f.AgentsSeen.GoodFor
 }
 
 // rulesEnd is when the rules of a run that is over began to go.
@@ -153,7 +153,7 @@ func (f Input) notByTheRules() string {
 func (f Input) agentsInTheEnd() Value {
 	agents := f.Object.Status.Agents
 	if unobserved := run.Unobserved(agents); agents.ReconnectedTime == nil && len(unobserved) > 0 {
-		return Value{unknown, notObserved, fmt.Sprintf("ECS did not say on two polls in a row, after the rules were gone, whether %s connected: %s",
+		return Value{unknown, notObserved, fmt.Sprintf("it is not known whether %s connected again: %s",
 			problem.Plural(len(unobserved), "agent is", "agents are"), problem.List(run.InstanceIDs(unobserved)))}
 	}
 	return f.agentsAfterwards()

@@ -25,26 +25,24 @@ type Protected struct {
 // String describes it for messages.
 func (p Protected) String() string { return fmt.Sprintf("%s of %s (%s)", p.Address, p.Name, p.API) }
 
-// UnprotectedError says that a host whose addresses are never to be denied could not be looked up.
+// UnprotectedError says that the addresses of a host that are never to be denied are not all known.
 type UnprotectedError struct {
 	Hostname, API string
-	Err           error
+	// Failure is what lookups of the host left unknown, and why.
+	Failure string
+	// NotFound says that the DNS knows no such host, though the API needs it.
+	NotFound bool
 }
 
 // Error implements error.
 func (e *UnprotectedError) Error() string {
-	return fmt.Sprintf("%s (%s) has no address as far as lookups tell: %s", e.Hostname, e.API, Explain(e.Err))
+	return fmt.Sprintf("the addresses of %s (%s) are not all known: %s", e.Hostname, e.API, e.Failure)
 }
 
-// NotFound reports whether the DNS says that there is no such host.
-func (e *UnprotectedError) NotFound() bool { return isNotFound(e.Err) }
-
-// Unwrap gives what the DNS said.
-func (e *UnprotectedError) Unwrap() error { return e.Err }
-
-// LookupProtected looks hosts of APIs up, and gives their addresses, sorted. Those that are not
-// required may have none. Beside an *UnprotectedError about a required one it gives what the others
-// have.
+// LookupProtected looks hosts of APIs up, and gives their addresses, sorted. One that is not required
+// need not exist, but that has to be what the DNS answers: no answer is none, for either address
+// family. Beside an *UnprotectedError about the first host of which something is unknown it gives
+// what the others have.
 func (r *Resolver) LookupProtected(ctx context.Context, hosts []aws.APIHost, ipv6 bool) ([]Protected, error) {
 	var names []string
 	var found []Protected
@@ -62,8 +60,9 @@ func (r *Resolver) LookupProtected(ctx context.Context, hosts []aws.APIHost, ipv
 		for _, address := range answer.Addresses {
 			found = append(found, Protected{address, host.Hostname, host.API})
 		}
-		if host.Required && len(answer.Addresses) == 0 && unresolved == nil {
-			unresolved = &UnprotectedError{host.Hostname, host.API, answer.Err}
+		failed := slices.ContainsFunc(answer.Families, func(f Family) bool { return f.Err != nil })
+		if missing := host.Required && len(answer.Addresses) == 0; unresolved == nil && (missing || failed) {
+			unresolved = &UnprotectedError{host.Hostname, host.API, answer.Failure(), missing && isNotFound(answer.Err)}
 		}
 	}
 	SortProtected(found)

@@ -4,7 +4,6 @@ package discovery_test
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"testing"
 
@@ -75,18 +74,48 @@ func TestARequiredHostWithoutAnAddressIsToldBesideTheOthers(t *testing.T) {
 	second := aws.APIHost{Hostname: "sts.example", API: "the STS API", Required: true}
 	found, err := r.LookupProtected(t.Context(), []aws.APIHost{otherAPI, neededAPI, second}, false)
 	g.Expect(found).To(Equal([]discovery.Protected{protected("192.0.2.2", otherAPI)}))
-	g.Expect(err).To(MatchError("ecs.example (the ECS API) has no address as far as lookups tell: no such host"))
+	g.Expect(err).To(MatchError("the addresses of ecs.example (the ECS API) are not all known: no such host"))
 	unknown, ok := errors.AsType[*discovery.UnprotectedError](err)
 	g.Expect(ok).To(BeTrue())
-	g.Expect(unknown.NotFound()).To(BeTrue())
-	_, ofDNS := errors.AsType[*net.DNSError](err)
-	g.Expect(ofDNS).To(BeTrue(), "what the DNS said is kept")
+	g.Expect(unknown.NotFound).To(BeTrue())
 
 	// A server that fails says nothing of the host.
 	_, err = serve(t, &families{four: family{rcode: dns.RcodeServerFailure}}).LookupProtected(t.Context(), []aws.APIHost{neededAPI}, false)
 	unknown, ok = errors.AsType[*discovery.UnprotectedError](err)
 	g.Expect(ok).To(BeTrue(), "%v", err)
-	g.Expect(unknown.NotFound()).To(BeFalse())
+	g.Expect(unknown.NotFound).To(BeFalse())
+}
+
+// That a host need not exist is for the DNS to say: a server that does not answer says nothing, and may hide an address of either
+// family.
+func TestNoAnswerAboutAProtectedHostIsNoneOfNoAddress(t *testing.T) {
+	failing := family{rcode: dns.RcodeServerFailure}
+	for name, tc := range map[string]struct {
+		zone *families
+		fine bool
+	}{
+		"no such host":                {&families{four: family{rcode: dns.RcodeNameError}, six: family{rcode: dns.RcodeNameError}}, true},
+		"the server fails":            {&families{four: failing, six: failing}, false},
+		"it fails for one family":     {&families{four: family{rcode: dns.RcodeNameError}, six: failing}, false},
+		"it fails beside an address":  {&families{four: family{has: []string{"192.0.2.2"}}, six: failing}, false},
+		"one family has no addresses": {&families{four: family{has: []string{"192.0.2.2"}}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			found, err := serve(t, tc.zone).LookupProtected(t.Context(), []aws.APIHost{otherAPI}, true)
+			if len(tc.zone.four.has) > 0 {
+				g.Expect(found).To(Equal([]discovery.Protected{protected("192.0.2.2", otherAPI)}))
+			}
+			if tc.fine {
+				g.Expect(err).NotTo(HaveOccurred())
+				return
+			}
+			unknown, ok := errors.AsType[*discovery.UnprotectedError](err)
+			g.Expect(ok).To(BeTrue(), "%v", err)
+			g.Expect(unknown.Hostname).To(Equal(otherAPI.Hostname))
+			g.Expect(unknown.NotFound).To(BeFalse())
+		})
+	}
 }
 
 func TestProtectedAddressesAreOrderedByAddressAndName(t *testing.T) {

@@ -43,6 +43,7 @@ func InOrder(entries, create, replace, remove []Entry, quota int) []CopyStep {
 
 // inOrder also gives the rank of the worst state on the way.
 func inOrder(entries, create, replace, remove []Entry, quota int) (ordered []CopyStep, poorest int) {
+	quota = atLeastStanding(cmp.Or(quota, DefaultQuota), entries)
 	steps := stepsOf(create, replace, remove)
 	target := entries
 	for _, step := range steps {
@@ -54,7 +55,7 @@ func inOrder(entries, create, replace, remove []Entry, quota int) (ordered []Cop
 		for i, step := range steps {
 			after := step.apply(state)
 			rank := judge(after)
-			if step.Verb == StepCreate && !hasRoom(after, step.Entry, cmp.Or(quota, DefaultQuota)) {
+			if step.Verb == StepCreate && !hasRoom(after, step.Entry, quota) {
 				rank = worst
 			}
 			if rank < least {

@@ -17,7 +17,7 @@ import (
 // change can't be taken apart like that, within the numbers and the quota, all of it waits. The
 // other arguments are those of Recopy, which gave wanted.
 func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired []Destination, quota int) []Copy {
-	quota = cmp.Or(quota, DefaultQuota)
+	quota = atLeastStanding(cmp.Or(quota, DefaultQuota), withLines(InClone(baseline), owned))
 	change := ChangeOf(InClone(baseline), InClone(wanted))
 	if !stood && !change.Opens {
 		return baseline
@@ -38,13 +38,18 @@ func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired 
 // cutsNothingOff reports whether a clone gets from one set of copies to another without denying in
 // between what both allow.
 func cutsNothingOff(from, to []Copy, owned []v1alpha1.Rule, quota int) bool {
-	entries := InClone(from)
-	for _, line := range owned {
-		entries = append(entries, EntryOf(line))
-	}
+	entries := withLines(InClone(from), owned)
 	create, replace, remove := CopySteps(to, owned, entries)
 	_, poorest := inOrder(entries, create, replace, remove, quota)
 	return poorest < cutsOff
+}
+
+// withLines gives entries and those of ledger lines.
+func withLines(entries []Entry, owned []v1alpha1.Rule) []Entry {
+	for _, line := range owned {
+		entries = append(entries, EntryOf(line))
+	}
+	return entries
 }
 
 func sameCopies(a, b []Copy) bool {
