@@ -35,19 +35,29 @@ if go list -e -deps -test "$@" | grep -qE '/hack/(stack|docker)( |$)'; then
   CGO_ENABLED=0 go build -trimpath -o "$report/manager" ./cmd/manager || failed=1
 fi
 
+# The suites run beside the plain tests: both wait a good part of their time. What both are built of is built once, before.
 # shellcheck disable=SC2086 # lists of packages, and a flag that may be empty
-{
-  go test -json $race -shuffle=on -timeout $limit -skip "$entry" "$@" || failed=1
-  if [ -n "$suites" ]; then
-    "$ginkgo" run -p $race --randomize-all --keep-going --no-color --timeout=$limit \
-      --output-dir="$report" --gojson-report=specs.json $suites -- -test.run="$entry" >"$report/log" 2>&1
-    status=$?
-    go run ./hack/specs <"$report/specs.json" || failed=1
-    # What failed is in the events. Where nothing is, the suite never came so far.
-    if [ "$status" -ne 0 ]; then
-      failed=1
-      grep -q '"Action":"fail"' "$report/specs.json" || cat "$report/log" >&2
-    fi
+if [ -n "$suites" ]; then
+  go test -c $race -o /dev/null $suites >/dev/null 2>&1 # what doesn't build is told of below
+  set -m                                                # a group of its own, to hand an interrupt on to
+  "$ginkgo" run -p $race --randomize-all --keep-going --no-color --timeout=$limit \
+    --output-dir="$report" --gojson-report=specs.json $suites -- -test.run="$entry" >"$report/log" 2>&1 &
+  specs=$!
+  set +m
+  trap 'kill -INT -- -$specs 2>/dev/null' INT TERM
+fi
+
+# shellcheck disable=SC2086
+go test -json $race -shuffle=on -timeout $limit -skip "$entry" "$@" || failed=1
+
+if [ -n "$suites" ]; then
+  wait "$specs"
+  status=$?
+  go run ./hack/specs <"$report/specs.json" || failed=1
+  # What failed is in the events. Where nothing is, the suite never came so far.
+  if [ "$status" -ne 0 ]; then
+    failed=1
+    grep -q '"Action":"fail"' "$report/specs.json" || cat "$report/log" >&2
   fi
-}
+fi
 exit "$failed"
