@@ -28,9 +28,9 @@ func (a *audit) clone(id string) (madeClone, bool) {
 }
 
 // cloning: a clone is in the status of its run before AWS is asked for it, and has its tags from the beginning.
-func (a *audit) cloning(c call.Call) {
+func (a *audit) cloning(c call.Call, runs []v1alpha1.AgentDisconnect) {
 	tags := tagsIn(c, "TagSpecification.1.")
-	for _, obj := range a.runs() {
+	for _, obj := range runs {
 		acl := obj.Status.NetworkACL
 		if acl.Mode != v1alpha1.NetworkACLModeClone || tags[ownership.TagClone] != string(obj.UID) {
 			continue
@@ -88,9 +88,9 @@ func asksFor(c call.Call, e networkacl.Entry) bool {
 }
 
 // replacing: only copies, on a clone, in the place of what the manager itself put there.
-func (a *audit) replacing(c call.Call) {
+func (a *audit) replacing(c call.Call, runs []v1alpha1.AgentDisconnect) {
 	made, known := a.clone(c.Param("NetworkAclId"))
-	for _, obj := range a.runs() {
+	for _, obj := range runs {
 		if !known || made.uid != string(obj.UID) || !copied(&obj, c) {
 			continue
 		}
@@ -103,7 +103,7 @@ func (a *audit) replacing(c call.Call) {
 	a.violation("entry %s was to be replaced, which is no copy on a clone: %v", place(c), c.Params)
 }
 
-func (a *audit) discarding(c call.Call) {
+func (a *audit) discarding(c call.Call, _ []v1alpha1.AgentDisconnect) {
 	id := c.Param("NetworkAclId")
 	if _, known := a.clone(id); !known {
 		a.violation("network ACL %s was to be deleted, which the manager never made", id)
@@ -122,7 +122,7 @@ func (a *audit) discarded(c call.Call) {
 }
 
 // moving: a subnet is moved from its original to the clone that was made for it while the run is on, and from there back.
-func (a *audit) moving(c call.Call) {
+func (a *audit) moving(c call.Call, runs []v1alpha1.AgentDisconnect) {
 	to := c.Param("NetworkAclId")
 	subnet, from := "", ""
 	for _, found := range a.world.sim.Region().View(zero).NetworkACLs() {
@@ -135,7 +135,7 @@ func (a *audit) moving(c call.Call) {
 	if subnet == "" {
 		return // not any more: AWS refuses that
 	}
-	for _, obj := range a.runs() {
+	for _, obj := range runs {
 		acl := obj.Status.NetworkACL
 		switch made, _ := a.clone(acl.ID); {
 		case made.uid != string(obj.UID) || made.subnet != subnet || made.original != acl.OriginalID:
@@ -154,10 +154,10 @@ func (a *audit) moving(c call.Call) {
 }
 
 // tagging: only the product's tags, on the network ACL of a run that has begun.
-func (a *audit) tagging(c call.Call) {
+func (a *audit) tagging(c call.Call, runs []v1alpha1.AgentDisconnect) {
 	tags, id := tagsIn(c, ""), c.Param("ResourceId.1")
 	a.keysOfOurs(c, tags)
-	for _, obj := range a.runs() {
+	for _, obj := range runs {
 		if acl := obj.Status.NetworkACL; acl.ID != id {
 			continue
 		}
@@ -173,7 +173,7 @@ func (a *audit) tagging(c call.Call) {
 }
 
 // untagging: only the product's tags, and those of a run only when none of its rules is left.
-func (a *audit) untagging(c call.Call) {
+func (a *audit) untagging(c call.Call, _ []v1alpha1.AgentDisconnect) {
 	tags, id := tagsIn(c, ""), c.Param("ResourceId.1")
 	a.keysOfOurs(c, tags)
 	a.mu.Lock()
@@ -249,8 +249,8 @@ func tagsIn(c call.Call, prefix string) map[string]string {
 
 // claimedAsLedgered: the tags on a network ACL claim no entry that the ledger of their run lacks, or has given up for another
 // reason than that the tags are about to shrink. A ledger that was edited by hand is not held against them.
-func (a *audit) claimedAsLedgered() {
-	for _, obj := range a.runs() {
+func (a *audit) claimedAsLedgered(runs []v1alpha1.AgentDisconnect) {
+	for _, obj := range runs {
 		found, there := a.world.sim.Region().NetworkACL(obj.Status.NetworkACL.ID)
 		if a.world.edited || !there {
 			continue
@@ -267,8 +267,8 @@ func (a *audit) claimedAsLedgered() {
 }
 
 // released reports whether the ledger of a run has given up the entry that a call is about.
-func (a *audit) released(c call.Call) bool {
-	for _, obj := range a.runs() {
+func released(c call.Call, runs []v1alpha1.AgentDisconnect) bool {
+	for _, obj := range runs {
 		for _, rule := range obj.Status.Rules {
 			if rule.NetworkACLID == c.Param("NetworkAclId") && c.Param("Egress") == "true" && strconv.Itoa(int(rule.RuleNumber)) == c.Param("RuleNumber") {
 				return rule.State == v1alpha1.RuleReleased

@@ -50,11 +50,10 @@ type audit struct {
 // subnets moved to those and back; denies act on subnets that consent, and on no address that callers or the clean-up need.
 func audited(ctx context.Context, change ...func(*sim.Options)) (*world, *audit) {
 	w := newWorld(ctx, change...)
-	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.boot()
 	a := &audit{world: w, made: map[string]acl.Entry{}, clones: map[string]madeClone{}, claims: map[string][]ownership.Claim{}}
 	a.watch("ec2:CreateNetworkAclEntry", a.creating, a.created)
-	a.watch("ec2:DescribeNetworkAcls", a.look, nil)
+	w.sim.Faults().Before("ec2:DescribeNetworkAcls", a.look)
 	a.watch("ec2:ReplaceNetworkAclEntry", a.replacing, a.created)
 	a.watch("ec2:DeleteNetworkAclEntry", a.deleting, a.deleted)
 	a.watch("ec2:CreateNetworkAcl", a.cloning, a.cloned)
@@ -66,14 +65,14 @@ func audited(ctx context.Context, change ...func(*sim.Options)) (*world, *audit)
 	return w, a
 }
 
-// watch has before called before the effect of each call of an action, and after, if set, once it took place.
-func (a *audit) watch(action string, before, after func(call.Call)) {
+// watch has before called before the effect of each call of an action that changes something, with the runs as they are then,
+// and after, if set, once it took place.
+func (a *audit) watch(action string, before func(call.Call, []v1alpha1.AgentDisconnect), after func(call.Call)) {
 	a.world.sim.Faults().Before(action, func(c call.Call) {
 		if !c.DryRun {
-			if !c.ReadOnly {
-				a.claimedAsLedgered()
-			}
-			before(c)
+			runs := a.runs()
+			a.claimedAsLedgered(runs)
+			before(c, runs)
 		}
 	})
 	a.world.sim.Faults().After(action, func(c call.Call) {
@@ -132,8 +131,8 @@ func (a *audit) inTime(obj *v1alpha1.AgentDisconnect, what string) {
 	}
 }
 
-func (a *audit) creating(c call.Call) {
-	for _, obj := range a.runs() {
+func (a *audit) creating(c call.Call, runs []v1alpha1.AgentDisconnect) {
+	for _, obj := range runs {
 		if rule := entered(&obj, c); rule != nil {
 			a.inTime(&obj, "rule "+place(c))
 			a.hitting(c)
@@ -177,9 +176,9 @@ func (a *audit) created(c call.Call) {
 	}
 }
 
-func (a *audit) deleting(c call.Call) {
+func (a *audit) deleting(c call.Call, runs []v1alpha1.AgentDisconnect) {
 	entry, there := a.standing(c)
-	if a.released(c) {
+	if released(c, runs) {
 		a.violation("deletion of rule %s was asked for, which the run had given up", place(c))
 	}
 	if !there {

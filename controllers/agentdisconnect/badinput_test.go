@@ -150,7 +150,7 @@ func (w *world) restartWith(change func(*awssdk.Config)) {
 	w.events = events.NewFakeRecorder(1000)
 	cfg := w.sim.Config()
 	change(&cfg)
-	w.manageWith(kube, aws.NewSessions(cfg, "agentdisconnect", "test"))
+	w.manageWith(kube, aws.NewSessions(cfg, "agentdisconnect", "test", withoutDelays))
 }
 
 // tagSubnet gives the subnet a value for a tag; none takes the tag away.

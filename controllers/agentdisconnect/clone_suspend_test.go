@@ -96,7 +96,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		w := cloneWorld(ctx)
 		obj, clone := w.suspendedClone(ctx)
 		Expect(w.sim.Region().DeleteNetworkACL(clone)).To(Succeed())
-		w.run(ctx, networkacl.SettleFor, obj)
+		w.run(ctx, networkacl.AmbiguousFor, obj) // AWS denies calls for what isn't there
 		w.edit(ctx, obj, suspended(false))
 		w.run(ctx, 30*time.Second, obj)
 		w.expectServing(ctx, obj)

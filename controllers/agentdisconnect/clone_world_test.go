@@ -22,7 +22,6 @@ import (
 // promise that it writes to no network ACL but clones of its own making.
 func cloneWorld(ctx context.Context, change ...func(*sim.Options)) *world {
 	w := newWorld(ctx, change...)
-	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.boot()
 	w.mirror()
 	existed := w.before

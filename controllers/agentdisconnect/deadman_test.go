@@ -33,7 +33,6 @@ const (
 func switchWorld(ctx context.Context) *world {
 	clock := clocktesting.NewFakeClock(time.Now().Truncate(time.Second))
 	w := newWorldAt(ctx, clock, func(o *sim.Options) { o.Clock = clock })
-	w.options.LookupInterval = w.options.AgentPollInterval
 	w.options.DeadManRoleARN, w.options.DeadManScheduleGroup = switchRole, switchGroup
 	Expect(w.sim.Region().CreateScheduleGroup("", "", switchGroup, nil)).To(Succeed())
 	role, err := policies.SwitchRole(w.sim.World(), shippedFor)

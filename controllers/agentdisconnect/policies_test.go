@@ -23,6 +23,7 @@ func bindPolicies(o *sim.Options) {
 	if o.World == nil {
 		o.World = simworld.Default()
 	}
+	o.DenyAbsent = true // the policies' conditions can't match a network ACL that is gone
 	Expect(policies.Bind(o.World, shippedFor, policies.Manager, policies.Deadman)).To(Succeed())
 }
 

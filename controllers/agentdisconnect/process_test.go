@@ -7,11 +7,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	. "github.com/onsi/gomega"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -133,6 +137,22 @@ func withoutRetries(stack *middleware.Stack) error {
 	_, err := stack.Finalize.Remove("Retry")
 	return err
 }
+
+// withoutDelays has the SDK repeat reads at once, as often as ever: between two tries it waits in real time, in which nothing
+// changes here. Writes it does not repeat anyway.
+func withoutDelays(stack *middleware.Stack) error {
+	if _, repeats := stack.Finalize.Get("Retry"); !repeats || !reading.MatchString(stack.ID()) {
+		return nil
+	}
+	retryer := retry.NewStandard(func(o *retry.StandardOptions) {
+		o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+	})
+	_, err := stack.Finalize.Swap("Retry", retry.NewAttemptMiddleware(retryer, smithyhttp.RequestCloner))
+	return err
+}
+
+// reading matches the operations that change nothing.
+var reading = regexp.MustCompile("^(Describe|List|Get|DiscoverPollEndpoint)")
 
 // lethal are the actions in which a manager may die.
 var lethal = []string{

@@ -168,7 +168,7 @@ var _ = Describe("AWS's word that something is not there, which reads show", fun
 		obj := w.blocking(ctx)
 		agree := w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Error: aws.CodeEntryNotFound, Params: map[string]string{"RuleNumber": "80"}})
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
-		w.run(ctx, 20*time.Minute, obj)
+		w.run(ctx, 2*networkacl.AmbiguousFor, obj)
 		Expect(w.denies(aclID)).To(HaveLen(1))
 		Expect(w.claim(obj).Rules).To(HaveLen(1), "the tags name what stands, and no more")
 		Expect(w.gone(ctx, obj)).To(BeFalse())

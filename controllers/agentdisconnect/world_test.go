@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -79,6 +80,7 @@ func newWorldAt(ctx context.Context, clock *clocktesting.FakeClock, change ...fu
 		sim: simulator, clock: clock, namespace: namespace.Name,
 		options: agentdisconnect.Defaults(),
 	}
+	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.options.DNSServer, w.options.ClusterID = simulator.DNSAddr(), "6f1d2c3b-4a59-4687-9b1c-0d2e3f4a5b6c"
 	w.before = w.entries()
 	w.restart()
@@ -91,7 +93,7 @@ func (w *world) restart() { w.restartAs(w.sim.World().Keys()[0].ID) }
 
 func (w *world) restartAs(accessKey string) {
 	w.events = events.NewFakeRecorder(1000)
-	sessions := aws.NewSessions(w.sim.ConfigFor(accessKey), "agentdisconnect", "test", agentdisconnect.CountCalls)
+	sessions := aws.NewSessions(w.sim.ConfigFor(accessKey), "agentdisconnect", "test", agentdisconnect.CountCalls, withoutDelays)
 	sessions.Clock = w.clock
 	w.manageWith(kube, sessions)
 }
@@ -194,6 +196,8 @@ func (w *world) create(ctx context.Context, change ...func(*v1alpha1.AgentDiscon
 		c(obj)
 	}
 	Expect(kube.Create(ctx, obj)).To(Succeed())
+	// Without managed fields the API server keeps none from here on, which is a good part of what a write costs it.
+	Expect(kube.Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"managedFields":[{}]}}`)))).To(Succeed())
 	return obj
 }
 

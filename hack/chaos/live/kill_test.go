@@ -21,7 +21,7 @@ const (
 	sharedACL = "acl-0d5f8a2c4e6b19370"
 )
 
-// live skips a test that there is no time or no control plane for.
+// live skips a test that there is no time or no control plane for, and runs it beside the others.
 func live(t *testing.T) *WithT {
 	t.Helper()
 	if testing.Short() {
@@ -30,6 +30,7 @@ func live(t *testing.T) *WithT {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
 	}
+	t.Parallel() // each has a stack of its own, and waits most of its time
 	return NewWithT(t)
 }
 
