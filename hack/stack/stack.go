@@ -69,12 +69,15 @@ type Stack struct {
 	managers []*Manager // all that were started, the ended ones too
 }
 
+// discardLogs gives controller-runtime a logger: without one it complains on standard error. What matters comes back as an error.
+// It is set once, since stacks may start side by side.
+var discardLogs = sync.OnceFunc(func() { log.SetLogger(logr.Discard()) })
+
 // Start starts everything and returns when the manager, if one is asked for, is ready. The agents of the Region may still be connecting, see
 // sim.Simulator.WaitForAgents. What was started lives until Close, also when ctx ends. KUBEBUILDER_ASSETS names the folder
 // with etcd and kube-apiserver.
 func Start(ctx context.Context, o Options) (*Stack, error) {
-	// Without a logger controller-runtime complains on standard error. What matters comes back as an error.
-	log.SetLogger(logr.Discard())
+	discardLogs()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
 		return nil, errors.New("KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver: start this through make, or set it to what make envtest prints")
