@@ -39,7 +39,8 @@ func (w *world) overtake(number string, do func(c call.Call)) {
 var _ = Describe("An entry that the run gave up", func() {
 	DescribeTable("is a third party's when it stands there again, after the run was suspended", func(ctx context.Context, end func(*world, *v1alpha1.AgentDisconnect)) {
 		w, _ := audited(ctx)
-		obj := w.settled(ctx)
+		obj := w.blocking(ctx)
+		w.run(ctx, networkacl.SettleFor, obj)
 		gone := w.get(ctx, obj).Status.Rules[0]
 		w.edit(ctx, obj, suspending(true))
 		w.run(ctx, 10*time.Second, obj)

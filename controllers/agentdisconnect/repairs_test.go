@@ -68,7 +68,7 @@ var _ = Describe("A repair", func() {
 		obj := w.settled(ctx)
 		mend := w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateNetworkAclEntry", Error: "RequestLimitExceeded"})
 		change(w)
-		w.run(ctx, 3*networkacl.SettleFor, obj)
+		w.run(ctx, networkacl.SettleFor+time.Minute, obj) // as long as a change takes to be believed, and many tries
 		seen := w.get(ctx, obj)
 		Expect(seen.Status.DriftRepairs).To(BeZero(), "nothing was put back")
 		Expect(seen.Status.Abort).To(BeNil(), describe(seen))
@@ -77,7 +77,7 @@ var _ = Describe("A repair", func() {
 		seen = w.get(ctx, obj)
 		w.expectAllDenied(seen)
 		Expect(seen.Status.DriftRepairs).To(BeEquivalentTo(1), describe(seen))
-		w.run(ctx, 3*networkacl.SettleFor, obj)
+		w.run(ctx, 2*networkacl.SettleFor, obj)
 		Expect(w.get(ctx, obj).Status.DriftRepairs).To(BeEquivalentTo(1), "it was counted again")
 	},
 		Entry("after a rule was removed", func(w *world) { w.strip(80) }),

@@ -42,7 +42,7 @@ var _ = Describe("A run that denies TCS alone", func() {
 
 	It("fails if its rules were never read back", func(ctx context.Context) {
 		w := newWorld(ctx)
-		obj := w.create(ctx, telemetry)
+		obj := w.create(ctx, telemetry, within(2*time.Minute))
 		w.run(ctx, time.Second, obj)
 		undo := w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateNetworkAclEntry", Error: "RequestLimitExceeded"})
 		w.run(ctx, time.Minute, obj)
