@@ -5,6 +5,7 @@ package agentdisconnect
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -70,25 +71,46 @@ func (r *Reconciler) undoEntries(ctx context.Context, s *scope) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return r.undoLines(ctx, s, observed)
+	done, err := r.undoLines(ctx, s, observed)
+	return done && s.undecided == nil, errors.Join(err, s.undecided)
 }
 
-// reclaim puts into the ledger what the run's tags on the network ACL claim, what stands there, and
-// what the ledger lacks: that was lost with a status that was restored from a backup, or edited.
-// With the tags, the last trace of it would go.
+// reclaim adds to the ledger the entries that the tags on the network ACL claim for the run and
+// that the ledger lacks: a status that was edited, or restored from a backup, lost them. A stale
+// read also shows what the run disowned, so the claim has to stand for networkacl.SettleFor.
 func (r *Reconciler) reclaim(ctx context.Context, s *scope, observed []networkacl.Entry) error {
+	s.undecided = nil
 	if s.cloned() || s.seen.acl == nil {
-		return nil // a clone goes as a whole
+		return nil // a clone is deleted as a whole
 	}
-	lost := ownership.MissingLines(s.seen.acl.Tags, string(s.obj.UID), s.status().NetworkACL.ID, s.status().Rules, observed)
-	if len(lost) == 0 {
+	lost := s.unledgered(s.seen.acl.Tags, observed)
+	// The tags as this process wrote them tell a stale read from a ledger that lost lines.
+	stale := s.seen.tags != nil && len(s.unledgered(s.seen.tags, observed)) == 0
+	if len(lost) == 0 || stale {
+		s.seen.unledgered = time.Time{}
 		return nil
 	}
+
+	if s.seen.unledgered.IsZero() || s.now.Before(s.seen.unledgered) {
+		s.seen.unledgered = s.now
+	}
+	if settled := s.seen.unledgered.Add(networkacl.SettleFor); s.now.Before(settled) {
+		what := fmt.Sprintf("the tags on network ACL %s claim %s of this run that status.rules does not have",
+			s.seen.acl.ID, problem.Plural(len(lost), "rule", "rules"))
+		s.undecided = problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s", decision(what, settled))
+		return nil
+	}
+	s.seen.unledgered = time.Time{}
 	return s.ledger.Reclaim(ctx, lost)
 }
 
-// undoLines takes the lines of the ledger to their end, given a read, and reports whether none is
-// left.
+// unledgered gives the observed entries that tags claim for the run and that its ledger lacks.
+func (s *scope) unledgered(tags map[string]string, observed []networkacl.Entry) []v1alpha1.Rule {
+	status := s.status()
+	return ownership.MissingLines(tags, string(s.obj.UID), status.NetworkACL.ID, status.Rules, observed)
+}
+
+// undoLines takes the lines of the ledger to their end, given a read, and reports whether none is left.
 func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []networkacl.Entry) (bool, error) {
 	valid, invalid := ledger.Valid(s.obj)
 	lines, gone := r.undo(s, valid, observed)

@@ -34,6 +34,9 @@ func (r *Reconciler) dropReleased(ctx context.Context, s *scope) error {
 	if len(released) == 0 {
 		return nil
 	}
+	if s.undecided != nil {
+		return s.ledger.KeepReleased(ctx, released) // the tags are the only trace of what else they claim
+	}
 	if trouble := r.shrinkTags(ctx, s); trouble != nil {
 		return errors.Join(trouble, s.ledger.KeepReleased(ctx, released))
 	}

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // editStatus changes the status of an object by hand.
@@ -131,15 +132,26 @@ var _ = Describe("A ledger that someone edited", func() {
 })
 
 var _ = Describe("A status that lost what the tags on the network ACL still have", func() {
-	It("has the entries taken up again by the run's end, where lines of the ledger are missing", func(ctx context.Context) {
+	DescribeTable("has the entries taken up again by the run's end, where lines of the ledger are missing", func(ctx context.Context, restart bool) {
 		w := newWorld(ctx)
 		obj := w.blocking(ctx)
 		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = status.Rules[:2] })
+		if restart {
+			w.restart()
+		}
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
-		w.run(ctx, time.Minute, obj)
+		w.run(ctx, 10*time.Second, obj)
+		Expect(w.denies(aclID)).To(HaveLen(4), "what the ledger has goes at once")
+		Expect(w.claim(obj).Rules).To(HaveLen(6), "the tags are the only trace of the others")
+		Expect(w.gone(ctx, obj)).To(BeFalse())
+
+		w.run(ctx, networkacl.SettleFor, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue())
 		w.expectRestored()
-	})
+	},
+		Entry("under the same manager", false),
+		Entry("under a new one", true),
+	)
 
 	It("keeps the run from beginning again, where all of it is, until the sweeper took them away", func(ctx context.Context) {
 		w := newWorld(ctx)

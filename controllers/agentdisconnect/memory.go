@@ -46,7 +46,11 @@ type memory struct {
 	originalReads originalReads
 	// tags are the tags on the network ACL that carries the rules, as last written or as two reads
 	// in a row had them.
+	// Nil: not known; empty: they were removed.
 	tags map[string]string
+	// unledgered is since when reads show tags that claim rules which the ledger lacks; zero: the
+	// last one does not.
+	unledgered time.Time
 	// network is what is not as it should be on the network ACL, target what is not in the rest of
 	// the target, hit what is not with the subnets that the denies act on, changed how the original
 	// of a clone was changed, and stripped that the ownership tags are not all there.

@@ -4,11 +4,13 @@ package agentdisconnect_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -99,6 +101,69 @@ var _ = Describe("An entry that the run gave up", func() {
 		Expect(line(w.get(ctx, obj), 80)).To(BeNil())
 		w.expectClaimed(w.get(ctx, obj))
 		Expect(w.claim(obj).Rules).To(HaveLen(5))
+	})
+
+	DescribeTable("since AWS said at the first attempt that it exists is not taken up again by a read that lags behind the tags", func(ctx context.Context, restart bool) {
+		w := newWorld(ctx)
+		cidr, thaw := "", func() {}
+		w.overtake("80", func(c call.Call) {
+			cidr = c.Param("CidrBlock")
+			w.add(deny(80, cidr))
+			thaw = w.freeze(0) // reads show the tags that name rule 80 from now on
+		})
+		obj := w.create(ctx)
+		w.until(ctx, obj, time.Minute, func(seen *v1alpha1.AgentDisconnect) bool {
+			return cidr != "" && seen.Status.StartTime != nil && line(seen, 80) == nil
+		})
+		Expect(w.claim(obj).Rules).To(HaveLen(5))
+		if restart {
+			w.boot()
+		}
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		w.run(ctx, networkacl.SettleFor-time.Second, obj)
+		if restart {
+			Expect(w.gone(ctx, obj)).To(BeFalse())
+			Expect(condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("claim 1 rule of this run that status.rules does not have"))
+		}
+		thaw()
+		w.run(ctx, 10*time.Second, obj)
+		Expect(w.gone(ctx, obj)).To(BeTrue())
+		w.expectOnly(80, cidr)
+		Expect(w.tagsOf(obj)).To(BeEmpty())
+	},
+		Entry("by the manager that wrote them", false),
+		Entry("by one that did not", true),
+	)
+
+	It("and deleted is not taken up again by a read that lags, after the tags were removed", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.settled(ctx)
+		gone := w.get(ctx, obj).Status.Rules[0]
+		store := errors.New("the API server is away")
+		w.boot(func(p *process) {
+			p.meddle = func(obj client.Object, _ bool) error {
+				if seen := obj.(*v1alpha1.AgentDisconnect); seen.Status.RestoredTime != nil {
+					return store
+				}
+				return nil
+			}
+		})
+		thaw := func() {}
+		w.sim.Faults().Before("ec2:DeleteTags", func(c call.Call) {
+			if !c.DryRun {
+				thaw = w.freeze(0)
+			}
+		})
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		w.run(ctx, 10*time.Second, obj)
+		Expect(w.tagsOf(obj)).To(BeEmpty())
+		store = nil
+		w.add(deny(int(gone.RuleNumber), gone.CIDR)) // the very same
+		w.run(ctx, 10*time.Second, obj)
+		thaw()
+		w.run(ctx, 10*time.Second, obj)
+		Expect(w.gone(ctx, obj)).To(BeTrue())
+		w.expectOnly(int(gone.RuleNumber), gone.CIDR)
 	})
 
 	It("and deleted is a third party's when it stands there again, while the tags can't be removed", func(ctx context.Context) {

@@ -52,6 +52,9 @@ type scope struct {
 	quota entryQuota
 	// untagged says that the run's tags were removed from the network ACL in this pass.
 	untagged bool
+	// undecided, if set, says that the tags claim rules that the ledger lacks, which a later read
+	// confirms or not. Until then the tags stay as they are.
+	undecided error
 	// wake is when something is due again; zero: nothing is.
 	wake time.Time
 }

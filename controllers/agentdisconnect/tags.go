@@ -112,6 +112,6 @@ func (r *Reconciler) removeOwnershipTags(ctx context.Context, s *scope, more ...
 	case !outcome.IsGone(s.showsACL()):
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, which it showed just before: its tags are removed once both agree", acl.ID)
 	}
-	s.seen.tags, s.untagged = nil, true
+	s.seen.tags, s.untagged = map[string]string{}, true
 	return nil
 }
