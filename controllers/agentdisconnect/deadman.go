@@ -263,9 +263,10 @@ func (r *Reconciler) shorten(ctx context.Context, s *scope) error {
 	return errors.Join(r.ensureOwnershipTagsIfPlaced(ctx, s), r.reschedule(ctx, s, expires))
 }
 
-// ensureOwnershipTagsIfPlaced is ensureOwnershipTags where there is a network ACL to tag.
+// ensureOwnershipTagsIfPlaced is ensureOwnershipTags where there is a network ACL that the
+// run may have tagged.
 func (r *Reconciler) ensureOwnershipTagsIfPlaced(ctx context.Context, s *scope) error {
-	if s.status().NetworkACL.ID == "" {
+	if s.status().NetworkACL.ID == "" || s.isUnlooked() {
 		return nil
 	}
 	return r.ensureOwnershipTags(ctx, s)

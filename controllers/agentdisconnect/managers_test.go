@@ -4,6 +4,7 @@ package agentdisconnect_test
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -23,23 +24,35 @@ func notBefore(at time.Time) func(*v1alpha1.AgentDisconnect) {
 }
 
 var _ = Describe("Two managers of one Kubernetes cluster", func() {
+	// errLost is the answer of an API server whose real one was lost on its way.
+	errLost := errors.New("the answer was lost")
+	managers, stored := map[string]*agentdisconnect.Reconciler{}, func() error { return nil }
+
 	// prepare gives two objects that are ready to begin now, each with a manager of its own. meet is called right before the
-	// first manager stores that its run begins, and after right after the second did.
+	// first manager stores that its run begins, stored right after that, and after right after the second did.
 	prepare := func(ctx context.Context, meet func(second func()), after func()) (w *world, one, two *v1alpha1.AgentDisconnect, pass func(*v1alpha1.AgentDisconnect)) {
+		clear(managers)
 		w, _ = audited(ctx)
 		at := w.clock.Now().Add(30 * time.Second)
 		one, two = w.create(ctx, notBefore(at)), w.create(ctx, notBefore(at))
-		managers := map[string]*agentdisconnect.Reconciler{}
 		pass = func(obj *v1alpha1.AgentDisconnect) {
 			_, err := managers[obj.Name].Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
-			Expect(err).NotTo(HaveOccurred())
+			Expect(err).To(Or(BeNil(), MatchError(errLost)))
 		}
-		met := false
+		met, begun := false, false
 		w.boot(func(p *process) {
-			p.meddle = func(obj client.Object, stored bool) error {
-				if seen := obj.(*v1alpha1.AgentDisconnect); !stored && !met && seen.Name == one.Name && seen.Status.StartTime != nil {
+			p.meddle = func(obj client.Object, done bool) error {
+				seen := obj.(*v1alpha1.AgentDisconnect)
+				if seen.Name != one.Name || seen.Status.StartTime == nil {
+					return nil
+				}
+				if !done && !met {
 					met = true
 					meet(func() { pass(two) })
+				}
+				if done && !begun {
+					begun = true
+					return stored()
 				}
 				return nil
 			}
@@ -63,6 +76,20 @@ var _ = Describe("Two managers of one Kubernetes cluster", func() {
 		Expect(w.state(ctx, one)).To(Equal(v1alpha1.StateWaiting), describe(w.get(ctx, one)))
 		Expect(w.writes()).To(BeEmpty())
 		return w, one, two, pass
+	}
+
+	// expectNotBegun holds the first run against one that never began, beside the second one that is on.
+	expectNotBegun := func(ctx context.Context, w *world, one, two *v1alpha1.AgentDisconnect) {
+		GinkgoHelper()
+		Expect(w.state(ctx, two)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, two)))
+		seen := w.get(ctx, one)
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateWaiting), describe(seen))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring(two.Namespace + "/" + two.Name))
+		Expect(seen.Status.StartTime).To(BeNil())
+		Expect(seen.Status.Rules).To(BeEmpty())
+		Expect(seen.Finalizers).To(BeEmpty())
+		Expect(w.tagsOf(one)).To(BeEmpty())
+		Expect(w.denies(aclID)).To(HaveLen(6))
 	}
 
 	It("of which one was paused before it stored a start: its run steps back, and costs nothing", func(ctx context.Context) {
@@ -110,6 +137,91 @@ var _ = Describe("Two managers of one Kubernetes cluster", func() {
 		<-done
 		Expect(w.state(ctx, two)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, two)))
 		Expect(w.tagsOf(one)).To(BeEmpty())
+	})
+
+	It("of which one was paused, and the answer to its start was lost: its run steps back all the same", func(ctx context.Context) {
+		w, one, two, pass := prepare(ctx, func(second func()) { second() }, nil)
+		stored = func() error { return errLost }
+		DeferCleanup(func() { stored = func() error { return nil } })
+		pass(one)
+		Expect(w.get(ctx, one).Status.StartTime).NotTo(BeNil())
+		for range 3 {
+			pass(one)
+			pass(two)
+			w.clock.Step(3 * time.Second)
+		}
+		expectNotBegun(ctx, w, one, two)
+	})
+
+	It("of which one was paused, stored a start and died: the other looks before it goes on with that run", func(ctx context.Context) {
+		w, one, two, pass := prepare(ctx, func(second func()) { second() }, nil)
+		stored = func() error { return errLost }
+		DeferCleanup(func() { stored = func() error { return nil } })
+		pass(one)
+		managers[one.Name] = managers[two.Name]
+		for range 3 {
+			pass(one)
+			pass(two)
+			w.clock.Step(3 * time.Second)
+		}
+		expectNotBegun(ctx, w, one, two)
+	})
+
+	It("that both take up a run which was just stored beside another: it steps back once", func(ctx context.Context) {
+		w, one, two, pass := prepare(ctx, func(second func()) { second() }, nil)
+		stored = func() error {
+			_, err := managers[two.Name].Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)})
+			return err
+		}
+		DeferCleanup(func() { stored = func() error { return nil } })
+		pass(one)
+		pass(one)
+		pass(two)
+		expectNotBegun(ctx, w, one, two)
+	})
+
+	It("of which one goes on with a run that the other would take back: its rules stay in the ledger", func(ctx context.Context) {
+		w, one, two, pass := prepare(ctx, func(func()) {}, nil)
+		stored = func() error {
+			_, err := managers[two.Name].Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)})
+			w.editStatus(ctx, two, func(status *v1alpha1.AgentDisconnectStatus) { // as its manager stores it now
+				begun := w.get(ctx, one).Status
+				status.StartTime, status.ExpirationTime, status.Target, status.NetworkACL = begun.StartTime, begun.ExpirationTime, begun.Target, begun.NetworkACL
+			})
+			return err
+		}
+		DeferCleanup(func() { stored = func() error { return nil } })
+		pass(one)
+		seen := w.get(ctx, one)
+		Expect(seen.Status.Rules).To(HaveLen(6), describe(seen))
+		Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
+		Expect(w.denies(aclID)).To(HaveLen(6))
+		w.expectClaimed(seen)
+	})
+
+	It("write nothing to AWS before they could look for other runs", func(ctx context.Context) {
+		w, one, _, pass := prepare(ctx, func(func()) {}, nil)
+		stored = func() error { return errLost }
+		DeferCleanup(func() { stored = func() error { return nil } })
+		pass(one)
+		blind := true
+		w.boot(func(p *process) {
+			p.listing = func() error {
+				if blind {
+					return errLost
+				}
+				return nil
+			}
+		})
+		managers[one.Name] = w.reconciler
+		for range 3 {
+			pass(one)
+			w.clock.Step(3 * time.Second)
+		}
+		Expect(w.writes()).To(BeEmpty())
+		blind = false
+		pass(one)
+		Expect(w.denies(aclID)).To(HaveLen(6))
 	})
 })
 

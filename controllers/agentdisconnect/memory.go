@@ -87,9 +87,6 @@ type memory struct {
 	deleted map[entryKey]time.Time
 	// aclMissing is since when reads lack the run's network ACL; zero: they don't.
 	aclMissing time.Time
-	// pendingLook, if set, says that the run began and that no look since has shown whether it did
-	// so alone.
-	pendingLook *pendingLook
 	// yields, if set, is why a run waits until yieldsUntil, so that an older one that began at the
 	// same moment comes first.
 	yields      *problem.Problem

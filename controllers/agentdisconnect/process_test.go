@@ -40,6 +40,8 @@ type process struct {
 	point func(name string) (end bool)
 	// meddle, if set, is called before and after each write to the API server; its error is the write's.
 	meddle func(obj client.Object, after bool) error
+	// listing, if set, is called before each list of objects; its error is the list's.
+	listing func() error
 	// deleting, if set, is called before each deletion of an object.
 	deleting func()
 }
@@ -100,6 +102,11 @@ func (p *process) client() client.Client {
 			return errors.Join(p.alive(), c.Get(ctx, key, obj, opts...))
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if p.listing != nil {
+				if err := p.listing(); err != nil {
+					return err
+				}
+			}
 			return errors.Join(p.alive(), c.List(ctx, list, append(opts, client.InNamespace(p.world.namespace))...))
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {

@@ -43,7 +43,7 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 	if s.cloned() {
 		return r.endIfAborted(ctx, s, r.abortIfQuotaExceeded(s, r.cutOver(ctx, s)))
 	}
-	trouble := r.install(ctx, s, s.status().Rules)
+	trouble := r.create(ctx, s, s.status().Rules)
 	trouble = errors.Join(trouble, r.readACL(ctx, s))
 	if s.aclRead {
 		valid, _ := ledger.Valid(s.obj)
@@ -158,7 +158,7 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	if err := s.ledger.AddFinalizer(ctx); err != nil {
 		return err
 	}
-	now, before := r.clock.Now(), *s.status().DeepCopy()
+	now := r.clock.Now()
 	r.initStatus(s, t, how, counted, now)
 	s.phase, _ = run.PhaseAt(s.obj, now)
 	s.setConditions(nil)
@@ -168,7 +168,6 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	s.seen.startRun()
 	s.seen.noteConsent(maps.Keys(t.shared))
 	s.seen.targetLooked = s.now
-	s.seen.pendingLook = &pendingLook{s.clients.Region, reserved, before}
 	s.seen.original = t.acl // of a clone; InPlace has none and doesn't look
 	return nil
 }
@@ -195,5 +194,5 @@ func (r *Reconciler) initStatus(s *scope, t *target, how placement, counted []v1
 		return // its lines follow when the clone has an id
 	}
 	status.NetworkACL = &v1alpha1.NetworkACL{ID: t.acl.ID, Mode: how.mode, ModeReason: how.reason, DeadManSwitch: r.newSwitch(how.mode, run.Expiration(status))}
-	status.Rules = ledger.Attempted(how.rules, now)
+	status.Rules = ledger.Unattempted(how.rules)
 }

@@ -47,6 +47,21 @@ func Lines(obj *v1alpha1.AgentDisconnect) (valid, released []v1alpha1.Rule, inva
 	return valid, released, errors.Join(wrong...)
 }
 
+// Unattempted gives lines as a start stores them: AWS was not asked yet, nor is it before a later
+// write of the ledger says so.
+func Unattempted(lines []v1alpha1.Rule) []v1alpha1.Rule {
+	lines = slices.Clone(lines)
+	for i := range lines {
+		lines[i].State, lines[i].LastAttemptTime = v1alpha1.RuleCreating, nil
+	}
+	return lines
+}
+
+// IsUnattempted reports whether AWS was never asked to create the entry of a line.
+func IsUnattempted(line v1alpha1.Rule) bool {
+	return line.State == v1alpha1.RuleCreating && line.LastAttemptTime == nil
+}
+
 // Attempted gives lines as they stand in the ledger before AWS is asked to create their entries.
 func Attempted(lines []v1alpha1.Rule, now time.Time) []v1alpha1.Rule {
 	lines = slices.Clone(lines)
@@ -57,9 +72,10 @@ func Attempted(lines []v1alpha1.Rule, now time.Time) []v1alpha1.Rule {
 }
 
 // Intend stores lines before AWS is asked to create their entries. Lines that are there already are
-// attempted again. earlier are the lines that were in the ledger before.
+// attempted again. earlier are the lines that were in the ledger before, without those of which AWS
+// was never asked.
 func (l *Ledger) Intend(ctx context.Context, lines []v1alpha1.Rule) (earlier []v1alpha1.Rule, err error) {
-	earlier = slices.Clone(l.obj.Status.Rules)
+	earlier = slices.DeleteFunc(slices.Clone(l.obj.Status.Rules), IsUnattempted)
 	l.obj.Status.Rules = Upsert(l.obj.Status.Rules, Attempted(lines, l.store.clock.Now()))
 	return earlier, l.Persist(ctx)
 }

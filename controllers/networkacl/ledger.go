@@ -112,7 +112,7 @@ func UndoAgain(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
 
 func sinceAttempt(line v1alpha1.Rule, now time.Time) time.Duration {
 	if line.LastAttemptTime == nil {
-		// Nobody but a person writes such a line: take it as attempted long ago.
+		// AWS was never asked, or a person edited the line: take it as attempted long ago.
 		return AmbiguousFor
 	}
 	return now.Sub(line.LastAttemptTime.Time)
