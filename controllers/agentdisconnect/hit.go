@@ -85,18 +85,24 @@ func (r *Reconciler) withoutConsent(ids []string, known map[string]subnet, names
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return r.consents(known[id].tags, namespace) })
 }
 
-// gatherHit looks at what a run in place would hit beside its own subnet.
+// gatherHit looks at what a run in place would hit: the other subnets, if there are any, and, if the
+// mode was asked for by name, the other clusters in all of them. In any other mode no subnet but
+// the run's own is hit: that is asked about earlier.
 func (r *Reconciler) gatherHit(ctx context.Context, s *scope, t *target) error {
 	hit, spec := t.hit(&s.obj.Spec), &s.obj.Spec
-	if len(hit) == 1 {
-		return nil
-	}
 	return together(
 		func() error {
-			t.shared, t.unshared = describeSubnets(ctx, s.clients.EC2, otherSubnets(t.acl, spec.SubnetID))
+			if len(hit) > 1 {
+				t.shared, t.unshared = describeSubnets(ctx, s.clients.EC2, otherSubnets(t.acl, spec.SubnetID))
+			}
 			return t.unshared
 		},
-		func() (err error) { t.others, err = r.otherClusters(ctx, s, hit); return },
+		func() (err error) {
+			if spec.NetworkACLMode == v1alpha1.NetworkACLModeInPlace {
+				t.others, err = r.otherClusters(ctx, s, hit)
+			}
+			return
+		},
 	)
 }
 

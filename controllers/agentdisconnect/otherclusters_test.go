@@ -49,6 +49,12 @@ var _ = DescribeTable("A subnet with other clusters", func(ctx context.Context, 
 		message: "cluster " + otherARN + " has container instances in subnet " + subnetID + " too, whose agents would be cut off as well: " + acceptFix,
 		mend:    func(w *world) { w.evict(otherARN, subnetID) },
 	}),
+	Entry("that has one, alone on its network ACL and InPlace by name, begins when its instances are gone", badInput{
+		cause:   func(w *world) { w.register("other", subnetID) },
+		object:  sharing,
+		message: "cluster " + otherARN + " has container instances in subnet " + subnetID + " too, whose agents would be cut off as well: " + acceptFix,
+		mend:    func(w *world) { w.evict(otherARN, subnetID) },
+	}),
 	Entry("that has two, one of which only a later page of the list has", badInput{
 		cause: func(w *world) {
 			w.addClusters(220)
@@ -152,6 +158,10 @@ var _ = Describe("Other clusters in the subnet", func() {
 		w.register("other", subnetID)
 		obj := w.planned(ctx)
 		Expect(obj.Status.Plan.OtherClusters).To(Equal([]string{otherARN}))
+		Expect(refusalsOf(obj)).To(Equal([]string{v1alpha1.ReasonOtherClusters}))
+
+		obj = w.planned(ctx, sharing)
+		Expect(obj.Status.Plan.OtherClusters).To(Equal([]string{otherARN}), "InPlace by name")
 		Expect(refusalsOf(obj)).To(Equal([]string{v1alpha1.ReasonOtherClusters}))
 
 		obj = w.planned(ctx, amongOthers)
