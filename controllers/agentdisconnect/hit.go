@@ -4,6 +4,7 @@ package agentdisconnect
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -147,33 +148,83 @@ func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) 
 	return found, err
 }
 
-// judgeHit holds the subnets that the denies act on, after a read of the network ACL, against what
-// lets them: the consent of each, and no other cluster's agents. What is amiss is said at once, and
-// ends the run when two reads agree.
-func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
+// besideSubnets are the subnets that the denies of a run act on beside its own, as one look found them: id to subnet. One that is
+// gone has no entry.
+type besideSubnets struct {
+	known map[string]subnet
+	err   error
+}
+
+// lookBeside looks at the subnets hit beside the run's own, after a read of the network ACL in this pass. Without such a read it
+// asks nothing.
+func (r *Reconciler) lookBeside(ctx context.Context, s *scope) (beside besideSubnets) {
+	if !s.aclRead || s.seen.acl == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	beside.known, beside.err = describeSubnets(ctx, s.clients.EC2, s.hitBeside())
+	return
+}
+
+// hitBeside are the subnets hit beside the run's own, whose consent is judged with the rest of the target.
+func (s *scope) hitBeside() []string {
+	return slices.DeleteFunc(s.hit(), func(id string) bool { return id == s.obj.Spec.SubnetID })
+}
+
+// lacking are the subnets hit beside the run's own that a look showed not to consent.
+func (r *Reconciler) lacking(s *scope, beside besideSubnets) []string {
+	if !s.aclRead || s.seen.acl == nil || beside.err != nil {
+		return nil
+	}
+	return r.withoutConsent(s.hitBeside(), beside.known, s.obj.Namespace)
+}
+
+// judgeHit holds the subnets that the denies act on, after a read of the network ACL and a look at them, against what lets them:
+// the consent of each, and no other cluster's agents. What is amiss is said at once, and ends the run when two reads agree.
+// Consent is judged by the subnets alone: that ECS can't be asked about clusters must not keep an owner's word from counting.
+func (r *Reconciler) judgeHit(ctx context.Context, s *scope, beside besideSubnets) error {
 	if !s.aclRead || s.seen.acl == nil {
 		return s.seen.amiss.AsError()
 	}
-	hit := s.hit()
-	looking, cancel := context.WithTimeout(ctx, observeTimeout)
-	defer cancel()
-	known, err := describeSubnets(looking, s.clients.EC2, slices.DeleteFunc(slices.Clone(hit), func(id string) bool { return id == s.obj.Spec.SubnetID }))
-	if err != nil {
-		return err
+	if s.seen.lookFailed.beside = beside.err != nil; beside.err != nil {
+		return errors.Join(s.seen.amiss.AsError(), beside.err)
 	}
-	others, err := r.lookForOthers(ctx, s, hit)
-	if err != nil {
-		return err
+	if lacking := r.lacking(s, beside); len(lacking) > 0 {
+		return s.suspectHit(r.consentTrouble(s, lacking))
+	}
+	s.seen.noteConsent(maps.Keys(beside.known))
+	if s.status().Abort != nil || s.seen.target.IsPending() {
+		return s.seen.amiss.AsError() // it ends, or another read decides: nothing is added meanwhile
 	}
 
-	found := r.hitTrouble(s, known, others)
-	if found == nil {
-		s.seen.hit.Clear()
-		s.seen.amiss = nil
-		s.seen.noteConsent(maps.Keys(known))
-		return nil
+	hit := s.hit()
+	others, err := r.lookForOthers(ctx, s, hit)
+	if err != nil {
+		// Rules in these subnets stay, and are kept up, on the last answer about them. Without any there are no new ones.
+		s.seen.lookFailed.beside = !s.seen.cache.Others.IsAbout(strings.Join(hit, " "))
+		if s.seen.amiss != nil && s.seen.amiss.Reason != v1alpha1.AbortOtherClusters {
+			s.seen.clearHit()
+		}
+		return errors.Join(s.seen.amiss.AsError(), err)
 	}
-	s.seen.cache.Others.Expire() // the next look must not be this one's answer
+	if len(others.ARNs) > 0 {
+		s.seen.cache.Others.Expire() // the next look must not be this one's answer
+		return s.suspectHit(problem.Wait(v1alpha1.AbortOtherClusters, "%s container instances in %s now, whose agents the rules cut off as well, and spec.otherClusters does not allow that",
+			problem.Subjects(others.ARNs, "cluster", "has", "have"), subnetsOf(hit)))
+	}
+	s.seen.clearHit()
+	return nil
+}
+
+// clearHit notes that nothing is amiss with the subnets hit.
+func (m *memory) clearHit() {
+	m.hit.Clear()
+	m.amiss = nil
+}
+
+// suspectHit notes what a read showed to be amiss with the subnets hit. The run ends when two reads agree.
+func (s *scope) suspectHit(found *problem.Problem) error {
 	if s.seen.hit.Observe(found.Reason+found.Message, "", s.now) {
 		s.abort(found.Reason, "%s", found.Message)
 	}
@@ -181,25 +232,16 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope) error {
 	return s.seen.amiss
 }
 
-// hitTrouble is why a run may not go on hitting the subnets that it hits; nil: it may. The run's
-// own subnet is judged with the rest of the target.
-func (r *Reconciler) hitTrouble(s *scope, known map[string]subnet, others preflight.OtherClusters) *problem.Problem {
-	hit, aclID := s.hit(), s.seen.acl.ID
-	shared := slices.DeleteFunc(slices.Clone(hit), func(id string) bool { return id == s.obj.Spec.SubnetID })
-	lacking := r.withoutConsent(shared, known, s.obj.Namespace)
+// consentTrouble is why a run may not go on hitting subnets that lack consent.
+func (r *Reconciler) consentTrouble(s *scope, lacking []string) *problem.Problem {
+	aclID := s.seen.acl.ID
 	withdrawn := slices.DeleteFunc(slices.Clone(lacking), func(id string) bool { return !s.seen.consented[id] })
-	switch {
-	case len(withdrawn) > 0:
+	if len(withdrawn) > 0 {
 		return problem.Wait(v1alpha1.AbortConsentWithdrawn, "%s of network ACL %s, which the rules act on too, no longer %s to namespace %s (tag %s)",
 			subnetsOf(withdrawn), aclID, problem.Choose(withdrawn, "consents", "consent"), s.obj.Namespace, r.options.ConsentTagKey)
-	case len(lacking) > 0:
-		return problem.Wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, and %s not consent to namespace %s (tag %s)",
-			aclID, subnetsOf(lacking), problem.Choose(lacking, "it does", "they do"), s.obj.Namespace, r.options.ConsentTagKey)
-	case len(others.ARNs) > 0:
-		return problem.Wait(v1alpha1.AbortOtherClusters, "%s container instances in %s now, whose agents the rules cut off as well, and spec.otherClusters does not allow that",
-			problem.Subjects(others.ARNs, "cluster", "has", "have"), subnetsOf(hit))
 	}
-	return nil
+	return problem.Wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, and %s not consent to namespace %s (tag %s)",
+		aclID, subnetsOf(lacking), problem.Choose(lacking, "it does", "they do"), s.obj.Namespace, r.options.ConsentTagKey)
 }
 
 // noteConsent notes which subnets were seen to consent: of those, a lack later is a consent
@@ -214,6 +256,14 @@ func (m *memory) noteConsent(ids func(func(string) bool)) {
 // mayHit reports whether nothing is known that speaks against new denies: what one read shows is no
 // ground to end a run, but to add nothing until another one decides.
 func (s *scope) mayHit() bool { return !s.seen.hit.IsPending() && !s.seen.target.IsPending() }
+
+// maySpread reports whether new denies may be made, or lost ones made again: only where the last look at the subnets they act on
+// was answered, the run's own included. Where one was not, the rules in place stay, and everything but new rules goes on. That
+// lasts until a look succeeds: the next regular one, a poll interval later at most, so a call that AWS limits now and then holds up
+// a repair by that much and no more.
+func (s *scope) maySpread() bool {
+	return s.mayHit() && !s.seen.lookFailed.own && !s.seen.lookFailed.beside
+}
 
 // subnetsOf names subnets: "subnet a", "subnets a, b".
 func subnetsOf(ids []string) string {

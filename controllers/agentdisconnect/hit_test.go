@@ -5,7 +5,10 @@ package agentdisconnect_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,6 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -71,6 +75,64 @@ var _ = Describe("A run in place that is on", func() {
 		}, v1alpha1.AbortNetworkACLShared,
 			"network ACL "+sharedACL+" serves subnet "+subnetID+" too, and it does not consent to namespace %s (tag "+consentTag+")"),
 	)
+
+	It("ends when consent is withdrawn while ECS can't be asked about other clusters, which is said", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.consenting()
+		w.evict(otherARN, sharedSubnet)
+		obj := w.settled(ctx, inPlace)
+		w.sim.Faults().Add(faults.Fault{Action: "ecs:ListClusters", Denied: true})
+		w.run(ctx, 2*time.Minute, obj)
+		w.until(ctx, obj, 100*time.Second, func(seen *v1alpha1.AgentDisconnect) bool { return strings.Contains(describe(seen), "ecs:ListClusters") })
+		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
+		w.expectAllDeniedOn(w.get(ctx, obj))
+
+		w.revoke(plainSubnet)
+		seen := w.until(ctx, obj, 40*time.Second, aborted)
+		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortConsentWithdrawn), describe(seen))
+		w.run(ctx, 5*time.Second, obj)
+		w.expectRestored()
+	})
+
+	DescribeTable("that is resumed adds no deny before AWS says whose subnets it hits", func(ctx context.Context, hidden faults.Fault, change func(*world)) {
+		w, _ := audited(ctx)
+		w.consenting()
+		w.evict(otherARN, sharedSubnet)
+		obj := w.settled(ctx, inPlace)
+		w.edit(ctx, obj, suspending(true))
+		w.run(ctx, 10*time.Second, obj)
+		Expect(w.denies(sharedACL)).To(BeEmpty())
+
+		show := w.sim.Faults().Add(hidden)
+		change(w)
+		w.edit(ctx, obj, suspending(false))
+		w.run(ctx, 5*time.Minute, obj)
+		Expect(w.denies(sharedACL)).To(BeEmpty(), "rules were added to subnets that nobody looked at")
+		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
+		show()
+		w.until(ctx, obj, 100*time.Second, aborted)
+		Expect(w.denies(sharedACL)).To(BeEmpty())
+	},
+		Entry("of the others", faults.Fault{Action: "ec2:DescribeSubnets", Denied: true, Params: map[string]string{"Filter.1.Name": "subnet-id"}},
+			func(w *world) { w.revoke(plainSubnet) }),
+		Entry("of its own", faults.Fault{Action: "ec2:DescribeSubnets", Denied: true, Params: map[string]string{"SubnetId.1": sharedSubnet}},
+			func(w *world) { w.revoke(sharedSubnet) }),
+		Entry("of other clusters", faults.Fault{Action: "ecs:ListClusters", Denied: true},
+			func(w *world) { w.register("other", plainSubnet) }),
+	)
+
+	It("repairs again soon after one look at the subnets failed", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.consenting()
+		obj := w.settled(ctx, inPlace, amongOthers)
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeSubnets", Error: "Unavailable", Times: 20})
+		w.run(ctx, 31*time.Second, obj)
+		w.sim.Faults().Clear()
+		w.sim.SetHost(agents.ACS, acsHost, netip.MustParseAddr("192.0.2.77"))
+		w.until(ctx, obj, 40*time.Second, func(*v1alpha1.AgentDisconnect) bool {
+			return slices.Contains(slices.Collect(maps.Values(w.denies(sharedACL))), "192.0.2.77/32")
+		})
+	})
 
 	It("ends when another cluster comes to one of its subnets", func(ctx context.Context) {
 		w, _ := audited(ctx)

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -106,6 +107,7 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 		s.seen.network.Clear()
 		s.seen.aclRead, s.seen.enforcedSince = time.Time{}, time.Time{}
 		clear(s.seen.contradicted)
+		s.seen.cache.Others = preflight.Answer[preflight.OtherClusters]{}
 	}
 	return err
 }

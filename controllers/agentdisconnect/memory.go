@@ -55,10 +55,13 @@ type memory struct {
 	// the target, hit what is not with the subnets that the denies act on, changed how the original
 	// of a clone was changed, and stripped that the ownership tags are not all there.
 	network, target, hit, changed, stripped networkacl.Confirmation
-	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are those that
-	// were seen to consent.
+	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are the subnets
+	// that were seen to consent.
 	amiss     *problem.Problem
 	consented map[string]bool
+	// lookFailed says that the last look at the run's own subnet failed, or the one at the others
+	// that are hit.
+	lookFailed struct{ own, beside bool }
 	// repair is what is being put right on the network ACL.
 	repair repairUnderway
 	// passedLook is the first look of the last pass, if it spoke for the run.
@@ -178,6 +181,7 @@ func (m *memory) startRun() {
 		confirmation.Clear()
 	}
 	m.amiss, m.consented = nil, nil
+	m.lookFailed.own, m.lookFailed.beside = false, false
 	m.repair = repairUnderway{}
 }
 

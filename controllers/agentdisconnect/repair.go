@@ -44,7 +44,7 @@ func (r *Reconciler) repair(ctx context.Context, s *scope, valid []v1alpha1.Rule
 				return err
 			}
 		}
-		if err := r.judgeHit(ctx, s); err != nil {
+		if err := r.judgeHit(ctx, s, r.lookBeside(ctx, s)); err != nil {
 			return err // it may serve other subnets than before
 		}
 	}
@@ -194,6 +194,9 @@ func (r *Reconciler) replan(s *scope, valid []v1alpha1.Rule) (networkacl.Plan, e
 // are known not to do their work where the network ACL says so; before that, a line that the read
 // contradicts may only be one that the read lags behind.
 func (r *Reconciler) createMissing(ctx context.Context, s *scope, valid []v1alpha1.Rule, drifted bool) error {
+	if !s.maySpread() {
+		return nil
+	}
 	if err := r.dropReleased(ctx, s); err != nil {
 		return r.abortIfQuotaExceeded(s, err)
 	}

@@ -49,20 +49,36 @@ func (r *Reconciler) maintain(ctx context.Context, s *scope) error {
 	}
 	valid, invalid := ledger.Valid(s.obj)
 	due, hit := !s.now.Before(s.nextACLRead(r.options)), s.hit()
+	var beside besideSubnets
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
 	trouble := errors.Join(invalid, together(
-		func() error { return r.observe(looking, s) },
+		func() error {
+			err := r.observe(looking, s)
+			if beside = r.lookBeside(ctx, s); s.status().Abort != nil || s.seen.target.IsPending() || len(r.lacking(s, beside)) > 0 {
+				stop() // a longer look would hold up what ends the run
+			}
+			return err
+		},
 		func() error {
 			if !due {
 				return nil
 			}
-			_, err := r.lookForOthers(ctx, s, hit) // a look that takes longer than the others, and is remembered
+			_, err := r.lookForOthers(asking, s, hit) // a look that takes longer than the others, and is remembered
+			if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+				s.unseen.about, s.unseen.err = "", nil // it was stopped
+				return nil
+			}
 			return err
 		},
 	))
-	trouble = errors.Join(trouble, r.judgeHit(ctx, s), r.learnQuota(looking, s, anyAge), r.relearnQuota(looking, s, valid))
+	trouble = errors.Join(trouble, r.judgeHit(ctx, s, beside), r.learnQuota(looking, s, anyAge), r.relearnQuota(looking, s, valid))
 	switch {
 	case s.status().Abort != nil || invalid != nil || !s.mayHit():
 	case !s.isCutOver():
+		if !s.maySpread() {
+			break // the clone would bring the denies to the subnet
+		}
 		trouble = errors.Join(trouble, r.abortIfQuotaExceeded(s, r.cutOver(ctx, s)))
 	case !s.seen.aclRead.IsZero():
 		repaired := r.repair(ctx, s, valid)
@@ -139,6 +155,9 @@ func (r *Reconciler) observe(ctx context.Context, s *scope) error {
 			return nil
 		},
 	)
+	if due {
+		s.seen.lookFailed.own = t.subnetErr != nil
+	}
 	if t.untracked != nil && status.Agents != nil {
 		status.Agents.Uncounted = t.untracked
 	}
