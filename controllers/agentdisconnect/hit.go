@@ -191,7 +191,7 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope, beside besideSubnet
 		return errors.Join(s.seen.amiss.AsError(), beside.err)
 	}
 	if lacking := r.lacking(s, beside); len(lacking) > 0 {
-		return s.suspectHit(r.consentTrouble(s, lacking))
+		return s.suspectHit(r.consentTrouble(s, lacking), lacking)
 	}
 	s.seen.noteConsent(maps.Keys(beside.known))
 	if s.status().Abort != nil || s.seen.target.IsPending() {
@@ -211,7 +211,7 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope, beside besideSubnet
 	if len(others.ARNs) > 0 {
 		s.seen.cache.Others.Expire() // the next look must not be this one's answer
 		return s.suspectHit(problem.Wait(v1alpha1.AbortOtherClusters, "%s container instances in %s now, whose agents the rules cut off as well, and spec.otherClusters does not allow that",
-			problem.Subjects(others.ARNs, "cluster", "has", "have"), subnetsOf(hit)))
+			problem.Subjects(others.ARNs, "cluster", "has", "have"), subnetsOf(hit)), others.ARNs)
 	}
 	s.seen.clearHit()
 	return nil
@@ -220,12 +220,19 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope, beside besideSubnet
 // clearHit notes that nothing is amiss with the subnets hit.
 func (m *memory) clearHit() {
 	m.hit.Clear()
-	m.amiss = nil
+	m.amiss, m.evidence = nil, nil
 }
 
-// suspectHit notes what a read showed to be amiss with the subnets hit. The run ends when two reads agree.
-func (s *scope) suspectHit(found *problem.Problem) error {
-	if s.seen.hit.Observe(found.Reason+found.Message, "", s.now) {
+// suspectHit notes what a read showed to be amiss with the subnets hit, and by which subnets or clusters. The run ends when one
+// of them was so on two reads: others may join meanwhile, and the last read is the one that is told.
+func (s *scope) suspectHit(found *problem.Problem, evidence []string) error {
+	lasting := slices.DeleteFunc(slices.Clone(s.seen.evidence), func(id string) bool { return !slices.Contains(evidence, id) })
+	if len(lasting) == 0 {
+		s.seen.hit.Clear()
+		lasting = evidence
+	}
+	s.seen.evidence = lasting
+	if s.seen.hit.Observe("amiss", "", s.now) {
 		s.abort(found.Reason, "%s", found.Message)
 	}
 	s.seen.amiss = problem.Wait(found.Reason, "%s: if another read shows the same, the run ends", found.Message)

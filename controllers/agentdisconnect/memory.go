@@ -55,9 +55,11 @@ type memory struct {
 	// the target, hit what is not with the subnets that the denies act on, changed how the original
 	// of a clone was changed, and stripped that the ownership tags are not all there.
 	network, target, hit, changed, stripped networkacl.Confirmation
-	// amiss is the suspicion about the subnets hit, in words; nil: none. consented are the subnets
-	// that were seen to consent.
+	// amiss is the suspicion about the subnets hit, in words; nil: none. evidence are the subnets or
+	// clusters that all reads since it arose showed. consented are the subnets that were seen to
+	// consent.
 	amiss     *problem.Problem
+	evidence  []string
 	consented map[string]bool
 	// lookFailed says that the last look at the run's own subnet failed, or the one at the others
 	// that are hit.
@@ -180,7 +182,7 @@ func (m *memory) startRun() {
 	for _, confirmation := range []*networkacl.Confirmation{&m.network, &m.target, &m.hit, &m.changed, &m.stripped} {
 		confirmation.Clear()
 	}
-	m.amiss, m.consented = nil, nil
+	m.amiss, m.evidence, m.consented = nil, nil, nil
 	m.lookFailed.own, m.lookFailed.beside = false, false
 	m.repair = repairUnderway{}
 }

@@ -129,6 +129,38 @@ var _ = Describe("Other clusters in the subnet", func() {
 		w.expectRestored()
 	})
 
+	It("that join one after another end the run by the first one's two looks, and all are named", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.blocking(ctx)
+		w.register("other", subnetID)
+		w.until(ctx, obj, 95*time.Second, func(seen *v1alpha1.AgentDisconnect) bool {
+			return strings.Contains(condition(seen, v1alpha1.ConditionSucceeded).Message, otherARN)
+		})
+		Expect(w.sim.Region().AddCluster("zz-last", nil)).To(Succeed())
+		w.register("zz-last", subnetID)
+		seen := w.until(ctx, obj, 7*time.Second, aborted)
+		Expect(seen.Status.Abort.Message).To(ContainSubstring("clusters " + otherARN + ", " + lastARN + " have container instances"))
+	})
+
+	It("that come and go, another one at each look, end nothing", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.blocking(ctx)
+		w.register("other", subnetID)
+		w.until(ctx, obj, 95*time.Second, func(seen *v1alpha1.AgentDisconnect) bool {
+			return strings.Contains(condition(seen, v1alpha1.ConditionSucceeded).Message, otherARN)
+		})
+		w.evict(otherARN, subnetID)
+		Expect(w.sim.Region().AddCluster("zz-last", nil)).To(Succeed())
+		w.register("zz-last", subnetID)
+		w.until(ctx, obj, 7*time.Second, func(seen *v1alpha1.AgentDisconnect) bool {
+			return strings.Contains(condition(seen, v1alpha1.ConditionSucceeded).Message, lastARN)
+		})
+		w.evict(lastARN, subnetID)
+		w.run(ctx, time.Minute, obj)
+		Expect(w.get(ctx, obj).Status.Abort).To(BeNil(), describe(w.get(ctx, obj)))
+		w.discard(ctx, obj)
+	})
+
 	It("that one look shows and the next does not end nothing", func(ctx context.Context) {
 		w := newWorld(ctx)
 		obj := w.blocking(ctx, within(time.Hour))
