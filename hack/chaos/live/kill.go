@@ -135,7 +135,7 @@ func (k *killer) record(ctx context.Context, sc scenario) ([]point, error) {
 		return nil, err
 	}
 	first := len(k.stage.Sim.Calls())
-	obj, err := k.stage.begin(ctx, sc, time.Hour)
+	obj, err := k.stage.begin(ctx, sc)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (k *killer) try(ctx context.Context, sc scenario, p point) (outcome Outcome
 		}
 	})
 	defer remove()
-	obj, err := st.begin(ctx, sc, time.Hour)
+	obj, err := st.begin(ctx, sc)
 	if err != nil {
 		return outcome, false, err
 	}

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -136,7 +135,7 @@ func (r *relay) play(ctx context.Context, t *testing.T, g *WithT, m moment) {
 		_ = r.leader.Pause() // that it goes on shows: the lease stays with it
 	})
 	defer remove()
-	obj, err := r.begin(ctx, m.sc, time.Hour)
+	obj, err := r.begin(ctx, m.sc)
 	g.Expect(err).NotTo(HaveOccurred())
 	if m.ending() {
 		g.Expect(r.untilStatus(ctx, obj, "all rules", installed)).To(Succeed())
@@ -203,7 +202,7 @@ func TestALeaderThatIsPausedPastItsLeaseChangesNothingWhenItWakes(t *testing.T) 
 	}
 
 	t.Log("paused between calls, while the rules are in place")
-	obj, err := r.begin(t.Context(), inPlace, time.Hour)
+	obj, err := r.begin(t.Context(), inPlace)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(r.untilStatus(t.Context(), obj, "all rules", installed)).To(Succeed())
 	g.Expect(r.leader.Pause()).To(Succeed())

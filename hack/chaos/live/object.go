@@ -40,12 +40,12 @@ var (
 	clone   = scenario{"Clone", sharedSubnet}
 )
 
-// object is a new object that asks for a run of the scenario.
-func (sc scenario) object(namespace string, duration time.Duration) *v1alpha1.AgentDisconnect {
+// object is a new object that asks for a run of the scenario, which lasts longer than any test.
+func (sc scenario) object(namespace string) *v1alpha1.AgentDisconnect {
 	obj := &v1alpha1.AgentDisconnect{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, GenerateName: "live-"},
 		Spec: v1alpha1.AgentDisconnectSpec{
-			Cluster: cluster, SubnetID: sc.subnet, Duration: metav1.Duration{Duration: duration},
+			Cluster: cluster, SubnetID: sc.subnet, Duration: metav1.Duration{Duration: time.Hour},
 		},
 	}
 	if sc == clone {
@@ -55,11 +55,11 @@ func (sc scenario) object(namespace string, duration time.Duration) *v1alpha1.Ag
 }
 
 // begin creates an object for a run of the scenario.
-func (st *stage) begin(ctx context.Context, sc scenario, duration time.Duration) (*v1alpha1.AgentDisconnect, error) {
+func (st *stage) begin(ctx context.Context, sc scenario) (*v1alpha1.AgentDisconnect, error) {
 	if err := st.awaitAgents(ctx); err != nil {
 		return nil, err
 	}
-	obj := sc.object(namespace, duration)
+	obj := sc.object(namespace)
 	return obj, st.Client.Create(ctx, obj)
 }
 

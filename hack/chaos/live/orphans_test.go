@@ -26,7 +26,7 @@ import (
 // blocking begins a run of each scenario in a namespace, and waits until both have all of their rules.
 func (st *stage) blocking(ctx context.Context, g *WithT, namespace string) []*v1alpha1.AgentDisconnect {
 	g.Expect(st.awaitAgents(ctx)).To(Succeed())
-	objects := []*v1alpha1.AgentDisconnect{inPlace.object(namespace, time.Hour), clone.object(namespace, time.Hour)}
+	objects := []*v1alpha1.AgentDisconnect{inPlace.object(namespace), clone.object(namespace)}
 	for _, obj := range objects {
 		g.Expect(st.Client.Create(ctx, obj)).To(Succeed())
 	}

@@ -46,10 +46,9 @@ func TestRunsEndAsSoonAsTheAPIServerIsBack(t *testing.T) {
 	g := live(t)
 	ctx := t.Context()
 	st, k := keeping(t, g)
-	const duration = time.Hour
-	expiring, err := st.begin(ctx, inPlace, duration)
+	expiring, err := st.begin(ctx, inPlace)
 	g.Expect(err).NotTo(HaveOccurred())
-	deleted, err := st.begin(ctx, clone, duration)
+	deleted, err := st.begin(ctx, clone)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(st.untilStatus(ctx, expiring, "all rules", installed)).To(Succeed())
 	g.Expect(st.untilStatus(ctx, deleted, "all rules", installed)).To(Succeed())
