@@ -83,8 +83,7 @@ var _ = Describe("Two managers of one Kubernetes cluster", func() {
 		GinkgoHelper()
 		Expect(w.state(ctx, two)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, two)))
 		seen := w.get(ctx, one)
-		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateWaiting), describe(seen))
-		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring(two.Namespace + "/" + two.Name))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(BeElementOf(v1alpha1.StateWaiting, v1alpha1.StateDiscovering), describe(seen))
 		Expect(seen.Status.StartTime).To(BeNil())
 		Expect(seen.Status.Rules).To(BeEmpty())
 		Expect(seen.Finalizers).To(BeEmpty())
@@ -170,8 +169,12 @@ var _ = Describe("Two managers of one Kubernetes cluster", func() {
 	It("that both take up a run which was just stored beside another: it steps back once", func(ctx context.Context) {
 		w, one, two, pass := prepare(ctx, func(second func()) { second() }, nil)
 		stored = func() error {
-			_, err := managers[two.Name].Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)})
-			return err
+			for range 3 {
+				_, err := managers[two.Name].Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(one)})
+				Expect(err).NotTo(HaveOccurred())
+				w.clock.Step(time.Second)
+			}
+			return nil
 		}
 		DeferCleanup(func() { stored = func() error { return nil } })
 		pass(one)

@@ -148,17 +148,21 @@ var _ = Describe("An entry that the run gave up", func() {
 				return nil
 			}
 		})
+		var once sync.Once
 		thaw := func() {}
 		w.sim.Faults().Before("ec2:DeleteTags", func(c call.Call) {
-			if !c.DryRun {
-				thaw = w.freeze(0)
+			if c.DryRun {
+				return
 			}
+			once.Do(func() {
+				w.add(deny(int(gone.RuleNumber), gone.CIDR)) // the very same
+				thaw = w.freeze(0)
+			})
 		})
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
 		w.run(ctx, 10*time.Second, obj)
 		Expect(w.tagsOf(obj)).To(BeEmpty())
 		store = nil
-		w.add(deny(int(gone.RuleNumber), gone.CIDR)) // the very same
 		w.run(ctx, 10*time.Second, obj)
 		thaw()
 		w.run(ctx, 10*time.Second, obj)
