@@ -37,9 +37,12 @@ type audit struct {
 	clones map[string]madeClone
 	// claims are what the tags on a network ACL said of each run when the manager last wrote them, by its id.
 	claims map[string][]ownership.Claim
-	// lacking says since when subnets have lacked consent, by network ACL and subnet, protected since when addresses are an API's.
-	lacking   map[string]time.Time
-	protected map[netip.Addr]time.Time
+	// begun is when the audit first looked.
+	begun time.Time
+	// lacking says since when subnets have lacked consent, by network ACL and subnet, populated since when a cluster has had
+	// instances there, by the same and the cluster's ARN, and protected since when addresses are an API's.
+	lacking, populated map[string]unwelcome
+	protected          map[netip.Addr]time.Time
 	// violations are what was promised and not kept.
 	violations []string
 }
@@ -47,7 +50,8 @@ type audit struct {
 // audited is a new world whose manager is watched: each entry is in the ledger, and in the tags on its network ACL, before
 // AWS is asked for it, in a run that has begun, has a finalizer and isn't over; what is deleted is what the manager itself
 // made, and has not given up; the tags claim no more than the ledger; entries that are no denies are copied to clones alone, and
-// subnets moved to those and back; denies act on subnets that consent, and on no address that callers or the clean-up need.
+// subnets moved to those and back; denies act, and stand, on subnets that consent and have no other cluster's agents, and on no
+// address that callers or the clean-up need.
 func audited(ctx context.Context, change ...func(*sim.Options)) (*world, *audit) {
 	w := newWorld(ctx, change...)
 	w.boot()
@@ -61,6 +65,7 @@ func audited(ctx context.Context, change ...func(*sim.Options)) (*world, *audit)
 	a.watch("ec2:ReplaceNetworkAclAssociation", a.moving, nil)
 	a.watch("ec2:CreateTags", a.tagging, a.tagged)
 	a.watch("ec2:DeleteTags", a.untagging, a.tagged)
+	w.watched = func() { a.observe(false) }
 	DeferCleanup(func() { Expect(a.found()).To(BeEmpty(), "promises that were not kept") })
 	return w, a
 }
@@ -91,7 +96,9 @@ func (a *audit) found() []string {
 func (a *audit) violation(format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.violations = append(a.violations, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(a.violations, text) {
+		a.violations = append(a.violations, text)
+	}
 }
 
 // place is where an entry stands: its network ACL, direction and number.
@@ -136,6 +143,7 @@ func (a *audit) creating(c call.Call, runs []v1alpha1.AgentDisconnect) {
 		if rule := entered(&obj, c); rule != nil {
 			a.inTime(&obj, "rule "+place(c))
 			a.hitting(c)
+			a.first(&obj, c)
 			if !a.claimed(&obj, *rule) {
 				a.violation("rule %s was asked for before the tags on the network ACL had it", place(c))
 			}

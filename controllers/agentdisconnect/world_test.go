@@ -53,6 +53,8 @@ type world struct {
 	before map[string][]string
 	// beforePass, if set, is called before every pass: a manager that died is replaced there.
 	beforePass func()
+	// watched, if set, is called before every pass too: by an audit.
+	watched func()
 	// edited says that the test edited a status by hand.
 	edited bool
 	// pace counts the passes of each second, to tell a loop that spins.
@@ -219,6 +221,9 @@ func (w *world) gone(ctx context.Context, obj *v1alpha1.AgentDisconnect) bool {
 func (w *world) pass(ctx context.Context, obj *v1alpha1.AgentDisconnect) (reconcile.Result, error) {
 	if w.beforePass != nil {
 		w.beforePass()
+	}
+	if w.watched != nil {
+		w.watched()
 	}
 	w.pace.count(obj.Name, w.clock.Now())
 	return w.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
