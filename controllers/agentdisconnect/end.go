@@ -110,7 +110,8 @@ func (s *scope) unledgered(tags map[string]string, observed []networkacl.Entry) 
 	return ownership.MissingLines(tags, string(s.obj.UID), status.NetworkACL.ID, status.Rules, observed)
 }
 
-// undoLines takes the lines of the ledger to their end, given a read, and reports whether none is left.
+// undoLines takes the lines of the ledger to their end, given a read, and reports whether none is
+// left.
 func (r *Reconciler) undoLines(ctx context.Context, s *scope, observed []networkacl.Entry) (bool, error) {
 	valid, invalid := ledger.Valid(s.obj)
 	lines, gone := r.undo(s, valid, observed)

@@ -86,9 +86,9 @@ func (r *Reconciler) withoutConsent(ids []string, known map[string]subnet, names
 	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return r.consents(known[id].tags, namespace) })
 }
 
-// gatherHit looks at what a run in place would hit: the other subnets, if there are any, and, if the
-// mode was asked for by name, the other clusters in all of them. In any other mode no subnet but
-// the run's own is hit: that is asked about earlier.
+// gatherHit looks at what a run in place would hit: the other subnets, if there are any, and, if
+// the mode was asked for by name, the other clusters in all of them. In any other mode no subnet
+// but the run's own is hit: that is asked about earlier.
 func (r *Reconciler) gatherHit(ctx context.Context, s *scope, t *target) error {
 	hit, spec := t.hit(&s.obj.Spec), &s.obj.Spec
 	return together(
@@ -148,15 +148,15 @@ func (r *Reconciler) lookForOthers(ctx context.Context, s *scope, hit []string) 
 	return found, err
 }
 
-// besideSubnets are the subnets that the denies of a run act on beside its own, as one look found them: id to subnet. One that is
-// gone has no entry.
+// besideSubnets are the subnets that the denies of a run act on beside its own, as one look found
+// them: id to subnet. One that is gone has no entry.
 type besideSubnets struct {
 	known map[string]subnet
 	err   error
 }
 
-// lookBeside looks at the subnets hit beside the run's own, after a read of the network ACL in this pass. Without such a read it
-// asks nothing.
+// lookBeside looks at the subnets hit beside the run's own, after a read of the network ACL in this
+// pass. Without such a read it asks nothing.
 func (r *Reconciler) lookBeside(ctx context.Context, s *scope) (beside besideSubnets) {
 	if !s.aclRead || s.seen.acl == nil {
 		return
@@ -167,7 +167,8 @@ func (r *Reconciler) lookBeside(ctx context.Context, s *scope) (beside besideSub
 	return
 }
 
-// hitBeside are the subnets hit beside the run's own, whose consent is judged with the rest of the target.
+// hitBeside are the subnets hit beside the run's own, whose consent is judged with the rest of the
+// target.
 func (s *scope) hitBeside() []string {
 	return slices.DeleteFunc(s.hit(), func(id string) bool { return id == s.obj.Spec.SubnetID })
 }
@@ -180,9 +181,10 @@ func (r *Reconciler) lacking(s *scope, beside besideSubnets) []string {
 	return r.withoutConsent(s.hitBeside(), beside.known, s.obj.Namespace)
 }
 
-// judgeHit holds the subnets that the denies act on, after a read of the network ACL and a look at them, against what lets them:
-// the consent of each, and no other cluster's agents. What is amiss is said at once, and ends the run when two reads agree.
-// Consent is judged by the subnets alone: that ECS can't be asked about clusters must not keep an owner's word from counting.
+// judgeHit holds the subnets that the denies act on, after a read of the network ACL and a look at
+// them, against what lets them: the consent of each, and no other cluster's agents. What is amiss
+// is said at once, and ends the run when two reads agree. Consent is judged by the subnets alone:
+// that ECS can't be asked about clusters must not keep an owner's word from counting.
 func (r *Reconciler) judgeHit(ctx context.Context, s *scope, beside besideSubnets) error {
 	if !s.aclRead || s.seen.acl == nil {
 		return s.seen.amiss.AsError()
@@ -201,7 +203,8 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope, beside besideSubnet
 	hit := s.hit()
 	others, err := r.lookForOthers(ctx, s, hit)
 	if err != nil {
-		// Rules in these subnets stay, and are kept up, on the last answer about them. Without any there are no new ones.
+		// Rules in these subnets stay, and are kept up, on the last answer about them. Without any
+		// there are no new ones.
 		s.seen.lookFailed.beside = !s.seen.cache.Others.IsAbout(strings.Join(hit, " "))
 		if s.seen.amiss != nil && s.seen.amiss.Reason != v1alpha1.AbortOtherClusters {
 			s.seen.clearHit()
@@ -223,8 +226,9 @@ func (m *memory) clearHit() {
 	m.amiss, m.evidence = nil, nil
 }
 
-// suspectHit notes what a read showed to be amiss with the subnets hit, and by which subnets or clusters. The run ends when one
-// of them was so on two reads: others may join meanwhile, and the last read is the one that is told.
+// suspectHit notes what a read showed to be amiss with the subnets hit, and by which subnets or
+// clusters. The run ends when one of them was so on two reads: others may join meanwhile, and the
+// last read is the one that is told.
 func (s *scope) suspectHit(found *problem.Problem, evidence []string) error {
 	lasting := slices.DeleteFunc(slices.Clone(s.seen.evidence), func(id string) bool { return !slices.Contains(evidence, id) })
 	if len(lasting) == 0 {
@@ -264,9 +268,10 @@ func (m *memory) noteConsent(ids func(func(string) bool)) {
 // ground to end a run, but to add nothing until another one decides.
 func (s *scope) mayHit() bool { return !s.seen.hit.IsPending() && !s.seen.target.IsPending() }
 
-// maySpread reports whether new denies may be made, or lost ones made again: only where the last look at the subnets they act on
-// was answered, the run's own included. Where one was not, the rules in place stay, and everything but new rules goes on. That
-// lasts until a look succeeds: the next regular one, a poll interval later at most, so a call that AWS limits now and then holds up
+// maySpread reports whether new denies may be made, or lost ones made again: only where the last
+// look at the subnets they act on was answered, the run's own included. Where one was not, the
+// rules in place stay, and everything but new rules goes on. That lasts until a look succeeds: the
+// next regular one, a poll interval later at most, so a call that AWS limits now and then holds up
 // a repair by that much and no more.
 func (s *scope) maySpread() bool {
 	return s.mayHit() && !s.seen.lookFailed.own && !s.seen.lookFailed.beside

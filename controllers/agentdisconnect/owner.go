@@ -23,8 +23,8 @@ func checkOwner(s *scope, t *target) error {
 		s.obj.Spec.SubnetID, owner, t.accountID, owner)
 }
 
-// tenantsTTL is how long it is taken for granted which other accounts have network interfaces in a subnet: it is worth a note,
-// and keeps no run from beginning.
+// tenantsTTL is how long it is taken for granted which other accounts have network interfaces in a
+// subnet: it is worth a note, and keeps no run from beginning.
 const tenantsTTL = 10 * time.Minute
 
 // otherAccounts finds the other accounts with network interfaces in the subnet.
@@ -37,7 +37,8 @@ func (r *Reconciler) otherAccounts(ctx context.Context, s *scope, t *target) ([]
 	})
 }
 
-// sharedNote tells that other accounts have network interfaces in the subnet, whose clusters can't be seen; empty: none do.
+// sharedNote tells that other accounts have network interfaces in the subnet, whose clusters can't
+// be seen; empty: none do.
 func sharedNote(s *scope, t *target) string {
 	if len(t.tenants) == 0 {
 		return ""

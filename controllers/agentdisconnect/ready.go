@@ -34,9 +34,10 @@ type placement struct {
 	renumbered bool
 }
 
-// gather finds out all that a start needs. The error joins everything that stands against a start, so that a person can mend
-// it all at once; what the first look refuses a run for comes alone. A pass asks for the rest only once the first look speaks
-// for the run: a run that can't begin costs little. Where the first look of the pass before did, both are made side by side.
+// gather finds out all that a start needs. The error joins everything that stands against a start,
+// so that a person can mend it all at once; what the first look refuses a run for comes alone. A
+// pass asks for the rest only once the first look speaks for the run: a run that can't begin costs
+// little. Where the first look of the pass before did, both are made side by side.
 func (r *Reconciler) gather(ctx context.Context, s *scope) (*target, error) {
 	region, err := r.region(&s.obj.Spec)
 	if err != nil {
@@ -79,8 +80,8 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) (*target, error) {
 	return t, errors.Join(err, r.check(s, t))
 }
 
-// gatherRest finds out what the first look doesn't tell, side by side where nothing depends on anything else. It takes the
-// first look for granted that the target holds.
+// gatherRest finds out what the first look doesn't tell, side by side where nothing depends on
+// anything else. It takes the first look for granted that the target holds.
 func (r *Reconciler) gatherRest(ctx context.Context, s *scope, t *target) error {
 	return together(
 		func() error { return r.gatherEndpoints(ctx, s, t) },
@@ -104,7 +105,8 @@ func (r *Reconciler) gatherRest(ctx context.Context, s *scope, t *target) error 
 // lookResult is what came of the first look of a pass.
 type lookResult struct {
 	found firstLook
-	// err is what stands against the run, and settles reports whether nothing further need be asked.
+	// err is what stands against the run, and settles reports whether nothing further need be
+	// asked.
 	err     error
 	settles bool
 }
@@ -114,7 +116,8 @@ func (r *Reconciler) lookFirst(ctx context.Context, s *scope) lookResult {
 	t := &target{}
 	silent, err := r.lookOnce(ctx, s, func(ctx context.Context) error { return r.lookAtTarget(ctx, s, &t.firstLook) })
 	err = explainNotFound(err, &s.obj.Spec, t.accountID, s.clients.Region)
-	// First of all: AWS tells of another account's cluster only that it isn't there, or that the caller may not see it.
+	// First of all: AWS tells of another account's cluster only that it isn't there, or that the
+	// caller may not see it.
 	foreign := foreignCluster(s.obj.Spec.Cluster, t.accountID, t.subnet)
 	refused := errors.Join(r.checkDuration(s), r.checkSubnet(s, t))
 	if silent != nil {
