@@ -177,7 +177,7 @@ func TestAManagerDiesAndAnotherOneTakesOver(t *testing.T) {
 		g.Expect(w.Lives()).To(Equal(2))
 		for _, r := range w.Records() {
 			if r.Life == 1 && r.Kube {
-				g.Expect(r.Name).NotTo(HaveSuffix("status AgentDisconnect run #3"), "the dead write nothing down")
+				g.Expect(r.Name).NotTo(HaveSuffix("status AgentDisconnect run #4"), "the dead write nothing down")
 			}
 		}
 		g.Expect(w.Run(t.Context(), 10*time.Minute)).To(Succeed())
