@@ -125,8 +125,12 @@ var _ = Describe("The sweeper", func() {
 				w.expectLifted(obj)
 			}
 			w.mirrorNow()
-			w.run(ctx, time.Minute, obj)
-			Expect(w.get(ctx, obj).Status.CompletionTime).NotTo(BeNil(), describe(w.get(ctx, obj)))
+			most := time.Minute
+			if kind != sweep.KindRules { // AWS denies what is asked for a clone that is gone: reads have to lack it for a while
+				most += networkacl.AmbiguousFor
+			}
+			seen = w.finish(ctx, obj, most)
+			Expect(seen.Status.CompletionTime).NotTo(BeNil(), describe(seen))
 			w.expectRestored()
 			Expect(w.schedules()).To(BeEmpty())
 		})
