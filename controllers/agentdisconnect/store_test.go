@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 )
 
@@ -108,6 +109,10 @@ var _ = Describe("A write to the API server that goes wrong", func() {
 		})
 		w.run(ctx, time.Minute, obj)
 		Expect(edited.Load()).To(BeTrue())
+		Expect(w.denies(aclID)).To(HaveLen(2), "what the ledger has goes at once")
+
+		By("what the tags alone claim, once reads show it for long enough")
+		w.run(ctx, networkacl.SettleFor, obj)
 		Expect(w.gone(ctx, obj)).To(BeTrue())
 		Expect(w.denies(aclID)).To(Equal(map[int]string{81: "198.51.100.0/24"}), "the tags still have the line that was dropped by hand")
 	})
