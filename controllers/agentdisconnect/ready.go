@@ -93,7 +93,7 @@ func (r *Reconciler) gatherRest(ctx context.Context, s *scope, t *target) error 
 		},
 		func() (err error) {
 			if spec := &s.obj.Spec; spec.NetworkACLMode != v1alpha1.NetworkACLModeInPlace {
-				t.others, err = r.otherClusters(ctx, s, []string{spec.SubnetID}) // no other is hit; else assessHit asks
+				t.others, err = r.otherClusters(ctx, s, []string{spec.SubnetID}) // no other is hit; else gatherHit asks
 			}
 			return
 		},

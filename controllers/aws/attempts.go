@@ -69,10 +69,10 @@ func (s *Sessions) refuseLate(stack *middleware.Stack) error {
 	return errors.Join(stack.Initialize.Add(begin, middleware.Before), stack.Deserialize.Add(send, middleware.After))
 }
 
-// errUnfenced says that nobody said what a changing request rests on: see Clients.Fenced.
+// errUnfenced is the error of a changing request without a fence: see Clients.Fenced.
 var errUnfenced = fmt.Errorf("%w: it has no fence", ErrLate)
 
-// lateness gives what says whether a call's request comes too late: ErrLate.
+// lateness gives a function that returns ErrLate if a call's request comes too late.
 func (s *Sessions) lateness(ctx context.Context) (late func() error, err error) {
 	begun, _ := middleware.GetStackValue(ctx, begunKey{}).(time.Time)
 	since := []time.Time{begun}

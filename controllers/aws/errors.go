@@ -114,7 +114,7 @@ func Classify(err error) Class {
 	}
 }
 
-// HasCode says whether err is AWS's answer with that code.
+// HasCode reports whether err is AWS's answer with that code.
 func HasCode(err error, code string) bool { return err != nil && Code(err) == code }
 
 // Code gives the code of AWS's answer to a call, empty where err isn't one. The answer to a call

@@ -128,9 +128,9 @@ func ParseEndpoint(session v1alpha1.EndpointSession, endpoint string) (Host, err
 	return Host{Hostname: hostname, Session: session}, nil
 }
 
-// isHostname says whether a name is a fully qualified host name as the DNS has them: dots between
-// labels of letters, digits and hyphens. The last one begins with a letter, which tells names from
-// addresses that are written oddly.
+// isHostname reports whether a name is a fully qualified host name as the DNS has them: dots
+// between labels of letters, digits and hyphens. The last one begins with a letter, which tells
+// names from addresses that are written oddly.
 func isHostname(name string) bool {
 	labels := strings.Split(name, ".")
 	if len(name) > 253 || len(labels) < 2 {

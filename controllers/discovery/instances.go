@@ -80,7 +80,7 @@ func OutsideInstances(ctx context.Context, client aws.ECS, cluster string, insid
 	return slices.DeleteFunc(all, func(arn string) bool { return known[arn] }), atLeast, nil
 }
 
-// list reads pages until it has enough ARNs, sorted, and says whether there are further pages.
+// list reads pages until it has enough ARNs, sorted, and reports whether there are further pages.
 func list(ctx context.Context, client aws.ECS, input *ecs.ListContainerInstancesInput, enough int) (arns []string, more bool, err error) {
 	arns = []string{}
 	pages := ecs.NewListContainerInstancesPaginator(client, input)

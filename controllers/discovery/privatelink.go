@@ -137,7 +137,7 @@ func serviceNames(region string) []string {
 	return names
 }
 
-// usableEndpoint reads an endpoint, and says whether it is an interface endpoint that carries
+// usableEndpoint reads an endpoint, and reports whether it is an interface endpoint that carries
 // traffic or soon will.
 func usableEndpoint(found *ec2types.VpcEndpoint) (VPCEndpoint, bool) {
 	// EC2 answers in lower case, where its SDK's constants have capitals.

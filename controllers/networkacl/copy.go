@@ -119,7 +119,7 @@ func badCopy(line string) error {
 	return fmt.Errorf("%.140q is not a copied entry, such as \"egress 1>101 allow 6 0.0.0.0/0 ports 443-443\"", line)
 }
 
-// sound says whether the copy is one that can be made: of an entry that AWS lets people have,
+// sound reports whether the copy is one that can be made: of an entry that AWS lets people have,
 // inbound at its own number.
 func (c Copy) sound() bool {
 	e := c.Entry

@@ -105,7 +105,7 @@ func CopySteps(copies []Copy, owned []v1alpha1.Rule, clone []Entry) (create, rep
 	return create, replace, remove
 }
 
-// Complete says whether a clone has exactly the copies, beside its lines of the ledger and the
+// Complete reports whether a clone has exactly the copies, beside its lines of the ledger and the
 // default entries.
 func Complete(copies []Copy, owned []v1alpha1.Rule, clone []Entry) bool {
 	create, replace, remove := CopySteps(copies, owned, clone)

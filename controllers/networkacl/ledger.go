@@ -21,7 +21,7 @@ const (
 	SettleFor = 2 * time.Minute
 )
 
-// Sound says whether a line of the ledger is one that this controller makes, for the run on the
+// Sound reports whether a line of the ledger is one that this controller makes, for the run on the
 // given network ACL with the given ranges of the spec. A line that isn't is never acted on; the
 // error says what is wrong with it.
 func Sound(line v1alpha1.Rule, aclID string, ranges []string) error {
@@ -39,7 +39,7 @@ func Sound(line v1alpha1.Rule, aclID string, ranges []string) error {
 	return nil
 }
 
-// isRange says whether a text of the spec is the range: IPv6 can be written in several ways, of
+// isRange reports whether a text of the spec is the range: IPv6 can be written in several ways, of
 // which the ledger has one.
 func isRange(text string, cidr netip.Prefix) bool {
 	prefix, err := netip.ParsePrefix(text)
@@ -171,14 +171,14 @@ func changeOf(line v1alpha1.Rule, observed []Entry, desired []Destination) strin
 	return ""
 }
 
-// AtWork says whether the entry of a line is there, exactly as the ledger has it.
+// AtWork reports whether the entry of a line is there, exactly as the ledger has it.
 func AtWork(line v1alpha1.Rule, observed []Entry) bool {
 	found, there := At(observed, line.RuleNumber)
 	return there && found.Equal(EntryOf(line))
 }
 
-// Lost says whether a line's entry is certainly not at work: acknowledged, and removed or replaced
-// in the read.
+// Lost reports whether a line's entry is certainly not at work: acknowledged, and removed or
+// replaced in the read.
 func Lost(line v1alpha1.Rule, observed []Entry) bool {
 	return line.State == v1alpha1.RuleInstalled && !AtWork(line, observed)
 }

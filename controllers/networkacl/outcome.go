@@ -13,7 +13,7 @@ const (
 	Taken
 	// Refused: AWS answered that it did nothing.
 	Refused
-	// Unknown: no answer came that says whether the call took effect.
+	// Unknown: no answer came that reports whether the call took effect.
 	Unknown
 	// Stale: the association is no longer the subnet's, so nothing was done. The subnet has to be
 	// read afresh.

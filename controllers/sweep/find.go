@@ -43,7 +43,7 @@ func Find(ctx context.Context, clients *aws.Clients) ([]Found, error) {
 	return survey.Found, err
 }
 
-// Look is Find, and says whether it could look everywhere.
+// Look is Find, and reports whether it could look everywhere.
 func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
 	account, err := whose(ctx, clients)
 	if err != nil {

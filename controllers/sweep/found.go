@@ -66,7 +66,7 @@ type Found struct {
 	armed []armed
 }
 
-// PastEnd says whether the run should have been over for a while.
+// PastEnd reports whether the run should have been over for a while.
 func (f Found) PastEnd(now time.Time) bool {
 	return !f.Expires.IsZero() && !now.Before(f.Expires.Add(Margin))
 }
@@ -75,7 +75,7 @@ func (f Found) compare(o Found) int {
 	return cmp.Or(cmp.Compare(f.UID, o.UID), cmp.Compare(f.NetworkACLID, o.NetworkACLID), cmp.Compare(f.Kind, o.Kind))
 }
 
-// is says whether a claim is the one that was found.
+// is reports whether a claim is the one that was found.
 func (f Found) is(c ownership.Claim) bool {
 	return c.UID == f.UID && c.Started.Equal(f.Started) && c.Expires.Equal(f.Expires)
 }

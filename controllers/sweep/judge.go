@@ -99,8 +99,8 @@ func stripped(acl *networkacl.ACL, uid string) string {
 	return ""
 }
 
-// unedited says whether a clone that serves has what its run gave it, and beside the denies nothing
-// else.
+// unedited reports whether a clone that serves has what its run gave it, and beside the denies
+// nothing else.
 func unedited(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
 	if copies := clone.Tags[ownership.TagCopies]; copies != "" && ownership.HashOf(rest) == copies {
@@ -110,7 +110,7 @@ func unedited(clone *networkacl.ACL, claim ownership.Claim, original *networkacl
 	return original != nil && len(rest) == len(beside(original, ownership.Claim{})) && follows(rest, beside(original, ownership.Claim{}))
 }
 
-// accountedFor says whether all of a clone that serves nobody is the run's, one that was never
+// accountedFor reports whether all of a clone that serves nobody is the run's, one that was never
 // finished included.
 func accountedFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
@@ -122,7 +122,7 @@ func beside(acl *networkacl.ACL, claim ownership.Claim) []networkacl.Entry {
 	return slices.DeleteFunc(slices.Clone(acl.Entries), func(e networkacl.Entry) bool { return e.Number > networkacl.LastNumber || claim.Owns(e) })
 }
 
-// follows says whether entries are copies of some of the original's, in the same order. Outbound
+// follows reports whether entries are copies of some of the original's, in the same order. Outbound
 // ones may have other numbers.
 func follows(copies, original []networkacl.Entry) bool {
 	for _, c := range copies {

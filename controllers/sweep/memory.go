@@ -100,7 +100,7 @@ func (e *absence) lackingUntil(rule ownership.ClaimedRule, claim ownership.Claim
 	return earlier(since.Add(networkacl.AmbiguousFor), claim.Expires.Add(Margin))
 }
 
-// goneFor says whether a rule's entry is gone for certain.
+// goneFor reports whether a rule's entry is gone for certain.
 func (e *absence) goneFor(rule ownership.ClaimedRule, claim ownership.Claim, now time.Time) bool {
 	_, gone := e.gone[rule]
 	_, lacking := e.lacking[rule]

@@ -195,7 +195,8 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 	return err
 }
 
-// missingFor notes that a read lacks the network ACL, and says whether that shows that it is gone.
+// missingFor notes that a read lacks the network ACL, and reports whether that shows that it is
+// gone.
 func (a *undoRun) missingFor(now time.Time) bool {
 	if a.missing.IsZero() || now.Before(a.missing) {
 		a.missing = now
@@ -211,7 +212,7 @@ func (a *undoRun) missingFor(now time.Time) bool {
 	return true
 }
 
-// denies says whether a rule of the shape that runs make stands at a number.
+// denies reports whether a rule of the shape that runs make stands at a number.
 func denies(acl *networkacl.ACL, number int32) bool {
 	e, there := networkacl.At(acl.Entries, number)
 	return there && e.Equal(networkacl.Deny(number, e.CIDR))

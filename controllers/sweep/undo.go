@@ -176,7 +176,7 @@ func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim owners
 	return nil
 }
 
-// denies deletes the claimed entries that stand, and says whether none is left for certain.
+// denies deletes the claimed entries that stand, and reports whether none is left for certain.
 func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim) (settled bool, err error) {
 	var errs []error
 	var due time.Time
@@ -223,7 +223,7 @@ func (a *undoRun) delete(ctx context.Context, aclID string, rule ownership.Claim
 	return time.Time{}, nil
 }
 
-// shared says whether a later run claims the very same entry: then it is that one's.
+// shared reports whether a later run claims the very same entry: then it is that one's.
 func shared(acl *networkacl.ACL, claim ownership.Claim, rule ownership.ClaimedRule) bool {
 	claims, _ := ownership.ParseClaims(acl.Tags)
 	return slices.ContainsFunc(claims, func(c ownership.Claim) bool {

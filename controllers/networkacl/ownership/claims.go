@@ -38,12 +38,12 @@ type ClaimedRule struct {
 // String is the rule as tags have it.
 func (r ClaimedRule) String() string { return fmt.Sprintf("%d:%s", r.Number, r.Hash) }
 
-// Covers says whether the claim has the entry of a line of the ledger.
+// Covers reports whether the claim has the entry of a line of the ledger.
 func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(networkacl.EntryOf(line)) }
 
-// Owns says whether the claim is to this entry: number and hash match the whole of it. Whoever may
-// tag a network ACL can write a claim to any entry; none but those of the shape that runs make are
-// theirs.
+// Owns reports whether the claim is to this entry: number and hash match the whole of it. Whoever
+// may tag a network ACL can write a claim to any entry; none but those of the shape that runs make
+// are theirs.
 func (c Claim) Owns(e networkacl.Entry) bool {
 	return e.CIDR.Bits() >= widest(e.CIDR) && e.Equal(networkacl.Deny(e.Number, e.CIDR)) && slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
 }
@@ -74,7 +74,7 @@ func widest(cidr netip.Prefix) int {
 	return 48
 }
 
-// Covered says whether the tags of a network ACL say what the run needs them to, and no more: an
+// Covered reports whether the tags of a network ACL say what the run needs them to, and no more: an
 // entry that they claim counts as the run's when its ledger is lost.
 func Covered(tags map[string]string, o Ownership) bool {
 	claim, wrong := parseClaim(tags, o.UID)
