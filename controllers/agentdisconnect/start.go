@@ -123,41 +123,17 @@ func (r *Reconciler) noneConnected(s *scope, t *target) *problem.Problem {
 }
 
 // begin makes the run a fact, before the first write to AWS: first the finalizer, then times,
-// target and ledger. The network ACL is read once more, now that nobody else can begin on it: much
-// may have happened since it was first read.
+// target and ledger.
 func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v1alpha1.ContainerInstance) error {
-	reserved := reservationFor(s, t)
-	looking, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	if err := together(
-		func() (err error) {
-			t.acl, err = ec2acl.ReadOfSubnet(looking, s.clients.EC2, s.obj.Spec.SubnetID)
-			return
-		},
-		func() (err error) { t.foreign, err = r.findForeignClones(looking, s, reserved.NetworkACLID); return },
-	); err != nil {
-		return err
-	}
-	if err := r.check(s, t); err != nil {
-		return err
-	}
-	if reservationFor(s, t) != reserved {
-		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", s.obj.Spec.SubnetID)
-	}
-	s.seen.originalReads.observe(t.acl, s.now)
-	how, err := r.choosePlacement(s, t)
-	if err == nil && how.mode == v1alpha1.NetworkACLModeClone {
-		err = s.checkOriginal(t.acl)
-	}
+	how, err := r.settlePlacement(ctx, s, t)
 	if err != nil {
-		return err
+		if _, unsure := errors.AsType[*problem.StoreError](err); unsure {
+			return err
+		}
+		// A run that doesn't begin has nothing to clean up.
+		return errors.Join(err, s.ledger.RemoveFinalizer(ctx))
 	}
-	if phase, _ := run.PhaseAt(s.obj, r.clock.Now()); phase != run.Pending {
-		return problem.Wait(v1alpha1.ReasonNotYet, "the run's time to start passed while it was got ready")
-	}
-	if err := s.ledger.AddFinalizer(ctx); err != nil {
-		return err
-	}
+
 	now := r.clock.Now()
 	r.initStatus(s, t, how, counted, now)
 	s.phase, _ = run.PhaseAt(s.obj, now)
@@ -165,11 +141,52 @@ func (r *Reconciler) begin(ctx context.Context, s *scope, t *target, counted []v
 	if err := s.ledger.Persist(ctx); err != nil {
 		return err
 	}
+
 	s.seen.startRun()
 	s.seen.noteConsent(maps.Keys(t.shared))
 	s.seen.targetLooked = s.now
 	s.seen.original = t.acl // of a clone; InPlace has none and doesn't look
 	return nil
+}
+
+// settlePlacement reads the network ACL once more, now that no other run can begin on it: much may
+// have happened since it was first read. It says how the run's rules are put there, or why the run
+// can't begin after all. The finalizer is added meanwhile, to save a round trip.
+func (r *Reconciler) settlePlacement(ctx context.Context, s *scope, t *target) (placement, error) {
+	reserved := reservationFor(s, t)
+	subnetID := s.obj.Spec.SubnetID
+	looking, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	if err := together(
+		func() (err error) {
+			t.acl, err = ec2acl.ReadOfSubnet(looking, s.clients.EC2, subnetID)
+			return
+		},
+		func() (err error) { t.foreign, err = r.findForeignClones(looking, s, reserved.NetworkACLID); return },
+		func() error { return s.ledger.AddFinalizer(ctx) },
+	); err != nil {
+		return placement{}, err
+	}
+
+	if err := r.check(s, t); err != nil {
+		return placement{}, err
+	}
+	if reservationFor(s, t) != reserved {
+		return placement{}, problem.Wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", subnetID)
+	}
+
+	s.seen.originalReads.observe(t.acl, s.now)
+	how, err := r.choosePlacement(s, t)
+	if err == nil && how.mode == v1alpha1.NetworkACLModeClone {
+		err = s.checkOriginal(t.acl)
+	}
+	if err != nil {
+		return placement{}, err
+	}
+	if phase, _ := run.PhaseAt(s.obj, r.clock.Now()); phase != run.Pending {
+		return placement{}, problem.Wait(v1alpha1.ReasonNotYet, "the run's time to start passed while it was got ready")
+	}
+	return how, nil
 }
 
 // initStatus writes into the status what a run begins with.
