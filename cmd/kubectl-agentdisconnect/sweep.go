@@ -45,7 +45,8 @@ In trouble, step by step:
   2. Is the run's Kubernetes cluster alive, with the manager in it? Then delete the object there: kubectl delete agd NAME.
      A manager that lives puts back what is undone here, until the run's time is over (EXPIRES).
   3. Undo:  kubectl agentdisconnect sweep --region ap-northeast-1 --cluster-id ID --apply
-     It says what it will do, and asks. It may be repeated at any time, also after it was interrupted.
+     It says what it will do, and asks. Entries go after two minutes, when a second read confirms their tags.
+     It may be repeated at any time, also after it was interrupted.
   4. List again: nothing is left.
 
 ` + exitCodes
@@ -73,7 +74,7 @@ func (p *program) sweepCommand() *cobra.Command {
 	f.BoolVar(&o.expired, "expired", false, "only what is of runs whose time is over")
 	f.BoolVar(&o.apply, "apply", false, "undo what is listed, after a question")
 	f.BoolVarP(&o.yes, "yes", "y", false, "ask no question")
-	f.DurationVar(&o.wait, "wait", defaultWait, "how long --apply may wait and try again where only time is lacking, since reads of AWS lag; 0: not at all")
+	f.DurationVar(&o.wait, "wait", defaultWait, "how long --apply may wait and try again where only time is lacking, since reads of AWS lag; 0: not at all, and below 2m no entry is deleted")
 	f.StringVarP(&o.output, "output", "o", outputTable, "table, wide or json")
 	return cmd
 }

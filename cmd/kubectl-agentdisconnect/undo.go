@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
 
@@ -144,6 +145,7 @@ func (r *report) intend(found []sweep.Found) {
 	for _, f := range found {
 		r.say("  %s: %s", title(f), intention(f))
 	}
+	r.sayConfirmation(found)
 	now, warned := r.clock.Now(), map[string]bool{}
 	for _, f := range found {
 		if f.Expires.After(now) && !warned[f.UID] {
@@ -154,6 +156,20 @@ func (r *report) intend(found []sweep.Found) {
 				"object instead (%s). Go on only if that cluster, or its manager, is lost.",
 				cmp.Or(f.Owner, f.UID), duration.HumanDuration(f.Expires.Sub(now)), command)
 		}
+	}
+}
+
+// sayConfirmation says that entries are deleted only after a second read, and how long that takes.
+func (r *report) sayConfirmation(found []sweep.Found) {
+	if !slices.ContainsFunc(found, func(f sweep.Found) bool {
+		return f.Kind == sweep.KindRules || f.Kind == sweep.KindClone && f.Problem != ""
+	}) {
+		return
+	}
+	if after := duration.HumanDuration(networkacl.SettleFor); r.wait >= networkacl.SettleFor {
+		r.say("\nIt deletes entries once it has read their tags twice, %s apart: one read of AWS may lag.", after)
+	} else {
+		r.say("\nIt deletes no entries: for that it must read their tags twice, %s apart, and --wait is %s.", after, r.wait)
 	}
 }
 

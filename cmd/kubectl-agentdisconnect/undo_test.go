@@ -29,6 +29,8 @@ func TestApplyGivesAllBackAndTouchesNothingElse(t *testing.T) {
 		"Rules of staging/demo on " + aclID + ": delete outbound entries 80, 81, 90, then remove the run's tags.",
 		"Clone " + cloneID + " of team-a/cloned: give " + sharedSubnet + " its network ACL " + sharedACL + " back, then delete the clone, and delete 3 schedules.",
 		"Schedules of team-b/armed: delete 3 schedules.",
+		"\nIt deletes entries once it has read their tags twice, 2m apart: one read of AWS may lag.\n",
+		"\nTrying again in 2m, since reads of AWS lag.",
 		"Warning: the run of team-a/cloned is on for another 12m.", "kubectl --namespace team-a delete agentdisconnect cloned",
 		"  Deleted rule 80 (52.119.223.69/32) of network ACL " + aclID + ".\n",
 		"  Gave subnet " + sharedSubnet + " network ACL " + sharedACL + " back.\n",
@@ -225,6 +227,54 @@ func TestWhereOnlyTimeIsLackingItWaitsAndTriesAgain(t *testing.T) {
 	w.Expect(w.acls()[aclID]).NotTo(Equal(w.before[aclID]), "the tags stay for now")
 
 	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), w.said())
-	w.Expect(w.out.String()).To(ContainSubstring("Trying again in 5m, since reads of AWS lag."))
+	w.Expect(w.out.String()).To(And(ContainSubstring("Trying again in 2m, since reads of AWS lag."), ContainSubstring("Trying again in 3m")))
 	w.expectOnlyOursGone()
+}
+
+func TestNoEntryIsDeletedWithoutTheWaitThatConfirmsIt(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.clone(leftClone)
+	made := w.acls()[aclID]
+	w.Expect(w.run("sweep", "--apply", "--yes", "--wait", "1m59s")).To(Equal(exitLeft), w.said())
+	w.Expect(w.out.String()).To(And(
+		ContainSubstring("\nIt deletes no entries: for that it must read their tags twice, 2m apart, and --wait is 1m59s.\n"),
+		ContainSubstring("\nLeft, 1 of 2."), ContainSubstring("one read may show tags that were removed since"),
+	))
+	w.Expect(w.acls()[aclID]).To(Equal(made))
+	w.Expect(w.acls()).NotTo(HaveKey(cloneID), "it is the run's as a whole")
+
+	w.Expect(w.run("sweep", "--apply", "--yes", "--wait", "2m")).To(Equal(exitDone), w.said())
+	w.expectOnlyOursGone()
+}
+
+func TestOfACloneThatIsUndoneAsAWholeNoWaitIsSaid(t *testing.T) {
+	w := newWorld(t)
+	w.clone(leftClone)
+	w.Expect(w.run("sweep", "--apply", "--yes", "--wait", "0")).To(Equal(exitDone), w.said())
+	w.Expect(w.out.String()).NotTo(ContainSubstring("apart"))
+	w.expectOnlyOursGone()
+}
+
+// Reads show the run's tags a moment longer than they are there. By then its entries are a third
+// party's that equal them.
+func TestTagsThatOnlyAReadThatLagsShows(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.clock.Step(time.Minute)
+	for _, e := range denies {
+		w.Expect(w.sim.Region().DeleteNetworkACLEntry(aclID, e.RuleNumber, true)).To(Succeed())
+	}
+	w.Expect(w.sim.Region().SetTags(aclID, map[string]string{"Name": "ours", "team": "network"})).To(Succeed())
+	w.expectOnlyOursGone()
+	for _, e := range denies {
+		w.Expect(w.sim.Region().CreateNetworkACLEntry(aclID, e)).To(Succeed())
+	}
+	theirs, calls := w.acls(), w.writes()
+	w.clock.Step(time.Second)
+	w.sim.Faults().Add(faults.Fault{Action: "ec2:Describe*", Stale: faults.Duration(time.Minute)})
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), w.said())
+	w.Expect(w.out.String()).To(ContainSubstring("Rules of staging/demo on "+aclID), "reads show them at first")
+	w.Expect(w.acls()).To(Equal(theirs))
+	w.Expect(w.writes()).To(Equal(calls))
 }

@@ -166,7 +166,7 @@ var _ = Describe("A status that lost what the tags on the network ACL still have
 		Expect(w.denies(aclID)).To(HaveLen(6))
 
 		w.clock.Step(15 * time.Minute)
-		Expect(w.newSweeper().Sweep(ctx)).To(Succeed())
+		w.swept(ctx, w.newSweeper())
 		w.expectRestored()
 		w.run(ctx, time.Minute, obj)
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))

@@ -5,6 +5,7 @@ package agentdisconnect_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -36,6 +37,14 @@ func (w *world) expelled(ctx context.Context, obj *v1alpha1.AgentDisconnect) {
 	Expect(kube.Update(ctx, fresh)).To(Succeed())
 	Expect(client.IgnoreNotFound(kube.Delete(ctx, fresh))).To(Succeed())
 	Expect(w.gone(ctx, obj)).To(BeTrue())
+}
+
+// swept sweeps, and once more when that confirms what the first sweep read.
+func (w *world) swept(ctx context.Context, s *sweeper.Sweeper) {
+	GinkgoHelper()
+	Expect(s.Sweep(ctx)).To(Succeed())
+	w.clock.Step(networkacl.SettleFor)
+	Expect(s.Sweep(ctx)).To(Succeed())
 }
 
 // left is the metric of what the last sweep found.
@@ -79,7 +88,7 @@ var _ = Describe("The sweeper", func() {
 
 			w.expelled(ctx, obj)
 			undone := metric("agentdisconnect_sweep_undone_total", map[string]string{"kind": string(kind)})
-			Expect(sweeper.Sweep(ctx)).To(Succeed())
+			w.swept(ctx, sweeper)
 			w.expectRestored()
 			Expect(w.schedules()).To(BeEmpty())
 			Expect(left(kind, "own")).To(BeZero(), "it was undone")
@@ -118,7 +127,7 @@ var _ = Describe("The sweeper", func() {
 			Expect(w.denies(seen.Status.NetworkACL.ID)).To(HaveLen(6), "its manager has not had its time")
 
 			w.overdueSince(seen)
-			Expect(sweeper.Sweep(ctx)).To(Succeed())
+			w.swept(ctx, sweeper)
 			Expect(w.aclOf(subnetID)).To(Equal(aclID))
 			Expect(untagged(w.entries())).To(Equal(untagged(w.before)))
 			if kind == sweep.KindRules {
@@ -143,7 +152,7 @@ var _ = Describe("The sweeper", func() {
 			w.options.ClusterID = "00000000-4a59-4687-9b1c-0d2e3f4a5b6c"
 			w.boot()
 			w.clock.Step(24 * time.Hour)
-			Expect(w.newSweeper().Sweep(ctx)).To(Succeed())
+			w.swept(ctx, w.newSweeper())
 			Expect(w.entries()).To(Equal(before))
 			Expect(left(kind, "other")).To(Equal(1.))
 			Expect(left(kind, "own")).To(BeZero())
@@ -160,7 +169,7 @@ var _ = Describe("The sweeper", func() {
 			Expect(sweeper.Sweep(ctx)).To(Succeed())
 			Expect(w.entries()).To(Equal(before), "it may be installed again, with the objects")
 			w.overdueSince(seen)
-			Expect(sweeper.Sweep(ctx)).To(Succeed())
+			w.swept(ctx, sweeper)
 			w.expectRestored()
 		})
 	}
@@ -200,7 +209,10 @@ var _ = Describe("The sweeper", func() {
 		w.expelled(ctx, obj)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", Denied: true})
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true, When: func(c call.Call) bool { return c.Region == "eu-west-1" }})
-		err := w.newSweeper().Sweep(ctx)
+		sweeper := w.newSweeper()
+		Expect(sweeper.Sweep(ctx)).NotTo(Succeed())
+		w.clock.Step(networkacl.SettleFor)
+		err := sweeper.Sweep(ctx)
 		Expect(err).To(MatchError(And(ContainSubstring("searching Region eu-west-1"), ContainSubstring("on network ACL "+made))))
 		Expect(w.denies(aclID)).To(BeEmpty())
 		Expect(w.tagsOf(obj)).To(BeEmpty())
@@ -251,11 +263,64 @@ var _ = Describe("The sweeper", func() {
 		_, err = ec2acl.Create(ctx, frozen, rule)
 		Expect(err).NotTo(HaveOccurred())
 		w.clock.Step(w.options.SweepInterval)
+		Expect(sweeper.Wait(nil)).To(Equal(time.Minute), "what only time was lacking for is due")
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		Expect(sweeper.Wait(nil)).To(Equal(w.options.SweepInterval))
 		w.expectRestored()
 
 		By("a CreateNetworkAcl")
 		w.stranded(ownership.Ownership{UID: string(obj.UID), Owner: "x/y", ClusterID: w.options.ClusterID, Started: w.clock.Now(), Expires: w.clock.Now().Add(time.Minute)})
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		w.expectRestored()
+	})
+
+	It("leaves a third party's entry alone that equals one of a run which just ended", func(ctx context.Context) {
+		w := switchWorld(ctx)
+		sweeper := w.newSweeper()
+		obj := w.blocking(ctx)
+		rule := w.get(ctx, obj).Status.Rules[0]
+		w.clock.Step(time.Second)
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		_, err := w.pass(ctx, obj)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.gone(ctx, obj)).To(BeTrue())
+		w.expectRestored()
+		sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test")
+		theirs := sessions.In(sessions.DefaultRegion()).Fenced(func(context.Context) (time.Time, error) { return time.Now(), nil }).EC2
+		_, err = ec2acl.Create(ctx, theirs, rule)
+		Expect(err).NotTo(HaveOccurred())
+		made, writes := w.entries(), len(w.writes())
+
+		w.clock.Step(time.Second)
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:Describe*", Stale: faults.Duration(1500 * time.Millisecond)})
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		Expect(left(sweep.KindRules, "own")).To(Equal(1.), "reads show the tags of a run that has no object")
+		Expect(sweeper.Wait(nil)).To(Equal(networkacl.SettleFor))
+		w.clock.Step(networkacl.SettleFor)
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		Expect(left(sweep.KindRules, "own")).To(BeZero())
+		Expect(w.entries()).To(Equal(made))
+		Expect(w.writes()).To(HaveLen(writes))
+	})
+
+	It("begins to confirm anew what a sweep in between did not find", func(ctx context.Context) {
+		w := newWorld(ctx)
+		sweeper := w.newSweeper()
+		obj := w.blocking(ctx)
+		tags, before := w.tagsOf(obj), w.entries()
+		w.expelled(ctx, obj)
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		others, _ := w.sim.Region().NetworkACL(aclID)
+		stripped := maps.Clone(others.Tags)
+		maps.DeleteFunc(stripped, func(key, _ string) bool { return tags[key] != "" })
+
+		Expect(w.sim.Region().SetTags(aclID, stripped)).To(Succeed())
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		Expect(w.sim.Region().SetTags(aclID, others.Tags)).To(Succeed())
+		w.clock.Step(networkacl.SettleFor)
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		Expect(w.entries()).To(Equal(before))
+		w.clock.Step(networkacl.SettleFor)
 		Expect(sweeper.Sweep(ctx)).To(Succeed())
 		w.expectRestored()
 	})
@@ -291,17 +356,23 @@ var _ = Describe("The sweeper", func() {
 		w := newWorld(ctx)
 		first := w.blocking(ctx)
 		w.expelled(ctx, first)
+		before := w.entries()
 		sweeper := w.newSweeper()
 		Expect(sweeper.NeedLeaderElection()).To(BeTrue())
 		ctx, stop := context.WithCancel(ctx)
 		ended := make(chan error)
 		go func() { ended <- sweeper.Start(ctx) }()
 		Eventually(w.clock.HasWaiters).Should(BeTrue())
-		w.expectRestored()
+		Expect(w.entries()).To(Equal(before), "one read proves no claim")
+		w.clock.Step(networkacl.SettleFor)
+		Eventually(w.entries).Should(Equal(w.before))
 
+		Eventually(w.clock.HasWaiters).Should(BeTrue())
 		second := w.blocking(ctx)
 		w.expelled(ctx, second)
 		w.clock.Step(w.options.SweepInterval)
+		Eventually(w.clock.HasWaiters).Should(BeTrue())
+		w.clock.Step(networkacl.SettleFor)
 		Eventually(w.entries).Should(Equal(w.before))
 		stop()
 		Expect(<-ended).To(Succeed())

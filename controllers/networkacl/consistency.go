@@ -23,7 +23,7 @@ type Confirmation struct {
 // that confirms it: an earlier read showed it too, ConfirmInterval before or more, and none between
 // them another. What was confirmed takes two reads again.
 func (c *Confirmation) Observe(reason, what string, now time.Time) (confirmed bool) {
-	if reason != c.reason {
+	if reason != c.reason || now.Before(c.first) { // a clock that was set back proves nothing
 		*c = Confirmation{reason: reason, first: now}
 	}
 	c.what = what
@@ -41,6 +41,10 @@ func (c *Confirmation) Observe(reason, what string, now time.Time) (confirmed bo
 
 // Clear forgets what reads showed: the last one did not.
 func (c *Confirmation) Clear() { *c = Confirmation{} }
+
+// Since gives when the reads in a row began that showed it, the last read among them. The zero time:
+// the last one did not.
+func (c *Confirmation) Since() time.Time { return c.first }
 
 // IsPending reports whether a read showed something that another one is to confirm.
 func (c *Confirmation) IsPending() bool { return c.reads > 0 }

@@ -28,6 +28,10 @@ func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim ownershi
 	fate, problem := dispositionFor(acl, claim, original)
 	switch fate {
 	case dispositionDelete:
+		// One without its original may have been adopted since: its subnets' owners have it now.
+		if original == nil && !a.confirmed() {
+			return nil
+		}
 		return a.discard(ctx, acl.ID)
 	case dispositionReturn:
 		return a.restoreAssociation(ctx, acl, original)

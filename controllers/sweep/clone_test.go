@@ -5,6 +5,7 @@ package sweep_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -223,6 +224,8 @@ func TestACloneThatSomeoneEdited(t *testing.T) {
 		w.clock.SetTime(ends.Add(5 * time.Minute))
 		f := w.one()
 		w.Expect(f.Problem).To(ContainSubstring("someone edited clone "+id), name)
+		w.undo(f)
+		w.clock.Step(networkacl.SettleFor)
 		result := w.undo(f)
 		w.Expect(result.Done).To(BeFalse(), name)
 		w.Expect(result.Left).To(And(ContainSubstring("aws ec2 replace-network-acl-association"), ContainSubstring(defaultACL)), name)
@@ -267,6 +270,8 @@ func TestAnotherSubnetOnTheClone(t *testing.T) {
 	w.Expect(result.Left).To(ContainSubstring("in use by " + neighbour + ", which it was not made for"))
 	w.Expect(w.aclOf(subnet)).To(Equal(defaultACL), "its own subnet is back")
 	w.Expect(w.aclOf(neighbour)).To(Equal(id))
+	w.clock.Step(networkacl.SettleFor)
+	w.Expect(w.undo(f).Left).To(Equal(result.Left[strings.Index(result.Left, "clone "+id):]), "there is nothing to wait for")
 	now, _ := w.region().NetworkACL(id)
 	w.Expect(describe(now.Entries)).NotTo(ContainElement(region.DescribeEntry(deny(80))))
 

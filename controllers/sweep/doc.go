@@ -22,6 +22,13 @@
 // the claim that was found, of the same start and end: where the object began another run meanwhile
 // or its end was moved, the claim differs, and nothing is done.
 //
+// One read proves no claim. Reads lag, and one that was made right after a run's end may show its
+// tags, while an equal entry at the number is a third party's by then. So an entry is deleted only
+// where all reads since one networkacl.SettleFor ago showed the same claim. That the run's end is
+// long past does not help: its clean-up may have come late, a moment ago. A clone whose original is
+// there waits for no second read: its tags go together with it, and it has no number of an entry
+// that is another's.
+//
 // A clean-up that is under way in another process does the same with the same entries. Deleting
 // what is gone, or giving a subnet back that is back, is acknowledged as done or refused as stale,
 // and neither changes anything. Where two runs claim the very same entry of one network ACL, it is

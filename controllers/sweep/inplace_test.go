@@ -33,7 +33,7 @@ func TestRulesInPlace(t *testing.T) {
 		HaveField("Started", began), HaveField("Expires", ends),
 		HaveField("Rules", HaveLen(3)), HaveField("Present", HaveLen(3)), HaveField("Problem", ""),
 	))
-	w.Expect(w.undo(f)).To(Equal(sweep.Result{Done: true, Did: []string{
+	w.Expect(w.undo(w.confirm(f))).To(Equal(sweep.Result{Done: true, Did: []string{
 		"deleted rule 80 (52.119.0.80/32) of network ACL " + ownACL,
 		"deleted rule 81 (52.119.0.81/32) of network ACL " + ownACL,
 		"deleted rule 90 (52.119.0.90/32) of network ACL " + ownACL,
@@ -74,22 +74,25 @@ func TestWhateverIsForeignStays(t *testing.T) {
 		late := rapid.Bool().Draw(t, "past the end")
 		w.clock.SetTime(map[bool]time.Time{false: began.Add(time.Minute), true: ends.Add(5 * time.Minute)}[late])
 
-		undone := func() sweep.Result {
+		undo := func(stays ...acl.Entry) sweep.Result {
 			found, err := sweep.Find(w.ctx, w.clients)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(found).To(HaveLen(1))
 			result, err := w.undoer.Undo(w.ctx, w.clients, found[0])
 			g.Expect(err).NotTo(HaveOccurred())
 			now, _ := w.region().NetworkACL(made.ID)
-			g.Expect(withoutDefaults(now.Entries)).To(ConsistOf(describe(entries)))
+			g.Expect(withoutDefaults(now.Entries)).To(ConsistOf(describe(stays)))
 			return result
 		}
-		result := undone()
+		result := undo(slices.Concat(entries, standing)...)
+		g.Expect(result.Done).To(BeFalse(), "one read proves no claim")
+		w.clock.SetTime(result.Again)
+		result = undo(entries...)
 		if !late && len(standing) < len(numbers) {
 			g.Expect(result.Done).To(BeFalse(), "a rule that was asked for may yet show")
 			g.Expect(result.Left).To(ContainSubstring("Sweep again at 2026-01-02T03:10:05Z"))
 			w.clock.SetTime(result.Again)
-			result = undone()
+			result = undo(entries...)
 		}
 		g.Expect(result.Done).To(BeTrue(), result.Left)
 		now, _ := w.region().NetworkACL(made.ID)
@@ -122,9 +125,10 @@ func TestARuleThatShowsLate(t *testing.T) {
 	w.add(ownACL, deny(80))
 	f := w.one()
 	w.Expect(f.Present).To(HaveLen(1))
-	result := w.undo(f)
+	sure := w.clock.Now().Add(5 * time.Minute)
+	result := w.undo(w.confirm(f))
 	w.Expect(result.Done).To(BeFalse())
-	w.Expect(result.Again).To(Equal(w.clock.Now().Add(5 * time.Minute)))
+	w.Expect(result.Again).To(Equal(sure))
 
 	w.add(ownACL, deny(81))
 	w.clock.SetTime(result.Again)
@@ -145,7 +149,7 @@ func TestAnotherProcessBeginsAnew(t *testing.T) {
 	w.Expect(w.undo(w.one()).Done).To(BeFalse(), "this process has looked for 4 minutes")
 	w.restart()
 	w.clock.SetTime(ends.Add(5 * time.Minute))
-	w.Expect(w.undo(w.one()).Done).To(BeTrue(), "nothing is made after the end")
+	w.Expect(w.undo(w.confirm(w.one())).Done).To(BeTrue(), "nothing is made after the end")
 	w.Expect(w.snapshot()).To(Equal(before))
 }
 
@@ -168,7 +172,7 @@ func TestWhatChangedSinceItWasFoundIsLeft(t *testing.T) {
 		w.Expect(result.Done).To(BeFalse(), name)
 		w.Expect(result.Left).To(ContainSubstring("search again"), name)
 		w.Expect(w.snapshot()).To(Equal(before), name)
-		w.Expect(w.undo(w.one()).Done).To(BeTrue(), name)
+		w.Expect(w.undo(w.confirm(w.one())).Done).To(BeTrue(), name)
 	}
 }
 
@@ -185,13 +189,13 @@ func TestTwoClaimsOnOneNetworkACL(t *testing.T) {
 	found := w.find()
 	w.Expect(found).To(HaveLen(2))
 	w.Expect([]string{found[0].UID, found[1].UID}).To(Equal([]string{otherUID, uid}))
-	w.Expect(w.undo(found[1])).To(HaveField("Done", true))
+	w.Expect(w.undo(w.confirm(found[1]))).To(HaveField("Done", true))
 	now, _ := w.region().NetworkACL(ownACL)
 	w.Expect(describe(now.Entries)).To(ContainElements(region.DescribeEntry(deny(81)), region.DescribeEntry(deny(90))))
 	w.Expect(describe(now.Entries)).NotTo(ContainElement(region.DescribeEntry(deny(80))))
 	f := w.one()
 	w.Expect(f.UID).To(Equal(otherUID))
-	w.Expect(w.undo(f)).To(HaveField("Done", true))
+	w.Expect(w.undo(w.confirm(f))).To(HaveField("Done", true))
 	w.Expect(w.snapshot()).To(Equal(untouched))
 }
 
@@ -202,7 +206,7 @@ func TestReadsThatLag(t *testing.T) {
 		w.inPlace(80, 81)
 		w.clock.Step(5 * time.Minute)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:Describe*", Stale: faults.Duration(lag)})
-		f := w.one()
+		f := w.confirm(w.one())
 		result := w.undo(f)
 		w.Expect(result.Done).To(BeFalse(), "reads still show the rules")
 		w.Expect(result.Did).To(HaveLen(2))
@@ -230,10 +234,17 @@ func TestLift(t *testing.T) {
 	w.tag(ownACL, ownershipOf(80, 81).Tags())
 	before := w.snapshot()
 	w.add(ownACL, deny(80), deny(81))
-	result, err := w.undoer.Lift(w.ctx, w.clients, w.one())
-	w.Expect(err).NotTo(HaveOccurred())
-	w.Expect(result.Did).To(HaveLen(2))
+	f := w.one()
+	w.Expect(w.lift(f).Did).To(BeEmpty(), "one read proves no claim")
+	w.clock.Step(networkacl.SettleFor)
+	w.Expect(w.lift(f).Did).To(HaveLen(2))
 	w.Expect(w.snapshot()).To(Equal(before))
+}
+
+func (w *world) lift(f sweep.Found) sweep.Result {
+	result, err := w.undoer.Lift(w.ctx, w.clients, f)
+	w.Expect(err).NotTo(HaveOccurred())
+	return result
 }
 
 func TestAnotherAccount(t *testing.T) {
@@ -304,8 +315,8 @@ func TestWhatAWSDoesNotKnowButShows(t *testing.T) {
 			before := w.snapshot()
 			w.inPlace(80)
 			w.clock.Step(5 * time.Minute)
+			f := w.confirm(w.one())
 			w.sim.Faults().Add(fault)
-			f := w.one()
 			result, _ := w.undoer.Undo(w.ctx, w.clients, f)
 			w.Expect(result.Done).To(BeFalse(), "something is left")
 			w.clock.Step(10 * time.Second)
@@ -321,8 +332,8 @@ func TestWhatWasDeletedIsNotDeletedAgain(t *testing.T) {
 	w := newWorld(t)
 	w.inPlace(80)
 	w.clock.Step(5 * time.Minute)
+	f := w.confirm(w.one())
 	w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteTags", Error: "InternalError", Times: 1})
-	f := w.one()
 	_, err := w.undoer.Undo(w.ctx, w.clients, f)
 	w.Expect(err).To(HaveOccurred())
 	w.add(ownACL, deny(80))

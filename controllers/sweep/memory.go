@@ -38,6 +38,8 @@ type absence struct {
 	// gone says when AWS acknowledged that a rule's entry was deleted, lacking since when reads
 	// have lacked those of others.
 	gone, lacking map[ownership.ClaimedRule]time.Time
+	// claimed is what reads show of the claim: one that lags shows tags which were removed since.
+	claimed networkacl.Confirmation
 	// missing is since when reads lack the whole network ACL; zero: they don't.
 	missing time.Time
 
@@ -63,6 +65,33 @@ func (m *memory) of(f Found, now time.Time) *absence {
 	}
 	e.touched = now
 	return e
+}
+
+// retain begins the confirmation of all claims anew that are not of these findings.
+func (m *memory) retain(due []Found) {
+	keys := map[findingKey]bool{}
+	for _, f := range due {
+		keys[spotOf(f)] = true
+	}
+
+	for _, e := range m.without(keys) {
+		e.mu.Lock()
+		e.claimed.Clear()
+		e.mu.Unlock()
+	}
+}
+
+// without gives what was seen of all findings but these.
+func (m *memory) without(keys map[findingKey]bool) []*absence {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var rest []*absence
+	for key, e := range m.all {
+		if !keys[key] {
+			rest = append(rest, e)
+		}
+	}
+	return rest
 }
 
 func (m *memory) forget(f Found) {

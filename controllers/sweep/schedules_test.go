@@ -149,7 +149,7 @@ func TestACloneWithoutItsTag(t *testing.T) {
 	w.Expect(w.region().SetTags(id, tags)).To(Succeed())
 	f := w.one()
 	w.Expect(f.Kind).To(Equal(sweep.KindRules))
-	result := w.undo(f)
+	result := w.undo(w.confirm(f))
 	w.Expect(result.Done).To(BeFalse())
 	w.Expect(result.Left).To(ContainSubstring("--tags Key=" + ownership.TagClone + ",Value=" + uid))
 	w.Expect(result.Did).To(HaveLen(1), "the rule goes")

@@ -40,6 +40,10 @@ type Undoer struct {
 // NewUndoer makes an undoer that remembers nothing yet.
 func NewUndoer(clk clock.PassiveClock) *Undoer { return &Undoer{clock: clk} }
 
+// Retain tells that a look found these alone to be due. A claim that it doesn't have among them is
+// confirmed anew: its tags were gone meanwhile, or an object looked after them.
+func (u *Undoer) Retain(due []Found) { u.memory.retain(due) }
+
 // Undo takes away what was found, as far as it gets: it may be repeated, and stopped anywhere. What
 // isn't as it was found is left. The Result says what was done also beside an error, which is
 // AWS's, or says that the credentials are another account's.
@@ -123,6 +127,7 @@ func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, 
 		return nil, nil, err
 	}
 	if acl == nil {
+		a.claimed.Clear()
 		return nil, nil, a.vanished(ctx)
 	}
 	claims, malformed := ownership.ParseClaims(acl.Tags)
@@ -133,10 +138,26 @@ func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, 
 		a.result.Done = true // someone else was faster
 		return acl, nil, nil
 	case i < 0, !a.f.is(claims[i]), cloned != (a.f.Kind == KindClone):
+		a.claimed.Clear()
 		a.wait(a.clock.Now(), "the tags of network ACL %s are not as they were when they were found: search again", acl.ID)
 		return acl, nil, nil
 	}
+	a.claimed.Observe(fmt.Sprintf("%v by %v, lift alone: %t", claims[i].Rules, claims[i].Expires, a.lift), "", a.readAt)
 	return acl, &claims[i], nil
+}
+
+// confirmed reports whether every read since one networkacl.SettleFor ago has shown the claim. The
+// tags go at the end of a run. A read that still shows them afterwards proves nothing about an
+// equal entry, which is a third party's then.
+func (a *undoRun) confirmed() bool {
+	since := a.claimed.Since()
+	until := since.Add(networkacl.SettleFor)
+	if !since.IsZero() && !a.clock.Now().Before(until) {
+		return true
+	}
+	a.wait(until, "network ACL %s keeps what its tags claim for run %s for now: one read may show tags that were removed since. Sweep again at %s, from within the same process",
+		a.f.NetworkACLID, a.f.UID, until.Format(time.RFC3339))
+	return false
 }
 
 // vanished ends an attempt on a network ACL that AWS doesn't know.
@@ -176,8 +197,10 @@ func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim owners
 	return nil
 }
 
-// denies deletes the claimed entries that stand, and reports whether none is left for certain.
+// denies deletes the claimed entries that stand, once the claim is confirmed, and reports whether
+// none is left for certain.
 func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim) (settled bool, err error) {
+	confirmed := a.confirmed()
 	var errs []error
 	var due time.Time
 	for _, rule := range claim.Rules {
@@ -190,6 +213,8 @@ func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownersh
 			until = a.lackingUntil(rule, claim, now)
 		} else if lags, deleted := a.deleted(rule); deleted {
 			until = lags
+		} else if !confirmed {
+			a.forget(rule)
 		} else {
 			until, err = a.delete(ctx, acl.ID, rule, entry)
 			errs = append(errs, err)
@@ -197,6 +222,9 @@ func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownersh
 		if now.Before(until) {
 			due = later(due, until)
 		}
+	}
+	if !confirmed {
+		return false, nil
 	}
 	if !due.IsZero() {
 		a.wait(due, "network ACL %s keeps the tags of run %s for now: reads may not yet show all that was done to its rules. Sweep again at %s, or, from within another process, at %s",

@@ -16,6 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
@@ -183,12 +184,31 @@ func (w *world) undo(f sweep.Found) sweep.Result {
 	return result
 }
 
-// sweep undoes everything once, as far as it gets, and says what stays.
+// confirm has the claim of a finding read for the first time, and puts the clock to when the next
+// read confirms it. Nothing is undone so far.
+func (w *world) confirm(f sweep.Found) sweep.Found {
+	before := w.snapshot()
+	w.Expect(w.undo(f).Again).NotTo(BeZero())
+	w.Expect(w.snapshot()).To(Equal(before))
+	w.clock.Step(networkacl.SettleFor)
+	return f
+}
+
+// sweep undoes everything, as far as it gets with reads that confirm each claim, and says what
+// stays.
 func (w *world) sweep() (left []string) {
 	found, err := sweep.Find(w.ctx, w.clients)
 	if err != nil {
 		return []string{err.Error()}
 	}
+	if left = w.undoAll(found); len(left) > 0 {
+		w.clock.Step(networkacl.SettleFor)
+		left = w.undoAll(found)
+	}
+	return left
+}
+
+func (w *world) undoAll(found []sweep.Found) (left []string) {
 	for _, f := range found {
 		result, err := w.undoer.Undo(w.ctx, w.clients, f)
 		switch {

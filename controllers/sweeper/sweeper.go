@@ -24,8 +24,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
 
-// retryInterval is how soon a sweep is repeated that something kept from all of its work, where its
-// interval is longer.
+// retryInterval is how soon a sweep is repeated that something kept from all of its work, or that
+// lacked time alone for it, where its interval is longer.
 const retryInterval = time.Minute
 
 // Options are what a platform team sets.
@@ -54,6 +54,9 @@ type Sweeper struct {
 	mu sync.Mutex
 	// regions are those that any object was seen to be about.
 	regions map[string]bool
+	// again is when a finding that the last sweep left gets further. The zero time: none does with
+	// time alone.
+	again time.Time
 }
 
 // New makes a sweeper that is not yet part of a manager. reader lists objects past the cache.
@@ -67,16 +70,16 @@ func New(reader client.Reader, sessions *aws.Sessions, clk clock.Clock, options 
 // NeedLeaderElection has the manager start the sweeper only where it is the leader.
 func (s *Sweeper) NeedLeaderElection() bool { return true }
 
-// Start sweeps at once and then every Options.Interval, until the context ends.
+// Start sweeps at once and then every Options.Interval, or sooner where Wait says so, until the
+// context ends.
 func (s *Sweeper) Start(ctx context.Context) error {
 	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithName("sweeper"))
 	for {
-		wait := s.options.Interval
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+		err := s.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
 			log.FromContext(ctx).Error(err, "Sweep was not complete, and is repeated")
-			wait = min(wait, retryInterval)
 		}
-		timer := s.clock.NewTimer(wait)
+		timer := s.clock.NewTimer(s.Wait(err))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -114,6 +117,20 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	err = errors.Join(errs...)
 	observe(s.clock.Now(), err)
 	return err
+}
+
+// Wait gives how long after the last sweep, which ended with err, the next one is due.
+func (s *Sweeper) Wait(err error) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	wait := s.options.Interval
+	if err != nil {
+		wait = min(wait, retryInterval)
+	}
+	if !s.again.IsZero() {
+		wait = min(wait, max(s.again.Sub(s.clock.Now()), retryInterval))
+	}
+	return wait
 }
 
 // noteRegions adds the Regions of options and objects to those that are searched. An object that is
@@ -202,16 +219,23 @@ func when(is bool, a action) action {
 func (s *Sweeper) act(ctx context.Context, found []sweep.Found, all owners, complete bool) error {
 	var errs []error
 	tally := newCounts()
+	var due []sweep.Found
+	var actions []action
+	now := s.clock.Now()
 	for _, f := range found {
-		what := s.actionFor(f, all, s.clock.Now())
-		if what == actionNone {
-			continue
-		}
-		if what == actionCount {
+		switch what := s.actionFor(f, all, now); what {
+		case actionNone:
+		case actionCount:
 			tally.add(f, s.options.ClusterID)
-			continue
+		case actionLift, actionUndo:
+			due, actions = append(due, f), append(actions, what)
 		}
-		done, err := s.undo(ctx, f, what)
+	}
+
+	s.undoer.Retain(due)
+	s.again = time.Time{}
+	for i, f := range due {
+		done, err := s.undo(ctx, f, actions[i])
 		if !done {
 			tally.add(f, s.options.ClusterID)
 		}
@@ -236,6 +260,9 @@ func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what action) (done bo
 	if len(result.Did) > 0 || result.Left != "" {
 		log.FromContext(ctx).Info("Swept what a run left behind", "kind", f.Kind, "accountID", f.AccountID, "region", f.Region,
 			"networkACLID", f.NetworkACLID, "uid", f.UID, "owner", f.Owner, "did", result.Did, "left", result.Left)
+	}
+	if again := result.Again; !again.IsZero() && (s.again.IsZero() || again.Before(s.again)) {
+		s.again = again
 	}
 	if result.Done && len(result.Did) > 0 {
 		undoneTotal.WithLabelValues(string(f.Kind)).Inc()

@@ -39,7 +39,8 @@ func (p *play) finish(deleted bool) {
 	}
 }
 
-// untilOver is how long the last run may take to its end, with all that comes after it, and two sweeps.
+// untilOver is how long the last run may take to its end, with all that comes after it, and two sweeps, each
+// with one that confirms it.
 func (p *play) untilOver() time.Duration {
 	now, last := p.now(), p.now()
 	for _, obj := range p.objects() {
@@ -54,7 +55,7 @@ func (p *play) untilOver() time.Duration {
 			last = latest(last, now.Add(run.StartWindow+spec.Duration.Duration))
 		}
 	}
-	return last.Sub(now) + run.RecoveryTimeout + networkacl.AmbiguousFor + 2*p.options.SweepInterval + 2*time.Minute + p.wrong
+	return last.Sub(now) + run.RecoveryTimeout + networkacl.AmbiguousFor + 2*(p.options.SweepInterval+networkacl.SettleFor) + 2*time.Minute + p.wrong
 }
 
 // giveWay takes back what strangers did to clones, which holds their end up, and says whether there was anything. Whoever

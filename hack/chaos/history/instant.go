@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 )
 
@@ -19,8 +20,8 @@ const (
 	// a moment ago reads twice, and a conflict costs a pass.
 	endsWithin = 2 * time.Minute
 	// sweptWithin is how long they may where only the sweeper knows of them: past their expiry by five minutes, then by the
-	// next sweep.
-	sweptWithin = endsWithin + 5*time.Minute
+	// next sweep, and by the one that confirms it.
+	sweptWithin = endsWithin + 5*time.Minute + networkacl.SettleFor
 	// firesWithin is how long a schedule may take: its minute, and one that its call takes.
 	firesWithin = 2 * time.Minute
 	// noticedWithin is how long the status and a run may be wrong about what a stranger did: two reads of the network ACL, which are a

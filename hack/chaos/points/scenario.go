@@ -26,8 +26,8 @@ const (
 	// patience is how long a scenario waits for what a fault may hold up, or keep from happening at all.
 	patience = 12 * time.Minute
 	// settling is how long a run may take to be over after all is said: its end, waiting for unanswered creations, and for
-	// agents; and afterwards long enough for a sweep.
-	settling, afterLife = time.Hour, 11 * time.Minute
+	// agents; and afterwards long enough for a sweep, and for the one that confirms it.
+	settling, afterLife = time.Hour, 13 * time.Minute
 )
 
 // Scenario is a history of an object, as its user and strangers make it.

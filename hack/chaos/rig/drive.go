@@ -18,8 +18,6 @@ const (
 	Lease = 17 * time.Second
 	// shortestBackoff and longestBackoff are those of the manager's work queue.
 	shortestBackoff, longestBackoff = 200 * time.Millisecond, 10 * time.Second
-	// sweepRetry is when a sweep that failed is repeated.
-	sweepRetry = time.Minute
 	// spinning is how many passes over one object within a second of the world's time are too many.
 	spinning = 60
 )
@@ -212,16 +210,13 @@ func (w *World) work(ctx context.Context) (worked bool) {
 	return false
 }
 
-// sweep has the manager look for what runs left behind, and again after its interval, or sooner where it could not.
+// sweep has the manager look for what runs left behind, and again when it wants to.
 func (w *World) sweep(ctx context.Context) {
 	var err error
 	m := w.current
-	w.do(func() { err = m.sweeper.Sweep(ctx) })
-	wait := w.Options.SweepInterval
-	if err != nil {
-		wait = min(wait, sweepRetry)
+	if whole := w.do(func() { err = m.sweeper.Sweep(ctx) }); whole {
+		w.sweepAt = w.Clock.Now().Add(m.sweeper.Wait(err))
 	}
-	w.sweepAt = w.Clock.Now().Add(wait)
 }
 
 // do has the manager do something, and says whether it came to an end: a manager that freezes stays in it.
