@@ -14,6 +14,7 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -68,6 +69,11 @@ func TestReadsAreRepeatedAndWritesAreSentOnce(t *testing.T) {
 	})
 	g.Expect(aws.Classify(err)).To(Equal(aws.Unanswered), "%v", err)
 	g.Expect(callsOf(s, "ec2:DeleteNetworkAclEntry")).To(Equal(1))
+
+	s.Faults().Add(faults.Fault{Action: "scheduler:DeleteSchedule", Error: "InternalServerException"})
+	_, err = clients.Fenced(holds).Scheduler.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: awssdk.String("agd")})
+	g.Expect(aws.Classify(err)).To(Equal(aws.Unanswered), "%v", err)
+	g.Expect(callsOf(s, "scheduler:DeleteSchedule")).To(Equal(1))
 }
 
 // A pass that is still throttled after three attempts, at most two seconds apart, ends and says so.

@@ -109,6 +109,7 @@ func TestTruncate(t *testing.T) {
 		{"aäöü", 6, "aä…"},
 		{"aäöü", 5, "a…"}, // not in the middle of ä
 		{"日本語", 8, "日…"},
+		{"日本語", 5, "…"}, // nor in the middle of the first
 	} {
 		NewWithT(t).Expect(aws.Truncate(tc.text, tc.n)).To(Equal(tc.want), "%q to %d", tc.text, tc.n)
 	}
