@@ -144,6 +144,21 @@ func TestAClaimIsConfirmedByReadsWithoutAGap(t *testing.T) {
 	}
 }
 
+func TestAClaimOnACloneThatAReadLacksIsConfirmedAnew(t *testing.T) {
+	w := newWorld(t)
+	w.clock.Step(time.Minute)
+	id := w.serve(w.clone(0, 80))
+	w.arm(id, 80)
+	w.add(id, foreign(150, true))
+	f := w.confirm(w.one())
+	w.lagging(time.Hour) // to before the clone was made
+	w.Expect(w.undo(f).Left).To(ContainSubstring("reads lack network ACL " + id))
+	w.sim.Faults().Clear()
+	w.Expect(w.undo(f).Did).To(BeEmpty())
+	w.clock.Step(networkacl.SettleFor)
+	w.Expect(w.undo(f).Did).To(ContainElement(HavePrefix("deleted rule 80 ")))
+}
+
 // A look that has the finding leaves what earlier reads confirm.
 func TestALookThatHasTheFindingAgain(t *testing.T) {
 	w := newWorld(t)

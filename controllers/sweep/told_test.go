@@ -203,7 +203,7 @@ func TestLiftOfEachKind(t *testing.T) {
 		w := newWorld(t)
 		id := w.serve(w.clone(0, 80))
 		w.arm(id, 80)
-		w.Expect(lift(w).Done).To(BeTrue())
+		w.Expect(w.lift(w.one()).Done).To(BeTrue())
 		w.Expect(w.acls()).NotTo(ContainElement(id))
 		w.Expect(w.region().Schedules()).To(HaveLen(1), "they are the object's")
 	})
