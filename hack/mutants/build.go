@@ -7,6 +7,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -99,8 +100,9 @@ func (p *pkg) compile(ctx context.Context, root, dir, binary string, mutants []*
 	replace := map[string]string{}
 	for i, file := range p.files {
 		changed := apply(file, slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return m.file != file }))
-		path := filepath.Join(dir, fmt.Sprintf("%d-%s", i, filepath.Base(file.path)))
-		if err := os.WriteFile(path, changed, 0o600); err != nil {
+		// In a folder of its own it keeps its name, by which build finds what does not compile.
+		path := filepath.Join(dir, strconv.Itoa(i), filepath.Base(file.path))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, changed, 0o600)); err != nil {
 			return "", err
 		}
 		replace[filepath.Join(root, file.path)] = path
