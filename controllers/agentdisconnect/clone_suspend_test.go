@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -173,4 +174,133 @@ var _ = Describe("A run on a clone that is suspended", func() {
 			Expect(kube.Delete(context.Background(), obj)).To(Succeed())
 		}),
 	)
+})
+
+var _ = Describe("A run on a clone that is suspended, and can't be given its network ACL back", func() {
+	// expectStalled holds that the clone serves on as it is, and why.
+	expectStalled := func(ctx context.Context, w *world, obj *v1alpha1.AgentDisconnect, reason, words string) {
+		GinkgoHelper()
+		seen := w.get(ctx, obj)
+		Expect(w.aclOf(sharedSubnet)).To(Equal(seen.Status.NetworkACL.ID), "nothing shows that the clone may be left")
+		Expect(w.reachable(sharedSubnet, first)).To(BeFalse())
+		Expect(seen.Status.Abort).To(BeNil())
+		stalled := condition(seen, v1alpha1.ConditionStalled)
+		Expect(stalled.Reason).To(Equal(reason), describe(seen))
+		Expect(stalled.Message).To(ContainSubstring(words))
+	}
+	// expectDetached holds that the subnet has its network ACL back, and that the run goes on.
+	expectDetached := func(ctx context.Context, w *world, obj *v1alpha1.AgentDisconnect) {
+		GinkgoHelper()
+		w.run(ctx, 30*time.Second, obj)
+		Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateSuspended), describe(w.get(ctx, obj)))
+		Expect(w.get(ctx, obj).Status.NetworkACL.State).To(Equal(v1alpha1.CloneReady))
+		w.expectGone(ctx, obj)
+	}
+
+	DescribeTable("since AWS denies the manager a call, says which", func(ctx context.Context, action string) {
+		w := cloneWorld(ctx)
+		obj := w.blocking(ctx, shared, within(time.Hour))
+		permit := w.sim.Faults().Add(faults.Fault{Action: action, Denied: true})
+		w.edit(ctx, obj, suspended(true))
+		w.run(ctx, 20*time.Second, obj)
+		expectStalled(ctx, w, obj, v1alpha1.ReasonAccessDenied, action)
+		permit()
+		expectDetached(ctx, w, obj)
+	},
+		Entry("to read network ACLs", "ec2:DescribeNetworkAcls"),
+		Entry("to move the subnet", "ec2:ReplaceNetworkAclAssociation"),
+	)
+
+	It("since nothing shows that the clone is the run's, says how to show it", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj := w.blocking(ctx, shared, within(time.Hour))
+		clone := w.cloneOf(ctx, obj)
+		w.untag(clone.ID, w.tagKeys(clone.ID)...)
+		Expect(adding(deny(120, "198.51.100.0/24"))(w.sim.Region(), clone.ID)).To(Succeed())
+		writes := len(w.writes())
+		w.edit(ctx, obj, suspended(true))
+		w.run(ctx, 20*time.Second, obj)
+		expectStalled(ctx, w, obj, v1alpha1.ReasonLedgerInvalid, "aws ec2 create-tags --resources "+clone.ID)
+		Expect(w.writes()).To(HaveLen(writes))
+
+		Expect(removing(120, true)(w.sim.Region(), clone.ID)).To(Succeed())
+		Expect(w.sim.Region().CreateTags([]string{clone.ID}, clone.Tags)).To(Succeed())
+		expectDetached(ctx, w, obj)
+	})
+
+	It("since someone edited what the status says of the clone, names the line", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj := w.blocking(ctx, shared, within(time.Hour))
+		baseline := w.get(ctx, obj).Status.NetworkACL.Baseline
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) {
+			status.NetworkACL.Baseline = []string{"egress 100 maybe"}
+		})
+		writes := len(w.writes())
+		w.edit(ctx, obj, suspended(true))
+		w.run(ctx, 20*time.Second, obj)
+		expectStalled(ctx, w, obj, v1alpha1.ReasonLedgerInvalid, "egress 100 maybe")
+		Expect(w.writes()).To(HaveLen(writes))
+
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.NetworkACL.Baseline = baseline })
+		expectDetached(ctx, w, obj)
+	})
+})
+
+var _ = Describe("A stranger who acts right before a run on a clone is suspended", func() {
+	added := edit{do: adding(deny(120, "198.51.100.0/24")), words: "rule 120: deny all traffic out to 198.51.100.0/24 was added"}
+
+	It("and edits a clone that began to serve a moment ago ends the run: the edit is not undone", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj := w.blocking(ctx, shared, within(time.Hour))
+		Expect(added.do(w.sim.Region(), w.cloneOf(ctx, obj).ID)).To(Succeed())
+		w.edit(ctx, obj, suspended(true))
+		w.expectAborted(ctx, obj, v1alpha1.AbortCloneEdited)
+		w.expectEdited(ctx, obj, added)
+	})
+
+	It("and edits a clone whose swap got no answer ends the run for that, and for nothing else", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:ReplaceNetworkAclAssociation", Lost: true, Times: 1})
+		obj := w.create(ctx, shared, within(time.Hour))
+		w.until(ctx, obj, time.Minute, func(seen *v1alpha1.AgentDisconnect) bool {
+			return seen.Status.NetworkACL != nil && seen.Status.NetworkACL.State == v1alpha1.CloneAssociating
+		})
+		Expect(w.aclOf(sharedSubnet)).To(Equal(w.cloneOf(ctx, obj).ID))
+		Expect(added.do(w.sim.Region(), w.cloneOf(ctx, obj).ID)).To(Succeed())
+		w.edit(ctx, obj, suspended(true))
+		w.expectAborted(ctx, obj, v1alpha1.AbortCloneEdited)
+		w.expectEdited(ctx, obj, added)
+	})
+
+	It("and moves the subnet back to the original ends the run, as without the suspension", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj := w.settled(ctx, shared)
+		w.move(sharedSubnet, sharedACL)
+		w.edit(ctx, obj, suspended(true))
+		w.expectAborted(ctx, obj, v1alpha1.AbortSubnetLeft)
+		w.expectRestored()
+	})
+
+	It("and puts another subnet on a clone whose swap never took effect: the clone is kept for later", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		answer := w.sim.Faults().Add(faults.Fault{Action: "ec2:ReplaceNetworkAclAssociation", Error: "InternalError"})
+		obj := w.create(ctx, shared, within(time.Hour))
+		w.until(ctx, obj, time.Minute, func(seen *v1alpha1.AgentDisconnect) bool {
+			return seen.Status.NetworkACL != nil && seen.Status.NetworkACL.State == v1alpha1.CloneAssociating
+		})
+		clone := w.cloneOf(ctx, obj).ID
+		w.move(plainSubnet, clone)
+		w.edit(ctx, obj, suspended(true))
+		w.run(ctx, networkacl.SettleFor+30*time.Second, obj)
+		Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
+		Expect(w.get(ctx, obj).Status.NetworkACL.State).To(Equal(v1alpha1.CloneReady), describe(w.get(ctx, obj)))
+		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
+
+		w.move(plainSubnet, sharedACL)
+		answer()
+		w.resume(ctx, obj)
+		w.expectServing(ctx, obj)
+		w.expectGone(ctx, obj)
+	})
 })
