@@ -68,7 +68,7 @@ docs: $(CRD_REF_DOCS) ## Write docs/api.md from the API types
 		--source-path=api --output-path=docs/api.md
 
 .PHONY: alerts
-alerts: $(PROMTOOL) ## Write the PrometheusRule from config/prometheus/rules.yaml, and try each alert
+alerts: $(PROMTOOL) ## Write the PrometheusRule from config/prometheus/rules.yaml, and test each alert
 	@hack/alerts.sh
 
 .PHONY: fmt
@@ -78,7 +78,7 @@ fmt: $(GOLANGCI_LINT) ## Format the code and sort its imports
 	@cd hack/tools && $(GOLANGCI_LINT) fmt
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Lint all modules (ARGS=--fix mends what it can)
+lint: $(GOLANGCI_LINT) ## Lint all modules (ARGS=--fix fixes what it can)
 	@$(GOLANGCI_LINT) run $(ARGS)
 	@cd hack/envtest && $(GOLANGCI_LINT) run $(ARGS)
 	@cd hack/tools && $(GOLANGCI_LINT) run $(ARGS)
@@ -95,7 +95,7 @@ fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controll
 		echo "$$at"; \
 		go test -run '^$$' -fuzz "^$${at#*=}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s -parallel 1 "$${at%%=*}" || failed="$$failed $$at"; \
 	done; \
-	[ -z "$$failed" ] || { echo "Failed:$$failed; what failed is in testdata/fuzz of the package" >&2; exit 1; }
+	[ -z "$$failed" ] || { echo "Failed:$$failed; the failing inputs are in testdata/fuzz of the package" >&2; exit 1; }
 
 .PHONY: mutants
 mutants: ## Change the code in small ways, and list what no test notices (PKG=./controllers/networkacl SAMPLE=50 SEED=1; see docs/mutants.md)
@@ -151,7 +151,7 @@ deploy: deployment ## Deploy the manager and the CRD, with IMG as the image
 .PHONY: undeploy
 undeploy: uninstall deployment ## Remove the manager and the CRD, once every object is gone
 	$(KUBECTL) delete --ignore-not-found -k bin/deploy
-	@echo "Nobody watches AWS from here on. See in each Region that nothing is left: kubectl agentdisconnect sweep (docs/sweep.md)"
+	@echo "No manager removes rules from AWS any more. Check in each Region that nothing is left: kubectl agentdisconnect sweep (docs/sweep.md)"
 
 # An overlay under bin/, so that setting the image leaves the tree clean.
 .PHONY: deployment

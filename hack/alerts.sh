@@ -32,7 +32,7 @@ for alert in $(sed -n 's/^ *- alert: //p' rules.yaml); do
   grep -qx "### $alert" ../../docs/metrics.md || { echo "$alert: docs/metrics.md has no section on it"; status=1; }
 done
 
-# A metric that nobody serves: an alert on it never fires.
+# A metric that no component serves: an alert on it never fires.
 for metric in $(grep -o 'agentdisconnect_[a-z_]*' rules.yaml | sort -u); do
   grep -qF "\"$metric\"" ../../controllers/*/*.go || { echo "$metric: no code in controllers serves it"; status=1; }
 done

@@ -15,8 +15,8 @@ const Finalizer = "chaos.agentdisconnect.dev/restore"
 type Session string
 
 const (
-	// SessionACS is the agent communication service: ECS tells the agent over it what to run, and counts the agent as
-	// connected while it stands.
+	// SessionACS is the agent communication service: ECS tells the agent over it what to run, and considers the agent
+	// connected while the session is open.
 	SessionACS Session = "ACS"
 	// SessionTCS is the telemetry communication service, which the agent sends metrics to.
 	SessionTCS Session = "TCS"
@@ -55,12 +55,12 @@ const (
 	OtherClustersAllow OtherClusters = "Allow"
 )
 
-// OnDrift says what to do when someone removes or overrides a run's rules.
+// OnDrift says what to do when a third party removes or overrides a run's rules.
 // +kubebuilder:validation:Enum=Reapply;Abort
 type OnDrift string
 
 const (
-	// OnDriftReapply puts them back, three times at most in a run. It is what an unset onDrift means.
+	// OnDriftReapply restores them, three times at most in a run. It is what an unset onDrift means.
 	OnDriftReapply OnDrift = "Reapply"
 	// OnDriftAbort ends the run.
 	OnDriftAbort OnDrift = "Abort"
@@ -106,7 +106,7 @@ type AgentDisconnectSpec struct {
 	Region string `json:"region,omitempty"`
 
 	// sessions are the connections of the agents to deny: ACS, TCS or both. Unset: both. ECS counts an agent as
-	// disconnected when its ACS session is gone. With TCS alone it shows nothing, and the result of the run rests on the
+	// disconnected when its ACS session is gone. With TCS alone ECS shows nothing, and the result of the run depends on the
 	// rules. A change has no effect on a run that has begun.
 	// +optional
 	// +listType=set
@@ -131,12 +131,12 @@ type AgentDisconnectSpec struct {
 	// +optional
 	OtherClusters OtherClusters `json:"otherClusters,omitempty"`
 
-	// onDrift says what to do when someone removes or overrides the rules. Reapply puts them back, three times at most,
+	// onDrift says what to do when a third party removes or overrides the rules. Reapply restores them, three times at most,
 	// and then ends the run. Abort ends it at once. Unset: Reapply. A change has no effect on a run that has begun.
 	// +optional
 	OnDrift OnDrift `json:"onDrift,omitempty"`
 
-	// additionalEndpoints are destinations to deny beside those that discovery finds. Unset: none. A change has no effect
+	// additionalEndpoints are destinations to deny besides those that discovery finds. Unset: none. A change has no effect
 	// on a run that has begun.
 	// +optional
 	AdditionalEndpoints *AdditionalEndpoints `json:"additionalEndpoints,omitempty"`
@@ -150,7 +150,7 @@ type AgentDisconnectSpec struct {
 
 	// startDeadline is the time from which a run that has not started never does, so that a cluster that is rebuilt from a
 	// repository does not repeat old experiments. Unset: one hour after startAfter, or where that is unset one hour
-	// after the run was asked for: by creating the object, by a new runID, or by changing mode from Plan to Run. Once the
+	// after the run was requested: by creating the object, by a new runID, or by changing mode from Plan to Run. Once the
 	// run has begun it has no effect.
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -163,7 +163,7 @@ type AgentDisconnectSpec struct {
 	Suspend *bool `json:"suspend,omitempty"`
 
 	// runID tells one run of this object from the next. An object whose run is over stays inert however often it is
-	// applied again; a new value runs it again, once the old run is over. Unset: it runs once. Taking a value away is no
+	// applied again; a new value runs it again, once the old run is over. Unset: it runs once. Removing a value is no
 	// new value.
 	// +optional
 	// +kubebuilder:validation:MinLength=1

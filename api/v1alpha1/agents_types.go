@@ -8,13 +8,13 @@ import (
 
 // Agents counts the agents of the target.
 type Agents struct {
-	// total is how many agents count: those that were connected on two polls before the start and whose container
+	// total is how many agents the run tracks: those that were connected on two polls before the start and whose container
 	// instance is still in the cluster.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Total *int32 `json:"total,omitempty"`
 
-	// disconnected is how many of them ECS said are disconnected, on two polls in a row. Unset: of some of them ECS said
+	// disconnected is how many of them ECS reported as disconnected, on two polls in a row. Unset: of some of them ECS reported
 	// nothing lately.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -39,13 +39,13 @@ type Agents struct {
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
 	ReconnectedTime *metav1.Time `json:"reconnectedTime,omitempty"`
 
-	// uncounted is how many more container instances the cluster has in the subnet: those that were not connected before
+	// uncounted is how many untracked container instances the cluster has in the subnet: those that were not connected before
 	// the start, and those that joined since. What they connect to is denied too.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Uncounted *int32 `json:"uncounted,omitempty"`
 
-	// containerInstances are the agents that count.
+	// containerInstances are the tracked agents.
 	// +optional
 	// +listType=map
 	// +listMapKey=arn
@@ -53,7 +53,7 @@ type Agents struct {
 	ContainerInstances []ContainerInstance `json:"containerInstances,omitempty"`
 }
 
-// ContainerInstance is an agent that counts: it was connected before the start.
+// ContainerInstance is a tracked agent: it was connected before the start.
 type ContainerInstance struct {
 	// arn is the ARN of the container instance.
 	// +required
@@ -61,7 +61,7 @@ type ContainerInstance struct {
 	// +kubebuilder:validation:MaxLength=400
 	ARN string `json:"arn,omitempty"`
 
-	// connected is what ECS said of the agent on the last two polls that agreed. Unset: ECS was not asked lately, or no
+	// connected is what ECS reported of the agent on the last two polls that agreed. Unset: ECS was not asked lately, or no
 	// longer knows the container instance.
 	// +optional
 	Connected *bool `json:"connected,omitempty"`
@@ -72,7 +72,7 @@ type ContainerInstance struct {
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
 	DisconnectedTime *metav1.Time `json:"disconnectedTime,omitempty"`
 
-	// gone says that the container instance left the cluster during the run. It is not waited for.
+	// gone says that the container instance left the cluster during the run. The run does not wait for it.
 	// +optional
 	Gone *bool `json:"gone,omitempty"`
 }

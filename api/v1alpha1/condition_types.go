@@ -5,14 +5,14 @@ package v1alpha1
 // Condition types of an AgentDisconnect. Each has a defined value in every state; the two of kstatus are there only
 // while they are true.
 const (
-	// ConditionSucceeded is the run in one word, its reason: Unknown while it is on, True or False when it is over.
+	// ConditionSucceeded has the state of the run as its reason: Unknown while it is on, True or False when it is over.
 	ConditionSucceeded = "Succeeded"
 	// ConditionEndpointsDiscovered is True when the hosts of every agent are known and each has an address.
 	ConditionEndpointsDiscovered = "EndpointsDiscovered"
 	// ConditionRulesInstalled is True when every planned deny was read back and is the first match for its address. It is
 	// Unknown while the network ACL was not read lately.
 	ConditionRulesInstalled = "RulesInstalled"
-	// ConditionAgentsDisconnected is True when ECS says of all agents that count that they are disconnected. It is Unknown
+	// ConditionAgentsDisconnected is True when ECS reports that all tracked agents are disconnected. It is Unknown
 	// while ECS was not asked lately, and never True when the run is over.
 	ConditionAgentsDisconnected = "AgentsDisconnected"
 	// ConditionReconciling is there while the run discovers, installs, restores or recovers (kstatus: in progress).
@@ -23,7 +23,7 @@ const (
 
 // Reasons of ConditionSucceeded: the STATE column.
 const (
-	// StateWaiting: the run waits for something that will pass, such as another run on the same network ACL.
+	// StateWaiting: the run waits for something that ends without a person's action, such as another run on the same network ACL.
 	StateWaiting = "Waiting"
 	// StateRefused: the run can't start until a person changes something; the message says what.
 	StateRefused = "Refused"
@@ -41,9 +41,9 @@ const (
 	StatePlanRefused = "PlanRefused"
 	// StateRestoring: the run's rules are being removed.
 	StateRestoring = "Restoring"
-	// StateRecovering: the rules are gone, and the agents are awaited.
+	// StateRecovering: the rules are gone, and the run waits for the agents to connect again.
 	StateRecovering = "Recovering"
-	// StateCompleted: all agents were seen disconnected, the rules are gone and the agents are back.
+	// StateCompleted: all agents were seen disconnected, the rules are gone and the agents are connected again.
 	StateCompleted = "Completed"
 	// StateAgentsStayedConnected: at least one agent was never seen disconnected.
 	StateAgentsStayedConnected = "AgentsStayedConnected"
@@ -57,19 +57,19 @@ const (
 
 // Reasons of status.abort, and of ConditionSucceeded after it.
 const (
-	// AbortStartDeadlineExceeded: the run had not begun by its start deadline, and never will.
+	// AbortStartDeadlineExceeded: the run had not begun by its start deadline, and does not start.
 	AbortStartDeadlineExceeded = "StartDeadlineExceeded"
-	// AbortDriftDetected: someone removed or overrode the rules, again and again where the spec says Reapply.
+	// AbortDriftDetected: a third party removed or overrode the rules; with onDrift Reapply, more often than the run repairs.
 	AbortDriftDetected = "DriftDetected"
 	// AbortPlanDoesNotFit: an address was found that the network ACL has no room for.
 	AbortPlanDoesNotFit = "PlanDoesNotFit"
 	// AbortSubnetLeft: the subnet was moved to another network ACL, or deleted.
 	AbortSubnetLeft = "SubnetLeftNetworkACL"
-	// AbortNetworkACLShared: another subnet joined the network ACL, and does not consent or was not reckoned with.
+	// AbortNetworkACLShared: another subnet joined the network ACL, and its owner does not consent, or the run did not begin with it.
 	AbortNetworkACLShared = "NetworkACLShared"
 	// AbortNetworkACLDeleted: the network ACL is gone.
 	AbortNetworkACLDeleted = "NetworkACLDeleted"
-	// AbortCloneEdited: someone edited the clone while it served the subnet.
+	// AbortCloneEdited: a third party edited the clone while it served the subnet.
 	AbortCloneEdited = "CloneEdited"
 	// AbortOriginalDeleted: the network ACL that the clone was copied from is gone; the clone stays in its place.
 	AbortOriginalDeleted = "OriginalNetworkACLDeleted"
@@ -79,7 +79,7 @@ const (
 	AbortQuotaExceeded = "QuotaExceeded"
 	// AbortClusterGone: the ECS cluster was deleted or is no longer active.
 	AbortClusterGone = "ClusterGone"
-	// AbortAgentsLeft: no container instance that counts is left in the cluster.
+	// AbortAgentsLeft: no tracked container instance is left in the cluster.
 	AbortAgentsLeft = "AgentsLeft"
 	// AbortOtherClusters: another cluster's container instances joined a subnet that the rules act on.
 	AbortOtherClusters = "OtherClusters"
@@ -91,7 +91,7 @@ const (
 const (
 	// ReasonSubnetNotFound: the subnet doesn't exist in the account and Region.
 	ReasonSubnetNotFound = "SubnetNotFound"
-	// ReasonSubnetNotSupported: agents in the subnet may use addresses that can't be found out (IPv6 alone, or DNS64).
+	// ReasonSubnetNotSupported: agents in the subnet may use addresses that the manager can't determine (IPv6 only, or DNS64).
 	ReasonSubnetNotSupported = "SubnetNotSupported"
 	// ReasonNoConsent: a subnet that the rules would act on lacks the tag with which its owner consents.
 	ReasonNoConsent = "NoConsent"
@@ -101,17 +101,17 @@ const (
 	ReasonNoConnectedAgents = "NoConnectedAgents"
 	// ReasonAgentsDraining: every container instance in the subnet with a connected agent drains, so RunTask never fails with AGENT.
 	ReasonAgentsDraining = "AgentsDraining"
-	// ReasonTooManyAgents: the subnet has more container instances than a run can count.
+	// ReasonTooManyAgents: the subnet has more container instances than a run can track.
 	ReasonTooManyAgents = "TooManyAgents"
 	// ReasonNetworkACLManaged: AWS FIS or Firewall Manager manages the network ACL.
 	ReasonNetworkACLManaged = "NetworkACLManaged"
-	// ReasonNetworkACLUnsettled: the network ACL to be cloned was changed a moment ago, perhaps by half.
+	// ReasonNetworkACLUnsettled: the network ACL to be cloned was changed a moment ago, and the change may be incomplete.
 	ReasonNetworkACLUnsettled = "NetworkACLUnsettled"
-	// ReasonNetworkACLDeniesAgents: the network ACL to be cloned lets nothing out to the agents' hosts, though they are connected.
+	// ReasonNetworkACLDeniesAgents: the network ACL to be cloned allows no traffic to the agents' hosts, though the agents are connected.
 	ReasonNetworkACLDeniesAgents = "NetworkACLDeniesAgents"
 	// ReasonNetworkACLTemporary: the network ACL is a clone that another run left or another cluster's run uses.
 	ReasonNetworkACLTemporary = "NetworkACLTemporary"
-	// ReasonOtherClusters: other clusters have container instances in the subnet, or it can't be seen whether they have.
+	// ReasonOtherClusters: other clusters have container instances in the subnet, or the manager can't determine whether they have.
 	ReasonOtherClusters = "OtherClusters"
 	// ReasonEndpointInSubnet: a VPC endpoint has an interface in the subnet itself, where no network ACL acts.
 	ReasonEndpointInSubnet = "EndpointInSubnet"
@@ -127,11 +127,11 @@ const (
 	ReasonTooManyRuns = "TooManyRuns"
 	// ReasonNotYet: the run waits for spec.startAfter.
 	ReasonNotYet = "NotYet"
-	// ReasonNoDeadManSwitch: EventBridge Scheduler can't be had for the switch that the manager is configured with.
+	// ReasonNoDeadManSwitch: the manager can't use EventBridge Scheduler for the dead man's switch that it is configured with.
 	ReasonNoDeadManSwitch = "NoDeadManSwitch"
 	// ReasonTagsFull: the network ACL has no room for the ownership tags.
 	ReasonTagsFull = "TagsFull"
-	// ReasonCloneEdited: the clone serves the subnet with a stranger's edit in it, which giving the original back would undo.
+	// ReasonCloneEdited: the clone serves the subnet and has a third party's edit, which restoring the original would lose.
 	ReasonCloneEdited = "CloneEdited"
 	// ReasonCloneInUse: another subnet uses the clone, so it can't be deleted.
 	ReasonCloneInUse = "CloneInUse"
@@ -139,7 +139,7 @@ const (
 	ReasonNoRoom = "NoRoom"
 	// ReasonQuotaExceeded: the rules don't fit the quota of entries.
 	ReasonQuotaExceeded = "QuotaExceeded"
-	// ReasonAlreadyDenied: the network ACL denies every address already, so that no rule would be the run's.
+	// ReasonAlreadyDenied: the network ACL denies every address already, so that the run would create no rule.
 	ReasonAlreadyDenied = "AlreadyDenied"
 	// ReasonHostNotResolved: a host has no address.
 	ReasonHostNotResolved = "HostNotResolved"
@@ -155,11 +155,11 @@ const (
 	ReasonWrongAccount = "WrongAccount"
 	// ReasonNoRegion: neither the spec nor the cluster's ARN nor the manager names a Region.
 	ReasonNoRegion = "NoRegion"
-	// ReasonLedgerInvalid: someone edited status.rules, and a line is not of a shape that the controller makes.
+	// ReasonLedgerInvalid: status.rules was edited, and a line has a form that the controller does not write.
 	ReasonLedgerInvalid = "LedgerInvalid"
-	// ReasonThrottled: AWS limits the rate of calls; they are repeated.
+	// ReasonThrottled: AWS limits the rate of calls; the manager retries them.
 	ReasonThrottled = "Throttled"
-	// ReasonAWSUnavailable: AWS did not answer, or answered with an error of its own; the call is repeated.
+	// ReasonAWSUnavailable: AWS did not answer, or answered with a server error; the manager retries the call.
 	ReasonAWSUnavailable = "AWSUnavailable"
 	// ReasonAWSRejected: AWS refused a call for a reason that none of the others covers.
 	ReasonAWSRejected = "AWSRejected"

@@ -6,7 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// NetworkACLModeReason says why a network ACL is used as it is.
+// NetworkACLModeReason says why a run uses its network ACL in place or as a clone.
 // +kubebuilder:validation:Enum=Requested;OnlySubnet;SharedWithOtherSubnets
 type NetworkACLModeReason string
 
@@ -37,7 +37,7 @@ const (
 	CloneAdopted CloneState = "Adopted"
 )
 
-// DeadManSwitchState says whether the rules of a run go when nobody is left to remove them.
+// DeadManSwitchState says whether the rules of a run are removed even if no manager is left to remove them.
 // +kubebuilder:validation:Enum=Arming;Armed;NotConfigured;NotInPlace
 type DeadManSwitchState string
 
@@ -49,12 +49,12 @@ const (
 	SwitchArmed DeadManSwitchState = "Armed"
 	// SwitchNotConfigured says that the manager has no role and no schedule group for it.
 	SwitchNotConfigured DeadManSwitchState = "NotConfigured"
-	// SwitchNotInPlace says that there is none for rules in place: once they are gone, the number of one may be a
-	// stranger's.
+	// SwitchNotInPlace says that there is none for rules in place: after their removal, an entry at the number of one may be a
+	// third party's.
 	SwitchNotInPlace DeadManSwitchState = "NotInPlace"
 )
 
-// DeadManSwitch are the schedules that delete the rules of a run should nobody be left to do it.
+// DeadManSwitch are the schedules that delete the rules of a run if no manager is left to do it.
 type DeadManSwitch struct {
 	// state is how far the switch is: Arming, Armed, or why there is none, NotConfigured or NotInPlace.
 	// +required
@@ -94,12 +94,12 @@ type NetworkACL struct {
 	// +required
 	Mode NetworkACLMode `json:"mode,omitempty"`
 
-	// modeReason says why: Requested by the spec; OnlySubnet, so that no other is touched; or SharedWithOtherSubnets.
+	// modeReason says why this mode is used: Requested by the spec; OnlySubnet, so that no other subnet is affected; or SharedWithOtherSubnets.
 	// An InPlace run that was not requested ends when another subnet joins the network ACL.
 	// +required
 	ModeReason NetworkACLModeReason `json:"modeReason,omitempty"`
 
-	// originalID is the network ACL that the subnet had and gets back. Unset: mode is InPlace.
+	// originalID is the network ACL that the subnet had, and to which it returns. Unset: mode is InPlace.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -130,7 +130,7 @@ type NetworkACL struct {
 	// +kubebuilder:validation:items:MaxLength=128
 	Baseline []string `json:"baseline,omitempty"`
 
-	// deadManSwitch is what removes the rules when the manager is gone for good. Unset: the run's switch was removed again,
+	// deadManSwitch removes the rules when the manager does not return. Unset: the run's switch was removed again,
 	// or the run began under an earlier version.
 	// +optional
 	DeadManSwitch *DeadManSwitch `json:"deadManSwitch,omitempty"`
@@ -155,7 +155,7 @@ const (
 	RuleInstalled RuleState = "Installed"
 	// RuleDeleting is written before AWS is asked to delete the entry.
 	RuleDeleting RuleState = "Deleting"
-	// RuleReleased says that the run gave the entry up: it was deleted, never made, or is a third party's. Nothing is done with
+	// RuleReleased says that the run no longer owns the entry: it was deleted, never made, or is a third party's. The run does nothing with
 	// an entry at that number any more. The line goes once the tags on the network ACL no longer name it.
 	RuleReleased RuleState = "Released"
 )
@@ -190,7 +190,8 @@ type Rule struct {
 	// +required
 	State RuleState `json:"state,omitempty"`
 
-	// lastAttemptTime is when AWS was last asked to create or delete the entry.
+	// lastAttemptTime is when AWS was last asked to create or delete the entry. Unset: no attempt to create it was made yet.
+	// Before the first write of a start, whose lines all lack it, the controller checks once more for another holder.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`

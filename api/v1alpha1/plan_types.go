@@ -90,7 +90,7 @@ type Plan struct {
 
 // Refusal is a reason for which a run would not start.
 type Refusal struct {
-	// reason is the reason in one word.
+	// reason is the reason as one CamelCase word.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
@@ -116,7 +116,7 @@ type PlannedNetworkACL struct {
 	// +required
 	Mode NetworkACLMode `json:"mode,omitempty"`
 
-	// modeReason says why.
+	// modeReason says why this mode would be used.
 	// +required
 	ModeReason NetworkACLModeReason `json:"modeReason,omitempty"`
 

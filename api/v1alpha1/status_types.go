@@ -27,7 +27,7 @@ const (
 
 // AgentDisconnectStatus is what the controller sees and what it owns in AWS.
 type AgentDisconnectStatus struct {
-	// conditions say where the run is. Succeeded is the run in one word, its reason: Unknown while it is on, True or False
+	// conditions report the progress of the run. Succeeded has the state of the run as its reason: Unknown while it is on, True or False
 	// when it is over. EndpointsDiscovered, RulesInstalled and AgentsDisconnected say how far it came. Reconciling is there
 	// while something is being changed, Stalled while a person must act and after a run that failed.
 	// +optional
@@ -37,14 +37,14 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && self.lastTransitionTime < timestamp('3000-01-01T00:00:00Z')",message="must be a time of the years 2000 to 2999 as RFC 3339 writes it, such as 2026-01-02T15:04:05Z",fieldPath=".lastTransitionTime"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// observedGeneration is the generation of the spec that this status is about. -1: the controller has not looked yet, so
+	// observedGeneration is the generation of the spec that this status is about. -1: the controller has not processed the object yet, so
 	// that tools which wait for a generation don't take a new object for a finished one.
 	// +optional
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// observedMode is Plan where the spec asked for a plan when the controller last looked, and no run has been asked for
-	// since: a change of spec.mode to Run is what asks for one, made a plan or not. Unset: a run was asked for.
+	// observedMode is Plan where the spec asked for a plan when the controller last read it, and no run has been requested
+	// since. A change of spec.mode to Run requests one, whether a plan was made or not. Unset: a run was asked for.
 	// +optional
 	ObservedMode Mode `json:"observedMode,omitempty"`
 
@@ -55,7 +55,7 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:MaxLength=63
 	RunID string `json:"runID,omitempty"`
 
-	// requestTime is when this run was asked for by a new runID, or by a mode that was Plan before. Unset: creating the
+	// requestTime is when this run was requested by a new runID, or by a mode that was Plan before. Unset: creating the
 	// object did.
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -87,7 +87,7 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
 	RestoredTime *metav1.Time `json:"restoredTime,omitempty"`
 
-	// completionTime is when the run was over. A run that has one is never taken up again.
+	// completionTime is when the run was over. A run that has one is never continued.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
@@ -130,17 +130,17 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:MaxItems=80
 	Rules []Rule `json:"rules,omitempty"`
 
-	// driftRepairs is how often in this run rules were put back that a third party had removed or overridden. A repair counts
+	// driftRepairs is how often this run restored rules that a third party had removed or overridden. A repair counts
 	// once AWS acknowledged all of its entries.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	DriftRepairs int32 `json:"driftRepairs,omitempty"`
 
-	// agents counts the agents of the target and keeps which of them count.
+	// agents counts the agents of the target and lists those that the run tracks.
 	// +optional
 	Agents *Agents `json:"agents,omitempty"`
 
-	// abort says why the run was ended before its time. Set before anything is restored, and never taken back.
+	// abort says why the run ended before its time. Set before anything is restored, and never removed.
 	// +optional
 	Abort *Abort `json:"abort,omitempty"`
 
@@ -268,9 +268,9 @@ type Exemption struct {
 	Message string `json:"message,omitempty"`
 }
 
-// Abort says why a run was ended before its time.
+// Abort says why a run ended before its time.
 type Abort struct {
-	// reason is the reason in one word, as the Succeeded condition gives it at the end.
+	// reason is the reason as one CamelCase word, the same as that of the Succeeded condition at the end.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64

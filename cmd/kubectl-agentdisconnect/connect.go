@@ -22,7 +22,7 @@ type account struct {
 	clients    *aws.Clients
 }
 
-// connect finds out whose the credentials are. An empty region is the configuration's.
+// connect determines the account of the credentials. An empty region is the configuration's.
 func (p *program) connect(ctx context.Context, region string) (account, error) {
 	cfg, err := p.load(ctx)
 	if err != nil {
@@ -37,7 +37,7 @@ func (p *program) connect(ctx context.Context, region string) (account, error) {
 	clients := sessions.In(region)
 	id, err := clients.AccountID(ctx, p.clock.Now())
 	if err != nil {
-		return account{}, explain("asking AWS whose the credentials are", err)
+		return account{}, explain("asking AWS which identity the credentials belong to", err)
 	}
 	return account{id: id, region: region, clients: clients}, nil
 }
@@ -68,14 +68,14 @@ func explain(doing string, err error) error {
 	return fmt.Errorf("%s: %s", doing, advise(err))
 }
 
-// advise gives an error of AWS in words, with what mends it.
+// advise gives an error of AWS in words, with the fix.
 func advise(err error) string {
 	switch aws.Classify(err) {
 	case aws.NoCredentials:
 		return aws.Message(err) + ". Give credentials of the account to be swept as for the AWS CLI: AWS_PROFILE, aws sso login, or AWS_ACCESS_KEY_ID and " +
-			"AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` shows whose they are"
+			"AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` shows the identity"
 	case aws.Denied:
-		return fmt.Sprintf("AWS denies %s: %s. The identity needs that action, as in config/iam/policy-sweep.json, which has all that a sweep needs", aws.Action(err), aws.Message(err))
+		return fmt.Sprintf("AWS denies %s: %s. The identity needs that action, as in config/iam/policy-sweep.json, which has all actions that a sweep needs", aws.Action(err), aws.Message(err))
 	default:
 		return aws.Message(err)
 	}

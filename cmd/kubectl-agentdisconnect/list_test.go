@@ -41,7 +41,7 @@ const everyKind = `Account 123456789012, Region ap-northeast-1
 KIND         NETWORK ACL             SUBNETS                    OWNER           CLUSTER    AGE      EXPIRES   RULES    NOTE
 adopted      acl-0ad0ad0ad0ad0ad0a   subnet-0f9b7d5c3e1a86420   <none>          <none>     2d       <none>    <none>   stays: its original was deleted
 rules        acl-0b3d6f9a1c5e72840   subnet-0c2e4a6b8d1f35790   staging/demo    6f1d2c3b   3h30m    3h ago    3/3      left behind
-unreadable   acl-0bad0bad0bad0bad0   <none>                     <none>          <none>     <none>   <none>    <none>   needs a person: see below
+unreadable   acl-0bad0bad0bad0bad0   <none>                     <none>          <none>     <none>   <none>    <none>   needs a person's decision: see below
 schedules    acl-0feedfeedfeedfeed   <none>                     team-b/armed    6f1d2c3b   <none>   in 20m    <none>   its run is on
 clone        acl-0c10c10c10c10c10c   subnet-0e8d6c4b2a9f71350   team-a/cloned   6f1d2c3b   18m      in 12m    3/3      its run is on
 
@@ -77,7 +77,7 @@ func TestNothingIsSaidInASentence(t *testing.T) {
 	for _, args := range [][]string{{"sweep"}, {"sweep", "--apply", "--yes"}} {
 		w.Expect(w.run(args...)).To(Equal(exitDone), w.said())
 		w.Expect(w.out.String()).To(HavePrefix("Account 123456789012, Region ap-northeast-1\n"))
-		w.Expect(w.out.String()).To(ContainSubstring("Nothing of ours is here"))
+		w.Expect(w.out.String()).To(ContainSubstring("Runs left nothing here"))
 		w.Expect(w.out.String()).NotTo(ContainSubstring("KIND"))
 	}
 	w.Expect(w.writes()).To(BeEmpty())
@@ -90,7 +90,7 @@ func TestAnotherRegionHasNothingOfThisOne(t *testing.T) {
 	w.program.load = func(context.Context) (awssdk.Config, error) { return w.sim.ConfigFor(managersKey), nil } // policies are for one Region
 	w.Expect(w.run("sweep", "--region", "eu-west-1", "--apply", "--yes")).To(Equal(exitDone), w.said())
 	w.Expect(w.out.String()).To(HavePrefix("Account 123456789012, Region eu-west-1\n"))
-	w.Expect(w.out.String()).To(ContainSubstring("Nothing of ours is here"))
+	w.Expect(w.out.String()).To(ContainSubstring("Runs left nothing here"))
 	w.Expect(w.acls()).To(Equal(before))
 }
 

@@ -22,16 +22,16 @@ const (
 )
 
 const exitCodes = `Exit codes:
-  0  the list was printed; with --apply: nothing of it is left
-  1  an error: what is there could not be found out, and nothing was changed
-  2  the command line is wrong, or leaves open what only you can decide; nothing was changed
-  3  with --apply: something of the list is left, and the last lines say what and why`
+  0  the list was printed; with --apply: everything in it was removed
+  1  an error: the search did not succeed, and nothing was changed
+  2  the command line is wrong, or lacks a decision that only you can make; nothing was changed
+  3  with --apply: something of the list is left; the last lines name it and the reason`
 
 // program is what the command works with: tests replace all of it.
 type program struct {
 	in          io.Reader
 	out, errOut io.Writer
-	// terminal says whether someone at in can answer a question.
+	// terminal reports whether in is a terminal, at which a person can answer a question.
 	terminal bool
 	clock    clock.Clock
 	// load gets the AWS configuration and credentials.
@@ -81,9 +81,9 @@ func (p *program) command() *cobra.Command {
 		Use:         "kubectl-agentdisconnect",
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl agentdisconnect"},
 		Short:       "Find and undo in AWS what AgentDisconnect runs left behind",
-		Long: `Find and undo in AWS what AgentDisconnect runs left behind, for the day when the Kubernetes cluster is gone.
+		Long: `Find and undo in AWS what AgentDisconnect runs left behind, for example after the Kubernetes cluster was lost.
 
-While a cluster and its manager live, use them: kubectl delete agentdisconnect NAME undoes a run, and knows more of it.`,
+While the cluster and its manager work, use them: kubectl delete agentdisconnect NAME undoes a run, and has more data about it.`,
 		Example:       "  kubectl agentdisconnect sweep --region ap-northeast-1",
 		SilenceUsage:  true,
 		SilenceErrors: true,

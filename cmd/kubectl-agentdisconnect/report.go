@@ -43,14 +43,14 @@ func (r *report) list(found []sweep.Found) error {
 	}
 	r.say("Account %s, Region %s", r.account.id, r.account.region)
 	if r.unseen != nil {
-		r.say("Warning: schedules of the dead man's switch were not looked at: %s.", advise(r.unseen))
+		r.say("Warning: schedules of the dead man's switch were not read: %s.", advise(r.unseen))
 	}
 	switch {
 	case len(found) == 0 && r.hidden > 0:
-		r.say("Nothing of ours is here that the flags are about. They leave out %s.", plural(r.hidden, "other finding"))
+		r.say("Runs left nothing here that the flags select. The flags leave out %s.", plural(r.hidden, "other finding"))
 		return nil
 	case len(found) == 0:
-		r.say("Nothing of ours is here: no network ACL has a tag %s…%s.", ownership.TagDomain, map[bool]string{true: ", and there is no schedule of ours"}[r.unseen == nil])
+		r.say("Runs left nothing here: no network ACL has a tag %s…%s.", ownership.TagDomain, map[bool]string{true: ", and there is no schedule of a run"}[r.unseen == nil])
 		return nil
 	}
 	r.say("")
@@ -77,7 +77,7 @@ type document struct {
 	SchedulesUnseen string `json:"schedulesUnseen,omitempty"`
 }
 
-// finding is one thing of ours. What isn't known is left out.
+// finding is one thing that a run left. What isn't known is left out.
 type finding struct {
 	Kind         sweep.Kind   `json:"kind"`
 	NetworkACLID string       `json:"networkACLID,omitempty"`

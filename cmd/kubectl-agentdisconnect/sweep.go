@@ -35,18 +35,18 @@ type options struct {
 
 const sweepHelp = `List what AgentDisconnect runs left in one AWS account and Region, and undo it with --apply.
 
-It takes AWS credentials alone, from where the AWS CLI has them (AWS_PROFILE, AWS_ACCESS_KEY_ID, SSO, an instance's role), and
-no Kubernetes cluster. What is ours is known by tags agentdisconnect.dev/… on network ACLs, which say for each entry of
-ours its number and a hash of the whole of it, and by the names of schedules. Whatever doesn't match them is not touched.
+It needs only AWS credentials, from where the AWS CLI takes them (AWS_PROFILE, AWS_ACCESS_KEY_ID, SSO, an instance's role), and
+no Kubernetes cluster. It finds runs by tags agentdisconnect.dev/… on network ACLs, which hold for each entry of a run
+its number and a hash of the whole entry, and by the names of schedules. It does not touch what doesn't match them.
 
 In trouble, step by step:
   1. List:  kubectl agentdisconnect sweep --region ap-northeast-1
      Check the account and the Region in the first line. A run leaves things in its subnet's Region: look into each.
   2. Is the run's Kubernetes cluster alive, with the manager in it? Then delete the object there: kubectl delete agd NAME.
-     A manager that lives puts back what is undone here, until the run's time is over (EXPIRES).
+     A manager that works restores what is undone here, until the run's time is over (EXPIRES).
   3. Undo:  kubectl agentdisconnect sweep --region ap-northeast-1 --cluster-id ID --apply
-     It says what it will do, and asks. Entries go after two minutes, when a second read confirms their tags.
-     It may be repeated at any time, also after it was interrupted.
+     It prints what it will do, and asks. Entries go after two minutes, when a second read confirms their tags.
+     You can repeat it at any time, also after an interruption.
   4. List again: nothing is left.
 
 ` + exitCodes
@@ -67,14 +67,14 @@ func (p *program) sweepCommand() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.region, "region", "", "the AWS Region to look into; unset: that of the AWS configuration (AWS_REGION)")
-	f.StringVar(&o.clusterID, "cluster-id", "", "only what is of this Kubernetes cluster: the UID of its namespace kube-system, or how that begins")
-	f.BoolVar(&o.allClusters, "all-clusters", false, "let --apply undo what is of several Kubernetes clusters")
-	f.StringVar(&o.uid, "uid", "", "only what is of the object with this UID (-o wide shows it)")
-	f.BoolVar(&o.expired, "expired", false, "only what is of runs whose time is over")
+	f.StringVar(&o.region, "region", "", "the AWS Region to search; unset: that of the AWS configuration (AWS_REGION)")
+	f.StringVar(&o.clusterID, "cluster-id", "", "only findings of this Kubernetes cluster: the UID of its namespace kube-system, or a prefix of it")
+	f.BoolVar(&o.allClusters, "all-clusters", false, "let --apply undo findings of several Kubernetes clusters")
+	f.StringVar(&o.uid, "uid", "", "only findings of the object with this UID (-o wide shows it)")
+	f.BoolVar(&o.expired, "expired", false, "only findings of runs whose time is over")
 	f.BoolVar(&o.apply, "apply", false, "undo what is listed, after a question")
 	f.BoolVarP(&o.yes, "yes", "y", false, "ask no question")
-	f.DurationVar(&o.wait, "wait", defaultWait, "how long --apply may wait and try again where only time is lacking, since reads of AWS lag; 0: not at all, and below 2m no entry is deleted")
+	f.DurationVar(&o.wait, "wait", defaultWait, "how long --apply may wait and retry while reads of AWS lag; 0: not at all, and below 2m no entry is deleted")
 	f.StringVarP(&o.output, "output", "o", outputTable, "table, wide or json")
 	return cmd
 }

@@ -79,13 +79,13 @@ func rules(f sweep.Found) string {
 func note(f sweep.Found, now time.Time) string {
 	switch {
 	case f.Problem != "":
-		return "needs a person: see below"
+		return "needs a person's decision: see below"
 	case f.Kind == sweep.KindAdopted:
 		return "stays: its original was deleted"
 	case f.Expires.After(now):
 		return "its run is on"
 	case !f.PastEnd(now):
-		return "just over: its manager may be at it"
+		return "just over: its manager may be removing it"
 	default:
 		return "left behind"
 	}

@@ -28,12 +28,12 @@ func (r *report) undo(ctx context.Context, found []sweep.Found) error {
 	if len(targets) > 0 {
 		r.intend(found)
 		if !r.yes && !r.terminal {
-			return usage("there is no terminal to ask on, so nothing was changed: look at the list, then give --yes")
+			return usage("there is no terminal to ask on, so nothing was changed: check the list, then repeat the command with --yes")
 		}
-		question := fmt.Sprintf("\nUndo these %d in account %s, %s?", len(targets), r.account.id, r.account.region)
+		question := fmt.Sprintf("\nUndo %s in account %s, %s?", plural(len(targets), "finding"), r.account.id, r.account.region)
 		if !r.yes && !r.confirm(ctx, r.screen(), question) {
 			r.say("Nothing was changed.")
-			return r.finish(found, make([]result, len(found)), "not undone: nobody said yes")
+			return r.finish(found, make([]result, len(found)), "not undone: the question was not answered with yes")
 		}
 	}
 	return r.finish(found, r.undoAll(ctx, found), "")
@@ -96,7 +96,7 @@ func (r *report) undoOne(ctx context.Context, undoer *sweep.Undoer, f sweep.Foun
 		now.Done, now.Left = false, "interrupted"
 	case err != nil:
 		now.Left = advise(err)
-	case !now.Done && out.Again.After(r.clock.Now()): // else it takes another list, which nobody has said yes to
+	case !now.Done && out.Again.After(r.clock.Now()): // else it takes another list, which was not confirmed
 		now.again = out.Again
 	}
 	switch {
@@ -129,9 +129,9 @@ func (r *report) finish(found []sweep.Found, results []result, why string) error
 	}
 	switch {
 	case len(left) > 0 && why == "":
-		r.say("\nLeft, %d of %d. It does no harm to run this again, once the cause is mended:\n%s", len(left), len(found), strings.Join(left, "\n"))
+		r.say("\nLeft: %d of %d. Once the cause is fixed, run this again; that is safe at any time:\n%s", len(left), len(found), strings.Join(left, "\n"))
 	case len(left) == 0 && len(found) > 0:
-		r.say("\nDone: nothing is left of what was to be undone.")
+		r.say("\nDone: everything was undone.")
 	}
 	if len(left) > 0 {
 		return errLeft
@@ -139,7 +139,7 @@ func (r *report) finish(found []sweep.Found, results []result, why string) error
 	return nil
 }
 
-// intend says in words what is going to be done, and what speaks against it.
+// intend prints what is going to be done, and what to consider before.
 func (r *report) intend(found []sweep.Found) {
 	r.say("\nWhat --apply does:")
 	for _, f := range found {
@@ -152,7 +152,7 @@ func (r *report) intend(found []sweep.Found) {
 			warned[f.UID] = true
 			namespace, name, _ := strings.Cut(f.Owner, "/")
 			command := fmt.Sprintf("kubectl --namespace %s delete agentdisconnect %s", cmp.Or(namespace, "NAMESPACE"), cmp.Or(name, "NAME"))
-			r.say("\nWarning: the run of %s is on for another %s. If its manager lives, it puts back what you undo here: delete the\n"+
+			r.say("\nWarning: the run of %s is on for another %s. If its manager works, it restores what you undo here: delete the\n"+
 				"object instead (%s). Go on only if that cluster, or its manager, is lost.",
 				cmp.Or(f.Owner, f.UID), duration.HumanDuration(f.Expires.Sub(now)), command)
 		}

@@ -27,14 +27,14 @@ func TestApplyGivesAllBackAndTouchesNothingElse(t *testing.T) {
 	w.Expect(w.sim.Region().Schedules()).To(BeEmpty())
 	for _, want := range []string{
 		"Rules of staging/demo on " + aclID + ": delete outbound entries 80, 81, 90, then remove the run's tags.",
-		"Clone " + cloneID + " of team-a/cloned: give " + sharedSubnet + " its network ACL " + sharedACL + " back, then delete the clone, and delete 3 schedules.",
+		"Clone " + cloneID + " of team-a/cloned: associate " + sharedSubnet + " with network ACL " + sharedACL + " again, then delete the clone, and delete 3 schedules.",
 		"Schedules of team-b/armed: delete 3 schedules.",
 		"\nIt deletes entries once it has read their tags twice, 2m apart: one read of AWS may lag.\n",
 		"\nTrying again in 2m, since reads of AWS lag.",
 		"Warning: the run of team-a/cloned is on for another 12m.", "kubectl --namespace team-a delete agentdisconnect cloned",
 		"  Deleted rule 80 (52.119.223.69/32) of network ACL " + aclID + ".\n",
-		"  Gave subnet " + sharedSubnet + " network ACL " + sharedACL + " back.\n",
-		"  Nothing of it is left.\n", "\nDone: nothing is left of what was to be undone.\n",
+		"  Associated subnet " + sharedSubnet + " with network ACL " + sharedACL + " again.\n",
+		"  Nothing of it is left.\n", "\nDone: everything was undone.\n",
 	} {
 		w.Expect(w.out.String()).To(ContainSubstring(want))
 	}
@@ -42,7 +42,7 @@ func TestApplyGivesAllBackAndTouchesNothingElse(t *testing.T) {
 
 	writes := w.writes()
 	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), "again")
-	w.Expect(w.out.String()).To(ContainSubstring("Nothing of ours is here"))
+	w.Expect(w.out.String()).To(ContainSubstring("Runs left nothing here"))
 	w.Expect(w.writes()).To(Equal(writes), "a second run has nothing to do")
 }
 
@@ -57,7 +57,7 @@ func TestTheAnswerDecides(t *testing.T) {
 			before := w.acls()
 			w.answer(answer)
 			code := w.run("sweep", "--apply")
-			w.Expect(w.out.String()).To(ContainSubstring("Undo these 1 in account 123456789012, ap-northeast-1? [y/N] "))
+			w.Expect(w.out.String()).To(ContainSubstring("Undo 1 finding in account 123456789012, ap-northeast-1? [y/N] "))
 			if yes {
 				w.Expect(code).To(Equal(exitDone), w.said())
 				w.expectOnlyOursGone()
@@ -97,7 +97,7 @@ func TestWithoutATerminalSomeoneHasToSayYes(t *testing.T) {
 	before := w.acls()
 	w.program.in = strings.NewReader("y\n")
 	w.Expect(w.run("sweep", "--apply")).To(Equal(exitUsage))
-	w.Expect(w.errOut.String()).To(ContainSubstring("give --yes"))
+	w.Expect(w.errOut.String()).To(ContainSubstring("with --yes"))
 	w.Expect(w.acls()).To(Equal(before))
 	w.Expect(w.writes()).To(BeEmpty())
 }
@@ -146,7 +146,7 @@ func TestWhatAPersonMustLookAtIsLeft(t *testing.T) {
 	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitLeft), w.said())
 	w.Expect(w.acls()[aclID]).To(Equal(w.before[aclID]))
 	w.Expect(w.acls()).To(SatisfyAll(HaveKey(adoptedID), HaveKey(unreadableID)))
-	w.Expect(w.out.String()).To(ContainSubstring("\nLeft, 1 of 3."))
+	w.Expect(w.out.String()).To(ContainSubstring("\nLeft: 1 of 3."))
 	w.Expect(w.out.String()).To(HaveSuffix("  Unreadable tags of " + unreadableID + ": The tag agentdisconnect.dev/c4b3a291-0f1e-4d2c-8b3a-495867768594 can't be read: compare the rules of " +
 		unreadableID + " with the page \"Undoing a run by hand\", and remove what is left of the run.\n"))
 }
@@ -173,7 +173,7 @@ func TestApplyInJSONPrintsOneDocumentWithTheResults(t *testing.T) {
 	w.Expect(doc.Found[1].Kind).To(Equal(sweep.KindUnreadable))
 	w.Expect(doc.Found[1].Result.Done).To(BeFalse())
 	w.Expect(doc.Found[1].Result.Left).To(ContainSubstring("can't be read"))
-	w.Expect(w.errOut.String()).To(ContainSubstring("Undo these 1 in account"), "what a person is asked is on standard error")
+	w.Expect(w.errOut.String()).To(ContainSubstring("Undo 1 finding in account"), "what a person is asked is on standard error")
 }
 
 func TestADeniedPermissionIsNamedAndTheRestGoesOn(t *testing.T) {
@@ -204,7 +204,7 @@ func TestAnInterruptedSweepEndsItsCallAndGoesOnNextTime(t *testing.T) {
 			writes := w.writes()
 			w.Expect(action).To(HaveSuffix(":"+writes[len(writes)-1]), "the call under way was answered, and none was begun after it")
 			w.Expect(w.out.String()).To(ContainSubstring(map[string]string{
-				"ec2:DeleteNetworkAclEntry": "Deleted rule 80 ", "ec2:ReplaceNetworkAclAssociation": "Gave subnet ",
+				"ec2:DeleteNetworkAclEntry": "Deleted rule 80 ", "ec2:ReplaceNetworkAclAssociation": "Associated subnet ",
 				"ec2:DeleteNetworkAcl": "Deleted clone ", "ec2:DeleteTags": "Removed the tags ",
 				"scheduler:DeleteSchedule": "Deleted schedule ",
 			}[action]), "what was done is said")

@@ -43,14 +43,14 @@ func intention(f sweep.Found) string {
 	case sweep.KindAdopted:
 		return "nothing. It stays as the network ACL of " + strings.Join(f.SubnetIDs, ", ") + ", since the original was deleted."
 	default:
-		return "nothing, as long as a person has not looked at it (above)."
+		return "nothing. A person must look at it first (see above)."
 	}
 }
 
 // entries says which are deleted, and goes on to what follows.
 func entries(present []networkacl.Entry) string {
 	if len(present) == 0 {
-		return "its entries are gone; "
+		return "its entries are already deleted; "
 	}
 	var numbers []string
 	for _, e := range present {
@@ -63,11 +63,11 @@ func entries(present []networkacl.Entry) string {
 func returning(f sweep.Found) string {
 	switch {
 	case f.Problem != "":
-		return "remove of the run what can be told for certain (above)"
+		return "remove the entries and tags that certainly belong to the run (see above)"
 	case len(f.SubnetIDs) == 0:
 		return "delete it; it serves no subnet"
 	default:
-		return "give " + strings.Join(f.SubnetIDs, ", ") + " its network ACL " + f.OriginalID + " back, then delete the clone"
+		return "associate " + strings.Join(f.SubnetIDs, ", ") + " with network ACL " + f.OriginalID + " again, then delete the clone"
 	}
 }
 

@@ -77,25 +77,25 @@ func parse(args []string) (*settings, error) {
 	o := &s.options
 	f := flag.NewFlagSet("manager", flag.ContinueOnError)
 	f.StringVar(&s.metricsAddress, "metrics-bind-address", ":8443", "address of the metrics endpoint; 0 turns it off")
-	f.BoolVar(&s.secureMetrics, "metrics-secure", true, "serve metrics over HTTPS, to those whom the API server authorizes")
+	f.BoolVar(&s.secureMetrics, "metrics-secure", true, "serve metrics over HTTPS, to clients that the API server authorizes")
 	f.StringVar(&s.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 turns them off")
-	f.BoolVar(&s.leaderElect, "leader-elect", false, "work only while leader; needed with more than one replica")
-	f.StringVar(&s.leaseNamespace, "leader-election-namespace", "", "namespace of the leader's lease; empty is the manager's own, which only a pod has")
-	f.DurationVar(&s.gracePeriod, "graceful-shutdown-timeout", 20*time.Second, "how long passes that are under way may take to end after a stop is asked for")
+	f.BoolVar(&s.leaderElect, "leader-elect", false, "work only while this replica is the leader; needed with more than one replica")
+	f.StringVar(&s.leaseNamespace, "leader-election-namespace", "", "namespace of the leader election lease; empty: the manager's own namespace, which is known only in a pod")
+	f.DurationVar(&s.gracePeriod, "graceful-shutdown-timeout", 20*time.Second, "how long running passes may take to end after the manager is told to stop")
 	f.BoolVar(&s.printVersion, "version", false, "print the version and exit")
 
-	f.StringVar(&o.ConsentTagKey, "consent-tag-key", o.ConsentTagKey, "key of the tag with which a subnet's owner consents; empty asks for no consent")
-	f.StringVar(&o.DNSServer, "dns-server", o.DNSServer, "address (host:port) of the DNS server to look hosts up with: the one that the agents use, such as the VPC's resolver; empty uses the system's")
+	f.StringVar(&o.ConsentTagKey, "consent-tag-key", o.ConsentTagKey, "key of the tag with which a subnet's owner consents; empty: no consent is required")
+	f.StringVar(&o.DNSServer, "dns-server", o.DNSServer, "address (host:port) of the DNS server to look hosts up with: the one that the agents use, such as the VPC's resolver; empty: the system's resolver")
 	f.DurationVar(&o.AgentPollInterval, "agent-poll-interval", o.AgentPollInterval, "how often ECS is asked whether agents are connected")
 	f.DurationVar(&o.ACLPollInterval, "network-acl-poll-interval", o.ACLPollInterval, "how often the network ACL is read while rules are in place")
 	f.DurationVar(&o.LookupInterval, "lookup-interval", o.LookupInterval, "how often hosts are looked up")
 	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the quota of rules per network ACL and direction (L-2AEEBF1A) where AWS can't be asked for it, at most 40")
 	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last")
-	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0 is any number")
-	f.StringVar(&o.DeadManRoleARN, "deadman-role-arn", "", "role with which EventBridge Scheduler deletes the rules of clones when nobody else does; empty, as the group: there is no such switch")
-	f.StringVar(&o.DeadManScheduleGroup, "deadman-schedule-group", "", "group of EventBridge Scheduler for the switch's schedules; it must be there")
+	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0: any number")
+	f.StringVar(&o.DeadManRoleARN, "deadman-role-arn", "", "ARN of the role with which EventBridge Scheduler deletes the rules of clones if the manager does not (dead man's switch); set it together with the group, or leave both empty for no switch")
+	f.StringVar(&o.DeadManScheduleGroup, "deadman-schedule-group", "", "EventBridge Scheduler group for the schedules of the dead man's switch; it must exist")
 	f.DurationVar(&o.SweepInterval, "sweep-interval", o.SweepInterval, "how often AWS is searched for what runs left behind")
-	f.Func("sweep-regions", "Regions, separated by commas, that are searched for it beside the manager's own and those of objects", func(value string) error {
+	f.Func("sweep-regions", "further Regions to search, separated by commas, besides the manager's own and those of objects", func(value string) error {
 		for region := range strings.SplitSeq(value, ",") {
 			if region = strings.TrimSpace(region); region != "" {
 				o.SweepRegions = append(o.SweepRegions, region)
@@ -103,12 +103,12 @@ func parse(args []string) (*settings, error) {
 		}
 		return nil
 	})
-	f.Func("watch-namespaces", "namespaces, separated by commas, whose objects are run; empty is all", func(value string) (err error) {
+	f.Func("watch-namespaces", "namespaces whose objects the manager runs, separated by commas; empty: all", func(value string) (err error) {
 		s.namespaces, err = namespaces(value)
 		return err
 	})
-	f.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles, "how many objects are worked on at once, 2 at least; half of that is kept for runs that are on or ending")
-	f.BoolVar(&o.AllowAdditionalEndpoints, "allow-additional-endpoints", o.AllowAdditionalEndpoints, "let objects name further destinations to deny (spec.additionalEndpoints)")
+	f.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles, "how many objects the manager processes at once, at least 2; half of that is reserved for runs that are on or ending")
+	f.BoolVar(&o.AllowAdditionalEndpoints, "allow-additional-endpoints", o.AllowAdditionalEndpoints, "allow objects to name further destinations to deny (spec.additionalEndpoints)")
 	// What goes wrong in AWS is no fault of the program, and its stack trace hides the line that matters.
 	s.log.StacktraceLevel = zapcore.PanicLevel
 	s.log.BindFlags(f)
@@ -130,12 +130,12 @@ func namespaces(list string) ([]string, error) {
 			continue
 		}
 		if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
-			return nil, fmt.Errorf("%q is no name of a namespace: %s", name, wrong[0])
+			return nil, fmt.Errorf("%q is not a valid name of a namespace: %s", name, wrong[0])
 		}
 		names = append(names, name)
 	}
 	if list != "" && len(names) == 0 {
-		return nil, fmt.Errorf("%q names no namespace: leave it empty to have all of them", list) // not all by a slip
+		return nil, fmt.Errorf("%q names no namespace: leave it empty for all of them", list) // not all by a slip
 	}
 	return names, nil
 }
@@ -149,7 +149,7 @@ func clusterID(ctx context.Context, reader client.Reader) (string, error) {
 	return string(namespace.UID), nil
 }
 
-// warn names the runs that are on in namespaces that are not watched: nobody ends them.
+// warn names the runs that are on in namespaces that are not watched: this manager does not end them.
 func warn(ctx context.Context, reader client.Reader, watched []string) error {
 	if len(watched) == 0 {
 		return nil
@@ -160,7 +160,7 @@ func warn(ctx context.Context, reader client.Reader, watched []string) error {
 	}
 	for _, obj := range all.Items {
 		if obj.Status.StartTime != nil && obj.Status.RestoredTime == nil && !slices.Contains(watched, obj.Namespace) {
-			ctrl.Log.Info("A run is on in a namespace that --watch-namespaces leaves out: nobody ends it", "namespace", obj.Namespace, "name", obj.Name)
+			ctrl.Log.Info("A run is on in a namespace that --watch-namespaces leaves out: this manager does not end it", "namespace", obj.Namespace, "name", obj.Name)
 		}
 	}
 	return nil

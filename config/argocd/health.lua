@@ -1,6 +1,6 @@
 -- The health of an AgentDisconnect. A run that waits, blocks or is planned is healthy: a sync that waits for health never
 -- waits for hours.
-local health = { status = "Progressing", message = "The controller has not looked at the object yet" }
+local health = { status = "Progressing", message = "The controller has not processed the object yet" }
 
 if obj.metadata.deletionTimestamp ~= nil then
   health.message = "The rules are being removed before the object goes"
@@ -10,7 +10,7 @@ if obj.status == nil or obj.status.conditions == nil then
   return health
 end
 if obj.status.observedGeneration ~= obj.metadata.generation then
-  health.message = "The controller has not looked at the last change yet"
+  health.message = "The controller has not processed the last change yet"
   return health
 end
 

@@ -18,7 +18,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// check says what stands against a run in the target, as far as it was found out. The error joins
+// check says what stands against a run in the target, as far as it is known. The error joins
 // everything.
 func (r *Reconciler) check(s *scope, t *target) error {
 	return errors.Join(
@@ -65,7 +65,7 @@ func (r *Reconciler) checkOtherClusters(s *scope, t *target) error {
 	}
 	further := ""
 	if t.others.Truncated {
-		further = fmt.Sprintf(" (of the Region's clusters only %d were looked at)", discovery.MaxClusters)
+		further = fmt.Sprintf(" (only %d of the Region's clusters were checked)", discovery.MaxClusters)
 	}
 	switch {
 	case s.obj.Spec.OtherClusters == v1alpha1.OtherClustersAllow:
@@ -74,7 +74,7 @@ func (r *Reconciler) checkOtherClusters(s *scope, t *target) error {
 		return problem.Refuse(v1alpha1.ReasonOtherClusters, "%s container instances in %s too, whose agents would be cut off as well%s: %s",
 			problem.Subjects(t.others.ARNs, "cluster", "has", "have"), where, further, fix)
 	case t.others.Truncated:
-		return problem.Refuse(v1alpha1.ReasonOtherClusters, "the Region has more than %d clusters, and only so many are looked at: whether others have container instances in %s is not known. %s",
+		return problem.Refuse(v1alpha1.ReasonOtherClusters, "the Region has more than %d clusters, and the manager checks no more than that: whether others have container instances in %s is not known. %s",
 			discovery.MaxClusters, where, strings.ToUpper(fix[:1])+fix[1:])
 	}
 	return nil
@@ -110,10 +110,10 @@ func (r *Reconciler) checkNetworkACL(s *scope, t *target) error {
 		if t.subnet.vpcID == "" || !t.aclRead {
 			return nil
 		}
-		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not say yet which network ACL subnet %s has", s.obj.Spec.SubnetID)
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not show yet which network ACL is associated with subnet %s has", s.obj.Spec.SubnetID)
 	}
 	if who, managed := ownership.ManagedBy(t.acl.Tags); managed {
-		return problem.Refuse(v1alpha1.ReasonNetworkACLManaged, "network ACL %s is managed by %s, which would undo or outlive what a run does to it: wait until that is over, or take it away", t.acl.ID, who)
+		return problem.Refuse(v1alpha1.ReasonNetworkACLManaged, "network ACL %s is managed by %s, whose changes to it would conflict with those of a run: wait until it no longer manages the network ACL, or choose another subnet", t.acl.ID, who)
 	}
 	if owner, is := t.acl.Tags[ownership.TagClone]; is {
 		return problem.Refuse(v1alpha1.ReasonNetworkACLTemporary, "network ACL %s is itself the clone of a run (%s): the run begins when subnet %s has its own network ACL again",
@@ -129,7 +129,7 @@ func (r *Reconciler) checkQuotas(s *scope, t *target) error {
 		if s.seen.cache.CloneRoom.IsAbout(t.acl.VPCID) && t.cloneRoom < 1 {
 			return problem.Refuse(v1alpha1.ReasonQuotaExceeded, "VPC %s has no room for another network ACL (L-B4A6D682; 200 unless the manager may read the quota with servicequotas:GetServiceQuota): delete one that is not used, or raise the quota", t.acl.VPCID)
 		}
-		return nil // a clone has no tags but ours
+		return nil // a clone has only the run's tags
 	}
 	// The most lines that a ledger may come to hold: running out of tags later would end the run.
 	reserve := map[string]string{}
@@ -137,7 +137,7 @@ func (r *Reconciler) checkQuotas(s *scope, t *target) error {
 		reserve[key] = ""
 	}
 	if free := ownership.TagRoom(t.acl.Tags, ownership.Ownership{UID: string(s.obj.UID)}, reserve); free < 0 {
-		return problem.Refuse(v1alpha1.ReasonTagsFull, "network ACL %s has no room for the tags that say what is the run's: delete %d of its tags, of which it can have 50", t.acl.ID, -free)
+		return problem.Refuse(v1alpha1.ReasonTagsFull, "network ACL %s has no room for the run's ownership tags: delete %d of its tags (a network ACL can have 50)", t.acl.ID, -free)
 	}
 	return nil
 }
@@ -148,7 +148,7 @@ func (r *Reconciler) foreignClaim(s *scope, acl *networkacl.ACL) error {
 	claims, _ := ownership.ParseClaims(acl.Tags)
 	for _, claim := range claims {
 		if claim.UID == string(s.obj.UID) && claim.ClusterID == r.options.ClusterID {
-			return problem.Wait(v1alpha1.ReasonHolder, "network ACL %s still has what an earlier run of this object made, of which the status knows nothing: this run begins when that is swept, some minutes after %s. To have it sooner: kubectl agentdisconnect sweep --uid %s --apply",
+			return problem.Wait(v1alpha1.ReasonHolder, "network ACL %s still has entries or tags of an earlier run of this object, which the status does not record: this run begins when a sweep has removed them, some minutes after %s. To remove them sooner: kubectl agentdisconnect sweep --uid %s --apply",
 				acl.ID, claim.Expires.UTC().Format(time.RFC3339), claim.UID)
 		}
 		if claim.ClusterID != r.options.ClusterID && s.now.Before(claim.Expires) {

@@ -25,7 +25,7 @@ func (r *Reconciler) pollAgents(ctx context.Context, s *scope, clusterARN string
 	return nil
 }
 
-// watchAgents polls the agents that count and brings status.agents in line with what two polls
+// watchAgents polls the tracked agents and brings status.agents in line with what two polls
 // agree on, both made since the given time. gone says that the cluster itself is gone, and with it
 // its agents.
 func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time) (gone bool, err error) {
@@ -39,7 +39,7 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 		s.seen.watchedAt = s.seen.history.Polls.LatestAt() // of this run: its start forgets those before it
 	}
 	if err != nil || status.Agents == nil {
-		return false, err // without status.agents, which someone removed, there is none to speak of
+		return false, err // status.agents was removed, so no agent is tracked
 	}
 	for i := range status.Agents.ContainerInstances {
 		instance := &status.Agents.ContainerInstances[i]
@@ -52,7 +52,7 @@ func (r *Reconciler) watchAgents(ctx context.Context, s *scope, since time.Time)
 			instance.Connected = nil
 		}
 		if s.phase == run.Active {
-			// Whoever leaves later was there for the whole run, and the verdict is about it too.
+			// An agent that leaves later was there for the whole run, and the verdict is about it too.
 			instance.Gone = new(left)
 		}
 	}

@@ -87,7 +87,7 @@ var _ = Describe("The health script for Argo CD", func() {
 	It("says progressing of an object that the controller has not seen", func(ctx context.Context) {
 		w := newWorld(ctx)
 		seen := w.raw(ctx, w.create(ctx))
-		Expect(argoHealth(seen)).To(Equal(health{progressing, "The controller has not looked at the object yet"}))
+		Expect(argoHealth(seen)).To(Equal(health{progressing, "The controller has not processed the object yet"}))
 		for _, status := range []map[string]any{nil, {}, {"observedGeneration": seen.GetGeneration()}, {"observedGeneration": seen.GetGeneration(), "conditions": []any{}}} {
 			seen.Object["status"] = status
 			if status == nil {

@@ -38,11 +38,11 @@ func (a *audit) cloning(c call.Call, runs []v1alpha1.AgentDisconnect) {
 		a.inTime(&obj, "a clone")
 		if acl.State != v1alpha1.CloneCreating || acl.LastAttemptTime == nil || c.Param("ClientToken") == "" ||
 			tags[ownership.TagOriginal] != acl.OriginalID || tags[ownership.TagSubnet] != obj.Spec.SubnetID {
-			a.violation("a clone was asked for that is not as the status has it: %v", c.Params)
+			a.violation("a clone was requested that is not as the status has it: %v", c.Params)
 		}
 		return
 	}
-	a.violation("a network ACL was asked for that no run which has begun and has a finalizer names: %v", c.Params)
+	a.violation("a network ACL was requested that no run names which has begun and has a finalizer: %v", c.Params)
 }
 
 // cloned notes which network ACL was made. Tokens may have given one that is known.
@@ -96,7 +96,7 @@ func (a *audit) replacing(c call.Call, runs []v1alpha1.AgentDisconnect) {
 		}
 		a.inTime(&obj, "copy "+place(c))
 		if entry, there := a.standing(c); there && !a.ours(c, entry) {
-			a.violation("entry %s was to be replaced, where someone else's stands: %+v", place(c), entry)
+			a.violation("entry %s was to be replaced, which is a third party's: %+v", place(c), entry)
 		}
 		return
 	}
@@ -106,7 +106,7 @@ func (a *audit) replacing(c call.Call, runs []v1alpha1.AgentDisconnect) {
 func (a *audit) discarding(c call.Call, _ []v1alpha1.AgentDisconnect) {
 	id := c.Param("NetworkAclId")
 	if _, known := a.clone(id); !known {
-		a.violation("network ACL %s was to be deleted, which the manager never made", id)
+		a.violation("network ACL %s was to be deleted, which the manager did not create", id)
 	}
 }
 
@@ -169,7 +169,7 @@ func (a *audit) tagging(c call.Call, runs []v1alpha1.AgentDisconnect) {
 		}
 		return
 	}
-	a.violation("tags were asked for on %s, which is the network ACL of no run that has begun and has a finalizer", id)
+	a.violation("tags were requested on %s, which is the network ACL of no run that has begun and has a finalizer", id)
 }
 
 // untagging: only the product's tags, and those of a run only when none of its rules is left.
@@ -198,14 +198,14 @@ func (a *audit) untagging(c call.Call, _ []v1alpha1.AgentDisconnect) {
 
 func (a *audit) keysOfOurs(c call.Call, tags map[string]string) {
 	if len(tags) == 0 {
-		a.violation("%s was asked for without a key: that is all tags", c.Name())
+		a.violation("%s was requested without a key: that is all tags", c.Name())
 	}
 	if c.Param("ResourceId.2") != "" {
-		a.violation("%s was asked for on more than one resource", c.Name())
+		a.violation("%s was requested on more than one resource", c.Name())
 	}
 	for key := range tags {
 		if !strings.HasPrefix(key, ownership.TagDomain) {
-			a.violation("%s was asked for tag %s, which is not the product's", c.Name(), key)
+			a.violation("%s was requested for tag %s, which is not the product's", c.Name(), key)
 		}
 	}
 }

@@ -150,13 +150,13 @@ func (a *audit) first(obj *v1alpha1.AgentDisconnect, c call.Call) {
 	found, _ := a.world.sim.Region().NetworkACL(aclID)
 	for _, association := range found.Associations {
 		if !a.consents(v, association.SubnetID) {
-			a.violation("the first rule of %s was asked for on %s, which subnet %s has without consent", obj.Name, aclID, association.SubnetID)
+			a.violation("the first rule of %s was requested on %s, which subnet %s has without consent", obj.Name, aclID, association.SubnetID)
 		}
 	}
 	for key, is := range populated {
 		where := strings.Fields(key)
 		if where[0] == aclID && unwanted(obj, where[2]) && (is.since.Equal(begun) || now.Sub(is.since) > believedFor) {
-			a.violation("the first rule of %s was asked for on %s, whose subnet %s has instances of %s", obj.Name, aclID, where[1], where[2])
+			a.violation("the first rule of %s was requested on %s, whose subnet %s has instances of %s", obj.Name, aclID, where[1], where[2])
 		}
 	}
 }
@@ -176,7 +176,7 @@ func (a *audit) hitting(c call.Call) {
 	now := a.world.clock.Now()
 	for address, name := range a.world.sim.APIAddresses() {
 		if since := a.since(func() time.Time { return a.protected[address] }); cidr.Contains(address) && !since.IsZero() && now.Sub(since) > noticedWithin {
-			a.violation("rule %s was asked for, which denies %s of %s", place(c), address, name)
+			a.violation("rule %s was requested, which denies %s of %s", place(c), address, name)
 		}
 	}
 }
@@ -187,7 +187,7 @@ func (a *audit) onConsenting(aclID, subnetID, what string) {
 	for _, association := range found.Associations {
 		since := a.since(func() time.Time { return a.lacking[aclID+" "+association.SubnetID].since })
 		if !since.IsZero() && (subnetID == "" || association.SubnetID == subnetID) && a.world.clock.Now().Sub(since) > withdrawnWithin {
-			a.violation("%s was asked for, which acts on subnet %s without consent", what, association.SubnetID)
+			a.violation("%s was requested, which acts on subnet %s without consent", what, association.SubnetID)
 		}
 	}
 }

@@ -134,7 +134,7 @@ func (a *audit) runs() []v1alpha1.AgentDisconnect {
 // inTime says that a run isn't over.
 func (a *audit) inTime(obj *v1alpha1.AgentDisconnect, what string) {
 	if !a.world.clock.Now().Before(obj.Status.ExpirationTime.Time) {
-		a.violation("%s was asked for after the run's end", what)
+		a.violation("%s was requested after the run's end", what)
 	}
 }
 
@@ -145,19 +145,19 @@ func (a *audit) creating(c call.Call, runs []v1alpha1.AgentDisconnect) {
 			a.hitting(c)
 			a.first(&obj, c)
 			if !a.claimed(&obj, *rule) {
-				a.violation("rule %s was asked for before the tags on the network ACL had it", place(c))
+				a.violation("rule %s was requested before the tags on the network ACL had it", place(c))
 			}
 			return
 		}
 		if copied(&obj, c) {
 			a.inTime(&obj, "copy "+place(c))
 			if made, known := a.clone(c.Param("NetworkAclId")); !known || made.uid != string(obj.UID) {
-				a.violation("copy %s was asked for on a network ACL that is no clone of the run's", place(c))
+				a.violation("copy %s was requested on a network ACL that is no clone of the run's", place(c))
 			}
 			return
 		}
 	}
-	a.violation("entry %s was asked for without a line in the status of a run that has begun and has a finalizer: %v", place(c), c.Params)
+	a.violation("entry %s was requested without a line in the status of a run that has begun and has a finalizer: %v", place(c), c.Params)
 }
 
 // entered is the line by which the ledger of a run names the entry that a call asks for; nil: there is none.
@@ -187,13 +187,13 @@ func (a *audit) created(c call.Call) {
 func (a *audit) deleting(c call.Call, runs []v1alpha1.AgentDisconnect) {
 	entry, there := a.standing(c)
 	if released(c, runs) {
-		a.violation("deletion of rule %s was asked for, which the run had given up", place(c))
+		a.violation("deletion of rule %s was requested, which the run no longer owned", place(c))
 	}
 	if !there {
 		return
 	}
 	if !a.ours(c, entry) {
-		a.violation("deletion of rule %s was asked for, where someone else's entry stands: %+v", place(c), entry)
+		a.violation("deletion of rule %s was requested for an entry of a third party: %+v", place(c), entry)
 	}
 }
 

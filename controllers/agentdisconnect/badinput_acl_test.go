@@ -100,15 +100,15 @@ var _ = DescribeTable("A network ACL that denies all addresses without the run",
 			w.setOut(acl.Entry{RuleNumber: 50, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix("52.119.0.0/16")}, region.AllowAll(100, true))
 		},
 		reason: v1alpha1.ReasonAlreadyDenied,
-		message: "network ACL " + aclID + " already denies all 6 addresses of 2 hosts (rule 50: deny all traffic out to 52.119.0.0/16), so that no rule would be the run's, " +
-			"and agents would be disconnected without it: remove what denies them, or choose another subnet",
+		message: "network ACL " + aclID + " already denies all 6 addresses of 2 hosts (rule 50: deny all traffic out to 52.119.0.0/16): the run would create no rule, " +
+			"and the agents would be disconnected without it. Remove the entries that deny them, or choose another subnet",
 		mend: func(w *world) { w.setOut(region.AllowAll(100, true)) },
 	}),
 	Entry("since nothing is allowed out", badInput{
 		cause:  func(w *world) { w.setOut() },
 		reason: v1alpha1.ReasonAlreadyDenied,
-		message: "network ACL " + aclID + " already denies all 6 addresses of 2 hosts (the default entry: no other one allows them), so that no rule would be the run's, " +
-			"and agents would be disconnected without it: remove what denies them, or choose another subnet",
+		message: "network ACL " + aclID + " already denies all 6 addresses of 2 hosts (the default entry, since no other entry allows them): the run would create no rule, " +
+			"and the agents would be disconnected without it. Remove the entries that deny them, or choose another subnet",
 		mend: func(w *world) { w.setOut(region.AllowAll(100, true)) },
 	}),
 )

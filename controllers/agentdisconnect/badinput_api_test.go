@@ -26,7 +26,7 @@ var _ = Describe("An API that throttles", func() {
 		w.boot()
 		w.throttleAll()
 		obj := w.create(ctx)
-		waits := badInput{waits: true, message: "AWS limits the rate of sts:GetCallerIdentity: the call is repeated"}
+		waits := badInput{waits: true, message: "AWS limits the rate of sts:GetCallerIdentity: the manager retries"}
 		w.run(ctx, time.Second, obj)
 		waits.expect(ctx, w, obj)
 		said := w.get(ctx, obj)
@@ -84,7 +84,7 @@ var _ = Describe("An API in trouble of another kind", func() {
 	It("is waited for where it doesn't say whether the call took effect", func(ctx context.Context) {
 		check(ctx, badInput{
 			waits: true, reason: v1alpha1.ReasonAWSUnavailable,
-			message: "ec2:DescribeSubnets got no usable answer and is repeated: InternalError: An internal error has occurred",
+			message: "ec2:DescribeSubnets got no usable answer, and the manager retries: InternalError: An internal error has occurred",
 		}, faults.Fault{Action: "ec2:DescribeSubnets", Error: "InternalError", Message: "An internal error has occurred"})
 	})
 
@@ -101,7 +101,7 @@ var _ = Describe("An API in trouble of another kind", func() {
 				w.addSubnet()
 			},
 			object: withSubnet(newSubnet), waits: true, reason: v1alpha1.ReasonAWSUnavailable,
-			message: "AWS does not say yet which network ACL subnet " + newSubnet + " has",
+			message: "AWS does not show yet which network ACL is associated with subnet " + newSubnet + " has",
 			mend:    func(w *world) { w.sim.Faults().Clear() },
 		}.check(ctx)
 	})

@@ -52,11 +52,11 @@ func (w *world) renameFirst(acs string) {
 }
 
 func unresolved(host, why string) string {
-	return fmt.Sprintf("%s has no address to deny (%s; asked of DNS server "+theResolver+"): check the name, and the DNS server that the manager asks (--dns-server)", host, why)
+	return fmt.Sprintf("%s has no address to deny (%s; the manager asked DNS server "+theResolver+"): check the name, and the DNS server that the manager asks (--dns-server)", host, why)
 }
 
 func invalid(endpoint string, session v1alpha1.Session, why string) string {
-	return fmt.Sprintf("ECS named %q as %s endpoint: %s. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)",
+	return fmt.Sprintf("ECS named %q as %s endpoint: %s. ECS itself never names such an endpoint: check what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)",
 		endpoint, session, why)
 }
 
@@ -106,7 +106,7 @@ var _ = DescribeTable("An endpoint that can't be denied", func(ctx context.Conte
 			}
 		},
 		reason:  v1alpha1.ReasonTooManyEndpoints,
-		message: "the agents, the VPC's endpoints and spec.additionalEndpoints name 66 hosts, and a run takes at most 64: choose a smaller subnet, or name fewer hosts",
+		message: "the agents, the VPC's endpoints and spec.additionalEndpoints name 66 hosts, and a run can deny at most 64: choose a smaller subnet, or name fewer hosts",
 		mend: func(w *world) {
 			for _, instance := range w.sim.Region().ContainerInstances() {
 				if instance.ACSEndpoint != "" {

@@ -110,7 +110,7 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 		cause:  func(w *world) { w.restartWith(func(cfg *awssdk.Config) { cfg.Region = "" }) },
 		reason: v1alpha1.ReasonNoRegion,
 		message: "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), " +
-			"or create the object anew with spec.region or with the cluster's ARN",
+			"or create the object again with spec.region or with the cluster's ARN",
 		mend: func(w *world) { w.restart() },
 	}),
 )

@@ -27,7 +27,7 @@ func (r *Reconciler) syncFromOriginal(ctx context.Context, s *scope) error {
 	}
 	acl := s.status().NetworkACL
 	if acl.CarryOver != nil {
-		// One at a time: what an earlier one began to write is nobody's edit only while it is the
+		// One at a time: what an earlier one began to write is no third party's edit only while it is the
 		// one under way.
 		under, err := parseCopies(acl.CarryOver)
 		if err != nil {
@@ -61,7 +61,7 @@ func (r *Reconciler) syncFromOriginal(ctx context.Context, s *scope) error {
 }
 
 // adoptChanges makes changes of the original part of what a clone is to have that doesn't serve:
-// nobody would notice a step back. ok is false where the clone can't have them, as far as one read
+// a step back would not be noticed. ok is false where the clone can't have them, as far as one read
 // tells.
 func (r *Reconciler) adoptChanges(ctx context.Context, s *scope) (wanted []networkacl.Copy, ok bool, err error) {
 	if _, err := s.baseline(); err != nil {
@@ -92,7 +92,7 @@ func (r *Reconciler) recopied(s *scope) ([]networkacl.Copy, bool) {
 	wanted, err := networkacl.Recopy(copies, s.seen.original.Entries, valid, run.Desired(s.obj), s.quota.value)
 	if err != nil {
 		acl := s.status().NetworkACL
-		what := fmt.Sprintf("network ACL %s was changed in a way that its clone %s can't follow", acl.OriginalID, acl.ID)
+		what := fmt.Sprintf("network ACL %s was changed in a way that can't be copied to its clone %s", acl.OriginalID, acl.ID)
 		if s.seen.changed.Observe(err.Error(), what, s.now) {
 			s.cantFollow(err.Error())
 		}
@@ -104,11 +104,11 @@ func (r *Reconciler) recopied(s *scope) ([]networkacl.Copy, bool) {
 // cantFollow ends the run since the clone can't have what the original has now.
 func (s *scope) cantFollow(why string) {
 	acl := s.status().NetworkACL
-	s.abort(v1alpha1.AbortOriginalChanged, "clone %s can't follow network ACL %s: %s", acl.ID, acl.OriginalID, why)
+	s.abort(v1alpha1.AbortOriginalChanged, "clone %s of network ACL %s: %s", acl.ID, acl.OriginalID, why)
 }
 
 // resumeSync writes down what the clone is to have, and then has AWS change it. That it has it is
-// said when it was read back: until then, what it had before is no stranger's.
+// said when it was read back: until then, what it had before is no third party's.
 func (r *Reconciler) resumeSync(ctx context.Context, s *scope, wanted []networkacl.Copy) error {
 	acl := s.status().NetworkACL
 	acl.CarryOver, acl.LastAttemptTime = networkacl.FormatCopies(wanted), run.Stamp(r.clock.Now())
@@ -168,9 +168,9 @@ func oneByOne(steps []networkacl.CopyStep) []copyStep {
 	return all
 }
 
-// edits are what a stranger did to the clone. What is lacking counts only once reads can't be
-// lagging behind our own writes; what nobody but a stranger can have written counts at once. In a
-// clone that doesn't serve, copies are put right and nobody misses what they were: only an entry at
+// edits are what a third party did to the clone. What is lacking counts only once reads can't be
+// lagging behind our own writes; what only a third party can have written counts at once. In a
+// clone that doesn't serve, copies are repaired, and what they were before is not needed: only an entry at
 // a rule's number counts.
 func (s *scope) edits() []networkacl.Edit {
 	acceptable := s.acceptable()
@@ -215,7 +215,7 @@ func (s *scope) acceptable() [][]networkacl.Copy {
 // maxBaseline bounds status.networkACL.baseline: more entries than that no quota of AWS allows.
 const maxBaseline = 160
 
-// describeEdits makes a sentence of what a stranger did.
+// describeEdits makes a sentence of what a third party did.
 func describeEdits(edits []networkacl.Edit) string {
 	names := make([]string, 0, len(edits))
 	for _, edit := range edits {
@@ -237,5 +237,5 @@ func (s *scope) carriedOver() string {
 	if err != nil || err2 != nil || len(changes) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("clone %s follows network ACL %s: %s", after.ID, after.OriginalID, strings.Join(changes, "; "))
+	return fmt.Sprintf("clone %s was updated from network ACL %s: %s", after.ID, after.OriginalID, strings.Join(changes, "; "))
 }

@@ -31,7 +31,7 @@ func (s *scope) isCutOver() bool {
 }
 
 // cutOver brings the clone to serve its subnet, as far as it gets in one pass: created, filled,
-// checked by reading it back, swapped in, and the swap read back. Every step finds out where the
+// checked by reading it back, swapped in, and the swap read back. Every step determines where the
 // one before came to, and can be repeated from any point.
 func (r *Reconciler) cutOver(ctx context.Context, s *scope) error {
 	ctx, cancel, _ := r.within(ctx, s)
@@ -151,7 +151,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 	id, outcome, err := ec2acl.CreateClone(ctx, s.fenced().EC2, s.status().Target.VPCID, token, tags)
 	if aws.HasCode(err, aws.CodeTokenReused) {
 		// An earlier request made it, with other tags; it is found by those once reads show it.
-		return "", problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS took an earlier request for the clone, which reads do not show yet")
+		return "", problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS accepted an earlier request to create the clone, and reads do not show the clone yet")
 	}
 	if outcome == networkacl.Refused && !earlier {
 		err = errors.Join(err, s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
@@ -161,7 +161,7 @@ func (r *Reconciler) askForClone(ctx context.Context, s *scope, tags map[string]
 	return id, err
 }
 
-// permitClone asks AWS whether the clone may be kept up and deleted, before it serves anybody.
+// permitClone asks AWS whether the clone may be kept up and deleted, before it serves a subnet.
 // Conditions of IAM on its tags can't be asked about before it is there.
 func (r *Reconciler) permitClone(ctx context.Context, s *scope) error {
 	id := s.status().NetworkACL.ID
@@ -214,7 +214,7 @@ func (s *scope) baseline() ([]networkacl.Copy, error) {
 func parseCopies(lines []string) ([]networkacl.Copy, error) {
 	copies, err := networkacl.ParseCopies(lines)
 	if err != nil {
-		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: %v. Nothing is done with the clone until the line is put back (kubectl edit --subresource=status)", err)
+		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: %v. The manager does not change the clone until the field is restored (kubectl edit --subresource=status)", err)
 	}
 	return copies, nil
 }
@@ -224,5 +224,5 @@ func (s *scope) sinceWrite() time.Duration {
 	if at := s.status().NetworkACL.LastAttemptTime; at != nil {
 		return s.now.Sub(at.Time)
 	}
-	return networkacl.AmbiguousFor // nobody but a person writes such a status: take it as long ago
+	return networkacl.AmbiguousFor // only a person writes such a status: take it as long ago
 }

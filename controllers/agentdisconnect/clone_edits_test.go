@@ -25,7 +25,7 @@ type edit struct {
 var edits = []TableEntry{
 	Entry("adds an entry, outbound", edit{do: adding(deny(120, "198.51.100.0/24")), undo: removing(120, true), words: "rule 120: deny all traffic out to 198.51.100.0/24 was added"}),
 	Entry("adds an entry, inbound", edit{do: adding(onlyWeb(80, false)), undo: removing(80, false), words: "rule 80: allow TCP ports 80 to 443 in from 0.0.0.0/0 was added"}),
-	Entry("replaces an entry", edit{do: replacing(onlyWeb(100, true)), undo: replacing(region.AllowAll(100, true)), words: "rule 100: allow TCP ports 80 to 443 out to 0.0.0.0/0 was put in another's place"}),
+	Entry("replaces an entry", edit{do: replacing(onlyWeb(100, true)), undo: replacing(region.AllowAll(100, true)), words: "rule 100: allow TCP ports 80 to 443 out to 0.0.0.0/0 replaced another entry"}),
 	Entry("removes an entry", edit{do: removing(100, false), undo: adding(region.AllowAll(100, false)), words: "rule 100: allow all traffic in from 0.0.0.0/0 was removed"}),
 }
 
@@ -40,7 +40,7 @@ func (w *world) expectEdited(ctx context.Context, obj *v1alpha1.AgentDisconnect,
 	stalled := condition(seen, v1alpha1.ConditionStalled)
 	Expect(stalled.Reason).To(Equal(v1alpha1.ReasonCloneEdited), describe(seen))
 	Expect(stalled.Message).To(ContainSubstring(e.words))
-	Expect(stalled.Message).To(ContainSubstring("make the same change to " + sharedACL + ", or take it back"))
+	Expect(stalled.Message).To(ContainSubstring("make the same change to " + sharedACL + ", or revert it"))
 	Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
 }
 

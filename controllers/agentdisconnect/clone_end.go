@@ -28,7 +28,7 @@ const (
 	// dispositionAdopt: it serves the subnet, and there is no original to give back. It stays,
 	// without anything of the run.
 	dispositionAdopt
-	// dispositionEdited: it serves the subnet with a stranger's edit, which is not thrown away. The
+	// dispositionEdited: it serves the subnet with a third party's edit, which is not thrown away. The
 	// denies go, and it stays until the edit is gone or stands in the original too.
 	dispositionEdited
 	// dispositionInUse: another subnet uses it. The denies go, and it stays until that one has
@@ -63,7 +63,7 @@ func (r *Reconciler) undoClone(ctx context.Context, s *scope) (bool, error) {
 	acl := s.status().NetworkACL
 	switch {
 	case acl.State == "", acl.State == v1alpha1.CloneAdopted:
-		// It is gone; unless someone edited the status.
+		// It is gone; unless the status was edited.
 		if id, err := r.findClone(ctx, s); err != nil || id == "" {
 			if err != nil {
 				return false, err
@@ -110,7 +110,7 @@ func (r *Reconciler) undoClone(ctx context.Context, s *scope) (bool, error) {
 func (r *Reconciler) restoreAssociation(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL
 	before := acl.State
-	// Between the two until AWS answered: a run that is resumed finds out where the subnet is.
+	// Between the two until AWS answered: a run that is resumed reads where the subnet is.
 	acl.State, acl.LastAttemptTime = v1alpha1.CloneAssociating, run.Stamp(r.clock.Now())
 	if err := s.ledger.Persist(ctx); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 		if found, err := r.findClone(ctx, s); err != nil {
 			return false, err
 		} else if found != "" && found != id {
-			// An earlier clone was taken for it, or someone edited the id.
+			// An earlier clone was taken for it, or the id was edited.
 			return false, errors.Join(r.noClone(ctx, s, ""), r.recordCloneID(ctx, s, found))
 		}
 	}
@@ -142,9 +142,9 @@ func (r *Reconciler) deleteClone(ctx context.Context, s *scope) (bool, error) {
 	case outcome == networkacl.InUse:
 		return false, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
 	case outcome == networkacl.Missing && s.showsACL():
-		return false, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that clone %s does not exist, which it showed just before: it counts as gone once both agree", id)
+		return false, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that clone %s does not exist, though a read just before showed it: it counts as deleted once reads no longer show it", id)
 	case !outcome.IsGone(s.showsACL()):
-		return false, err
+		return false, s.explainNotShown(err)
 	}
 	err = r.noClone(ctx, s, "")
 	return err == nil && len(s.status().Rules) == 0, err
@@ -171,13 +171,13 @@ func (r *Reconciler) dropLines(ctx context.Context, s *scope) (bool, error) {
 // leave takes the run's denies off a clone that stays, and says why it does.
 func (r *Reconciler) leave(ctx context.Context, s *scope, why *problem.Problem) error {
 	_, err := r.undoLines(ctx, s, s.seen.acl.Entries)
-	// Whoever edits the clone may use the numbers of rules that are gone.
+	// A third party that edits the clone may use the numbers of rules that are gone.
 	return errors.Join(err, r.disarmStale(ctx, s), why)
 }
 
 func (s *scope) cloneInUse() *problem.Problem {
 	others := otherSubnets(s.seen.acl, s.obj.Spec.SubnetID)
-	return problem.Refuse(v1alpha1.ReasonCloneInUse, "%s on clone %s of the run, which is deleted when nothing uses it: give it another network ACL (aws ec2 replace-network-acl-association)",
+	return problem.Refuse(v1alpha1.ReasonCloneInUse, "%s on clone %s of the run, which is deleted when no subnet uses it: associate another network ACL (aws ec2 replace-network-acl-association)",
 		problem.Subjects(others, "subnet", "is", "are"), s.status().NetworkACL.ID)
 }
 
@@ -186,7 +186,7 @@ func (r *Reconciler) cloneEdited(s *scope) *problem.Problem {
 	if _, err := s.baseline(); err != nil {
 		return problem.Explain(err)
 	}
-	return problem.Refuse(v1alpha1.ReasonCloneEdited, "someone edited clone %s while it served subnet %s: %s. Giving %s back would undo that: make the same change to %s%s, or take it back; the rest follows by itself",
+	return problem.Refuse(v1alpha1.ReasonCloneEdited, "a third party edited clone %s while it served subnet %s: %s. Restoring %s would lose that change: make the same change to %s%s, or revert it; the manager then does the rest",
 		acl.ID, s.obj.Spec.SubnetID, describeEdits(s.edits()), acl.OriginalID, acl.OriginalID, s.numbersApart())
 }
 
@@ -234,7 +234,7 @@ func (s *scope) adoptedTag() string {
 	if start := s.status().StartTime; start != nil {
 		return start.UTC().Format(time.RFC3339)
 	}
-	return string(s.obj.UID) // someone edited the status
+	return string(s.obj.UID) // the status was edited
 }
 
 // detachSubnet takes the subnet off the clone of a run that is suspended, and keeps the clone. What
@@ -278,7 +278,7 @@ func (r *Reconciler) cloneOddity(s *scope) (reason, message string) {
 	case s.seen.original == nil:
 		return v1alpha1.AbortOriginalDeleted, "network ACL " + acl.OriginalID + ", which clone " + acl.ID + " was copied from, was deleted: the clone stays as the subnet's network ACL, without the run's rules"
 	case len(edits) > 0:
-		return v1alpha1.AbortCloneEdited, "someone edited clone " + acl.ID + ": " + describeEdits(edits)
+		return v1alpha1.AbortCloneEdited, "a third party edited clone " + acl.ID + ": " + describeEdits(edits)
 	}
 	return "", ""
 }

@@ -111,7 +111,7 @@ var _ = Describe("A rule of the original that is removed and added again", func(
 		w.run(ctx, 40*time.Second, obj)
 		Expect(w.flows()).To(BeTrue())
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message).To(MatchRegexp(
-			`network ACL ` + sharedACL + ` was changed to allow less, as read since .*Z: the clone follows at .*Z if it stays so`))
+			`network ACL ` + sharedACL + ` was changed to allow less, as read since .*Z: the clone is changed in the same way at .*Z unless that changes`))
 		w.run(ctx, 50*time.Second, obj)
 		Expect(w.flows()).To(BeFalse(), "what is closed for good is closed on the clone")
 		w.onOriginal(adding(all))
@@ -198,7 +198,7 @@ var _ = Describe("A rule of the original that is removed and added again", func(
 		Expect(seen.Status.StartTime).To(BeNil())
 		waiting := condition(seen, v1alpha1.ConditionSucceeded)
 		Expect(waiting.Reason).To(Equal(v1alpha1.StateWaiting))
-		Expect(waiting.Message).To(ContainSubstring("which may be one half of a change"))
+		Expect(waiting.Message).To(ContainSubstring("which may be the first half of a change"))
 		w.onOriginal(adding(all))
 		w.run(ctx, time.Minute, obj)
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))

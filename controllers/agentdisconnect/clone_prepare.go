@@ -69,7 +69,7 @@ func (r *Reconciler) prepareClone(ctx context.Context, s *scope, created bool) (
 }
 
 // lacking are the lines whose entries a clone that doesn't serve has yet to get: those that AWS
-// never acknowledged, and those that someone removed while nobody missed them.
+// never acknowledged, and those that a third party removed unnoticed.
 func (s *scope) lacking(lines []v1alpha1.Rule, entries []networkacl.Entry) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
 		_, taken := networkacl.At(entries, l.RuleNumber)
@@ -105,8 +105,8 @@ func (r *Reconciler) checkPlacement(ctx context.Context, s *scope) (bool, error)
 	return false, nil
 }
 
-// recreateClone begins anew with a clone that someone deleted while it served nobody. That it is
-// gone is AWS's to say: reads may lack one that is there, and nobody would ever delete it.
+// recreateClone begins again with a clone that a third party deleted while it served no subnet. That it is
+// gone is AWS's to say: reads may lack one that exists, which would then never be deleted.
 func (r *Reconciler) recreateClone(ctx context.Context, s *scope) error {
 	if !s.seen.network.Observe("clone gone", "", s.now) {
 		return nil
@@ -131,7 +131,7 @@ type copyStep struct {
 }
 
 // writeCopies changes copied entries of the clone, one step after the other, the entries of a step
-// side by side. What AWS answers is found out by the next read.
+// side by side. The next read shows the effect.
 func (r *Reconciler) writeCopies(ctx context.Context, s *scope, steps ...copyStep) error {
 	id, client := s.status().NetworkACL.ID, s.fencedOnRead().EC2
 	for _, step := range steps {

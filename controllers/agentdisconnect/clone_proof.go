@@ -16,11 +16,11 @@ import (
 
 // proveClone makes sure that the network ACL in the status is a clone of this run, and of the
 // original in the status, before anything of it is changed or undone: it has the run's tags, or
-// where someone took those away, exactly the entries that the run gave it.
+// where a third party removed those, exactly the entries that the run gave it.
 func (s *scope) proveClone() error {
 	clone, acl, uid := s.seen.acl, s.status().NetworkACL, string(s.obj.UID)
 	if acl.OriginalID == acl.ID {
-		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: id and originalID are the same. Put back what was there (kubectl edit --subresource=status)")
+		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: id and originalID are the same. Restore the earlier value (kubectl edit --subresource=status)")
 	}
 	if clone == nil {
 		return nil
@@ -28,11 +28,11 @@ func (s *scope) proveClone() error {
 	// Not the ledger's own key: a network ACL that the run uses in place has that too.
 	tagged := clone.Tags[ownership.TagClone] == uid || clone.Tags[ownership.TagAdopted] == s.adoptedTag()
 	if !tagged && !s.hasRunsEntries() {
-		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "nothing shows that network ACL %s is this run's clone: its tags were removed, or status.networkACL was edited. If it is, put the tag back: aws ec2 create-tags --resources %s --tags Key=%s,Value=%s",
+		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "nothing shows that network ACL %s is this run's clone: its tags were removed, or status.networkACL was edited. If it is, restore the tag: aws ec2 create-tags --resources %s --tags Key=%s,Value=%s",
 			acl.ID, acl.ID, ownership.TagClone, uid)
 	}
 	if original := clone.Tags[ownership.TagOriginal]; original != "" && original != acl.OriginalID {
-		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited, or a tag of clone %s was: originalID is %s, and the tag %s says %s. Put back what was there (kubectl edit --subresource=status)",
+		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL or a tag of clone %s was edited: originalID is %s, and the tag %s says %s. Restore the earlier value (kubectl edit --subresource=status)",
 			acl.ID, acl.OriginalID, ownership.TagOriginal, original)
 	}
 	return nil
@@ -57,8 +57,8 @@ func (s *scope) explainUntagged(err error) error {
 	if err == nil || aws.Classify(err) != aws.Denied || !s.cloned() || clone == nil || target == nil || clone.Tags[ownership.TagClone] == uid {
 		return err
 	}
-	return problem.Refuse(v1alpha1.ReasonAccessDenied, "clone %s of the run, in account %s and Region %s, lost its tag %s, and AWS denies the manager's role to write it, as the product's IAM policy does for a network ACL without it. "+
-		"Put the tag back, and the rest follows by itself: aws ec2 create-tags --region %s --resources %s --tags Key=%s,Value=%s",
+	return problem.Refuse(v1alpha1.ReasonAccessDenied, "clone %s of the run, in account %s and Region %s, no longer has its tag %s, and the manager's role may not write it: the product's IAM policy denies that for a network ACL without the tag. "+
+		"Restore the tag, and the manager does the rest: aws ec2 create-tags --region %s --resources %s --tags Key=%s,Value=%s",
 		clone.ID, target.AccountID, target.Region, ownership.TagClone, target.Region, clone.ID, ownership.TagClone, uid)
 }
 

@@ -148,8 +148,8 @@ func (r *Reconciler) work(ctx context.Context, s *scope) (reconcile.Result, erro
 	return r.requeueAfter(s), nil
 }
 
-// ensureFinalizer puts the finalizer back on a run that has begun: whoever replaces the whole
-// object takes it away.
+// ensureFinalizer puts the finalizer back on a run that has begun: a client that replaces the whole
+// object removes it.
 func (r *Reconciler) ensureFinalizer(ctx context.Context, s *scope) error {
 	if s.status().StartTime == nil && !run.TouchedAWS(s.status()) || s.phase == run.Deleting || run.IsRestored(s.status()) {
 		return nil
@@ -247,17 +247,17 @@ func (r *Reconciler) requeueAfter(s *scope) reconcile.Result {
 }
 
 // resultForStoreError ends a pass that the API server did not let finish. Whatever it had not
-// written is found out anew.
+// written is read again.
 func (r *Reconciler) resultForStoreError(ctx context.Context, s *scope, err error) (reconcile.Result, error) {
 	switch {
 	case apierrors.IsConflict(err), errors.Is(err, ledger.ErrChanged), errors.Is(err, ledger.ErrOvertaken):
 		delay := min(shortestConflict<<min(s.seen.conflicts, 8), longestConflict)
 		s.seen.conflicts++
-		log.FromContext(ctx).V(1).Info("Object was written during the pass, starting over", "conflicts", s.seen.conflicts)
+		log.FromContext(ctx).V(1).Info("Object was modified during the pass, repeating the pass", "conflicts", s.seen.conflicts)
 		return reconcile.Result{RequeueAfter: utilwait.Jitter(delay, 1)}, nil
 	case apierrors.IsNotFound(err), errors.Is(err, ledger.ErrReplaced):
-		// The next look at the name finds out what there is now.
-		log.FromContext(ctx).Error(err, "Object is gone, though the pass was not over: entries that its ledger named may be left")
+		// The next pass for the name reads what there is now.
+		log.FromContext(ctx).Error(err, "Object was deleted before the pass ended: entries that its ledger named may be left")
 		return reconcile.Result{}, nil
 	}
 	return reconcile.Result{}, err

@@ -19,7 +19,7 @@ import (
 )
 
 // newSwitch is what the status says of the dead man's switch when a run begins. In place there is
-// none: once a rule is gone, its number may be a stranger's, whose entry a schedule would delete.
+// none: once a rule is gone, its number may be a third party's, whose entry a schedule would delete.
 func (r *Reconciler) newSwitch(mode v1alpha1.NetworkACLMode, expires time.Time) *v1alpha1.DeadManSwitch {
 	switch {
 	case mode != v1alpha1.NetworkACLModeClone:
@@ -64,7 +64,7 @@ func (s *scope) toArm(lines []v1alpha1.Rule) {
 	armable.RuleNumbers, armable.State = slices.Compact(numbers), v1alpha1.SwitchArming
 }
 
-// arm has EventBridge Scheduler delete the entries of lines, should nobody else. It comes before
+// arm has EventBridge Scheduler delete the entries of lines if the manager does not. It comes before
 // the entries.
 func (r *Reconciler) arm(ctx context.Context, s *scope, lines []v1alpha1.Rule) error {
 	armable := run.DeadManSwitch(s.status())
@@ -91,7 +91,7 @@ func (r *Reconciler) arm(ctx context.Context, s *scope, lines []v1alpha1.Rule) e
 func (r *Reconciler) askForSchedules(ctx context.Context, s *scope, numbers []int32, at time.Time) error {
 	group := run.DeadManSwitch(s.status()).ScheduleGroup
 	if r.options.DeadManRoleARN == "" {
-		return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager was started without one since: give it --deadman-role-arn and --deadman-schedule-group again")
+		return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager now runs without one: set --deadman-role-arn and --deadman-schedule-group again")
 	}
 	of := r.switchOf(s, at)
 	err := sideBySide(numbers, func(number int32) error { return deadman.Arm(ctx, s.fenced().Scheduler, of, number) })
@@ -153,7 +153,7 @@ func fires(status *v1alpha1.AgentDisconnectStatus) time.Time {
 	if s := run.DeadManSwitch(status); s != nil && s.Time != nil {
 		return s.Time.Time
 	}
-	return deadman.Time(run.Expiration(status)) // someone edited the status
+	return deadman.Time(run.Expiration(status)) // the status was edited
 }
 
 // disarm deletes the run's schedules, once its rules are known to be gone.
@@ -196,7 +196,7 @@ func (r *Reconciler) unschedule(ctx context.Context, s *scope, numbers []int32) 
 	return s.ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		left := run.DeadManSwitch(status)
 		if left == nil {
-			return // someone edited the status
+			return // the status was edited
 		}
 		left.RuleNumbers = slices.DeleteFunc(slices.Clone(left.RuleNumbers), func(number int32) bool { return slices.Contains(numbers, number) })
 	})

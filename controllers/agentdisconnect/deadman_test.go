@@ -245,7 +245,7 @@ var _ = Describe("The dead man's switch", func() {
 		Expect(w.gone(ctx, obj)).To(BeFalse())
 		w.expectRestored()
 		seen := w.get(ctx, obj)
-		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("the schedules of the dead man's switch are left"))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("the schedules of the dead man's switch are still to be deleted"))
 		Expect(condition(seen, v1alpha1.ConditionStalled).Message).To(ContainSubstring("scheduler:DeleteSchedule"))
 		remove()
 		w.run(ctx, time.Minute, obj)

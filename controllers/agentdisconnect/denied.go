@@ -22,7 +22,7 @@ func checkRules(s *scope, t *target, rules []v1alpha1.Rule) error {
 	if len(rules) > 0 || len(run.Desired(s.obj)) == 0 {
 		return nil
 	}
-	return problem.Refuse(v1alpha1.ReasonAlreadyDenied, "network ACL %s already denies all %s (%s), so that no rule would be the run's, and agents would be disconnected without it: remove what denies them, or choose another subnet",
+	return problem.Refuse(v1alpha1.ReasonAlreadyDenied, "network ACL %s already denies all %s (%s): the run would create no rule, and the agents would be disconnected without it. Remove the entries that deny them, or choose another subnet",
 		t.acl.ID, conditions.DescribeEndpoints(s.status().Endpoints), denyingEntries(t.acl.Entries, run.Desired(s.obj)))
 }
 
@@ -60,7 +60,7 @@ func denyingEntries(entries []networkacl.Entry, destinations []networkacl.Destin
 	var names []string
 	for _, entry := range by {
 		if entry.Number > networkacl.LastNumber {
-			names = append(names, "the default entry: no other one allows them")
+			names = append(names, "the default entry, since no other entry allows them")
 			continue
 		}
 		names = append(names, entry.String())

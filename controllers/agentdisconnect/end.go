@@ -153,7 +153,7 @@ func (r *Reconciler) entriesToUndo(ctx context.Context, s *scope) ([]networkacl.
 		return nil, r.verifyAccount(ctx, s)
 	}
 	if !s.cloned() && s.seen.acl.Tags[ownership.TagClone] == string(s.obj.UID) {
-		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: mode is not Clone, and network ACL %s is this run's clone. Put back what was there (kubectl edit --subresource=status)", s.seen.acl.ID)
+		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: mode is not Clone, and network ACL %s is this run's clone. Restore the earlier value (kubectl edit --subresource=status)", s.seen.acl.ID)
 	}
 	return s.seen.acl.Entries, nil
 }

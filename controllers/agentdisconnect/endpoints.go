@@ -17,7 +17,7 @@ func (r *Reconciler) adoptHosts(s *scope, t *target) error {
 	endpoints := keepAddresses(s.status().Endpoints, wantedHosts(&s.obj.Spec, s.seen.history.Hosts.Of(t.instances)))
 	endpoints = append(endpoints, privateEndpoints(&s.obj.Spec, t.endpoints, t.subnet.ipv6)...)
 	if len(endpoints) > v1alpha1.MaxEndpoints {
-		return problem.Refuse(v1alpha1.ReasonTooManyEndpoints, "the agents, the VPC's endpoints and spec.additionalEndpoints name %d hosts, and a run takes at most %d: choose a smaller subnet, or name fewer hosts", len(endpoints), v1alpha1.MaxEndpoints)
+		return problem.Refuse(v1alpha1.ReasonTooManyEndpoints, "the agents, the VPC's endpoints and spec.additionalEndpoints name %d hosts, and a run can deny at most %d: choose a smaller subnet, or name fewer hosts", len(endpoints), v1alpha1.MaxEndpoints)
 	}
 	s.status().Endpoints = endpoints
 	return nil
@@ -56,7 +56,7 @@ func (s *scope) join(hosts []discovery.Host, private []v1alpha1.Endpoint) {
 		case i >= 0:
 			run.AddAddresses(&status.Endpoints[i], run.ParseAddresses(endpoint.Addresses))
 		case len(status.Endpoints) >= v1alpha1.MaxEndpoints:
-			s.abort(v1alpha1.AbortPlanDoesNotFit, "%s was found, and a run takes no more than %d hosts", endpoint.Hostname, v1alpha1.MaxEndpoints)
+			s.abort(v1alpha1.AbortPlanDoesNotFit, "host %s was found, and a run can deny no more than %d hosts", endpoint.Hostname, v1alpha1.MaxEndpoints)
 			return
 		default:
 			status.Endpoints = append(status.Endpoints, endpoint)

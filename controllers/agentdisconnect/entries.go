@@ -85,7 +85,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 	client := s.fencedOnRead().EC2
 	trouble := r.each(ctx, s, lines, func(ctx context.Context, i int) (err error) {
 		outcomes[i], err = whereMissing(missing)(ec2acl.Delete(ctx, client, lines[i]))
-		return err
+		return s.explainNotShown(err)
 	}, func(i int) { outcomes[i] = networkacl.Refused })
 
 	for i, line := range lines {
@@ -102,7 +102,7 @@ func (r *Reconciler) destroy(ctx context.Context, s *scope, lines []v1alpha1.Rul
 // each calls AWS for every line side by side. While a run is on, the clock is read again before
 // each call, and neither a call that has not begun nor its wait for an answer outlives the run. A
 // manager that is told to stop begins no more calls, and waits for those under way: an answer that
-// nobody hears has to be found out later.
+// is not received has to be determined later.
 func (r *Reconciler) each(ctx context.Context, s *scope, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
 	errs := make([]error, len(lines))
 	var group sync.WaitGroup

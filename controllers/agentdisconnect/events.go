@@ -33,7 +33,7 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 			r.event(s, corev1.EventTypeWarning, "ShortDuration", warning)
 		}
 		if counted, uncounted := len(status.Agents.ContainerInstances), int(ptr.Deref(status.Agents.Uncounted, 0)); uncounted > 0 {
-			r.event(s, corev1.EventTypeWarning, "AgentsNotCounted", fmt.Sprintf("%d of %d container instances count: the others were not connected on two polls before the start",
+			r.event(s, corev1.EventTypeWarning, "AgentsNotCounted", fmt.Sprintf("%d of %d container instances are tracked: the others were not connected on two polls before the start",
 				counted, counted+uncounted))
 		}
 		for _, note := range s.seen.notes {
@@ -41,7 +41,7 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 		}
 	}
 	if !before.disconnected && status.Agents != nil && status.Agents.DisconnectedTime != nil {
-		r.event(s, corev1.EventTypeNormal, "AgentsDisconnected", "ECS says of all agents that count that they are disconnected")
+		r.event(s, corev1.EventTypeNormal, "AgentsDisconnected", "ECS reports that all tracked agents are disconnected")
 	}
 	if note := s.rearmed(); note != "" {
 		r.event(s, corev1.EventTypeWarning, "DeadManSwitchChanged", note)

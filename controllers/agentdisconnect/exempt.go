@@ -48,7 +48,7 @@ func exemptions(destinations []networkacl.Destination, known limits) []exemption
 	return found
 }
 
-// against is what speaks against denying a destination; no reason: nothing does.
+// against is the reason not to deny a destination; empty: there is none.
 func (l limits) against(d networkacl.Destination) (reason, message string) {
 	if api := l.hosts[d.Hostname]; api != "" {
 		return v1alpha1.ReasonProtectedAddress, fmt.Sprintf("%s is a host of %s", d.Hostname, api)
@@ -92,7 +92,7 @@ func reaches(d networkacl.Destination) string {
 
 // refusal is why a run with the destination does not begin, with what to do.
 func (e exemption) refusal() *problem.Problem {
-	fix := "spec.sessions may leave the session out that the host serves"
+	fix := "leave the session that the host serves out of spec.sessions"
 	switch {
 	case e.Session == v1alpha1.EndpointAdditional && e.Hostname == "":
 		fix = "name narrower ranges in spec.additionalEndpoints"
@@ -100,7 +100,7 @@ func (e exemption) refusal() *problem.Problem {
 		fix = "take the host out of spec.additionalEndpoints"
 	}
 	if e.reason == v1alpha1.ReasonProtectedAddress {
-		return problem.Refuse(e.reason, "%s, which callers, the clean-up or the cluster need and no run denies: %s", e.message, fix)
+		return problem.Refuse(e.reason, "%s, which callers, the clean-up or the cluster need, so that no run may deny it: %s", e.message, fix)
 	}
 	return problem.Refuse(e.reason, "%s: %s", e.message, fix)
 }

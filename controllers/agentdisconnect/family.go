@@ -14,10 +14,10 @@ import (
 func checkAddressFamilies(subnetID string, on subnet) error {
 	var native, dns64 error
 	if on.ipv6Native {
-		native = problem.Refuse(v1alpha1.ReasonSubnetNotSupported, "subnet %s has IPv6 alone (ipv6Native): agents there ask the dual-stack API of ECS, which may name other hosts to them than the manager is told, so the rules could miss them. Choose a subnet with an IPv4 range; it may have an IPv6 range too", subnetID)
+		native = problem.Refuse(v1alpha1.ReasonSubnetNotSupported, "subnet %s is IPv6-only (ipv6Native): agents there use the dual-stack API of ECS, which may name other hosts to them than to the manager, so the rules could miss them. Choose a subnet with an IPv4 range; it may have an IPv6 range too", subnetID)
 	}
 	if on.dns64 {
-		dns64 = problem.Refuse(v1alpha1.ReasonSubnetNotSupported, "subnet %s has DNS64 enabled: agents there may connect to IPv6 addresses under 64:ff9b::/96 that the resolver makes of IPv4 addresses, and the manager's lookups don't show those, so the rules would miss them. Disable it (aws ec2 modify-subnet-attribute --subnet-id %s --no-enable-dns64), or choose another subnet", subnetID, subnetID)
+		dns64 = problem.Refuse(v1alpha1.ReasonSubnetNotSupported, "subnet %s has DNS64 enabled: agents there may connect to IPv6 addresses under 64:ff9b::/96 that the resolver synthesizes from IPv4 addresses, and the manager's lookups don't return those, so the rules would miss them. Disable it (aws ec2 modify-subnet-attribute --subnet-id %s --no-enable-dns64), or choose another subnet", subnetID, subnetID)
 	}
 	return errors.Join(native, dns64)
 }

@@ -45,7 +45,7 @@ func (r *Reconciler) confirmForce(ctx context.Context, s *scope) error {
 	return r.readACL(ctx, s)
 }
 
-// hasUncredited reports whether an agent that counts is disconnected and was not seen so under the
+// hasUncredited reports whether a tracked agent is disconnected and was not seen so under the
 // run's rules.
 func (s *scope) hasUncredited() bool {
 	return len(run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {

@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -99,4 +100,16 @@ func whereMissing(missing bool) func(networkacl.Outcome, error) (networkacl.Outc
 		}
 		return outcome, err
 	}
+}
+
+// explainNotShown names both causes of a refusal for want of permission where reads do not show the
+// network ACL: AWS answers the same for a role that lacks the action and for what no longer exists.
+func (s *scope) explainNotShown(err error) error {
+	acl, target := s.status().NetworkACL, s.status().Target
+	if err == nil || aws.Classify(err) != aws.Denied || !s.aclRead || s.seen.acl != nil || acl == nil || target == nil {
+		return err
+	}
+	return problem.Refuse(v1alpha1.ReasonAccessDenied, "AWS denies the manager's role %s on network ACL %s in account %s, Region %s, which reads do not show: it was deleted, or the role lacks the permission. "+
+		"After %s of reads that do not show it, the manager treats it as deleted. If it exists, grant the actions of the product's IAM policy (config/iam/policy.json). %s",
+		aws.Action(err), acl.ID, target.AccountID, target.Region, problem.Minutes(networkacl.AmbiguousFor), aws.Message(err))
 }

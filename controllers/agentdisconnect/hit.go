@@ -116,7 +116,7 @@ func (r *Reconciler) checkHit(s *scope, t *target) error {
 	others := otherSubnets(t.acl, spec.SubnetID)
 	for _, id := range others {
 		if _, known := t.shared[id]; !known {
-			return problem.Wait(v1alpha1.ReasonAWSUnavailable, "subnet %s got network ACL %s just now: the run is prepared again", id, t.acl.ID)
+			return problem.Wait(v1alpha1.ReasonAWSUnavailable, "subnet %s was associated with network ACL %s just now: the run is prepared again", id, t.acl.ID)
 		}
 	}
 	lacking := r.withoutConsent(others, t.shared, s.obj.Namespace)
@@ -182,7 +182,7 @@ func (r *Reconciler) lacking(s *scope, beside besideSubnets) []string {
 }
 
 // judgeHit holds the subnets that the denies act on, after a read of the network ACL and a look at
-// them, against what lets them: the consent of each, and no other cluster's agents. What is amiss
+// them, against what lets them: the consent of each, and no other cluster's agents. What is wrong
 // is said at once, and ends the run when two reads agree. Consent is judged by the subnets alone:
 // that ECS can't be asked about clusters must not keep an owner's word from counting.
 func (r *Reconciler) judgeHit(ctx context.Context, s *scope, beside besideSubnets) error {
@@ -220,13 +220,13 @@ func (r *Reconciler) judgeHit(ctx context.Context, s *scope, beside besideSubnet
 	return nil
 }
 
-// clearHit notes that nothing is amiss with the subnets hit.
+// clearHit notes that nothing is wrong with the subnets hit.
 func (m *memory) clearHit() {
 	m.hit.Clear()
 	m.amiss, m.evidence = nil, nil
 }
 
-// suspectHit notes what a read showed to be amiss with the subnets hit, and by which subnets or
+// suspectHit notes what a read showed to be wrong with the subnets hit, and by which subnets or
 // clusters. The run ends when one of them was so on two reads: others may join meanwhile, and the
 // last read is the one that is told.
 func (s *scope) suspectHit(found *problem.Problem, evidence []string) error {
@@ -264,14 +264,14 @@ func (m *memory) noteConsent(ids func(func(string) bool)) {
 	}
 }
 
-// mayHit reports whether nothing is known that speaks against new denies: what one read shows is no
+// mayHit reports whether nothing known forbids new denies: what one read shows is no
 // ground to end a run, but to add nothing until another one decides.
 func (s *scope) mayHit() bool { return !s.seen.hit.IsPending() && !s.seen.target.IsPending() }
 
 // maySpread reports whether new denies may be made, or lost ones made again: only where the last
 // look at the subnets they act on was answered, the run's own included. Where one was not, the
 // rules in place stay, and everything but new rules goes on. That lasts until a look succeeds: the
-// next regular one, a poll interval later at most, so a call that AWS limits now and then holds up
+// next regular one, a poll interval later at most, so a call that AWS throttles sometimes delays
 // a repair by that much and no more.
 func (s *scope) maySpread() bool {
 	return s.mayHit() && !s.seen.lookFailed.own && !s.seen.lookFailed.beside

@@ -48,7 +48,7 @@ func (r *Reconciler) askForHosts(ctx context.Context, s *scope, clusterARN strin
 	return r.poll(ctx, s, clusterARN, append(unknown, s.oldest(old)...))
 }
 
-// askAgain asks ECS again for the hosts of agents that count, a few in a pass: of those that it was
+// askAgain asks ECS again for the hosts of tracked agents, a few in a pass: of those that it was
 // asked for longest ago, and at once of one that stays connected though the rules have been in
 // force for longer than agents take to notice. The error is that of the last time, as long as one
 // of them was not answered.
@@ -96,7 +96,7 @@ func (s *scope) hostsKnown(t *target) bool {
 	return len(t.instances) > 0 && !slices.ContainsFunc(t.instances, func(arn string) bool { return s.seen.history.Hosts.AnsweredFor(arn).IsZero() })
 }
 
-// unasked are the agents that count and whose hosts ECS was not asked for lately, or did not
+// unasked are the tracked agents whose hosts ECS was not asked for lately, or did not
 // answer.
 func (s *scope) unasked() []string {
 	return run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {

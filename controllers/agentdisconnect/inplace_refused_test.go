@@ -29,11 +29,11 @@ func (w *world) theirs(left time.Duration) map[string]string {
 }
 
 func tagsFull(excess int) string {
-	return fmt.Sprintf("network ACL %s has no room for the tags that say what is the run's: delete %d of its tags, of which it can have 50", aclID, excess)
+	return fmt.Sprintf("network ACL %s has no room for the run's ownership tags: delete %d of its tags (a network ACL can have 50)", aclID, excess)
 }
 
 func managed(who string) string {
-	return "network ACL " + aclID + " is managed by " + who + ", which would undo or outlive what a run does to it: wait until that is over, or take it away"
+	return "network ACL " + aclID + " is managed by " + who + ", whose changes to it would conflict with those of a run: wait until it no longer manages the network ACL, or choose another subnet"
 }
 
 func temporary(owner string) string {

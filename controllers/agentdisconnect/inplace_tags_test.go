@@ -210,7 +210,7 @@ var _ = Describe("The tags on the network ACL of a run in place", func() {
 		w.before = w.entries()
 		seen := w.until(ctx, obj, time.Minute, aborted)
 		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortQuotaExceeded), describe(seen))
-		Expect(seen.Status.Abort.Message).To(ContainSubstring("delete tags of the network ACL, of which it can have 50"))
+		Expect(seen.Status.Abort.Message).To(ContainSubstring("delete tags of the network ACL (it can have 50)"))
 		w.run(ctx, time.Second, obj)
 		Expect(w.denies(aclID)).To(BeEmpty())
 		found, _ := w.sim.Region().NetworkACL(aclID)

@@ -41,7 +41,7 @@ var _ = Describe("A container instance that joins during a run", func() {
 		Expect(w.denies(aclID)).To(HaveKeyWithValue(83, "192.0.2.7/32"), describe(seen))
 		Expect(*seen.Status.Agents.Total).To(BeEquivalentTo(2))
 		Expect(*seen.Status.Agents.Uncounted).To(BeEquivalentTo(1))
-		Expect(condition(seen, v1alpha1.ConditionAgentsDisconnected).Message).To(HaveSuffix(". 1 further container instance in the subnet does not count: not connected before the start, or joined since"))
+		Expect(condition(seen, v1alpha1.ConditionAgentsDisconnected).Message).To(HaveSuffix(". 1 further container instance in the subnet is not tracked: not connected before the start, or joined later"))
 		Expect(condition(seen, v1alpha1.ConditionRulesInstalled).Status).To(Equal(metav1.ConditionTrue))
 
 		By("ending by the agents that count, after another restart too")
@@ -142,8 +142,8 @@ var _ = Describe("What a target has beside agents that count", func() {
 		_, err := w.sim.Region().AddContainerInstance(clusterName, "", region.ContainerInstance{External: true, AgentConnected: true, PrivateIP: netip.MustParseAddr("192.168.7.11")})
 		Expect(err).NotTo(HaveOccurred())
 		plan := w.planned(ctx).Status.Plan
-		fargate := "3 tasks of the cluster on Fargate: those have no agent in the subnet, and don't count"
-		Expect(plan.Notes).To(ConsistOf("1 container instance of the cluster is external (ECS Anywhere): in no subnet, and not counted", fargate))
+		fargate := "3 tasks of the cluster on Fargate: these have no agent in the subnet, and are not tracked"
+		Expect(plan.Notes).To(ConsistOf("1 container instance of the cluster is external (ECS Anywhere): in no subnet, and not tracked", fargate))
 		Expect(*plan.Agents.Total).To(BeEquivalentTo(2))
 		Expect(*plan.Outside.Total).To(BeEquivalentTo(2))
 		obj := w.blocking(ctx)

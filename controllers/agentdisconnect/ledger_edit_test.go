@@ -162,7 +162,7 @@ var _ = Describe("A status that lost what the tags on the network ACL still have
 		w.restart()
 		w.run(ctx, time.Minute, obj)
 		Expect(w.get(ctx, obj).Status.StartTime).To(BeNil())
-		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("still has what an earlier run of this object made"))
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("still has entries or tags of an earlier run of this object"))
 		Expect(w.denies(aclID)).To(HaveLen(6))
 
 		w.clock.Step(15 * time.Minute)

@@ -55,7 +55,7 @@ func (r *Reconciler) renew(ctx context.Context, s *scope) error {
 	return r.advance(ctx, s)
 }
 
-// expire deletes a finished object whose time to be kept is over, unless someone wrote it
+// expire deletes a finished object whose time to be kept is over, unless it was written
 // meanwhile.
 func (r *Reconciler) expire(ctx context.Context, s *scope) error {
 	at := run.DeletionTime(s.obj)
@@ -113,7 +113,7 @@ func (r *Reconciler) lift(ctx context.Context, s *scope) error {
 }
 
 // stayLifted has the tags say who holds the network ACL, and until when, as that may change. It
-// looks now and then whether a clone that serves no subnet still does: a swap whose answer was lost
+// looks from time to time whether a clone that serves no subnet still does: a swap whose answer was lost
 // may show late.
 func (r *Reconciler) stayLifted(ctx context.Context, s *scope) error {
 	acl := s.status().NetworkACL

@@ -37,7 +37,7 @@ func (r *Reconciler) lookUp(ctx context.Context, s *scope, ipv6 bool) error {
 		}
 	}
 	if host := run.UnresolvedHost(endpoints); host != "" {
-		return problem.Refuse(v1alpha1.ReasonHostNotResolved, "%s has no address to deny (%s; asked of %s): check the name, and the DNS server that the manager asks (--dns-server)", host, s.seen.history.Lookups.Failure(host), r.resolver)
+		return problem.Refuse(v1alpha1.ReasonHostNotResolved, "%s has no address to deny (%s; the manager asked %s): check the name, and the DNS server that the manager asks (--dns-server)", host, s.seen.history.Lookups.Failure(host), r.resolver)
 	}
 	return nil
 }

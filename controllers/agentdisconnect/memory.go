@@ -27,7 +27,7 @@ type memory struct {
 	// recovering is since when this process has waited for the agents without a break, and
 	// recoveredAt when it last looked.
 	recovering, recoveredAt time.Time
-	// unanswered is why ECS did not name the hosts of every agent that counts when it was last
+	// unanswered is why ECS did not name the hosts of every tracked agent when it was last
 	// asked; nil: it did.
 	unanswered error
 	// acl is the network ACL as last read, at aclRead. Nil: it was not there.
@@ -64,7 +64,7 @@ type memory struct {
 	// lookFailed says that the last look at the run's own subnet failed, or the one at the others
 	// that are hit.
 	lookFailed struct{ own, beside bool }
-	// repair is what is being put right on the network ACL.
+	// repair is what is being repaired on the network ACL.
 	repair repairUnderway
 	// passedLook is the first look of the last pass, if it spoke for the run.
 	passedLook preflight.Answer[firstLook]

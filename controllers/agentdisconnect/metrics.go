@@ -26,24 +26,24 @@ var (
 
 	expiryLateness = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "agentdisconnect_expiry_lateness_seconds",
-		Help:    "How long after a run's expirationTime its rules began to be removed.",
+		Help:    "Time from a run's expirationTime until the manager began to remove its rules.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
 	})
 
 	restoreDuration = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "agentdisconnect_restore_duration_seconds",
-		Help:    "How long after a run's end its last rule was known to be gone.",
+		Help:    "Time from a run's end until its last rule was known to be removed.",
 		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
 	})
 
 	restoreFailures = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "agentdisconnect_restore_failures_total",
-		Help: "Passes of a clean-up that ended with an error: AWS refused or did not answer, or a person must act.",
+		Help: "Clean-up passes that failed: AWS refused a call or did not answer, or a person must act.",
 	})
 
 	awsCalls = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "agentdisconnect_aws_calls_total",
-		Help: "Calls to AWS, every attempt counted, by IAM action and error code (empty: none).",
+		Help: "Calls to AWS, retries included, by IAM action and error code (empty: no error).",
 	}, []string{"action", "code"})
 )
 

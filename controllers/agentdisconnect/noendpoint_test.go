@@ -30,7 +30,7 @@ var (
 var _ = Describe("An agent to which ECS names no endpoint of one session", func() {
 	DescribeTable("has the other session denied", func(ctx context.Context, endpoints func(*sim.Options), sessions []v1alpha1.Session, numbers []int, noted bool) {
 		w := newWorld(ctx, endpoints)
-		const note = "ECS names no TCS endpoint to 2 container instances"
+		const note = "ECS names no TCS endpoint for 2 container instances"
 		plan := w.planned(ctx, only(sessions...))
 		if noted {
 			Expect(plan.Status.Plan.Notes).To(ContainElement(HavePrefix(note)))

@@ -34,10 +34,10 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 		notes = append(notes, strategyNote(providers))
 	}
 	if n := t.cluster.FargateTasks; n > 0 {
-		notes = append(notes, problem.Plural(n, "task", "tasks")+" of the cluster on Fargate: those have no agent in the subnet, and don't count")
+		notes = append(notes, problem.Plural(n, "task", "tasks")+" of the cluster on Fargate: these have no agent in the subnet, and are not tracked")
 	}
 	if n := t.cluster.ExternalTasks; n > 0 {
-		notes = append(notes, problem.Plural(n, "task", "tasks")+" of the cluster on external instances: those are in no subnet, and don't count")
+		notes = append(notes, problem.Plural(n, "task", "tasks")+" of the cluster on external instances: these are in no subnet, and are not tracked")
 	}
 	if draining := draining(latest, t.instances); !telemetryAlone && len(draining) > 0 {
 		notes = append(notes, drainingNote(draining, len(t.instances)))
@@ -57,5 +57,5 @@ func (r *Reconciler) notes(ctx context.Context, s *scope, t *target) ([]string, 
 // strategyNote is what to know of a cluster in which RunTask without a launch type doesn't fail
 // with AGENT.
 func strategyNote(providers []string) string {
-	return fmt.Sprintf("the cluster has a default capacity provider strategy (%s): RunTask without a launch type goes by it, and the failure appears as the stopped task's reason instead of AGENT. To have RunTask fail with AGENT, call it with launch type EC2", problem.List(providers))
+	return fmt.Sprintf("the cluster has a default capacity provider strategy (%s): RunTask without a launch type uses it, and the failure appears as the stopped task's reason instead of AGENT. To have RunTask fail with AGENT, call it with launch type EC2", problem.List(providers))
 }

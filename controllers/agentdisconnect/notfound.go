@@ -17,7 +17,7 @@ import (
 func explainNotFound(err error, spec *v1alpha1.AgentDisconnectSpec, accountID, region string) error {
 	var explained []error
 	for _, each := range problem.Flatten(err) {
-		explained = append(explained, explainMissing(each, spec, cmp.Or(accountID, "(unknown)"), region))
+		explained = append(explained, explainMissing(each, spec, cmp.Or(accountID, "(id not known)"), region))
 	}
 	return errors.Join(explained...)
 }

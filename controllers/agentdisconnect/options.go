@@ -154,7 +154,7 @@ const (
 	readBackInterval = 2 * time.Second
 	// readyTimeout bounds what a pass spends on getting a run ready: about 10 round trips, and
 	// lookups. It takes up a worker, so it is short: where AWS is slower, the next pass goes on
-	// from what this one found out.
+	// from what this one learned.
 	readyTimeout = 5 * time.Second
 	// observeTimeout bounds what a pass spends on looking. With AWS or the DNS not answering, a
 	// pass that took longer would hold up the ends of other runs.

@@ -94,7 +94,7 @@ func (o *originalReads) checkSettled() *problem.Problem {
 	}
 	why := "two reads of it must agree before it is copied"
 	if settled := o.settledAt(); !o.closed.IsZero() && settled.Sub(o.closed) >= closeAfter {
-		why = fmt.Sprintf("at %s it was changed to allow less, which may be one half of a change; a clone of it goes into service at %s if it stays so",
+		why = fmt.Sprintf("at %s it was changed to allow less, which may be the first half of a change; a clone of it is put into service at %s unless that changes",
 			o.closed.UTC().Format(time.RFC3339), settled.UTC().Format(time.RFC3339))
 	}
 	return problem.Wait(v1alpha1.ReasonNetworkACLUnsettled, "network ACL %s: %s", o.id, why)
@@ -103,7 +103,7 @@ func (o *originalReads) checkSettled() *problem.Problem {
 // describePending describes what the clone waits with, and until when.
 func (s *scope) describePending() string {
 	o := &s.seen.originalReads
-	return fmt.Sprintf("network ACL %s was changed to allow less, as read since %s: the clone follows at %s if it stays so",
+	return fmt.Sprintf("network ACL %s was changed to allow less, as read since %s: the clone is changed in the same way at %s unless that changes",
 		o.id, o.since.UTC().Format(time.RFC3339), o.since.Add(closeAfter).UTC().Format(time.RFC3339))
 }
 
@@ -117,7 +117,7 @@ func (s *scope) deniesAgents(acl *networkacl.ACL) bool {
 		!slices.ContainsFunc(wanted, func(d networkacl.Destination) bool { return networkacl.LetsOut(acl.Entries, d) })
 }
 
-const deniesAgentsMessage = "network ACL %s does not let TCP port 443 out to any address of the agents' hosts, though ECS says that agents are connected: a clone of it would cut the subnet off"
+const deniesAgentsMessage = "network ACL %s does not allow outbound TCP port 443 to any address of the agents' hosts, though ECS says that agents are connected: a clone of it would cut the subnet off"
 
 // checkOriginal makes sure, before a run begins, that a clone of the network ACL as it is now may
 // be put into service.

@@ -70,7 +70,7 @@ var _ = DescribeTable("A subnet with other clusters", func(ctx context.Context, 
 	}),
 	Entry("of which there are too many to look at", badInput{
 		cause: func(w *world) { w.addClusters(discovery.MaxClusters) },
-		message: "the Region has more than 300 clusters, and only so many are looked at: whether others have container instances in subnet " + subnetID +
+		message: "the Region has more than 300 clusters, and the manager checks no more than that: whether others have container instances in subnet " + subnetID +
 			" is not known. Choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that",
 		mend: func(w *world) { Expect(w.sim.Region().DeleteCluster("empty-000")).To(Succeed()) },
 	}),
@@ -80,7 +80,7 @@ var _ = DescribeTable("A subnet with other clusters", func(ctx context.Context, 
 			w.register("empty-000", subnetID)
 		},
 		message: "cluster arn:aws:ecs:ap-northeast-1:123456789012:cluster/empty-000 has container instances in subnet " + subnetID +
-			" too, whose agents would be cut off as well (of the Region's clusters only 300 were looked at): " + acceptFix,
+			" too, whose agents would be cut off as well (only 300 of the Region's clusters were checked): " + acceptFix,
 		mend: func(w *world) { Expect(w.sim.Region().DeleteCluster("empty-000")).To(Succeed()) },
 	}),
 )
@@ -207,11 +207,11 @@ var _ = Describe("Other clusters in the subnet", func() {
 		w.addClusters(discovery.MaxClusters)
 		obj := w.planned(ctx, amongOthers)
 		Expect(obj.Status.Plan.Refusals).To(BeEmpty())
-		Expect(obj.Status.Plan.Notes).To(ConsistOf("the Region has more than 300 clusters, and only so many were looked at for container instances in the subnet"))
+		Expect(obj.Status.Plan.Notes).To(ConsistOf("the Region has more than 300 clusters, and the manager checked no more than that for container instances in the subnet"))
 
 		w.sim.Faults().Add(faults.Fault{Action: "ecs:ListClusters", Denied: true})
 		obj = w.planned(ctx, amongOthers)
 		Expect(obj.Status.Plan.Refusals).To(BeEmpty())
-		Expect(obj.Status.Plan.Notes).To(ConsistOf(HavePrefix("other clusters in the subnet are allowed, and could not be looked for: AWS denies the manager's role ecs:ListClusters")))
+		Expect(obj.Status.Plan.Notes).To(ConsistOf(HavePrefix("other clusters in the subnet are allowed, and the search for them failed: AWS denies the manager's role ecs:ListClusters")))
 	})
 })

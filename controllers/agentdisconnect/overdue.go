@@ -35,7 +35,7 @@ func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
 		return time.Time{}, false
 	}
 	if end = run.Expiration(status); end.IsZero() {
-		end = obj.CreationTimestamp.Time // someone edited the status, and it was not earlier
+		end = obj.CreationTimestamp.Time // the status was edited, and it was not earlier
 	}
 	if status.Abort != nil {
 		end = run.Earliest(end, status.Abort.Time.Time)
@@ -66,7 +66,7 @@ type cachedObjects struct {
 }
 
 var rulesPastEnd = &pastEndCollector{desc: prometheus.NewDesc("agentdisconnect_rules_past_end_seconds",
-	"By how long the rules of the most overdue run outlast its end (expiration, abort or deletion). 0: none do.", nil, nil)}
+	"How long the rules of the most overdue run have been left after its end (expiration, abort or deletion). 0: no run is overdue.", nil, nil)}
 
 // watch has the gauge tell of the objects that a manager has in its cache.
 func (c *pastEndCollector) watch(cache client.Reader, clk clock.PassiveClock) {

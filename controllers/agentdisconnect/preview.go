@@ -21,7 +21,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// plan finds out what a run would do and writes it into the status. AWS is only read, and asked by
+// plan determines what a run would do and writes it into the status. AWS is only read, and asked by
 // DryRun. It works on a copy of the object without a run: what the status says of one that is over
 // stays.
 func (r *Reconciler) plan(ctx context.Context, s *scope) error {
@@ -61,7 +61,7 @@ func (m *memory) draftFor(generation int64) *memory {
 	return m.draft
 }
 
-// preview makes the plan of what was found out. An error that passes by itself is no part of it:
+// preview makes the plan of what is known. An error that passes by itself is no part of it:
 // the plan is made again.
 func (r *Reconciler) preview(ctx context.Context, s *scope, t *target, trouble error) error {
 	plan := &v1alpha1.Plan{Time: *run.Stamp(s.now), ObservedGeneration: s.obj.Generation, Endpoints: s.status().Endpoints}
@@ -98,9 +98,9 @@ func (r *Reconciler) previewOthers(ctx context.Context, s *scope, t *target) err
 		case err != nil && !problem.Explain(err).Stalled:
 			return err
 		case err != nil:
-			plan.Notes = append(plan.Notes, "other clusters in the subnet are allowed, and could not be looked for: "+problem.Explain(err).Message)
+			plan.Notes = append(plan.Notes, "other clusters in the subnet are allowed, and the search for them failed: "+problem.Explain(err).Message)
 		case !complete:
-			plan.Notes = append(plan.Notes, fmt.Sprintf("the Region has more than %d clusters, and only so many were looked at for container instances in the subnet", discovery.MaxClusters))
+			plan.Notes = append(plan.Notes, fmt.Sprintf("the Region has more than %d clusters, and the manager checked no more than that for container instances in the subnet", discovery.MaxClusters))
 		}
 		others.ARNs = arns
 	}
@@ -180,7 +180,7 @@ func (r *Reconciler) previewNetworkACL(s *scope, t *target) error {
 	room := networkacl.Room(t.acl.Entries, how.rules, s.quota.value)
 	plan.Headroom.IPv4Entries, plan.Headroom.IPv6Entries = new(int32(room[networkacl.IPv4])), new(int32(room[networkacl.IPv6]))
 	if mode == v1alpha1.NetworkACLModeClone {
-		plan.Notes = append(plan.Notes, "whether the manager may write to the clone and delete it can be asked only of one that is there: a run asks before the clone serves the subnet, and leaves the subnet where it is if it may not")
+		plan.Notes = append(plan.Notes, "the permissions to change and delete the clone can be checked only when it exists: a run checks them before the clone serves the subnet, and does not move the subnet without them")
 		plan.Headroom.NetworkACLs = new(int32(t.cloneRoom - 1))
 	} else {
 		tags := r.ownership(s, how.rules).Tags()
@@ -225,9 +225,9 @@ func (r *Reconciler) previewExternal(ctx context.Context, s *scope, t *target, o
 	}
 	n, more, err := discovery.ExternalInstances(ctx, s.clients.ECS, t.cluster.ARN, outside)
 	if n > 0 {
-		note := problem.Plural(n, "container instance of the cluster is", "container instances of the cluster are") + " external (ECS Anywhere): in no subnet, and not counted"
+		note := problem.Plural(n, "container instance of the cluster is", "container instances of the cluster are") + " external (ECS Anywhere): in no subnet, and not tracked"
 		if more {
-			note += "; only the first 100 outside the subnet were looked at"
+			note += "; only the first 100 outside the subnet were checked"
 		}
 		s.status().Plan.Notes = append(s.status().Plan.Notes, note)
 	}

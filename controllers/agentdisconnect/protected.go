@@ -157,7 +157,7 @@ func (s *scope) limits() limits {
 // what no network ACL acts on.
 func (r *Reconciler) checkProtected(s *scope, t *target) error {
 	if more := s.obj.Spec.AdditionalEndpoints; more != nil && !r.options.AllowAdditionalEndpoints {
-		return problem.Refuse(v1alpha1.ReasonAdditionalEndpointsForbidden, "the manager forbids spec.additionalEndpoints (--allow-additional-endpoints=false): take it out, or have the manager's flag changed")
+		return problem.Refuse(v1alpha1.ReasonAdditionalEndpointsForbidden, "the manager forbids spec.additionalEndpoints (--allow-additional-endpoints=false): remove the field, or have the manager's flag changed")
 	}
 	if s.clients == nil {
 		return nil
@@ -173,7 +173,7 @@ func explainUnprotected(err error) error {
 	var unknown *discovery.UnprotectedError
 	switch {
 	case errors.As(err, &unknown):
-		known := problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s. The run begins when it is known, so that it can't be denied: check the Region, and the DNS server that the manager asks (--dns-server)", unknown)
+		known := problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s. No run may deny these addresses, so the run begins when they are known: check the Region, and the DNS server that the manager asks (--dns-server)", unknown)
 		known.Stalled = unknown.NotFound
 		return known
 	case apierrors.IsForbidden(err):

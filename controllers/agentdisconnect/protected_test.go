@@ -22,7 +22,7 @@ import (
 const (
 	ecsAPI     = "ecs.ap-northeast-1.amazonaws.com"
 	stsAPI     = "sts.ap-northeast-1.amazonaws.com"
-	neededFix  = ", which callers, the clean-up or the cluster need and no run denies: "
+	neededFix  = ", which callers, the clean-up or the cluster need, so that no run may deny it: "
 	rangeFix   = "name narrower ranges in spec.additionalEndpoints"
 	hostFix    = "take the host out of spec.additionalEndpoints"
 	apiAddress = "52.119.210.4"
@@ -77,7 +77,7 @@ var _ = DescribeTable("An address that callers, the clean-up or the cluster need
 		"alias.example.com shares the address 192.0.2.9 of "+stsAPI+" (the STS API)"+neededFix+hostFix, renamed(stsAPI, "192.0.2.10"))),
 	Entry("is one of an agents' host too", protectedBad(
 		named(ecsAPI, first), nil,
-		acsHost+" shares the address "+first+" of "+ecsAPI+" (the ECS API)"+neededFix+"spec.sessions may leave the session out that the host serves",
+		acsHost+" shares the address "+first+" of "+ecsAPI+" (the ECS API)"+neededFix+"leave the session that the host serves out of spec.sessions",
 		renamed(ecsAPI, "192.0.2.1"))),
 	Entry("is one of the VPC's endpoint for the ECS API", protectedBad(
 		func(w *world) { w.interfaceFor("ecs", "10.0.2.77") }, ranges("10.0.2.64/26"),
@@ -119,7 +119,7 @@ var _ = Describe("Protected addresses", func() {
 		w.sim.SetName(stsAPI)
 		obj := w.create(ctx)
 		w.run(ctx, 2*time.Minute, obj)
-		badInput{reason: v1alpha1.ReasonAWSUnavailable, message: "the addresses of " + stsAPI + " (the STS API) are not all known: no such host. The run begins when it is known, so that it can't be denied: check the Region, and the DNS server that the manager asks (--dns-server)"}.expect(ctx, w, obj)
+		badInput{reason: v1alpha1.ReasonAWSUnavailable, message: "the addresses of " + stsAPI + " (the STS API) are not all known: no such host. No run may deny these addresses, so the run begins when they are known: check the Region, and the DNS server that the manager asks (--dns-server)"}.expect(ctx, w, obj)
 		named(stsAPI, "192.0.2.9")(w)
 		w.run(ctx, 30*time.Second, obj)
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, obj)))
@@ -131,7 +131,7 @@ var _ = Describe("Protected addresses", func() {
 			cause:   func(w *world) { w.options.AllowAdditionalEndpoints = false; w.restart() },
 			object:  ranges("192.0.2.0/24"),
 			reason:  v1alpha1.ReasonAdditionalEndpointsForbidden,
-			message: "the manager forbids spec.additionalEndpoints (--allow-additional-endpoints=false): take it out, or have the manager's flag changed",
+			message: "the manager forbids spec.additionalEndpoints (--allow-additional-endpoints=false): remove the field, or have the manager's flag changed",
 		}.check(ctx)
 	})
 
@@ -147,7 +147,7 @@ var _ = Describe("Protected addresses", func() {
 		Expect(w.denies(aclID)).To(HaveLen(6))
 		Expect(seen.Status.Exemptions).To(HaveLen(1))
 		succeeded := condition(seen, v1alpha1.ConditionSucceeded)
-		Expect(succeeded.Message).To(ContainSubstring("denies 6 addresses of 2 hosts by 6 rules of this run: read back; not denied: 192.0.2.77/32 (" + acsHost + " shares the address 192.0.2.77 of " + ecsAPI + " (the ECS API))"))
+		Expect(succeeded.Message).To(ContainSubstring("denies 6 addresses of 2 hosts by 6 rules of this run, as read back; not denied: 192.0.2.77/32 (" + acsHost + " shares the address 192.0.2.77 of " + ecsAPI + " (the ECS API))"))
 
 		By("by a manager that begins anew too")
 		w.restart()

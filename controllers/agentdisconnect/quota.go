@@ -21,7 +21,7 @@ import (
 
 const (
 	// quotaTTL is how long an answer counts for a run that has not begun: a quota that was raised
-	// is noticed as soon as any other cause that a person mends.
+	// is noticed as soon as any other cause that a person fixes.
 	quotaTTL = time.Minute
 	// quotaTimeout bounds the question: a VPC without a way to Service Quotas must not cost a plan
 	// or a run.
@@ -53,7 +53,7 @@ type quotaAnswer struct {
 	at time.Time
 }
 
-// learnQuota finds out the quota of the account and Region, which the pass then goes by. An answer
+// learnQuota learns the quota of the account and Region, which the pass then goes by. An answer
 // that is not older than maxAge does. The error is that AWS limits the rate, and that nothing is
 // known yet.
 func (r *Reconciler) learnQuota(ctx context.Context, s *scope, maxAge time.Duration) error {
@@ -112,7 +112,7 @@ func (s *scope) explainQuota(err error) error {
 	if !byQuota || s.quota.unread == "" {
 		return err
 	}
-	return problem.Refuse(v1alpha1.ReasonQuotaExceeded, "%s; the quota could not be read, so that the manager's flag --network-acl-entry-quota gives it: set the flag if the account's quota is higher (%s)", quota, s.quota.unread)
+	return problem.Refuse(v1alpha1.ReasonQuotaExceeded, "%s; the quota could not be read, so the manager uses its flag --network-acl-entry-quota: set the flag if the account's quota is higher (%s)", quota, s.quota.unread)
 }
 
 // note says that the quota is only assumed; empty: it is not.

@@ -34,9 +34,9 @@ type placement struct {
 	renumbered bool
 }
 
-// gather finds out all that a start needs. The error joins everything that stands against a start,
-// so that a person can mend it all at once; what the first look refuses a run for comes alone. A
-// pass asks for the rest only once the first look speaks for the run: a run that can't begin costs
+// gather reads all that a start needs. The error joins everything that stands against a start,
+// so that a person can fix it all at once; what the first look refuses a run for comes alone. A
+// pass asks for the rest only once the first look allows the run: a run that can't begin costs
 // little. Where the first look of the pass before did, both are made side by side.
 func (r *Reconciler) gather(ctx context.Context, s *scope) (*target, error) {
 	region, err := r.region(&s.obj.Spec)
@@ -80,7 +80,7 @@ func (r *Reconciler) gather(ctx context.Context, s *scope) (*target, error) {
 	return t, errors.Join(err, r.check(s, t))
 }
 
-// gatherRest finds out what the first look doesn't tell, side by side where nothing depends on
+// gatherRest reads what the first look doesn't tell, side by side where nothing depends on
 // anything else. It takes the first look for granted that the target holds.
 func (r *Reconciler) gatherRest(ctx context.Context, s *scope, t *target) error {
 	return together(

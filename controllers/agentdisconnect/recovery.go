@@ -44,7 +44,7 @@ func (r *Reconciler) judgeWithin() time.Duration {
 	return run.LookedAt(time.Time{}, r.options.AgentPollInterval).GoodFor
 }
 
-// unsure are the agents that count and of which ECS did not say the same on two polls, made lately
+// unsure are the tracked agents of which ECS did not report the same on two polls, made lately
 // and after the rules were gone.
 func (s *scope) unsure() []string {
 	restored := s.status().RestoredTime.Time
@@ -55,7 +55,7 @@ func (s *scope) unsure() []string {
 	})
 }
 
-// allBack reports whether two polls since the rules were gone agree of every agent that counts that
+// allBack reports whether two polls since the rules were gone agree of every tracked agent that
 // it is connected, or that its container instance left.
 func (s *scope) allBack() bool {
 	away := run.SelectAgents(s.status().Agents, func(i v1alpha1.ContainerInstance) bool {

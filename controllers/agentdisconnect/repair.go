@@ -16,12 +16,12 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// maxDriftRepairs is how often rules that someone removed or overrode are put back: a fourth time
-// is a quarrel with another tool, which nobody wants in a network.
+// maxDriftRepairs is how often rules that a third party removed or overrode are restored: a fourth time
+// is a conflict with another tool, which does harm in a network.
 const maxDriftRepairs = 3
 
-// repair compares the network ACL with what the run needs: it adds what is missing, puts back what
-// two reads say that someone changed, and ends the run where that is out of its hands.
+// repair compares the network ACL with what the run needs: it adds what is missing, restores what
+// two reads say that a third party changed, and ends the run where that is out of its hands.
 func (r *Reconciler) repair(ctx context.Context, s *scope, valid []v1alpha1.Rule) error {
 	if s.cloned() {
 		if _, err := s.baseline(); err != nil {
@@ -81,7 +81,7 @@ func (r *Reconciler) maintainNetworkACL(ctx context.Context, s *scope, valid []v
 		err = r.createMissing(ctx, s, valid, s.seen.repair.what != "")
 	}
 	if err == nil && s.seen.tags != nil && s.phase == run.Active && s.status().Abort == nil {
-		err = r.abortIfQuotaExceeded(s, r.ensureOwnershipTags(ctx, s)) // someone stripped the tags, or the run's end moved
+		err = r.abortIfQuotaExceeded(s, r.ensureOwnershipTags(ctx, s)) // a third party removed the tags, or the run's end moved
 	}
 	return errors.Join(err, stale)
 }
@@ -94,7 +94,7 @@ const (
 	inSync driftState = iota
 	// unconfirmed: it did, and another one decides, or the run was aborted.
 	unconfirmed
-	// drifted: two reads showed that someone changed our rules, and they are to be put back.
+	// drifted: two reads showed that a third party changed the run's rules, which are to be restored.
 	drifted
 )
 
@@ -235,7 +235,7 @@ func (r *Reconciler) createMissing(ctx context.Context, s *scope, valid []v1alph
 }
 
 // abortIfQuotaExceeded ends the run where AWS says that the rules don't fit: half of them would
-// disconnect nobody.
+// disconnect no agent.
 func (r *Reconciler) abortIfQuotaExceeded(s *scope, trouble error) error {
 	if trouble == nil {
 		return nil

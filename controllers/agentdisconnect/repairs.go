@@ -35,7 +35,7 @@ func (r *Reconciler) finishRepair(ctx context.Context, s *scope, lines, overridd
 	what, created := s.seen.repair.what, s.standing(s.seen.repair.written)
 	s.seen.repair = repairUnderway{}
 	if len(created) == 0 {
-		return nil // it was put right before AWS was asked
+		return nil // it was repaired before AWS was asked
 	}
 	if err := s.ledger.CountRepair(ctx, overridden); err != nil {
 		return err

@@ -24,7 +24,7 @@ var _ = Describe("What a read shows and is not acted on yet", func() {
 		w.strip(80)
 		seen := w.until(ctx, obj, 31*time.Second, installed(metav1.ConditionFalse))
 		message := condition(seen, v1alpha1.ConditionSucceeded).Message
-		Expect(message).To(ContainSubstring("suspected: rule 80 (" + first + "/32) was removed (a read after " + decides + " decides)"))
+		Expect(message).To(ContainSubstring("suspected: rule 80 (" + first + "/32) was removed (a read after " + decides + " confirms or clears this)"))
 		w.run(ctx, 20*time.Second, obj)
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message).To(Equal(message))
 	})
@@ -37,7 +37,7 @@ var _ = Describe("What a read shows and is not acted on yet", func() {
 		w.move(subnetID, aclID)
 		seen := w.until(ctx, obj, 31*time.Second, installed(metav1.ConditionFalse))
 		Expect(condition(seen, v1alpha1.ConditionRulesInstalled).Message).To(Equal("subnet " + subnetID + " is not on network ACL " + clone + ", as last read"))
-		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("suspected: subnet " + subnetID + " was taken off clone " + clone + " (a read after "))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("suspected: subnet " + subnetID + " was moved from clone " + clone + " to another network ACL (a read after "))
 		seen = w.until(ctx, obj, 3*networkacl.SettleFor, aborted)
 		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortSubnetLeft), describe(seen))
 	})

@@ -29,7 +29,7 @@ func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem.Prob
 		return err
 	}
 	if trouble != nil {
-		log.FromContext(ctx).V(1).Info("Pass could not do all of its work", "phase", s.phase, "reason", trouble.Reason, "message", trouble.Message)
+		log.FromContext(ctx).V(1).Info("Pass was not complete", "phase", s.phase, "reason", trouble.Reason, "message", trouble.Message)
 	}
 	r.announce(ctx, s, before)
 	return nil
@@ -85,7 +85,7 @@ func (s *scope) elsewhere() string {
 	case acl == nil || s.seen.onSubnet(s.obj):
 		return ""
 	case s.seen.acl == nil:
-		return "network ACL " + acl.ID + " is not found, as last read"
+		return "network ACL " + acl.ID + " was not found in the last read"
 	default:
 		return "subnet " + s.obj.Spec.SubnetID + " is not on network ACL " + acl.ID + ", as last read"
 	}
@@ -155,7 +155,7 @@ func (s *scope) retryAfter(trouble *problem.Problem) time.Duration {
 	case trouble.Stalled:
 		wait := s.seen.refused.wait(s.obj, trouble, refusedInterval, longestRefused)
 		if wait > preflight.AnswerTTL/2 {
-			s.seen.cache.Doubt() // or a problem that is mended meanwhile would keep the run waiting twice
+			s.seen.cache.Doubt() // or a problem that is fixed meanwhile would keep the run waiting twice
 		}
 		return wait
 	case waiting:
@@ -184,7 +184,7 @@ func (s *scope) lastReason() string {
 	if c := meta.FindStatusCondition(s.first.Conditions, v1alpha1.ConditionSucceeded); c != nil && c.Message != "" {
 		return c.Message
 	}
-	return "the manager did not come to it"
+	return "the manager did not process the object in time"
 }
 
 func (s *scope) nextPoll(options Options) time.Time {

@@ -68,7 +68,7 @@ var heldUp = []string{
 	v1alpha1.ReasonTagsFull,
 }
 
-// makeReady finds out all that a start needs. No agents that count, without an error: a second poll
+// makeReady determines all that a start needs. No tracked agents, without an error: a second poll
 // is still due.
 func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alpha1.ContainerInstance, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
@@ -99,7 +99,7 @@ func (r *Reconciler) makeReady(ctx context.Context, s *scope) (*target, []v1alph
 	return t, counted, err
 }
 
-// trackedAgents gives the agents that were connected on two polls in a row: those that count. Nil
+// trackedAgents gives the agents that were connected on two polls in a row. Nil
 // without an error: some were on the last poll, and another one is due.
 func (r *Reconciler) trackedAgents(s *scope, t *target) ([]v1alpha1.ContainerInstance, error) {
 	var instances []v1alpha1.ContainerInstance
@@ -172,7 +172,7 @@ func (r *Reconciler) settlePlacement(ctx context.Context, s *scope, t *target) (
 		return placement{}, err
 	}
 	if reservationFor(s, t) != reserved {
-		return placement{}, problem.Wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is got ready again", subnetID)
+		return placement{}, problem.Wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is prepared again", subnetID)
 	}
 
 	s.seen.originalReads.observe(t.acl, s.now)
@@ -184,7 +184,7 @@ func (r *Reconciler) settlePlacement(ctx context.Context, s *scope, t *target) (
 		return placement{}, err
 	}
 	if phase, _ := run.PhaseAt(s.obj, r.clock.Now()); phase != run.Pending {
-		return placement{}, problem.Wait(v1alpha1.ReasonNotYet, "the run's time to start passed while it was got ready")
+		return placement{}, problem.Wait(v1alpha1.ReasonNotYet, "the run's start deadline passed while it was prepared")
 	}
 	return how, nil
 }

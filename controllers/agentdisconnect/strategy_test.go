@@ -22,7 +22,7 @@ func byStrategy(o *sim.Options) {
 }
 
 var _ = Describe("A cluster with a default capacity provider strategy", func() {
-	const note = "the cluster has a default capacity provider strategy (asg, FARGATE): RunTask without a launch type goes by it, and the failure appears as the stopped task's reason instead of AGENT. To have RunTask fail with AGENT, call it with launch type EC2"
+	const note = "the cluster has a default capacity provider strategy (asg, FARGATE): RunTask without a launch type uses it, and the failure appears as the stopped task's reason instead of AGENT. To have RunTask fail with AGENT, call it with launch type EC2"
 
 	It("is a note of the plan and an event", func(ctx context.Context) {
 		w := newWorld(ctx, byStrategy)

@@ -40,8 +40,8 @@ var _ = Describe("A run that is suspended before its start", func() {
 		w.run(ctx, 30*time.Second, obj, other)
 		seen := w.get(ctx, obj)
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateSuspended), describe(seen))
-		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(Equal("spec.suspend is true: the run has not begun, and holds nothing; if it has not by " +
-			rfc3339(obj.CreationTimestamp.Add(time.Hour)) + ", it never will"))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(Equal("spec.suspend is true: the run has not begun, and holds no network ACL; if it has not begun by " +
+			rfc3339(obj.CreationTimestamp.Add(time.Hour)) + ", it does not start"))
 		Expect(seen.Finalizers).To(BeEmpty())
 		Expect(w.state(ctx, other)).To(Equal(v1alpha1.StateBlocking), "the older one holds nothing")
 
@@ -92,7 +92,7 @@ var _ = Describe("A run that is suspended", func() {
 		Expect(seen.Status.Rules).To(BeEmpty())
 		Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateSuspended), describe(seen))
-		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("the run ends at " + rfc3339(expires) + " all the same"))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("the run still ends at " + rfc3339(expires)))
 		Expect(condition(seen, v1alpha1.ConditionRulesInstalled).Reason).To(Equal("Suspended"))
 		Expect(w.owned(obj)).To(BeTrue(), "the network ACL is still the run's")
 

@@ -16,7 +16,7 @@ import (
 // decision says what is suspected, and after when a further read decides it. It stays the same
 // until then.
 func decision(what string, after time.Time) string {
-	return fmt.Sprintf("%s (a read after %s decides)", what, problem.FormatTime(after.Add(time.Second-time.Nanosecond)))
+	return fmt.Sprintf("%s (a read after %s confirms or clears this)", what, problem.FormatTime(after.Add(time.Second-time.Nanosecond)))
 }
 
 // suspected is what reads show that is not acted on yet: another read may show that the last one
@@ -41,7 +41,7 @@ func (s *scope) displacedEarly() []string {
 	if !s.cloned() || acl.State != v1alpha1.CloneServing || s.seen.onSubnet(s.obj) || s.sinceWrite() >= networkacl.SettleFor {
 		return nil
 	}
-	what := fmt.Sprintf("subnet %s was taken off clone %s", s.obj.Spec.SubnetID, acl.ID)
+	what := fmt.Sprintf("subnet %s was moved from clone %s to another network ACL", s.obj.Spec.SubnetID, acl.ID)
 	if s.seen.acl == nil {
 		what = "clone " + acl.ID + " was deleted"
 	}

@@ -114,7 +114,7 @@ func (r *Reconciler) endIfOver(ctx context.Context, s *scope) error {
 func (r *Reconciler) verifyAccount(ctx context.Context, s *scope) error {
 	recorded := s.status().Target
 	if recorded == nil || s.status().NetworkACL == nil {
-		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.target or status.networkACL was removed: nothing can be undone without it. Put it back (kubectl edit --subresource=status)")
+		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.target or status.networkACL was removed: the run can't be undone without it. Restore it (kubectl edit --subresource=status)")
 	}
 	s.clients = r.sessions.In(recorded.Region)
 	account, err := s.clients.AccountID(ctx, s.now)
@@ -122,7 +122,7 @@ func (r *Reconciler) verifyAccount(ctx context.Context, s *scope) error {
 		return err
 	}
 	if account != recorded.AccountID {
-		return problem.Refuse(v1alpha1.ReasonWrongAccount, "the run works in account %s, and the manager's credentials are of account %s: give the manager back its role in account %s", recorded.AccountID, account, recorded.AccountID)
+		return problem.Refuse(v1alpha1.ReasonWrongAccount, "the run works in account %s, and the manager's credentials are of account %s: restore the manager's role in account %s", recorded.AccountID, account, recorded.AccountID)
 	}
 	return nil
 }
@@ -216,7 +216,7 @@ func (r *Reconciler) observeTarget(ctx context.Context, s *scope, due bool, t *t
 	)
 }
 
-// observeNewInstances counts the container instances in the subnet that don't count, and finds out
+// observeNewInstances counts the container instances in the subnet that are not tracked, and asks
 // what they connect to.
 func (r *Reconciler) observeNewInstances(ctx context.Context, s *scope, t *targetObservation) ([]discovery.Host, error) {
 	clusterARN := s.status().Target.ClusterARN
@@ -241,7 +241,7 @@ func (r *Reconciler) judgeTarget(ctx context.Context, s *scope, due bool, t *tar
 		if gone, err := clusterGone(ctx, s.clients.ECS, status.Target.ClusterARN); err == nil && gone {
 			s.abort(v1alpha1.AbortClusterGone, clusterGoneMessage, status.Target.ClusterARN)
 		}
-		s.abort(v1alpha1.AbortAgentsLeft, "none of the %d container instances that counted is in the cluster any more", len(status.Agents.ContainerInstances))
+		s.abort(v1alpha1.AbortAgentsLeft, "none of the %d tracked container instances is in the cluster any more", len(status.Agents.ContainerInstances))
 	case t.agentsGone || t.clusterIsGone:
 		s.abortIfConfirmed(v1alpha1.AbortClusterGone, clusterGoneMessage, status.Target.ClusterARN)
 	case aws.HasCode(t.subnetErr, aws.CodeSubnetNotFound):
@@ -249,7 +249,7 @@ func (r *Reconciler) judgeTarget(ctx context.Context, s *scope, due bool, t *tar
 	case t.subnetErr != nil:
 		return t.subnetErr
 	case due && !r.consents(t.subnet.tags, s.obj.Namespace):
-		s.abortIfConfirmed(v1alpha1.AbortConsentWithdrawn, "the owner of subnet %s took its consent back: the tag %s no longer allows namespace %s", spec.SubnetID, r.options.ConsentTagKey, s.obj.Namespace)
+		s.abortIfConfirmed(v1alpha1.AbortConsentWithdrawn, "the owner of subnet %s withdrew its consent: the tag %s no longer allows namespace %s", spec.SubnetID, r.options.ConsentTagKey, s.obj.Namespace)
 	case due:
 		s.seen.target.Clear()
 	}

@@ -23,8 +23,8 @@ const (
 	switchSaidFor = 2 * switchLookInterval
 )
 
-// lookAtSwitch looks now and then at the schedules of a switch that is armed. Where some are
-// missing or changed, or where nobody could look for long, the switch is not armed any more, until
+// lookAtSwitch looks from time to time at the schedules of a switch that is armed. Where some are
+// missing or changed, or where no look succeeded for long, the switch is not armed any more, until
 // all are asked for again.
 func (r *Reconciler) lookAtSwitch(ctx context.Context, s *scope) error {
 	armable := run.DeadManSwitch(s.status())

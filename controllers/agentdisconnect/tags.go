@@ -42,7 +42,7 @@ func (r *Reconciler) cloneTags(s *scope, rules []v1alpha1.Rule) map[string]strin
 }
 
 // ensureOwnershipTags writes the tags that the ledger needs onto the network ACL, unless they are
-// there. Before this succeeded, no entry is created. What someone wrote into the ledger by hand is
+// there. Before this succeeded, no entry is created. What a person wrote into the ledger by hand is
 // not claimed.
 func (r *Reconciler) ensureOwnershipTags(ctx context.Context, s *scope) error {
 	if r.hasOwnershipTags(s, s.seen.tags) {
@@ -84,8 +84,8 @@ func (r *Reconciler) hasOwnershipTags(s *scope, tags map[string]string) bool {
 	return !s.cloned() || err != nil || tags[ownership.TagCopies] == ownership.HashOf(networkacl.InClone(copies))
 }
 
-// noteTags compares the tags with a read of the network ACL: what two reads in a row lack, someone
-// took away.
+// noteTags compares the tags with a read of the network ACL: what two reads in a row lack, a third party
+// removed.
 func (r *Reconciler) noteTags(s *scope) {
 	acl := s.seen.acl
 	switch {
@@ -108,9 +108,9 @@ func (r *Reconciler) removeOwnershipTags(ctx context.Context, s *scope, more ...
 	outcome, err := missing(ec2acl.RemoveTags(ctx, s.fenced().EC2, acl.ID, slices.Concat(ownership.TagKeys(string(s.obj.UID)), more)))
 	switch {
 	case err != nil:
-		return err
+		return s.explainNotShown(err)
 	case !outcome.IsGone(s.showsACL()):
-		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, which it showed just before: its tags are removed once both agree", acl.ID)
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, though a read just before showed it: its tags count as removed once reads no longer show it", acl.ID)
 	}
 	s.seen.tags, s.untagged = map[string]string{}, true
 	return nil

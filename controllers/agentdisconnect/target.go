@@ -90,7 +90,7 @@ func (r *Reconciler) region(spec *v1alpha1.AgentDisconnectSpec) (string, error) 
 	if region := r.sessions.DefaultRegion(); region != "" {
 		return region, nil
 	}
-	return "", problem.Refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object anew with spec.region or with the cluster's ARN")
+	return "", problem.Refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object again with spec.region or with the cluster's ARN")
 }
 
 // foreignCluster refuses a cluster whose ARN is of another account than the manager's; an unknown
@@ -132,7 +132,7 @@ func describeSubnet(ctx context.Context, client aws.EC2, id string) (subnet, err
 		return subnet{}, err
 	}
 	if len(out.Subnets) == 0 {
-		return subnet{}, problem.Refuse(v1alpha1.ReasonSubnetNotFound, "AWS does not know subnet %s", id)
+		return subnet{}, problem.Refuse(v1alpha1.ReasonSubnetNotFound, "AWS found no subnet %s", id)
 	}
 	return readSubnet(&out.Subnets[0]), nil
 }

@@ -26,7 +26,7 @@ func (s *scope) withoutTelemetry(instances []string) []string {
 
 // noTelemetryNote is what to know of agents that have no TCS session to deny.
 func noTelemetryNote(instances []string) string {
-	return fmt.Sprintf("ECS names no TCS endpoint to %s (%s): their ACS sessions alone are denied",
+	return fmt.Sprintf("ECS names no TCS endpoint for %s (%s): only their ACS sessions are denied",
 		problem.Plural(len(instances), "container instance", "container instances"), problem.List(run.InstanceIDs(instances)))
 }
 

@@ -19,15 +19,15 @@ var _ = Describe("A run that denies TCS alone", func() {
 
 	It("completes if its rules were read back, and says that ECS can't show more", func(ctx context.Context) {
 		w := newWorld(ctx)
-		Expect(w.planned(ctx, telemetry).Status.Plan.Notes).To(ContainElement(ContainSubstring("spec.sessions is TCS alone")))
+		Expect(w.planned(ctx, telemetry).Status.Plan.Notes).To(ContainElement(ContainSubstring("spec.sessions is only TCS")))
 		obj := w.blocking(ctx, telemetry)
-		Expect(w.told("Warning TargetNote")).To(ContainElement(ContainSubstring("spec.sessions is TCS alone")))
+		Expect(w.told("Warning TargetNote")).To(ContainElement(ContainSubstring("spec.sessions is only TCS")))
 		seen := w.get(ctx, obj)
 		enforced := seen.Status.EnforcedTime
 		Expect(enforced).NotTo(BeNil())
 		disconnected := condition(seen, v1alpha1.ConditionAgentsDisconnected)
 		Expect(disconnected.Status).To(Equal(metav1.ConditionUnknown))
-		Expect(disconnected.Message).To(ContainSubstring("ECS shows the ACS sessions of agents alone"))
+		Expect(disconnected.Message).To(ContainSubstring("ECS shows only the ACS sessions of agents"))
 
 		By("also where the manager that read them is gone")
 		w.restart()

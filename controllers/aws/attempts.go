@@ -27,7 +27,7 @@ func (s *Sessions) boundAttempts(stack *middleware.Stack) error {
 			defer cancel()
 			out, metadata, err := next.HandleFinalize(ctx, in)
 			if err == nil && Elapsed(began, s.Clock.Now()) > CallTimeout {
-				err = fmt.Errorf("the answer was taken in too late: %w", context.DeadlineExceeded)
+				err = fmt.Errorf("the response was processed too late: %w", context.DeadlineExceeded)
 			}
 			return out, metadata, err
 		}), middleware.After)
@@ -36,8 +36,8 @@ func (s *Sessions) boundAttempts(stack *middleware.Stack) error {
 // ErrLate says that a request was not sent, since its call began, or what it rests on was last
 // known to hold, more than CallTimeout ago. A process that was stopped for a while and goes on
 // takes up what it was about to do: by then another manager may have the lease, and the entry that
-// the request is about may be gone, or someone else's.
-var ErrLate = errors.New("the request was not sent: what it rests on was looked at too long ago, as where the process was paused")
+// the request is about may be deleted, or a third party's.
+var ErrLate = errors.New("the request was not sent: the reads that it depends on are too old, as after a pause of the process")
 
 // refuseLate looks at the time once more right before a request is sent, after it was signed, and
 // again when its body goes out, if it has one: a connection may have to be made first. Reads do no

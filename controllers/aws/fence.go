@@ -22,7 +22,7 @@ type Fenced struct {
 	Scheduler FencedScheduler
 }
 
-// Fenced gives clients whose changes rest on fences. There are no others: whoever changes something
+// Fenced gives clients whose changes rest on fences. There are no others: every caller that changes something
 // says what the change rests on.
 func (c *Clients) Fenced(fence Fence, more ...Fence) Fenced {
 	fences := append([]Fence{fence}, more...)

@@ -25,7 +25,7 @@ func (f Input) whyConnected() string {
 	if since := f.blockedSince(); since.IsZero() || f.Now.Sub(since) < NoticeWithin {
 		return "Agents notice a dropped path after 1 to 4 minutes"
 	}
-	text := "Agents notice a dropped path after 1 to 4 minutes, and those are past."
+	text := "Agents notice a dropped path after 1 to 4 minutes, and that time has passed."
 	if checked := f.checked(); len(checked) > 0 {
 		text += " Checked: " + strings.Join(checked, "; ") + "."
 	}
@@ -33,7 +33,7 @@ func (f Input) whyConnected() string {
 	for i := range causes {
 		causes[i] = fmt.Sprintf("(%d) %s", i+1, causes[i])
 	}
-	return text + " Left as a cause, the most likely first: " + strings.Join(causes, " ")
+	return text + " Remaining causes, the most likely first: " + strings.Join(causes, " ")
 }
 
 // blockedSince is when the rules were first seen in force; as long as that isn't known, when the
@@ -62,7 +62,7 @@ func (f Input) checked() []string {
 		checked = append(checked, "ECS names no other host")
 	}
 	if f.EndpointsSeen.Fresh(f.Now) && f.PathMismatch == "" && len(f.PrivateInSubnet) == 0 {
-		checked = append(checked, "no VPC endpoint of ECS gives the agents another path")
+		checked = append(checked, "no VPC endpoint for ECS gives the agents another path")
 	}
 	return checked
 }
@@ -86,23 +86,23 @@ func (f Input) causes() []string {
 		causes = append(causes, f.PathMismatch+";")
 	}
 	if len(f.Failing) > 0 {
-		causes = append(causes, "an address is not known: lookups fail of "+problem.List(f.Failing)+", asked of "+f.Resolver+";")
+		causes = append(causes, "an address is not known: lookups with "+f.Resolver+" fail for "+problem.List(f.Failing)+";")
 	}
 	if len(f.Unsettled) > 0 {
-		causes = append(causes, "an address of "+problem.List(f.Unsettled)+" is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server);")
+		causes = append(causes, "an address of "+problem.List(f.Unsettled)+" is not known yet: lookups go on, with the DNS server that the manager asks (--dns-server);")
 	}
 	return append(causes,
 		"they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it;",
 		"they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead")
 }
 
-// untracked says how many container instances are there beside those that count.
+// untracked says how many container instances are there beside the tracked ones.
 func (f Input) untracked() string {
 	n := int(ptr.Deref(f.Object.Status.Agents.Uncounted, 0))
 	if n == 0 {
 		return ""
 	}
-	return ". " + problem.Plural(n, "further container instance in the subnet does", "further container instances in the subnet do") + " not count: not connected before the start, or joined since"
+	return ". " + problem.Plural(n, "further container instance in the subnet is", "further container instances in the subnet are") + " not tracked: not connected before the start, or joined later"
 }
 
 // byRules says by how many entries the addresses are denied, those of the run and others.
@@ -121,7 +121,7 @@ func (f Input) mayGrow() string {
 		text += "; lookups go on, more may be found for " + problem.List(f.Unsettled)
 	}
 	if len(f.Failing) > 0 {
-		text += "; lookups fail: " + problem.List(f.Failing) + ", asked of " + f.Resolver
+		text += "; lookups with " + f.Resolver + " fail for " + problem.List(f.Failing)
 	}
 	if len(f.Unasked) > 0 {
 		text += fmt.Sprintf("; ECS was not asked in the last %s which hosts %s: %s", problem.Minutes(discovery.HostsLately), problem.Plural(len(f.Unasked), "agent connects to", "agents connect to"), problem.List(run.InstanceIDs(f.Unasked)))

@@ -32,16 +32,16 @@ func more(n int32) happened {
 
 func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 	const (
-		still    = "2 agents are still connected: 3f1b, 7c9e. Agents notice a dropped path after 1 to 4 minutes, and those are past. "
+		still    = "2 agents are still connected: 3f1b, 7c9e. Agents notice a dropped path after 1 to 4 minutes, and that time has passed. "
 		denied   = "the network ACL denies all 3 addresses of 2 hosts"
 		settled  = "lookups find no other address; ECS names no other host"
 		asked    = "ECS names no other host"
-		noOther  = "no VPC endpoint of ECS gives the agents another path"
-		left     = " Left as a cause, the most likely first: "
+		noOther  = "no VPC endpoint for ECS gives the agents another path"
+		left     = " Remaining causes, the most likely first: "
 		letsOne  = "the network ACL does not deny 192.0.2.3/32;"
 		atHome   = "they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts;"
 		mismatch = "ECS named the public host a;"
-		unknown  = "an address of ecs-t.example is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server);"
+		unknown  = "an address of ecs-t.example is not known yet: lookups go on, with the DNS server that the manager asks (--dns-server);"
 		alone    = "they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it;"
 		proxy    = "they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead"
 	)
@@ -58,7 +58,7 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 	}{
 		"all that can be checked was": {[]happened{read, endpointsSeen}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes()},
 		"a further instance joined": {[]happened{read, endpointsSeen, more(1)}, still + "Checked: " + denied + "; " + settled + "; " + noOther + "." + causes() +
-			". 1 further container instance in the subnet does not count: not connected before the start, or joined since"},
+			". 1 further container instance in the subnet is not tracked: not connected before the start, or joined later"},
 		"addresses may be missing":           {[]happened{read, endpointsSeen, stillGrowing}, still + "Checked: " + denied + "; " + asked + "; " + noOther + "." + causes(unknown)},
 		"the manager has just started":       {[]happened{stillGrowing, unaskedAll}, strings.TrimSuffix(still, " ") + causes(unknown)},
 		"the VPC's endpoints aren't known":   {[]happened{read}, still + "Checked: " + denied + "; " + settled + "." + causes()},

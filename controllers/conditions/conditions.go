@@ -142,7 +142,7 @@ func (f Input) succeeded() Value {
 	case f.Phase == run.Deleting:
 		return Value{unknown, v1alpha1.StateRestoring, "the object is being deleted, and no rule of the run is left"}
 	default:
-		message := "the rules are gone; waiting for a second look at the agents"
+		message := "the rules are gone; waiting for a second poll of the agents"
 		if away := run.StillDisconnected(status.Agents); len(away) > 0 {
 			message = fmt.Sprintf("the rules are gone; waiting for %s to be connected again", problem.Plural(len(away), "agent", "agents"))
 		}
@@ -154,16 +154,16 @@ func (f Input) succeeded() Value {
 func (f Input) remaining() string {
 	status := &f.Object.Status
 	if acl := status.NetworkACL; acl != nil && !run.HasCloneLeft(acl) && len(status.Rules) == 0 && run.IsArmed(status) {
-		return fmt.Sprintf("the rules are gone; the schedules of the dead man's switch are left to delete from group %s", acl.DeadManSwitch.ScheduleGroup)
+		return fmt.Sprintf("the rules are gone; the schedules of the dead man's switch are still to be deleted from group %s", acl.DeadManSwitch.ScheduleGroup)
 	}
 	if acl := status.NetworkACL; acl != nil && run.HasCloneLeft(acl) {
-		return fmt.Sprintf("clone %s of network ACL %s is left to undo", aclID(status), acl.OriginalID)
+		return fmt.Sprintf("clone %s of network ACL %s is still to be removed", aclID(status), acl.OriginalID)
 	}
 	left := slices.DeleteFunc(slices.Clone(status.Rules), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleReleased })
 	if len(left) == 0 && len(status.Rules) > 0 {
-		return fmt.Sprintf("the rules are gone; the tags that name them are left to remove from network ACL %s", aclID(status))
+		return fmt.Sprintf("the rules are gone; the tags that name them are still to be removed from network ACL %s", aclID(status))
 	}
-	return fmt.Sprintf("%s left to remove from network ACL %s", problem.Plural(len(left), "rule", "rules"), aclID(status))
+	return fmt.Sprintf("%s still to be removed from network ACL %s", problem.Plural(len(left), "rule", "rules"), aclID(status))
 }
 
 func (f Input) planning() Value {
@@ -173,7 +173,7 @@ func (f Input) planning() Value {
 	case f.Problem != nil && f.Problem.Stalled:
 		return Value{unknown, v1alpha1.StateRefused, f.Problem.Message}
 	default:
-		return Value{unknown, v1alpha1.StateDiscovering, f.withTrouble("finding out what a run would do")}
+		return Value{unknown, v1alpha1.StateDiscovering, f.withTrouble("determining what a run would do")}
 	}
 }
 
@@ -182,11 +182,11 @@ func (f Input) suspended() Value {
 	status := &f.Object.Status
 	switch {
 	case status.StartTime == nil:
-		return Value{unknown, v1alpha1.StateSuspended, fmt.Sprintf("spec.suspend is true: the run has not begun, and holds nothing; if it has not by %s, it never will", run.StartDeadline(f.Object).UTC().Format(time.RFC3339))}
+		return Value{unknown, v1alpha1.StateSuspended, fmt.Sprintf("spec.suspend is true: the run has not begun, and holds no network ACL; if it has not begun by %s, it does not start", run.StartDeadline(f.Object).UTC().Format(time.RFC3339))}
 	case !run.IsLifted(status):
 		return Value{unknown, v1alpha1.StateRestoring, f.withTrouble("spec.suspend is true: the rules are being lifted from network ACL " + aclID(status))}
 	}
-	return Value{unknown, v1alpha1.StateSuspended, f.withTrouble(fmt.Sprintf("spec.suspend is true: the rules are lifted; the run ends at %s all the same", run.Expiration(status).UTC().Format(time.RFC3339)))}
+	return Value{unknown, v1alpha1.StateSuspended, f.withTrouble(fmt.Sprintf("spec.suspend is true: the rules are lifted; the run still ends at %s", run.Expiration(status).UTC().Format(time.RFC3339)))}
 }
 
 func (f Input) notBegun() Value {
@@ -236,7 +236,7 @@ func (f Input) endpointsDiscovered() Value {
 	case f.lookingUp() && len(f.Unsettled)+len(f.Failing)+len(f.Unasked) > 0:
 		return Value{yes, "Discovered", DescribeEndpoints(endpoints) + f.mayGrow() + f.andMismatch()}
 	case f.lookingUp():
-		return Value{yes, "Settled", fmt.Sprintf("%s; lookups found no other for %s", DescribeEndpoints(endpoints), problem.Minutes(discovery.SettledAfter)) + f.andMismatch()}
+		return Value{yes, "Settled", fmt.Sprintf("%s; lookups found no other address for %s", DescribeEndpoints(endpoints), problem.Minutes(discovery.SettledAfter)) + f.andMismatch()}
 	default:
 		return Value{yes, "Discovered", DescribeEndpoints(endpoints)}
 	}
@@ -272,7 +272,7 @@ func (f Input) rulesInstalled() Value {
 		return Value{no, "DeniedByOthers", fmt.Sprintf("network ACL %s%s denies %s by %s of a third party, and none by a rule of this run",
 			aclID(status), f.howUsed(), DescribeEndpoints(status.Endpoints), problem.Plural(f.Foreign, "entry", "entries"))}
 	default:
-		return Value{yes, "Installed", fmt.Sprintf("network ACL %s%s denies %s by %s: read back", aclID(status), f.howUsed(), describeDenied(status), f.byRules()) + describeExempt(status.Exemptions)}
+		return Value{yes, "Installed", fmt.Sprintf("network ACL %s%s denies %s by %s, as read back", aclID(status), f.howUsed(), describeDenied(status), f.byRules()) + describeExempt(status.Exemptions)}
 	}
 }
 

@@ -42,11 +42,11 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 	}{
 		"all went well": {
 			over(agents(false, false), restored, backAgain, completed(12)),
-			"all agents were seen disconnected; the rules are gone and the agents are back",
+			"all agents were seen disconnected; the rules are gone and the agents are connected again",
 		},
 		"one stayed": {
 			over(agents(true, false), restored, backAgain, completed(12)),
-			"1 agent was never seen disconnected: 3f1b; the rules are gone and the agents are back",
+			"1 agent was never seen disconnected: 3f1b; the rules are gone and the agents are connected again",
 		},
 		"all stayed": {
 			over(restored, backAgain, completed(12)),
@@ -58,7 +58,7 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 				run.CountAgents(f.Object.Status.Agents)
 			},
 				restored, backAgain, completed(12)),
-			"all agents were seen disconnected; the rules are gone and the agents are back; 1 container instance left the cluster during the run: 3f1b",
+			"all agents were seen disconnected; the rules are gone and the agents are connected again; 1 container instance left the cluster during the run: 3f1b",
 		},
 		"one did not come back in time": {
 			over(agents(false, false), restored, agents(true), completed(21)),
@@ -86,7 +86,7 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 		},
 		"rules were put back": {
 			over(agents(false, false), restored, backAgain, completed(12), func(f *Input) { f.Object.Status.DriftRepairs = 3 }),
-			"all agents were seen disconnected; the rules are gone and the agents are back; 3 repairs of rules that a third party removed or overrode",
+			"all agents were seen disconnected; the rules are gone and the agents are connected again; 3 repairs of rules that a third party removed or overrode",
 		},
 		"they seemed to be back, on a single look": {
 			over(agents(false, false), restored, agents(true, true), completed(21)),
@@ -98,7 +98,7 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 		},
 		"aborted": {
 			over(agents(false, false), aborted(v1alpha1.AbortSubnetLeft), restored, backAgain, completed(12)),
-			"this was seen; the rules are gone and the agents are back",
+			"this was seen; the rules are gone and the agents are connected again",
 		},
 		"aborted since the cluster went, and its agents with it": {
 			over(agents(false, false), aborted(v1alpha1.AbortClusterGone), restored, completed(11)),
@@ -122,21 +122,21 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"many to install": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, lets("1.0.0.0/32", "2.0.0.0/32", "3.0.0.0/32", "4.0.0.0/32", "5.0.0.0/32")),
 			"network ACL " + testACL + " does not deny 1.0.0.0/32, 2.0.0.0/32, 3.0.0.0/32 and 2 more, as last read"},
 		"blocking": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
 		"blocking in trouble": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, stopped(aPerson)),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back; grant it" + theWindow},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back; grant it" + theWindow},
 		"a short run": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, func(f *Input) { f.Object.Spec.Duration.Duration = 5*time.Minute - time.Second }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow + "; a run of less than 5 minutes proves little, since agents take 1 to 4 minutes to notice"},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow + "; a run of less than 5 minutes proves little, since agents take 1 to 4 minutes to notice"},
 		"a run of five minutes": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, func(f *Input) { f.Object.Spec.Duration.Duration = 5 * time.Minute }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
 		"one connected, within the time that agents take": {v1alpha1.ConditionAgentsDisconnected,
 			facing(run.Active, started, read, agents(true, false), func(f *Input) { f.Now = f.Now.Add(-time.Second) }),
 			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes"},
 		"one connected for too long": {v1alpha1.ConditionAgentsDisconnected,
 			facing(run.Active, started, read, agents(true, false), func(f *Input) { f.EndpointsSeen = run.LookedAt(f.Now, 0) }),
-			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and those are past. " +
-				"Checked: the network ACL denies all 3 addresses of 2 hosts; lookups find no other address; ECS names no other host; no VPC endpoint of ECS gives the agents another path. " +
-				"Left as a cause, the most likely first: " +
+			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and that time has passed. " +
+				"Checked: the network ACL denies all 3 addresses of 2 hosts; lookups find no other address; ECS names no other host; no VPC endpoint for ECS gives the agents another path. " +
+				"Remaining causes, the most likely first: " +
 				"(1) they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it; " +
 				"(2) they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead"},
 		"one connected for too long, and much is open": {v1alpha1.ConditionAgentsDisconnected,
@@ -144,22 +144,22 @@ func TestMessagesOnTheWay(t *testing.T) {
 				f.EndpointsSeen, f.PrivateInSubnet = run.LookedAt(f.Now, 0), []string{"eni-1 of vpce-1"}
 				f.Object.Status.Agents.Uncounted = new(int32(1))
 			}),
-			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and those are past. Checked: ECS names no other host. " +
-				"Left as a cause, the most likely first: " +
+			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes, and that time has passed. Checked: ECS names no other host. " +
+				"Remaining causes, the most likely first: " +
 				"(1) the network ACL does not deny 192.0.2.3/32; " +
 				"(2) they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts; " +
-				"(3) an address of ecs-t.example is not known yet: lookups go on, from the DNS server that the manager asks (--dns-server); " +
+				"(3) an address of ecs-t.example is not known yet: lookups go on, with the DNS server that the manager asks (--dns-server); " +
 				"(4) they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it; " +
 				"(5) they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead. " +
-				"1 further container instance in the subnet does not count: not connected before the start, or joined since"},
+				"1 further container instance in the subnet is not tracked: not connected before the start, or joined later"},
 		"all disconnected": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, agents(false, false)),
-			"ECS says on two polls in a row that 2 agents are disconnected"},
+			"ECS reports on two polls in a row that 2 agents are disconnected"},
 		"nobody asked ECS lately": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, agents(true, false), unseen, stopped(aPerson)),
 			"ECS last answered about the agents at 2026-01-02T03:08:05Z; grant it"},
 		"nobody asked ECS since a restart": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, agents(false, false), restarted, stopped(aPerson)),
 			"ECS has not answered about the agents since the manager started; grant it"},
 		"asked once": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, unknownAgents),
-			"ECS has not said the same of 2 agents on two polls in a row: 3f1b, 7c9e"},
+			"ECS has not reported the same state of 2 agents on two polls in a row: 3f1b, 7c9e"},
 		"nobody read the network ACL lately": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, unseen, stopped(aPerson)),
 			"network ACL " + testACL + " was last read at 2026-01-02T03:08:05Z; grant it" + theWindow},
 		"nobody looked up lately": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, unseen),
@@ -168,21 +168,21 @@ func TestMessagesOnTheWay(t *testing.T) {
 			facing(run.Active, started, read, agents(false, false), func(f *Input) { f.ACLSeen.At = f.Now.Add(-time.Minute) }),
 			"whether rules of this run keep the agents disconnected is not known: network ACL " + testACL + " was last read at 2026-01-02T03:08:05Z"},
 		"disconnected while the rules are not in force": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, lets("192.0.2.3/32"), agents(false, false)),
-			"2 agents are disconnected, while the rules of this run are not in force, as last read: that does not count"},
+			"2 agents are disconnected, while the rules of this run are not in force, as last read: the run does not count that as its effect"},
 		"disconnected, but not seen so under the rules": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, agents(false, false), uncredited),
 			"2 agents are disconnected, 2 of them not yet on two polls while the rules of this run are in force: 3f1b, 7c9e"},
 		"denied by others too": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, read, func(f *Input) { f.Own, f.Foreign = 2, 1 }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 2 rules of this run and 1 entry of a third party: read back"},
+			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 2 rules of this run and 1 entry of a third party, as read back"},
 		"denied by others alone": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, read, func(f *Input) { f.Own, f.Foreign = 0, 1 }),
 			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 1 entry of a third party, and none by a rule of this run"},
 		"a host fails": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, func(f *Input) {
 			f.Failing, f.Resolver = []string{"ecs-t.example (AAAA: the DNS server fails)"}, "DNS server 10.0.0.2:53"
-		}), "3 addresses of 2 hosts; lookups fail: ecs-t.example (AAAA: the DNS server fails), asked of DNS server 10.0.0.2:53"},
+		}), "3 addresses of 2 hosts; lookups with DNS server 10.0.0.2:53 fail for ecs-t.example (AAAA: the DNS server fails)"},
 		"ECS was not asked for hosts": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, func(f *Input) { f.Unasked = []string{one} }),
 			"3 addresses of 2 hosts; ECS was not asked in the last 10 minutes which hosts 1 agent connects to: 3f1b"},
 		"something is suspected": {v1alpha1.ConditionSucceeded, facing(run.Active, started, lets("192.0.2.3/32"), func(f *Input) {
-			f.Suspected = []string{"rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z decides)"}
-		}), "network ACL " + testACL + " does not deny 192.0.2.3/32, as last read; suspected: rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z decides)"},
+			f.Suspected = []string{"rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z confirms or clears this)"}
+		}), "network ACL " + testACL + " does not deny 192.0.2.3/32, as last read; suspected: rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z confirms or clears this)"},
 		"one connected again": {v1alpha1.ConditionAgentsDisconnected, facing(run.Expired, started, agents(false, false), agents(true, false), restored),
 			"1 agent is connected again; 1 agent is disconnected: 7c9e"},
 		"one stayed connected, one is connected again": {v1alpha1.ConditionAgentsDisconnected, facing(run.Expired, started, agents(true, false), restored, backAgain, completed(12)),
@@ -190,51 +190,51 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"still looking": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, read, stillGrowing),
 			"3 addresses of 2 hosts; lookups go on, more may be found for ecs-t.example"},
 		"settled": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, read),
-			"3 addresses of 2 hosts; lookups found no other for 5 minutes"},
+			"3 addresses of 2 hosts; lookups found no other address for 5 minutes"},
 		"restoring": {v1alpha1.ConditionSucceeded, facing(run.Expired, started),
-			"3 rules left to remove from network ACL " + testACL},
+			"3 rules still to be removed from network ACL " + testACL},
 		"restoring, by its rules": {
-			v1alpha1.ConditionRulesInstalled, facing(run.Expired, started), "3 rules left to remove from network ACL " + testACL,
+			v1alpha1.ConditionRulesInstalled, facing(run.Expired, started), "3 rules still to be removed from network ACL " + testACL,
 		},
 		"restoring in trouble": {v1alpha1.ConditionSucceeded, facing(run.Aborted, started, aborted(v1alpha1.AbortSubnetLeft), stopped(aPerson)),
-			"SubnetLeftNetworkACL: this was seen; 3 rules left to remove from network ACL " + testACL + "; grant it"},
+			"SubnetLeftNetworkACL: this was seen; 3 rules still to be removed from network ACL " + testACL + "; grant it"},
 		"long before its time": {v1alpha1.ConditionSucceeded, facing(run.Waiting, asked(func(spec *v1alpha1.AgentDisconnectSpec) { spec.StartAfter = at(300) })),
 			"the run begins at 2026-01-02T08:04:05Z at the earliest; discovery begins 10 minutes before"},
 		"suspended before it began": {v1alpha1.ConditionSucceeded, facing(run.Suspended, asked(suspend)),
-			"spec.suspend is true: the run has not begun, and holds nothing; if it has not by 2026-01-02T03:04:05Z, it never will"},
+			"spec.suspend is true: the run has not begun, and holds no network ACL; if it has not begun by 2026-01-02T03:04:05Z, it does not start"},
 		"suspended, its rules being lifted": {v1alpha1.ConditionSucceeded, facing(run.Suspended, asked(suspend), started, stopped(theWeight)),
 			"spec.suspend is true: the rules are being lifted from network ACL " + testACL + "; AWS limits the rate"},
 		"suspended": {v1alpha1.ConditionSucceeded, facing(run.Suspended, asked(suspend), started, withoutRules),
-			"spec.suspend is true: the rules are lifted; the run ends at 2026-01-02T03:14:05Z all the same"},
+			"spec.suspend is true: the rules are lifted; the run still ends at 2026-01-02T03:14:05Z"},
 		"suspended, by its rules": {v1alpha1.ConditionRulesInstalled, facing(run.Suspended, asked(suspend), started, withoutRules),
 			"the rules are lifted while spec.suspend is true"},
 		"suspended, by its agents": {v1alpha1.ConditionAgentsDisconnected, facing(run.Suspended, asked(suspend), started, withoutRules, agents(true, false)),
 			"1 agent is connected while the rules are lifted"},
 		"never begun": {v1alpha1.ConditionSucceeded, facing(run.Missed, neverBegun), "the run had not begun"},
-		"planning":    {v1alpha1.ConditionSucceeded, facing(run.Planning, stopped(theWeight)), "finding out what a run would do; AWS limits the rate"},
+		"planning":    {v1alpha1.ConditionSucceeded, facing(run.Planning, stopped(theWeight)), "determining what a run would do; AWS limits the rate"},
 		"planned": {v1alpha1.ConditionSucceeded, facing(run.Planning, looked()),
 			"a run would start: 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
 		"planned, and a run would be refused": {v1alpha1.ConditionSucceeded, facing(run.Planning, looked(v1alpha1.Refusal{Reason: v1alpha1.ReasonNoConsent, Message: "no tag"})),
-			"a run would not start (NoConsent). NoConsent: no tag. It would put 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
+			"a run would not start (NoConsent). NoConsent: no tag. It would create 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
 		"cloning, without an answer": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, cloning(v1alpha1.CloneCreating)),
 			"clone (not known yet) of network ACL " + testOriginal + " does not serve the subnet yet"},
 		"cloning": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, cloning(v1alpha1.CloneReady), read),
 			"clone " + testACL + " of network ACL " + testOriginal + " does not serve the subnet yet"},
 		"blocking by a clone": {v1alpha1.ConditionSucceeded, facing(run.Active, started, cloning(v1alpha1.CloneServing), read),
-			"network ACL " + testACL + " (a clone of " + testOriginal + ", which other subnets share) denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow},
+			"network ACL " + testACL + " (a clone of " + testOriginal + ", which other subnets share) denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
 		"restoring a clone": {v1alpha1.ConditionSucceeded, facing(run.Expired, started, cloning(v1alpha1.CloneServing)),
-			"clone " + testACL + " of network ACL " + testOriginal + " is left to undo"},
+			"clone " + testACL + " of network ACL " + testOriginal + " is still to be removed"},
 		"over, its clone adopted": {v1alpha1.ConditionSucceeded,
 			facing(run.Aborted, started, cloning(v1alpha1.CloneAdopted), aborted(v1alpha1.AbortOriginalDeleted), restored, backAgain, completed(12)),
 			"this was seen; the rules are gone and the agents are connected; the original " + testOriginal + " was deleted, so clone " + testACL + " stays as the subnet's network ACL"},
 		"changed while on": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, func(f *Input) {
 			f.Object.Status.StartedWith = run.StartedWith(&f.Object.Spec)
 			f.Object.Spec.Mode, f.Object.Spec.RunID, f.Object.Spec.OnDrift = v1alpha1.ModePlan, "two", v1alpha1.OnDriftAbort
-		}), "network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run: read back" + theWindow + "; changed after the start and without effect on this run: mode, onDrift, runID"},
+		}), "network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow + "; changed after the start and without effect on this run: mode, onDrift, runID"},
 		"recovering": {v1alpha1.ConditionSucceeded, facing(run.Expired, started, agents(false, true), restored),
 			"the rules are gone; waiting for 1 agent to be connected again"},
 		"recovering, nearly": {v1alpha1.ConditionSucceeded, facing(run.Expired, started, restored),
-			"the rules are gone; waiting for a second look at the agents"},
+			"the rules are gone; waiting for a second poll of the agents"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(messageOf(tc.facts, tc.condition)).To(Equal(tc.want))

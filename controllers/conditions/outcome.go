@@ -61,7 +61,7 @@ func (f Input) reconnected() string {
 	case status.Agents != nil && status.Agents.ReconnectedTime != nil && !run.AnyDisconnected(status.Agents):
 		return " and the agents are connected"
 	case status.Agents != nil && status.Agents.ReconnectedTime != nil:
-		return " and the agents are back"
+		return " and the agents are connected again"
 	case len(away) > 0:
 		within := ""
 		// Those of a cluster that is gone are not waited for.
@@ -103,7 +103,7 @@ func (f Input) lastObserved() string {
 	return "ECS did not answer about the agents while the run was on"
 }
 
-// agentsDisconnected is what ECS says of the agents that count.
+// agentsDisconnected is what ECS says of the tracked agents.
 func (f Input) agentsDisconnected() Value {
 	status := &f.Object.Status
 	agents := status.Agents
@@ -123,10 +123,10 @@ func (f Input) agentsDisconnected() Value {
 	case f.Phase == run.Active && len(connected)+len(unobserved) == 0 && (f.EnforcedSince.IsZero() || !run.AllDisconnected(agents)):
 		return Value{no, "NotByTheRules", f.notByTheRules() + f.leftInstances(". ") + f.untracked()}
 	case run.AllDisconnected(agents):
-		return Value{yes, "AllDisconnected", fmt.Sprintf("ECS says on two polls in a row that %s disconnected%s",
+		return Value{yes, "AllDisconnected", fmt.Sprintf("ECS reports on two polls in a row that %s disconnected%s",
 			problem.Plural(int(*agents.Total), "agent is", "agents are"), f.leftInstances(". "))}
 	case len(connected) == 0 && len(unobserved) > 0:
-		return Value{unknown, notObserved, fmt.Sprintf("ECS has not said the same of %s on two polls in a row: %s", problem.Plural(len(unobserved), "agent", "agents"), problem.List(run.InstanceIDs(unobserved)))}
+		return Value{unknown, notObserved, fmt.Sprintf("ECS has not reported the same state of %s on two polls in a row: %s", problem.Plural(len(unobserved), "agent", "agents"), problem.List(run.InstanceIDs(unobserved)))}
 	case f.Phase != run.Active && f.Phase != run.Suspended:
 		return f.agentsAfterwards()
 	case f.Phase == run.Suspended:
@@ -142,7 +142,7 @@ func (f Input) notByTheRules() string {
 	agents := f.Object.Status.Agents
 	text := problem.Plural(len(run.StillDisconnected(agents)), "agent is", "agents are") + " disconnected"
 	if f.EnforcedSince.IsZero() {
-		return text + ", while the rules of this run are not in force, as last read: that does not count"
+		return text + ", while the rules of this run are not in force, as last read: the run does not count that as its effect"
 	}
 	never := run.NeverDisconnected(agents)
 	return fmt.Sprintf("%s, %d of them not yet on two polls while the rules of this run are in force: %s", text, len(never), problem.List(run.InstanceIDs(never)))
@@ -186,7 +186,7 @@ func (f Input) agentsAfterwards() Value {
 		parts = append(parts, problem.Plural(len(away), "agent is", "agents are")+" disconnected: "+problem.List(run.InstanceIDs(away)))
 	}
 	if len(parts) == 0 {
-		return Value{no, "AllLeft", "no container instance that counted is left in the cluster"}
+		return Value{no, "AllLeft", "no tracked container instance is left in the cluster"}
 	}
 	return Value{no, reason, strings.Join(parts, "; ")}
 }

@@ -3,7 +3,6 @@
 package conditions
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
@@ -30,7 +29,7 @@ func planVerdict(plan *v1alpha1.Plan) Value {
 	}
 	text := aws.Truncate(fmt.Sprintf("a run would not start (%s). %s", problem.List(reasons), strings.Join(messages, ". ")), maxRefusal)
 	if plan.NetworkACL != nil {
-		text += ". It would put " + describePlan(plan)
+		text += ". It would create " + describePlan(plan)
 	}
 	return Value{no, v1alpha1.StatePlanRefused, text}
 }
@@ -38,7 +37,16 @@ func planVerdict(plan *v1alpha1.Plan) Value {
 // describePlan is what a run would do.
 func describePlan(plan *v1alpha1.Plan) string {
 	acl := ptr.Deref(plan.NetworkACL, v1alpha1.PlannedNetworkACL{})
-	agents := ptr.Deref(plan.Agents, v1alpha1.PlannedAgents{})
-	return fmt.Sprintf("%s on network ACL %s (%s) for %s", problem.Plural(len(plan.Rules), "rule", "rules"), cmp.Or(acl.ID, "(unknown)"),
-		cmp.Or(string(acl.Mode), "unknown"), problem.Plural(int(ptr.Deref(agents.Connected, 0)), "connected agent", "connected agents"))
+	where := "a network ACL that is not known"
+	if acl.ID != "" {
+		where = "network ACL " + acl.ID
+	}
+	if acl.Mode != "" {
+		where += " (" + string(acl.Mode) + ")"
+	}
+	agents := "agents whose number is not known"
+	if plan.Agents != nil && plan.Agents.Connected != nil {
+		agents = problem.Plural(int(*plan.Agents.Connected), "connected agent", "connected agents")
+	}
+	return fmt.Sprintf("%s on %s for %s", problem.Plural(len(plan.Rules), "rule", "rules"), where, agents)
 }

@@ -50,7 +50,7 @@ func (f Input) withTrouble(message string) string {
 
 func aclID(status *v1alpha1.AgentDisconnectStatus) string {
 	if status.NetworkACL == nil {
-		return "(unknown)"
+		return "(missing in status.networkACL)"
 	}
 	return cmp.Or(status.NetworkACL.ID, "(not known yet)")
 }

@@ -25,7 +25,7 @@ const (
 	Prefix = "agd."
 
 	// retryAge is how long EventBridge Scheduler tries: through an outage of EC2 that is not a
-	// disaster, but not until somebody to whom the clone was left may have given the number to an
+	// disaster, but not until a person to whom the clone was left may have given the number to an
 	// entry of theirs. retryAttempts is the most it grants.
 	retryAge      = time.Hour
 	retryAttempts = 185
@@ -73,7 +73,7 @@ func ParseName(name string) (uid string, number int32, ok bool) {
 	return match[1], int32(n), true
 }
 
-// Describe is the description of the run's schedules, by which someone without the cluster knows
+// Describe is the description of the run's schedules, by which a person without the cluster knows
 // whose they are.
 func (s Switch) Describe() string {
 	text := fmt.Sprintf("agentdisconnect v1 %s %s", s.ClusterID, s.Owner)

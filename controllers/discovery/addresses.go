@@ -67,7 +67,7 @@ type Answer struct {
 
 // Family is how the lookups of one address family went.
 type Family struct {
-	// Record is what was asked for: A or AAAA.
+	// Record is what was requested: A or AAAA.
 	Record string
 	// Err says why no lookup was answered; nil: one was, be it with no address of the family.
 	Err error

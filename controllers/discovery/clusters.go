@@ -29,7 +29,7 @@ const (
 	// this many stay below 1 KiB.
 	subnetBatch = 30
 	// lookBurst and lookInterval keep OtherClusters well below that rate, which it shares with the
-	// polls of every run and with whoever else calls ECS in the account.
+	// polls of every run and with other callers of ECS in the account.
 	lookBurst    = 60
 	lookInterval = 60 * time.Millisecond
 )

@@ -57,11 +57,11 @@ func PathMismatch(hosts []Host, endpoints []VPCEndpoint) string {
 	}
 	switch {
 	case private != nil && example[PathPublic] != "" && example[PathPrivateLink] == "":
-		return fmt.Sprintf("ECS named the public host %s to the manager, while the agents' VPC has the endpoint %s for ECS with private DNS: agents that start there are probably named PrivateLink hosts, which the manager was not told. "+
+		return fmt.Sprintf("ECS named the public host %s to the manager, while the agents' VPC has the endpoint %s for ECS with private DNS: ECS probably names PrivateLink hosts, which the manager does not know, to agents that start there. "+
 			"The addresses of the VPC's endpoints for ecs-agent and ecs-telemetry are denied as far as there are any; if agents stay connected, name the hosts in their log in spec.additionalEndpoints, or run the manager in the agents' VPC",
 			example[PathPublic], private.ID)
 	case private == nil && example[PathPrivateLink] != "" && example[PathPublic] == "":
-		return fmt.Sprintf("ECS named the PrivateLink host %s to the manager, while the agents' VPC has no endpoint for ECS with private DNS: the manager's own network path shaped the answer, and agents probably connect to public hosts, which are not denied. "+
+		return fmt.Sprintf("ECS named the PrivateLink host %s to the manager, while the agents' VPC has no endpoint for ECS with private DNS: the answer depends on the manager's own network path, and agents probably connect to public hosts, which are not denied. "+
 			"Run the manager where it reaches ECS on the path of the agents, or name the hosts in their log in spec.additionalEndpoints",
 			example[PathPrivateLink])
 	default:

@@ -40,9 +40,9 @@ func TestPathMismatch(t *testing.T) {
 	api := discovery.VPCEndpoint{ID: "vpce-00000000000000001", Service: "ecs", PrivateDNS: true}
 	plain := discovery.VPCEndpoint{ID: "vpce-00000000000000002", Service: "ecs"}
 	agent := discovery.VPCEndpoint{ID: "vpce-00000000000000003", Service: "ecs-agent", PrivateDNS: true}
-	const agentsPrivate = "ECS named the public host ecs-a-4.ap-northeast-1.amazonaws.com to the manager, while the agents' VPC has the endpoint vpce-00000000000000001 for ECS with private DNS: agents that start there are probably named PrivateLink hosts, which the manager was not told. " +
+	const agentsPrivate = "ECS named the public host ecs-a-4.ap-northeast-1.amazonaws.com to the manager, while the agents' VPC has the endpoint vpce-00000000000000001 for ECS with private DNS: ECS probably names PrivateLink hosts, which the manager does not know, to agents that start there. " +
 		"The addresses of the VPC's endpoints for ecs-agent and ecs-telemetry are denied as far as there are any; if agents stay connected, name the hosts in their log in spec.additionalEndpoints, or run the manager in the agents' VPC"
-	const managerPrivate = "ECS named the PrivateLink host ecs-a.ap-northeast-1.amazonaws.com to the manager, while the agents' VPC has no endpoint for ECS with private DNS: the manager's own network path shaped the answer, and agents probably connect to public hosts, which are not denied. " +
+	const managerPrivate = "ECS named the PrivateLink host ecs-a.ap-northeast-1.amazonaws.com to the manager, while the agents' VPC has no endpoint for ECS with private DNS: the answer depends on the manager's own network path, and agents probably connect to public hosts, which are not denied. " +
 		"Run the manager where it reaches ECS on the path of the agents, or name the hosts in their log in spec.additionalEndpoints"
 	for name, tc := range map[string]struct {
 		hosts     []discovery.Host

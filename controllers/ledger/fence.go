@@ -21,7 +21,7 @@ import (
 const holdsFor = 4 * time.Second
 
 // fence is what every write to AWS in a pass rests on: that what is guarded of the object is as the
-// pass knows it. A process that was stopped in mid-pass finds out by it whether another manager
+// pass knows it. A process that was stopped in mid-pass learns by it whether another manager
 // went on with the object meanwhile.
 type fence struct {
 	reader client.Reader

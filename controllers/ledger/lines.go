@@ -35,7 +35,7 @@ func Lines(obj *v1alpha1.AgentDisconnect) (valid, released []v1alpha1.Rule, inva
 	for _, line := range obj.Status.Rules {
 		if err := networkacl.Sound(line, id, run.DeniedRanges(obj)); err != nil {
 			wrong = append(wrong, problem.Refuse(v1alpha1.ReasonLedgerInvalid,
-				"status.rules was edited: %v. Nothing is done with it: look at the entry in the network ACL, delete it there if it is this run's, then remove the line (kubectl edit --subresource=status)", err))
+				"status.rules was edited: %v. The manager does not act on it: check the entry in the network ACL, delete it there if this run created it, then remove the line (kubectl edit --subresource=status)", err))
 			continue
 		}
 		if line.State == v1alpha1.RuleReleased {

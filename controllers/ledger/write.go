@@ -35,7 +35,7 @@ var (
 	ErrChanged = errors.New("the object was written or deleted during the pass")
 	// ErrOvertaken says that another write came first, which changed nothing that this one rests
 	// on.
-	ErrOvertaken = errors.New("other writes of the object came first")
+	ErrOvertaken = errors.New("other clients modified the object at the same time")
 )
 
 // objectWrite is one write to the object.

@@ -56,7 +56,7 @@ func renumberLike(baseline, copies []Copy, owned []v1alpha1.Rule) error {
 		c.Number = number
 		switch {
 		case !known && !shared:
-			return &RenumberError{Entry: c.Entry, Why: "the clone's entries are packed, without free numbers between them"}
+			return &RenumberError{Entry: c.Entry, Why: "the numbers of the clone's entries are consecutive, with no free number between them"}
 		case !IsInRange(number, FirstNumber, LastNumber):
 			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("it would be rule %d there, outside %d to %d", number, FirstNumber, LastNumber)}
 		case taken[number]:
@@ -94,7 +94,7 @@ func NumbersOf(owned []v1alpha1.Rule) map[int32]bool {
 	return numbers
 }
 
-// stillDenied judges the clone as it would be: within the quota, no allow before a deny of ours,
+// stillDenied judges the clone as it would be: within the quota, no allow before a deny of the run,
 // and room for the denies that are still to come.
 func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []Destination, quota int) error {
 	entries := InClone(copies)

@@ -122,7 +122,7 @@ func TestRecopy(t *testing.T) {
 			want: []string{"egress 1>101 deny -1 0.0.0.0/0", packed[1]}},
 		{name: "removed from a packed one", baseline: packed, original: base["packed"][1:], want: packed[1:]},
 		{name: "added to a packed one", baseline: packed, original: more("packed", denyOut(50, "192.0.2.0/24")),
-			why: "rule 50: deny all traffic out to 192.0.2.0/24: the clone's entries are packed"},
+			why: "rule 50: deny all traffic out to 192.0.2.0/24: the numbers of the clone's entries are consecutive"},
 		{name: "a baseline in another order", baseline: []string{"egress 1>105 allow -1 0.0.0.0/0", "egress 2>102 allow -1 ::/0"},
 			original: []networkacl.Entry{allowOut(1, "0.0.0.0/0"), allowOut(2, "::/0")}, why: "it would be rule 102 there, which is not after rule 105, the copy of rule 1"},
 		{name: "past the end", baseline: moved, original: more("moved", denyOut(32667, "192.0.2.0/24")), why: "it would be rule 32767 there"},
@@ -144,7 +144,7 @@ func TestRecopy(t *testing.T) {
 			}
 			var renumber *networkacl.RenumberError
 			g.Expect(errors.As(err, &renumber)).To(BeTrue())
-			g.Expect(err).To(MatchError(And(ContainSubstring(tc.why), HaveSuffix("take the change back, or run again, with a clone of the network ACL as it is now"))))
+			g.Expect(err).To(MatchError(And(ContainSubstring(tc.why), HaveSuffix("revert the change, or run again, with a clone of the network ACL as it is now"))))
 			g.Expect(got).To(BeNil())
 		})
 	}

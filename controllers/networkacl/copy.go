@@ -54,7 +54,7 @@ func (c Copy) String() string {
 	return line
 }
 
-// ParseCopy reads a line that String gave. It refuses all others: whoever edits a line by hand sees
+// ParseCopy reads a line that String gave. It refuses all others: a person who edits a line by hand sees
 // that it counts no more.
 func ParseCopy(line string) (Copy, error) {
 	words := strings.Split(line, " ")
@@ -79,7 +79,7 @@ func ParseCopy(line string) (Copy, error) {
 			c.Entry.ICMP = &ICMP{Type: ParseInteger(typ), Code: ParseInteger(code)}
 		}
 	}
-	// One line stands for one copy: what isn't written exactly as String does is someone else's.
+	// One line stands for one copy: what isn't written exactly as String does is a third party's.
 	if !c.sound() || c.String() != line {
 		return Copy{}, badCopy(line)
 	}

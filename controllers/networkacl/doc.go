@@ -20,7 +20,7 @@
 //     planned again: its lines are kept, not made twice. With nothing desired, all that is owned goes.
 //   - A clone differs from its original by our denies alone. It has every entry of both directions in the same order, under
 //     larger numbers only where there is no room in front. Changes of the original go to the clone, never the other way:
-//     what they open at once, what they close after they stood. What is neither a copy nor a rule of ours is told as a third
+//     what they open at once, what they close after they stood. What is neither a copy nor a rule of the run is reported as a third
 //     party's edit.
 //   - One read may lag. A Confirmation tells what two reads some seconds apart show from what one does.
 package networkacl

@@ -10,12 +10,12 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// Edit is something that a stranger did to a clone.
+// Edit is something that a third party did to a clone.
 type Edit struct {
-	// Entry is the stranger's, or, where Missing is true, the one that was removed.
+	// Entry is the third party's, or, where Missing is true, the one that was removed.
 	Entry   Entry
 	Missing bool
-	// Replaced says that the stranger's entry is where another belongs.
+	// Replaced says that the third party's entry is where another belongs.
 	Replaced bool
 }
 
@@ -25,13 +25,13 @@ func (e Edit) String() string {
 	case e.Missing:
 		return e.Entry.String() + " was removed"
 	case e.Replaced:
-		return e.Entry.String() + " was put in another's place"
+		return e.Entry.String() + " replaced another entry"
 	default:
 		return e.Entry.String() + " was added"
 	}
 }
 
-// Edits tells what strangers did to a clone, in order. Acceptable are all sets of copies that the
+// Edits lists what third parties did to a clone, in order. Acceptable are all sets of copies that the
 // clone may be on its way from or to; owned are its lines of the ledger. That the entry of a line
 // is missing is drift, and not told here.
 func Edits(acceptable [][]Copy, owned []v1alpha1.Rule, clone []Entry) []Edit {
@@ -77,7 +77,7 @@ func leastOf(entries []Entry) Entry {
 }
 
 // CopySteps gives what brings the copied entries of a clone in line, in order. It never touches the
-// numbers of the ledger's lines. What it removes may be a stranger's, which Edits tells.
+// numbers of the ledger's lines. What it removes may be a third party's, which Edits tells.
 func CopySteps(copies []Copy, owned []v1alpha1.Rule, clone []Entry) (create, replace, remove []Entry) {
 	reserved := NumbersOf(owned)
 	ours := func(e Entry) bool { return e.IsDefault() || e.Egress && reserved[e.Number] }

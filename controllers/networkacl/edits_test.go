@@ -31,8 +31,8 @@ func TestEdits(t *testing.T) {
 		{"what is being deleted is still there", with(deny, denyOut(81, "10.0.0.2/32")), nil},
 		{"added", with(deny, tcp(allowOut(120, "0.0.0.0/0"), 22, 22)), []string{"rule 120: allow TCP port 22 out to 0.0.0.0/0 was added"}},
 		{"added inbound, at a number of ours", with(ingress(deny)), []string{"rule 80: deny all traffic in from 10.0.0.1/32 was added"}},
-		{"replaced", []networkacl.Entry{denyOut(100, "0.0.0.0/0"), open}, []string{"rule 100: deny all traffic out to 0.0.0.0/0 was put in another's place"}},
-		{"one of ours replaced", with(allowOut(80, "10.0.0.1/32")), []string{"rule 80: allow all traffic out to 10.0.0.1/32 was put in another's place"}},
+		{"replaced", []networkacl.Entry{denyOut(100, "0.0.0.0/0"), open}, []string{"rule 100: deny all traffic out to 0.0.0.0/0 replaced another entry"}},
+		{"one of ours replaced", with(allowOut(80, "10.0.0.1/32")), []string{"rule 80: allow all traffic out to 10.0.0.1/32 replaced another entry"}},
 		{"removed", []networkacl.Entry{open}, []string{"rule 100: allow all traffic out to 0.0.0.0/0 was removed"}},
 		{"several, in order", []networkacl.Entry{allowOut(300, "0.0.0.0/0"), denyOut(1, "0.0.0.0/0")}, []string{
 			"rule 1: deny all traffic out to 0.0.0.0/0 was added", "rule 100: allow all traffic out to 0.0.0.0/0 was removed",

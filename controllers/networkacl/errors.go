@@ -68,6 +68,6 @@ type RenumberError struct {
 
 // Error says what to do about it. It is the same for equal input.
 func (e *RenumberError) Error() string {
-	return fmt.Sprintf("the original network ACL was changed in a way that its clone can't follow: %s: %s: take the change back, or run again, "+
+	return fmt.Sprintf("the original network ACL was changed in a way that can't be copied to its clone: %s: %s: revert the change, or run again, "+
 		"with a clone of the network ACL as it is now", e.Entry, e.Why)
 }

@@ -65,7 +65,7 @@ func At(entries []Entry, number int32) (Entry, bool) {
 type Step int
 
 const (
-	// StepDelete: the entry is ours; delete it.
+	// StepDelete: the run owns the entry; delete it.
 	StepDelete Step = iota
 	// StepLookAgain: an entry that AWS acknowledged isn't in the read, or another is in its place.
 	// A read that lags looks the same, so a second one decides.
@@ -96,8 +96,8 @@ func Undo(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
 }
 
 // UndoAgain decides a line for which Undo said StepLookAgain, given a second read: an entry that
-// both lack is deleted all the same, so that AWS itself says that it isn't there; a stranger's
-// entry at its number is left, and shows that ours is gone once the read can't be lagging.
+// both lack is deleted all the same, so that AWS itself says that it isn't there; a third party's
+// entry at its number is left, and shows that the run's is gone once the read can't be lagging.
 func UndoAgain(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
 	found, there := At(observed, line.RuleNumber)
 	switch {
@@ -118,7 +118,7 @@ func sinceAttempt(line v1alpha1.Rule, now time.Time) time.Duration {
 	return now.Sub(line.LastAttemptTime.Time)
 }
 
-// Drift tells what someone did to acknowledged lines, a sentence each, in order: removed, replaced
+// Drift lists what a third party did to acknowledged lines, a sentence each, in order: removed, replaced
 // or overridden. It says nothing of a line while reads may lag behind our last write of it.
 func Drift(lines []v1alpha1.Rule, observed []Entry, desired []Destination, now time.Time) []string {
 	var drift []string

@@ -27,7 +27,7 @@ type Cache struct {
 	CloneRoom Answer[int]
 }
 
-// Doubt has AWS asked again for whatever may have refused a run: a person may be mending it before
+// Doubt has AWS asked again for all that may have refused a run: a person may be fixing it before
 // the next pass.
 func (c *Cache) Doubt() {
 	c.ScheduleGroup.doubt()

@@ -11,14 +11,14 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 )
 
-// explainCredentials gives what mends missing credentials, which depends on where the SDK looked
+// explainCredentials gives the fix for missing credentials, which depends on where the SDK looked
 // for them.
 func explainCredentials(err error) *Problem {
 	chain, missing := errors.AsType[*aws.CredentialsError](err)
 	message := strings.TrimRight(aws.Message(err), ".")
 	switch {
 	case missing && chain.Passes():
-		return Wait(v1alpha1.ReasonNoCredentials, "%s. The manager asks again", message)
+		return Wait(v1alpha1.ReasonNoCredentials, "%s. The manager retries", message)
 	case missing && chain.FromSTS():
 		return Refuse(v1alpha1.ReasonNoCredentials, "%s. Correct the trust policy of the role that the manager's service account names (config/iam/trust-irsa.json). If it names the wrong role, correct the annotation, then restart the manager", message)
 	case missing && chain.FromAgent():

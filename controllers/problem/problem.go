@@ -135,7 +135,7 @@ func explainOne(err error) *Problem {
 	case errors.As(err, &cluster):
 		return Refuse(v1alpha1.ReasonClusterNotFound, "%s in the manager's account and Region: check spec.cluster and spec.region", cluster)
 	case errors.As(err, &endpoint):
-		return Refuse(v1alpha1.ReasonInvalidEndpoint, "%s. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)", endpoint)
+		return Refuse(v1alpha1.ReasonInvalidEndpoint, "%s. ECS itself never names such an endpoint: check what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)", endpoint)
 	case errors.As(err, &renumber):
 		return Refuse(v1alpha1.ReasonNoRoom, "%s", renumber)
 	case errors.As(err, &room) && room.NetworkACLID == "":
@@ -157,7 +157,7 @@ func explainAWS(err error) *Problem {
 	case class == aws.Denied:
 		return Refuse(v1alpha1.ReasonAccessDenied, "%s", aws.Message(err))
 	case class == aws.Throttled:
-		return Wait(v1alpha1.ReasonThrottled, "AWS limits the rate of %s: the call is repeated", action)
+		return Wait(v1alpha1.ReasonThrottled, "AWS limits the rate of %s: the manager retries", action)
 	case aws.HasCode(err, aws.CodeSubnetNotFound):
 		return Refuse(v1alpha1.ReasonSubnetNotFound, "the subnet does not exist in the manager's account and Region: check spec.subnetID and spec.region")
 	case aws.HasCode(err, aws.CodeClusterNotFound):
@@ -167,13 +167,13 @@ func explainAWS(err error) *Problem {
 	case aws.HasCode(err, aws.CodeACLLimitExceeded):
 		return Refuse(v1alpha1.ReasonQuotaExceeded, "%s: delete a network ACL of the VPC that is not used, or raise the quota of network ACLs per VPC (L-B4A6D682)", aws.Message(err))
 	case aws.HasCode(err, aws.CodeTagLimitExceeded):
-		return Refuse(v1alpha1.ReasonTagsFull, "%s: delete tags of the network ACL, of which it can have 50", aws.Message(err))
+		return Refuse(v1alpha1.ReasonTagsFull, "%s: delete tags of the network ACL (it can have 50)", aws.Message(err))
 	case class == aws.Unanswered && errors.As(err, &dns) && dns.IsNotFound:
-		return Refuse(v1alpha1.ReasonAWSUnavailable, "the DNS knows no host of AWS for %s: check the Region (spec.region, the cluster's ARN), and the manager's DNS. %s", action, aws.Message(err))
+		return Refuse(v1alpha1.ReasonAWSUnavailable, "DNS has no AWS host for %s: check the Region (spec.region, the cluster's ARN), and the manager's DNS. %s", action, aws.Message(err))
 	case class == aws.Unanswered && action == "":
-		return Wait(v1alpha1.ReasonAWSUnavailable, "AWS gave no usable answer and is asked again: %s", aws.Message(err))
+		return Wait(v1alpha1.ReasonAWSUnavailable, "AWS gave no usable answer, and the manager retries: %s", aws.Message(err))
 	case class == aws.Unanswered:
-		return Wait(v1alpha1.ReasonAWSUnavailable, "%s got no usable answer and is repeated: %s", action, aws.Message(err))
+		return Wait(v1alpha1.ReasonAWSUnavailable, "%s got no usable answer, and the manager retries: %s", action, aws.Message(err))
 	default:
 		return Refuse(v1alpha1.ReasonAWSRejected, "%s: %s", action, aws.Message(err))
 	}

@@ -48,7 +48,7 @@ func TestExplainOneCause(t *testing.T) {
 		"no cluster": {&discovery.ClusterNotFoundError{Cluster: "demo"}, v1alpha1.ReasonClusterNotFound, false,
 			"cluster demo doesn't exist in the manager's account and Region: check spec.cluster and spec.region"},
 		"an endpoint": {&discovery.InvalidEndpointError{Session: v1alpha1.EndpointACS, Endpoint: "x", Reason: "it is not a URL"}, v1alpha1.ReasonInvalidEndpoint, false,
-			`ECS named "x" as ACS endpoint: it is not a URL. ECS itself names none of the kind: look at what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)`},
+			`ECS named "x" as ACS endpoint: it is not a URL. ECS itself never names such an endpoint: check what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)`},
 		"no room": {&networkacl.NoRoomError{NetworkACLID: "acl-1", Destination: destination, Allow: allow}, v1alpha1.ReasonNoRoom, false,
 			"network ACL acl-1 has no free number to deny 192.0.2.1/32 (ecs-a.example) before rule 1, which allows all traffic out to 0.0.0.0/0: give rule 1 a larger number, or set spec.networkACLMode to Clone, which gives the copies larger numbers"},
 		"a quota": {&networkacl.QuotaError{NetworkACLID: "acl-1", Family: networkacl.IPv4, Have: 18, Need: 6, Quota: 20}, v1alpha1.ReasonQuotaExceeded, false,
@@ -58,7 +58,7 @@ func TestExplainOneCause(t *testing.T) {
 		"a permission": {denied("ec2:DescribeSubnets"), v1alpha1.ReasonAccessDenied, false,
 			"AWS denies the manager's role ec2:DescribeSubnets: grant the actions of the product's IAM policy (config/iam/policy.json). UnauthorizedOperation: in words"},
 		"throttling": {failed("ec2:DescribeSubnets", "RequestLimitExceeded", 503), v1alpha1.ReasonThrottled, true,
-			"AWS limits the rate of ec2:DescribeSubnets: the call is repeated"},
+			"AWS limits the rate of ec2:DescribeSubnets: the manager retries"},
 		"no subnet": {failed("ec2:DescribeSubnets", aws.CodeSubnetNotFound, 400), v1alpha1.ReasonSubnetNotFound, false,
 			"the subnet does not exist in the manager's account and Region: check spec.subnetID and spec.region"},
 		"no cluster to list": {failed("ecs:ListContainerInstances", aws.CodeClusterNotFound, 400), v1alpha1.ReasonClusterNotFound, false,
@@ -66,17 +66,17 @@ func TestExplainOneCause(t *testing.T) {
 		"AWS's own quota": {failed("ec2:CreateNetworkAclEntry", aws.CodeEntryLimitExceeded, 400), v1alpha1.ReasonQuotaExceeded, false,
 			"NetworkAclEntryLimitExceeded: in words: delete entries, or raise the quota of rules per network ACL (L-2AEEBF1A)"},
 		"no answer": {failed("ec2:DescribeSubnets", "InternalError", 500), v1alpha1.ReasonAWSUnavailable, true,
-			"ec2:DescribeSubnets got no usable answer and is repeated: InternalError: in words"},
+			"ec2:DescribeSubnets got no usable answer, and the manager retries: InternalError: in words"},
 		"a refusal that nobody foresaw": {failed("ec2:DescribeSubnets", "InvalidParameterValue", 400), v1alpha1.ReasonAWSRejected, false,
 			"ec2:DescribeSubnets: InvalidParameterValue: in words"},
 		"a Region that doesn't exist": {&smithy.OperationError{
 			ServiceID: "EC2", OperationName: "DescribeSubnets",
 			Err: &net.DNSError{Err: "no such host", Name: "ec2.xx-nowhere-1.amazonaws.com", IsNotFound: true},
 		}, v1alpha1.ReasonAWSUnavailable, false,
-			"the DNS knows no host of AWS for ec2:DescribeSubnets: check the Region (spec.region, the cluster's ARN), and the manager's DNS. " +
+			"DNS has no AWS host for ec2:DescribeSubnets: check the Region (spec.region, the cluster's ARN), and the manager's DNS. " +
 				"operation error EC2: DescribeSubnets, lookup ec2.xx-nowhere-1.amazonaws.com: no such host"},
 		"an error of ours": {errors.New("entry 7: no range"), v1alpha1.ReasonAWSUnavailable, true,
-			"AWS gave no usable answer and is asked again: entry 7: no range"},
+			"AWS gave no usable answer, and the manager retries: entry 7: no range"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

@@ -45,30 +45,30 @@ func AllLeft(agents *v1alpha1.Agents) bool {
 	return agents != nil && len(agents.ContainerInstances) > 0 && ptr.Deref(agents.Total, 0) == 0
 }
 
-// AllDisconnected reports whether every agent that counts is disconnected, and was seen so under
+// AllDisconnected reports whether every tracked agent is disconnected, and was seen so under
 // the run's rules.
 func AllDisconnected(agents *v1alpha1.Agents) bool {
 	return agents != nil && ptr.Deref(agents.Total, 0) > 0 && len(NeverDisconnected(agents)) == 0 &&
 		len(StillDisconnected(agents)) == int(*agents.Total)
 }
 
-// NeverDisconnected are the agents that count, are still there and were not seen disconnected under
+// NeverDisconnected are the tracked agents that are still there and were not seen disconnected under
 // the run's rules.
 func NeverDisconnected(agents *v1alpha1.Agents) []string {
 	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return i.DisconnectedTime == nil })
 }
 
-// StillConnected are the agents that count and that ECS says are connected.
+// StillConnected are the tracked agents that ECS reports as connected.
 func StillConnected(agents *v1alpha1.Agents) []string {
 	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return ptr.Deref(i.Connected, false) })
 }
 
-// StillDisconnected are the agents that count and that ECS says are disconnected.
+// StillDisconnected are the tracked agents that ECS reports as disconnected.
 func StillDisconnected(agents *v1alpha1.Agents) []string {
 	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return !ptr.Deref(i.Connected, true) })
 }
 
-// Unobserved are the agents that count and of which ECS did not say the same lately on two polls in
+// Unobserved are the tracked agents of which ECS did not report the same lately on two polls in
 // a row.
 func Unobserved(agents *v1alpha1.Agents) []string {
 	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return i.Connected == nil })

@@ -56,7 +56,7 @@ func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *netwo
 		a.wait(a.clock.Now().Add(soon), "subnet %s was moved from clone %s just now: sweep again", subnet, clone.ID)
 		return nil
 	}
-	a.did("gave subnet %s network ACL %s back", subnet, original.ID)
+	a.did("associated subnet %s with network ACL %s again", subnet, original.ID)
 	again, claim, err := a.read(ctx)
 	if err != nil || claim == nil {
 		return err
@@ -65,13 +65,13 @@ func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *netwo
 	case len(without(again.SubnetIDs, subnet)) > 0:
 		return a.lower(ctx, again, *claim, inUse(again))
 	case !accountedFor(again, *claim, original):
-		a.leave(fmt.Sprintf("someone edited clone %s just now: sweep again", clone.ID))
+		a.leave(fmt.Sprintf("a third party edited clone %s just now: sweep again", clone.ID))
 		return nil
 	}
 	return a.discard(ctx, clone.ID)
 }
 
-// discard deletes a clone that serves nobody, and then its schedules: by then their rules are gone
+// discard deletes a clone that serves no subnet, and then its schedules: by then their rules are gone
 // for certain.
 func (a *undoRun) discard(ctx context.Context, id string) error {
 	const shown = true
@@ -83,7 +83,7 @@ func (a *undoRun) discard(ctx context.Context, id string) error {
 		a.wait(a.clock.Now().Add(soon), "AWS does not delete clone %s yet, since a subnet is on it: sweep again", id)
 		return nil
 	case !outcome.IsGone(shown):
-		a.wait(a.clock.Now().Add(soon), "AWS says that clone %s does not exist, which it showed just before: sweep again", id)
+		a.wait(a.clock.Now().Add(soon), "AWS says that clone %s does not exist, though a read just before showed it: sweep again", id)
 		return nil
 	}
 	a.did("deleted clone %s", id)
@@ -118,7 +118,7 @@ func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim ownershi
 	// The original was there when the run began: by then all reads show it, unless it was made just
 	// before.
 	if sure := claim.Started.Add(networkacl.AmbiguousFor); a.clock.Now().Before(sure) {
-		a.wait(sure, "reads lack network ACL %s, which clone %s is a copy of: sweep again at %s", acl.Tags[ownership.TagOriginal], acl.ID, sure.Format(time.RFC3339))
+		a.wait(sure, "reads do not show network ACL %s, the original of clone %s: sweep again at %s", acl.Tags[ownership.TagOriginal], acl.ID, sure.Format(time.RFC3339))
 		return nil
 	}
 	settled, err := a.denies(ctx, acl, claim)
@@ -152,7 +152,7 @@ func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim ownershi
 	return nil
 }
 
-// unscheduleGone deletes the schedules for rules of a clone that are gone for certain: whoever
+// unscheduleGone deletes the schedules for rules of a clone that are gone for certain: a person who
 // edits the clone may use the numbers.
 func (a *undoRun) unscheduleGone(ctx context.Context, claim ownership.Claim) error {
 	if a.lift {
@@ -173,7 +173,7 @@ func (a *undoRun) unscheduleGone(ctx context.Context, claim ownership.Claim) err
 	return err
 }
 
-// leaveUnseen says that there may be schedules which nobody could look at.
+// leaveUnseen says that there may be schedules which could not be read.
 func (a *undoRun) leaveUnseen(why error) {
-	a.leave(fmt.Sprintf("schedules of the dead man's switch were not looked at (%s): if the run had one, delete those named agd.%s.*", aws.Message(why), a.f.UID))
+	a.leave(fmt.Sprintf("schedules of the dead man's switch were not read (%s): if the run had one, delete those named agd.%s.*", aws.Message(why), a.f.UID))
 }

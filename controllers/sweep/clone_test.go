@@ -108,7 +108,7 @@ func TestACloneThatServes(t *testing.T) {
 			HaveField("Schedules", []sweep.Schedule{{Group: group, Name: deadman.Name(uid, 80)}, {Group: group, Name: deadman.Name(uid, 81)}}),
 		), name)
 		w.Expect(w.undo(f)).To(Equal(sweep.Result{Done: true, Did: []string{
-			"gave subnet " + subnet + " network ACL " + defaultACL + " back", "deleted clone " + id,
+			"associated subnet " + subnet + " with network ACL " + defaultACL + " again", "deleted clone " + id,
 			"deleted schedule " + deadman.Name(uid, 80) + " of group default", "deleted schedule " + deadman.Name(uid, 81) + " of group default",
 		}}), name)
 		w.Expect(w.snapshot()).To(Equal(before), name)
@@ -223,7 +223,7 @@ func TestACloneThatSomeoneEdited(t *testing.T) {
 		})
 		w.clock.SetTime(ends.Add(5 * time.Minute))
 		f := w.one()
-		w.Expect(f.Problem).To(ContainSubstring("someone edited clone "+id), name)
+		w.Expect(f.Problem).To(ContainSubstring("a third party edited clone "+id), name)
 		w.undo(f)
 		w.clock.Step(networkacl.SettleFor)
 		result := w.undo(f)
@@ -267,7 +267,7 @@ func TestAnotherSubnetOnTheClone(t *testing.T) {
 	w.Expect(f.Problem).To(ContainSubstring("is in use by " + neighbour))
 	result := w.undo(f)
 	w.Expect(result.Done).To(BeFalse())
-	w.Expect(result.Left).To(ContainSubstring("in use by " + neighbour + ", which it was not made for"))
+	w.Expect(result.Left).To(ContainSubstring("in use by " + neighbour + ", which it was not created for"))
 	w.Expect(w.aclOf(subnet)).To(Equal(defaultACL), "its own subnet is back")
 	w.Expect(w.aclOf(neighbour)).To(Equal(id))
 	w.clock.Step(networkacl.SettleFor)
@@ -292,7 +292,7 @@ func TestAnOriginalThatIsGone(t *testing.T) {
 	w.Expect(w.region().DeleteNetworkACL(made.ID)).To(Succeed())
 
 	f := w.one()
-	w.Expect(f.Problem).To(ContainSubstring("network ACL " + made.ID + ", which clone " + id + " is a copy of, was deleted"))
+	w.Expect(f.Problem).To(ContainSubstring("network ACL " + made.ID + ", the original of clone " + id + ", was deleted"))
 	result := w.undo(f)
 	w.Expect(result.Done).To(BeFalse(), "reads may lack an original that was made just before")
 	w.Expect(result.Did).To(BeEmpty())
@@ -374,7 +374,7 @@ func TestACloneThatAWSDoesNotKnowButShows(t *testing.T) {
 	w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAcl", Error: "InvalidNetworkAclID.NotFound", Times: 1})
 	result := w.undo(w.one())
 	w.Expect(result.Done).To(BeFalse())
-	w.Expect(result.Left).To(ContainSubstring("which it showed just before"))
+	w.Expect(result.Left).To(ContainSubstring("though a read just before showed it"))
 	w.Expect(w.undo(w.one()).Done).To(BeTrue())
 	w.Expect(w.snapshot()).To(Equal(before))
 }

@@ -27,7 +27,7 @@ const (
 	KindSchedules Kind = "schedules"
 	// KindAdopted is a clone that stays as its subnet's network ACL. It is listed, never undone.
 	KindAdopted Kind = "adopted"
-	// KindUnreadable are tags of ours that can't be read, or contradict each other. They are
+	// KindUnreadable are tags of the product that can't be read, or contradict each other. They are
 	// listed, never acted on.
 	KindUnreadable Kind = "unreadable"
 )

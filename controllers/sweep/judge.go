@@ -18,14 +18,14 @@ type disposition int
 const (
 	// dispositionLeave: nothing is done with it, since the tags don't prove enough.
 	dispositionLeave disposition = iota
-	// dispositionDelete: nothing uses it, and nothing in it is anybody else's.
+	// dispositionDelete: nothing uses it, and nothing in it is a third party's.
 	dispositionDelete
 	// dispositionReturn: its subnet gets the original back, and then it goes.
 	dispositionReturn
 	// dispositionAdopt: the original is gone. It stays as its subnet's network ACL, without
 	// anything of the run.
 	dispositionAdopt
-	// dispositionEdited: it serves with someone's edit. The denies go, and it stays.
+	// dispositionEdited: it serves with a third party's edit. The denies go, and it stays.
 	dispositionEdited
 	// dispositionInUse: another subnet has it. The denies go, and it stays.
 	dispositionInUse
@@ -37,21 +37,21 @@ func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *netw
 	id, subnet, originalID := clone.ID, clone.Tags[ownership.TagSubnet], clone.Tags[ownership.TagOriginal]
 	switch {
 	case clone.Default:
-		return dispositionLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: someone copied the tags. Remove those that begin with %s", id, ownership.TagDomain)
+		return dispositionLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: a third party copied the tags. Remove the tags that begin with %s", id, ownership.TagDomain)
 	case originalID == "" || subnet == "":
-		return dispositionLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which someone removed: put it back, then sweep again", id, ownership.TagOriginal, ownership.TagSubnet)
+		return dispositionLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which a third party removed: restore it, then sweep again", id, ownership.TagOriginal, ownership.TagSubnet)
 	case originalID == id, original != nil && original.VPCID != clone.VPCID:
-		return dispositionLeave, fmt.Sprintf("the tag %s of clone %s names %s, which can't be: put the right one there, then sweep again", ownership.TagOriginal, id, originalID)
+		return dispositionLeave, fmt.Sprintf("the tag %s of clone %s names %s, which is not possible: correct the tag, then sweep again", ownership.TagOriginal, id, originalID)
 	case len(clone.SubnetIDs) == 0 && accountedFor(clone, claim, original):
 		return dispositionDelete, ""
 	case len(clone.SubnetIDs) == 0:
-		return dispositionLeave, fmt.Sprintf("network ACL %s serves no subnet, and has rules that its tags don't account for: look at them, and delete it if nobody needs it (aws ec2 delete-network-acl --network-acl-id %s)", id, id)
+		return dispositionLeave, fmt.Sprintf("network ACL %s serves no subnet, and has rules that its tags do not name: check them, and delete the network ACL if it is not needed (aws ec2 delete-network-acl --network-acl-id %s)", id, id)
 	case !slices.Contains(clone.SubnetIDs, subnet):
 		return dispositionInUse, inUse(clone)
 	case original == nil:
-		return dispositionAdopt, fmt.Sprintf("network ACL %s, which clone %s is a copy of, was deleted: the clone stays as the network ACL of %s, without the run's rules", originalID, id, strings.Join(clone.SubnetIDs, ", "))
+		return dispositionAdopt, fmt.Sprintf("network ACL %s, the original of clone %s, was deleted: the clone stays as the network ACL of %s, without the run's rules", originalID, id, strings.Join(clone.SubnetIDs, ", "))
 	case !unedited(clone, claim, original):
-		return dispositionEdited, fmt.Sprintf("someone edited clone %s while it served: its denies go, and it stays as it is. Make the same change to %s if it is needed, give the subnets their network ACL back (%s), and delete the clone (aws ec2 delete-network-acl --network-acl-id %s)",
+		return dispositionEdited, fmt.Sprintf("a third party edited clone %s while it served: the run's denies are removed, and the clone stays. Make the same change to %s if it is needed, associate the subnets with their own network ACL again (%s), and delete the clone (aws ec2 delete-network-acl --network-acl-id %s)",
 			id, originalID, swap(clone, originalID, clone.SubnetIDs), id)
 	case len(clone.SubnetIDs) > 1:
 		return dispositionReturn, inUse(clone)
@@ -62,7 +62,7 @@ func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *netw
 // inUse says that subnets have a clone that it was not made for.
 func inUse(clone *networkacl.ACL) string {
 	others := without(clone.SubnetIDs, clone.Tags[ownership.TagSubnet])
-	return fmt.Sprintf("clone %s is in use by %s, which it was not made for: give it another network ACL (%s), then sweep again",
+	return fmt.Sprintf("clone %s is in use by %s, which it was not created for: associate another network ACL (%s), then sweep again",
 		clone.ID, strings.Join(others, ", "), swap(clone, "ACL", others))
 }
 
@@ -78,9 +78,9 @@ func swap(clone *networkacl.ACL, to string, subnets []string) string {
 // unclaimed says what to do with a clone whose claim can't be read.
 func unclaimed(acl *networkacl.ACL) string {
 	if len(acl.SubnetIDs) == 0 {
-		return fmt.Sprintf("clone %s has no tag that tells what is the run's. It serves no subnet: look at its rules, and delete it if nobody needs it (aws ec2 delete-network-acl --network-acl-id %s)", acl.ID, acl.ID)
+		return fmt.Sprintf("clone %s has no tag that names the run's entries. It serves no subnet: check its rules, and delete it if it is not needed (aws ec2 delete-network-acl --network-acl-id %s)", acl.ID, acl.ID)
 	}
-	return fmt.Sprintf("clone %s has no tag that tells what is the run's, and it serves %s: give its subnets their network ACL back (%s), then delete it (aws ec2 delete-network-acl --network-acl-id %s)",
+	return fmt.Sprintf("clone %s has no tag that names the run's entries, and it serves %s: associate the subnets with their own network ACL again (%s), then delete it (aws ec2 delete-network-acl --network-acl-id %s)",
 		acl.ID, strings.Join(acl.SubnetIDs, ", "), swap(acl, cmp.Or(acl.Tags[ownership.TagOriginal], "ACL"), acl.SubnetIDs), acl.ID)
 }
 
@@ -92,7 +92,7 @@ func stripped(acl *networkacl.ACL, uid string) string {
 	}
 	for _, key := range []string{ownership.TagOriginal, ownership.TagSubnet, ownership.TagCopies, ownership.TagCluster} {
 		if _, there := acl.Tags[key]; there {
-			return fmt.Sprintf("network ACL %s has the tag %s of a clone, and none that says that it is one of this run: if it is, put that back (aws ec2 create-tags --resources %s --tags Key=%s,Value=%s) and sweep again; else remove the tag",
+			return fmt.Sprintf("network ACL %s has the tag %s of a clone, but not the tag that names its run: if it is a clone of this run, restore that tag (aws ec2 create-tags --resources %s --tags Key=%s,Value=%s) and sweep again; else remove the tag",
 				acl.ID, key, acl.ID, ownership.TagClone, cmp.Or(uid, "UID"))
 		}
 	}
@@ -110,7 +110,7 @@ func unedited(clone *networkacl.ACL, claim ownership.Claim, original *networkacl
 	return original != nil && len(rest) == len(beside(original, ownership.Claim{})) && follows(rest, beside(original, ownership.Claim{}))
 }
 
-// accountedFor reports whether all of a clone that serves nobody is the run's, one that was never
+// accountedFor reports whether all of a clone that serves no subnet is the run's, one that was never
 // finished included.
 func accountedFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)

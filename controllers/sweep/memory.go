@@ -105,7 +105,7 @@ func (e *absence) acknowledge(rule ownership.ClaimedRule, now time.Time) {
 	e.gone[rule] = now
 }
 
-// forget notes that a rule's entry stood, and that nobody knows whether it still does.
+// forget notes that a rule's entry stood, and that it is not known whether it still does.
 func (e *absence) forget(rule ownership.ClaimedRule) { delete(e.lacking, rule) }
 
 // deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read

@@ -197,7 +197,7 @@ func TestWhatHappensToACloneWhileItsSubnetGoesBack(t *testing.T) {
 		w, id, f := meanwhile(t, func(w *world, _ string) {
 			w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
 		})
-		w.Expect(w.refused(f).Did).To(Equal([]string{"gave subnet " + subnet + " network ACL " + defaultACL + " back"}))
+		w.Expect(w.refused(f).Did).To(Equal([]string{"associated subnet " + subnet + " with network ACL " + defaultACL + " again"}))
 		_, there := w.region().NetworkACL(id)
 		w.Expect(there).To(BeTrue(), "nobody looked at it once it was free")
 	})

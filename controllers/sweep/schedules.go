@@ -157,7 +157,7 @@ func attach(found []Found, all []armed) []Found {
 }
 
 // strandedSchedules deletes schedules about a network ACL that is gone, or no longer a clone of
-// ours. While a rule of ours may stand there, they are all that ends it.
+// a run's. While a rule of the run may stand there, they are all that ends it.
 func (a *undoRun) strandedSchedules(ctx context.Context) error {
 	acl, err := ec2acl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
 	a.readAt = a.clock.Now()
@@ -182,10 +182,10 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 	err = a.unschedule(ctx, all, func(s armed) bool {
 		switch {
 		case !slices.Contains(a.f.armed, s):
-			a.wait(now, "schedule %s is not as it was when it was found: search again", s.Name)
+			a.wait(now, "schedule %s changed after it was found: search again", s.Name)
 			return false
 		case acl != nil && denies(acl, s.number):
-			a.leave(fmt.Sprintf("schedule %s deletes rule %d of network ACL %s at %s, which may be the run's: the tags of the network ACL that would tell were removed. Delete both if it is",
+			a.leave(fmt.Sprintf("schedule %s deletes rule %d of network ACL %s at %s, which may be a rule of the run: the tags of the network ACL that named the run's rules were removed. If it is, delete the rule and the schedule",
 				s.Name, s.number, acl.ID, s.fires.Format(time.RFC3339)))
 			return false
 		}
@@ -206,7 +206,7 @@ func (a *undoRun) missingFor(now time.Time) bool {
 		sure = earlier(sure, a.f.Expires.Add(Margin))
 	}
 	if now.Before(sure) {
-		a.wait(sure, "reads lack network ACL %s, which schedules are about: sweep again at %s", a.f.NetworkACLID, sure.Format(time.RFC3339))
+		a.wait(sure, "reads do not show network ACL %s, which schedules are about: sweep again at %s", a.f.NetworkACLID, sure.Format(time.RFC3339))
 		return false
 	}
 	return true

@@ -125,7 +125,7 @@ func TestTagsThatCannotBeRead(t *testing.T) {
 	}{
 		"a claim":          {map[string]string{ownership.TagDomain + uid: "v9 x"}, "the tag " + ownership.TagDomain + uid + " can't be read"},
 		"a part":           {map[string]string{ownership.TagDomain + uid + "/9": ""}, "can't be read"},
-		"a clone's, alone": {map[string]string{ownership.TagOriginal: defaultACL}, "none that says that it is one of this run"},
+		"a clone's, alone": {map[string]string{ownership.TagOriginal: defaultACL}, "but not the tag that names its run"},
 		"no run":           {map[string]string{ownership.TagClone: "mine"}, "aws ec2 replace-network-acl-association"},
 	} {
 		w := newWorld(t)

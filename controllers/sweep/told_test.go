@@ -177,7 +177,7 @@ func TestACloneThatStaysAndReadsThatMayLag(t *testing.T) {
 	w.clock.SetTime(began.Add(networkacl.AmbiguousFor - networkacl.SettleFor))
 	result := w.undo(w.confirm(w.one()))
 	w.Expect(result.Done).To(BeFalse())
-	w.Expect(result.Left).To(And(ContainSubstring("reads may not yet show all that was done to its rules"), ContainSubstring("; "), ContainSubstring("was deleted: the clone stays")))
+	w.Expect(result.Left).To(And(ContainSubstring("reads may not show all changes of its rules yet"), ContainSubstring("; "), ContainSubstring("was deleted: the clone stays")))
 	now, _ := w.region().NetworkACL(id)
 	w.Expect(now.Tags).To(HaveKey(ownership.TagDomain + uid))
 }
@@ -336,7 +336,7 @@ func TestSchedulesOfACloneThatStays(t *testing.T) {
 		for _, action := range []string{"scheduler:GetSchedule", "scheduler:ListSchedules"} {
 			w, _, f := edited(t)
 			w.sim.Faults().Add(faults.Fault{Action: action, Denied: true})
-			w.Expect(w.undo(f).Left).To(And(ContainSubstring("were not looked at"), ContainSubstring("someone edited")), action)
+			w.Expect(w.undo(f).Left).To(And(ContainSubstring("were not read"), ContainSubstring("a third party edited")), action)
 			w.Expect(w.region().Schedules()).To(HaveLen(2))
 		}
 	})
@@ -358,7 +358,7 @@ func TestAScheduleThatIsNotAsItWasFound(t *testing.T) {
 	w.armUntil(id, ends.Add(time.Hour), 80)
 	result := w.undo(f)
 	w.Expect(result.Done).To(BeFalse())
-	w.Expect(result.Left).To(ContainSubstring("schedule " + deadman.Name(uid, 80) + " is not as it was when it was found: search again"))
+	w.Expect(result.Left).To(ContainSubstring("schedule " + deadman.Name(uid, 80) + " changed after it was found: search again"))
 	w.Expect(w.region().Schedules()).To(HaveLen(1))
 
 	w.tag(id, cloneTags(ownershipOf(80), nil))

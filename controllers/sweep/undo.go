@@ -74,7 +74,7 @@ type undoRun struct {
 func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift bool) (Result, error) {
 	switch f.Kind {
 	case KindAdopted:
-		return Result{Left: fmt.Sprintf("network ACL %s stays as that of its subnets", f.NetworkACLID)}, nil
+		return Result{Left: fmt.Sprintf("network ACL %s stays the network ACL of its subnets", f.NetworkACLID)}, nil
 	case KindUnreadable:
 		return Result{Left: f.Problem}, nil
 	}
@@ -85,7 +85,7 @@ func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift b
 	case err != nil:
 		return Result{}, err
 	case account != f.AccountID:
-		return Result{}, fmt.Errorf("what was found is in account %s, and the credentials are of account %s: use those that it was found with", f.AccountID, account)
+		return Result{}, fmt.Errorf("what was found is in account %s, and the credentials are of account %s: use the credentials of the search", f.AccountID, account)
 	}
 	a := &undoRun{absence: u.memory.of(f, u.clock.Now()), f: f, clients: clients, clock: u.clock, lift: lift}
 	a.mu.Lock()
@@ -135,11 +135,11 @@ func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, 
 	cloned := acl.Tags[ownership.TagClone] == a.f.UID
 	switch {
 	case i < 0 && !cloned && !slices.Contains(unreadable(malformed), a.f.UID):
-		a.result.Done = true // someone else was faster
+		a.result.Done = true // another process was faster
 		return acl, nil, nil
 	case i < 0, !a.f.is(claims[i]), cloned != (a.f.Kind == KindClone):
 		a.claimed.Clear()
-		a.wait(a.clock.Now(), "the tags of network ACL %s are not as they were when they were found: search again", acl.ID)
+		a.wait(a.clock.Now(), "the tags of network ACL %s changed after they were found: search again", acl.ID)
 		return acl, nil, nil
 	}
 	a.claimed.Observe(fmt.Sprintf("%v by %v, lift alone: %t", claims[i].Rules, claims[i].Expires, a.lift), "", a.readAt)
@@ -227,7 +227,7 @@ func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownersh
 		return false, nil
 	}
 	if !due.IsZero() {
-		a.wait(due, "network ACL %s keeps the tags of run %s for now: reads may not yet show all that was done to its rules. Sweep again at %s, or, from within another process, at %s",
+		a.wait(due, "network ACL %s keeps the tags of run %s for now: reads may not show all changes of its rules yet. Sweep again at %s, or, from another process, at %s",
 			acl.ID, a.f.UID, due.Format(time.RFC3339), claim.Expires.Add(Margin).Format(time.RFC3339))
 	}
 	return due.IsZero() && errors.Join(errs...) == nil, errors.Join(errs...)
@@ -272,7 +272,7 @@ func (a *undoRun) untag(ctx context.Context, aclID string, keys []string) error 
 	case err != nil:
 		return err
 	case !outcome.IsGone(shown):
-		return fmt.Errorf("AWS says that network ACL %s does not exist, which it showed just before: its tags are removed once both agree, so sweep again", aclID)
+		return fmt.Errorf("AWS says that network ACL %s does not exist, though a read just before showed it: its tags count as removed once reads no longer show it, so sweep again", aclID)
 	}
 	a.did("removed the tags of run %s from network ACL %s", a.f.UID, aclID)
 	return nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sweeper runs package sweep in a manager, now and then: it promises that what a run of
+// Package sweeper runs package sweep in a manager, at intervals: it promises that what a run of
 // this Kubernetes cluster left in AWS is removed once no object looks after it any more, and that
 // nothing of a run whose object is at work is touched.
 //

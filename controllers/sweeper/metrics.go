@@ -14,17 +14,17 @@ import (
 var (
 	foundGauge = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "agentdisconnect_sweep_found",
-		Help: "What the last sweep found in AWS that no run of this cluster looks after, by kind and by whose it is: own, other (Kubernetes clusters) or unknown.",
+		Help: "What the last sweep found in AWS without a run of this cluster that manages it, by kind and by owning Kubernetes cluster: own, other or unknown.",
 	}, []string{"kind", "cluster"})
 
 	undoneTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "agentdisconnect_sweep_undone_total",
-		Help: "Findings of sweeps that were undone, by kind.",
+		Help: "Findings of sweeps that were removed from AWS, by kind.",
 	}, []string{"kind"})
 
 	failuresTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "agentdisconnect_sweep_failures_total",
-		Help: "Sweeps that something kept from all of their work.",
+		Help: "Sweeps that were not complete, because of an error.",
 	})
 
 	lastSuccess = prometheus.NewGauge(prometheus.GaugeOpts{

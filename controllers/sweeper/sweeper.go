@@ -40,7 +40,7 @@ type Options struct {
 	ScheduleGroup string
 }
 
-// Sweeper looks through AWS now and then for what runs left behind, and undoes what is this
+// Sweeper searches AWS at intervals for what runs left behind, and undoes what is this
 // Kubernetes cluster's and no object looks after any more. It is part of a manager, and works while
 // that is the leader.
 type Sweeper struct {
@@ -77,7 +77,7 @@ func (s *Sweeper) Start(ctx context.Context) error {
 	for {
 		err := s.Sweep(ctx)
 		if err != nil && ctx.Err() == nil {
-			log.FromContext(ctx).Error(err, "Sweep was not complete, and is repeated")
+			log.FromContext(ctx).Error(err, "Sweep was not complete, retrying")
 		}
 		timer := s.clock.NewTimer(s.Wait(err))
 		select {
@@ -215,7 +215,7 @@ func when(is bool, a action) action {
 }
 
 // act counts what was found, and undoes what is due. The counts of a search that wasn't complete
-// would say that something is gone which nobody looked at: those of the one before stay.
+// would say that something is gone which was not looked at: those of the one before stay.
 func (s *Sweeper) act(ctx context.Context, found []sweep.Found, all owners, complete bool) error {
 	var errs []error
 	tally := newCounts()
@@ -258,7 +258,7 @@ func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what action) (done bo
 	}
 	result, err := act(ctx, s.sessions.In(f.Region), f)
 	if len(result.Did) > 0 || result.Left != "" {
-		log.FromContext(ctx).Info("Swept what a run left behind", "kind", f.Kind, "accountID", f.AccountID, "region", f.Region,
+		log.FromContext(ctx).Info("Removed what a run left behind", "kind", f.Kind, "accountID", f.AccountID, "region", f.Region,
 			"networkACLID", f.NetworkACLID, "uid", f.UID, "owner", f.Owner, "did", result.Did, "left", result.Left)
 	}
 	if again := result.Again; !again.IsZero() && (s.again.IsZero() || again.Before(s.again)) {

@@ -111,7 +111,7 @@ func (c *counter) until(ctx context.Context, is func(version) bool) (map[string]
 			c.seen = len(all)
 			return byAction(made), nil
 		case idle:
-			return nil, fmt.Errorf("the controller has nothing more to do: %s", describe(c.key.Name, []version{{object: obj}}))
+			return nil, fmt.Errorf("the controller has no more work: %s", describe(c.key.Name, []version{{object: obj}}))
 		}
 		c.clock.SetTime(c.due)
 		result, err := c.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: c.key})
@@ -131,7 +131,7 @@ func (c *counter) get(ctx context.Context) (*v1alpha1.AgentDisconnect, error) {
 	obj := &v1alpha1.AgentDisconnect{}
 	err := c.kube.Get(ctx, c.key, obj)
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("the counted object is gone: %w", err)
+		return nil, fmt.Errorf("the counted object was deleted: %w", err)
 	}
 	return obj, err
 }

@@ -76,7 +76,7 @@ func (m *ends) measureExpiry(ctx context.Context, w *watched, runs []running, me
 		}
 	}
 	run := &runs[latest]
-	m.traces = append(m.traces, trace(fmt.Sprintf("%s, from a second before expirationTime, for the object on which it was acted the latest", run.mode),
+	m.traces = append(m.traces, trace(fmt.Sprintf("%s, from a second before expirationTime, for the object whose end was handled last", run.mode),
 		run.expires().Add(-time.Second), about(all, run.place, run.clone()), w.objects.of(run.name)))
 	return nil
 }

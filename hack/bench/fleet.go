@@ -20,7 +20,7 @@ const (
 
 // fleet is what was measured with a manager as it comes, and with many objects at once.
 type fleet struct {
-	// inPlace are the endings of the runs that share their network ACL with nobody, clones those of the others.
+	// inPlace are the endings of the runs that have their network ACL to themselves, clones those of the others.
 	inPlace, clones *ends
 	// restarts are the endings of runs in place after a restart of the manager.
 	restarts *restarts

@@ -43,12 +43,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	set := settings{}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.IntVar(&set.runs, "runs", 7, "how many runs the figures of a single run are the median of")
+	flags.IntVar(&set.runs, "runs", 7, "how many single runs to measure; the figures are their median")
 	flags.IntVar(&set.objects, "objects", 100, "how many objects expire together, each on a network ACL of its own")
 	flags.IntVar(&set.clones, "clones", 100, "how many objects expire together, each on a clone")
-	flags.IntVar(&set.others, "others", 1000, "how many objects whose Region doesn't answer are there while runs end after a restart")
+	flags.IntVar(&set.others, "others", 1000, "how many objects, whose Region doesn't answer, exist while runs end after a restart")
 	flags.DurationVar(&set.latency, "latency", 50*time.Millisecond, "how long every simulated AWS call takes")
-	flags.BoolVar(&set.trace, "trace", false, "also print the calls and the writes of single runs, in order")
+	flags.BoolVar(&set.trace, "trace", false, "also print the calls and writes of single runs, in order")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -89,7 +89,7 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 	f := &figures{set: set, machine: machine()}
 
 	// Two stacks, one after the other: the first manager has an interval that can be left out of a figure, the second its own.
-	progress("starting; the first time, the manager is compiled too")
+	progress("starting; the first start compiles the manager too")
 	fast := stack.Options{
 		Simulator:   sim.Options{NoAgents: true, Latency: set.latency, World: singleWorld()},
 		ManagerArgs: []string{"--agent-poll-interval=" + pollEvery.String()},

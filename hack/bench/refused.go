@@ -75,7 +75,7 @@ func countOneRefused(ctx context.Context, kube client.Client, name string, p pla
 		return nil, err
 	}
 	if obj.Status.StartTime != nil {
-		return nil, errors.New("the run that was to be refused began")
+		return nil, errors.New("the run that had to be refused began")
 	}
 	return counts, kube.Delete(ctx, obj)
 }

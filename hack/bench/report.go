@@ -64,7 +64,7 @@ func (f *figures) printRuns(out *screen.Screen) {
 		row("", "deleted to clone gone", cloned.cleared, "4 or fewer", clone.plain.cleared),
 		row("", "deleted to object gone", cloned.gone, "", nil),
 	})
-	out.Print(screen.Dim, "InPlace is a subnet alone on its network ACL, Clone one that shares it with another: its two entries and the six rules go into the clone. Plain loop: the same changes made, and taken back, one after another by the SDK, with nothing looked up, tagged, recorded or read back. The wait between the two polls of the agents, which is also the one between two reads of what is to be cloned, is left out; the calls are not.")
+	out.Print(screen.Dim, "InPlace is a subnet alone on its network ACL, Clone one that shares it with another: its two entries and the six rules go into the clone. Plain loop: the SDK makes and reverts the same changes, one after another, without lookups, tags, records or reads. The figures leave out the wait between the two polls of the agents (also the wait between two reads of the network ACL to clone), but include its calls.")
 }
 
 func (f *figures) printFleet(out *screen.Screen) {
@@ -82,7 +82,7 @@ func (f *figures) printFleet(out *screen.Screen) {
 	table(m.inPlace.expired, "first DeleteNetworkAclEntry", "last rule gone", "tags gone")
 	out.Print(screen.Bold, "\nThe end of %d runs at once, each on a clone", f.set.clones)
 	table(m.clones.expired, "ReplaceNetworkAclAssociation", "subnet back on its original", "clone gone")
-	out.Print(screen.Dim, "Up to %d of the first and %d of the others had the same expirationTime: it has whole seconds, rounded down when the run began, and is itself what the end is held against, so the rounding hides nothing. The first change follows a read of the network ACL, which takes %s. The simulated AWS throttled nobody; the real one allows an account 50 changing calls at once, and 5 a second.",
+	out.Print(screen.Dim, "Up to %d of the first and %d of the others had the same expirationTime: it is rounded down to whole seconds when the run begins, and the end is measured against the rounded time, so the rounding hides no delay. The first change follows a read of the network ACL, which takes %s. The simulated AWS does not throttle; the real one allows an account a burst of 50 changing calls, and 5 a second.",
 		m.inPlace.sharing, m.clones.sharing, f.set.latency)
 }
 
@@ -91,8 +91,8 @@ func (f *figures) printMemory(out *screen.Screen) {
 	out.Print(screen.Bold, "\nThe manager's resident memory")
 	out.Table([]string{"", "MEMORY", "RATIO"}, []screen.Row{
 		{Cells: []string{"before the first object", m.idle.String(), ""}},
-		{Cells: []string{fmt.Sprintf("while %d objects block, at the most", f.set.objects), m.full.String(), ratio(float64(m.full), float64(m.idle))}},
-		{Cells: []string{"ever, at the most", m.peak.String(), ratio(float64(m.peak), float64(m.idle))}},
+		{Cells: []string{fmt.Sprintf("maximum while %d objects block", f.set.objects), m.full.String(), ratio(float64(m.full), float64(m.idle))}},
+		{Cells: []string{"maximum over all time", m.peak.String(), ratio(float64(m.peak), float64(m.idle))}},
 	})
 }
 

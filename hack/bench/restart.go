@@ -25,7 +25,7 @@ const (
 	untilLost = time.Hour
 )
 
-// restarts are how the runs of one manager ended after it was restarted: with nothing else to do, and beside objects whose Region
+// restarts are how the runs of one manager ended after it was restarted: with no other work, and beside objects whose Region
 // does not answer.
 type restarts struct{ alone, beside endings }
 
@@ -103,7 +103,7 @@ func (f *figures) printRestarts(out *screen.Screen) {
 	alone, beside := m.alone.lifted, m.beside.lifted
 	out.Print(screen.Bold, "\nThe end of %d runs after a restart of the manager, from expirationTime to the last rule gone", len(alone))
 	out.Table([]string{"", "P50", "P99", "MAX", "AIM FOR P99", "RATIO OF P99"}, []screen.Row{
-		row("with nothing else to do", alone, "", ""),
+		row("with no other work", alone, "", ""),
 		row(fmt.Sprintf("beside %d objects whose Region doesn't answer", f.set.others), beside, "2 or less",
 			ratio(beside.percentile(99).Seconds(), alone.percentile(99).Seconds())),
 	})

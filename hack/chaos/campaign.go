@@ -162,7 +162,7 @@ func (c *campaign) each(ctx context.Context, n int, what string, do func(context
 			defer c.mu.Unlock()
 			done++
 			left := time.Since(begun) / time.Duration(done) * time.Duration(n-done)
-			c.live.Wait(fmt.Sprintf("%s: %d of %d, %d with broken promises, %s left", what, done, n, c.failures(), left.Round(time.Second)), "")
+			c.live.Wait(fmt.Sprintf("%s: %d of %d, %d failed, %s left", what, done, n, c.failures(), left.Round(time.Second)), "")
 			return err
 		})
 	}

@@ -58,23 +58,23 @@ func run(args []string) int {
 func parse(args []string) (*settings, error) {
 	set := &settings{}
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
-	only := flags.String("only", "", "regular expression of scenario/kind; only what begins like that is tried, such as 'clone.*/crash'")
-	flags.StringVar(&set.point, "point", "", "name of the only point to try, whatever was tried before")
+	only := flags.String("only", "", "regular expression of scenario/kind, matched at the beginning: try only these, such as 'clone.*/crash'")
+	flags.StringVar(&set.point, "point", "", "name of the only point to try, even if it was tried before")
 	flags.IntVar(&set.sample, "sample", 0, "how many points to draw, spread over scenarios and kinds; 0: all")
-	flags.Int64Var(&set.seed, "seed", 1, "what the sample is drawn with")
-	flags.IntVar(&set.workers, "workers", 2, "how many points to try side by side")
-	flags.IntVar(&set.histories, "histories", 50, "how many random histories to play, beside all points; see soak for more")
-	flags.IntVar(&set.kills, "kills", 14, "how many points of each scenario to end a real manager's process at, beside all points")
-	flags.StringVar(&set.results, "results", "bin/chaos/results.jsonl", "file of what was tried, which is not tried again")
-	flags.BoolVar(&set.fresh, "fresh", false, "forget what was tried")
-	flags.BoolVar(&set.shared, "shared", false, "in every scenario, also try the points before anything sets it apart from a run that nothing happens to")
-	flags.BoolVar(&set.list, "list", false, "print the points of each scenario, and try none")
+	flags.Int64Var(&set.seed, "seed", 1, "seed of the random sample")
+	flags.IntVar(&set.workers, "workers", 2, "how many points to try in parallel")
+	flags.IntVar(&set.histories, "histories", 50, "how many random histories to run, besides all points; see soak for more")
+	flags.IntVar(&set.kills, "kills", 14, "at how many points of each scenario to kill a real manager's process, besides all points")
+	flags.StringVar(&set.results, "results", "bin/chaos/results.jsonl", "file with the points tried so far, which are not tried again")
+	flags.BoolVar(&set.fresh, "fresh", false, "forget the points tried so far")
+	flags.BoolVar(&set.shared, "shared", false, "in every scenario, also try the points that it has in common with a run without events")
+	flags.BoolVar(&set.list, "list", false, "print the points of each scenario, without trying them")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}
 	var err error
 	if set.only, err = regexp.Compile("^(?:" + *only + ")"); err != nil {
-		return nil, fmt.Errorf("--only is no regular expression: %w", err)
+		return nil, fmt.Errorf("--only is not a valid regular expression: %w", err)
 	}
 	if flags.NArg() > 0 || set.workers < 1 || set.sample < 0 || set.histories < 0 || set.kills < 0 {
 		return nil, errors.New("chaos needs at least 1 worker, and no arguments but soak, see --help")
@@ -90,7 +90,7 @@ func exitOf(ctx context.Context, err error) int {
 	case err == nil:
 		return 0
 	case ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "Interrupted: the same command goes on from here.")
+		fmt.Fprintln(os.Stderr, "Interrupted: repeat the command to continue.")
 		return exitInterrupted
 	}
 	fmt.Fprintln(os.Stderr, err)

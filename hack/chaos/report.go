@@ -68,7 +68,7 @@ func (c *campaign) print(out io.Writer) (failed bool) {
 	}
 	fmt.Fprintf(table, "all\tall\t%s\n", total)
 	_ = table.Flush()
-	fmt.Fprintf(out, "\n%d points, of which %d were tried before; %d of %d runs broke a promise.\n", total.tried, c.before, c.failures(), total.tried)
+	fmt.Fprintf(out, "\n%d points, %d of them tried before; %d of %d runs broke a promise.\n", total.tried, c.before, c.failures(), total.tried)
 	return failed
 }
 

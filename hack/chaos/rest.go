@@ -42,13 +42,13 @@ func (c *campaign) once(scenario, kind, what string, do func() (points.Result, e
 func (c *campaign) histories(ctx context.Context) error {
 	for i := range uint64(c.set.histories) {
 		seed := uint64(c.set.seed) + i
-		c.live.Wait(fmt.Sprintf("playing random histories: %d of %d", i, c.set.histories), "")
+		c.live.Wait(fmt.Sprintf("running random histories: %d of %d", i, c.set.histories), "")
 		if err := c.once("random", "history", fmt.Sprintf("seed %d", seed), func() (points.Result, error) {
 			var said strings.Builder
 			sum, err := history.Soak(ctx, history.SoakOptions{Plane: c.plane, Seed: seed, Count: 1, Out: &said})
 			var result points.Result
 			if len(sum.Failures) > 0 {
-				result.Wrong, result.Log = rig.Wrong{Strange: []string{"a promise was not kept"}}, strings.Split(said.String(), "\n")
+				result.Wrong, result.Log = rig.Wrong{Strange: []string{"a promise was broken"}}, strings.Split(said.String(), "\n")
 			}
 			return result, err
 		}); err != nil {

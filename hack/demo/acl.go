@@ -137,7 +137,7 @@ func (w *walk) showBefore(ctx context.Context) (string, error) {
 	for _, subnet := range subnetsOf(w.original) {
 		row := screen.Row{Cells: []string{subnet, agentsIn(subnet, all), ""}}
 		if subnet == w.subnet {
-			row.Style, row.Cells[2] = screen.Marked, "◂ the one to be cut off"
+			row.Style, row.Cells[2] = screen.Marked, "← target of the run"
 		}
 		rows = append(rows, row)
 	}
@@ -147,7 +147,7 @@ func (w *walk) showBefore(ctx context.Context) (string, error) {
 		return "", errors.New("no other subnet with agents shares the network ACL")
 	}
 	w.watchOthers(ctx)
-	return fmt.Sprintf("%s lets everything pass, for %d subnets: rules on it would hit them all", idOf(w.original), len(rows)), nil
+	return fmt.Sprintf("%s allows all traffic of %d subnets: rules on it would affect all of them", idOf(w.original), len(rows)), nil
 }
 
 // compare holds all that a run may change against what it was, and looks for the manager's writes in the log of calls.
@@ -168,7 +168,7 @@ func (w *walk) compare(ctx context.Context) (string, error) {
 	if err := w.spared(made); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("the clone is gone, no tag is left, and the one write that named %s gave the subnet back", idOf(w.original)), nil
+	return fmt.Sprintf("the clone is deleted, no tag is left, and the only write that named %s associated the subnet with it again", idOf(w.original)), nil
 }
 
 // spared says whether the original was left alone: no write named it but the ones that put the subnet back on it.
@@ -180,7 +180,7 @@ func (w *walk) spared(made []call) error {
 		}
 	}
 	if len(named) == 0 {
-		return errors.New("no call gave the subnet back")
+		return errors.New("no call associated the subnet with its network ACL again")
 	}
 	return nil
 }

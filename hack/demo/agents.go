@@ -46,7 +46,7 @@ func (w *walk) loseAgents(ctx context.Context) (string, error) {
 		said := slices.ContainsFunc(lines, tellsOfTCS)
 		text := fmt.Sprintf("%d of %d agents are disconnected", disconnected, total)
 		if disconnected == total && !said {
-			text += "; none has run into a time-out of TCS yet"
+			text += "; no log shows a TCS time-out yet"
 		}
 		return total > 0 && disconnected == total && said, text, nil
 	})
@@ -56,7 +56,7 @@ func (w *walk) loseAgents(ctx context.Context) (string, error) {
 	if err := w.kubectlGet(ctx); err != nil {
 		return "", err
 	}
-	w.screen.Print(screen.Dim, "\n  The log of an agent, since the rules are in place:")
+	w.screen.Print(screen.Dim, "\n  The log of one agent, after the rules were in place:")
 	for _, line := range lines {
 		w.screen.Print(screen.Plain, "  %s", line)
 	}
@@ -98,7 +98,7 @@ func tellsOfTCS(line string) bool {
 // regainAgents waits until ECS says of every agent of the run that it is connected.
 func (w *walk) regainAgents(ctx context.Context) (string, error) {
 	if w.obj.Status.Agents == nil || w.obj.Status.Target == nil {
-		return "", errors.New("the status names no agents")
+		return "", errors.New("the status lists no agents")
 	}
 	arns := make([]string, 0, len(w.obj.Status.Agents.ContainerInstances))
 	for _, i := range w.obj.Status.Agents.ContainerInstances {
@@ -126,6 +126,6 @@ func (w *walk) regainAgents(ctx context.Context) (string, error) {
 	w.screen.Table([]string{"INSTANCE", "AGENTCONNECTED"}, rows)
 	_, _, gone, _ := w.ending.now()
 	took := time.Since(gone)
-	return fmt.Sprintf("all agents are connected again, %s after the rules went (%s for an agent)",
+	return fmt.Sprintf("all agents are connected again, %s after the rules were removed (%s in agents' time)",
 		screen.Seconds(took), screen.Seconds(time.Duration(float64(took)*w.scale))), nil
 }

@@ -175,7 +175,7 @@ func (w *walk) neverBlinked(context.Context) (string, error) {
 	var rows []screen.Row
 	failed := o.err
 	if o.looks == 0 {
-		failed = errors.Join(failed, errors.New("nobody looked"))
+		failed = errors.Join(failed, errors.New("no check took place"))
 	}
 	for _, i := range o.agents {
 		var log []agents.Line
@@ -198,7 +198,7 @@ func (w *walk) neverBlinked(context.Context) (string, error) {
 	if failed != nil {
 		return "", failed
 	}
-	return fmt.Sprintf("%d agents stayed connected through both runs, with %s between two looks at most; %s had the same entries each time",
+	return fmt.Sprintf("%d agents stayed connected during both runs (checked every %s or more often); %s had the same entries each time",
 		len(o.agents), screen.Seconds(o.gap), idOf(w.original)), nil
 }
 
@@ -209,11 +209,11 @@ func (o *bystanders) blinked(i instance, planned []time.Time, lost []agents.Line
 	}
 	for _, at := range o.away[i.arn] {
 		if !slices.ContainsFunc(planned, func(p time.Time) bool { return at.Sub(p).Abs() < renewal }) {
-			return fmt.Errorf("ECS said at %s that it is not connected", clock(at))
+			return fmt.Errorf("ECS reported at %s that it is not connected", clock(at))
 		}
 	}
 	if seen := o.connected[i.arn] + len(o.away[i.arn]); seen != o.looks {
-		return fmt.Errorf("ECS knew of it %d times of %d", seen, o.looks)
+		return fmt.Errorf("ECS reported it %d times of %d", seen, o.looks)
 	}
 	return nil
 }

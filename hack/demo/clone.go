@@ -66,7 +66,7 @@ func (w *walk) showDuring(ctx context.Context) (string, error) {
 		if has(w.original.Entries, e) {
 			return "= copied", screen.Plain
 		}
-		return "◂ ours: " + hostOf[awssdk.ToString(e.CidrBlock)], screen.Marked
+		return "← added by the run: " + hostOf[awssdk.ToString(e.CidrBlock)], screen.Marked
 	})
 	used := w.obj.Status.NetworkACL
 	if used == nil {
@@ -81,18 +81,18 @@ func (w *walk) showDuring(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	w.screen.Print(screen.Dim, "\n  %s, which it was copied from", idOf(original))
+	w.screen.Print(screen.Dim, "\n  %s, the original of the clone", idOf(original))
 	w.showEntries(original, func(e ec2types.NetworkAclEntry) (string, screen.Style) {
 		if has(w.original.Entries, e) {
 			return "= as before", screen.Plain
 		}
-		return "≠ was not there before", screen.Bad
+		return "≠ did not exist before", screen.Bad
 	})
 	w.screen.Table(nil, []screen.Row{{Cells: []string{"serves", strings.Join(subnetsOf(original), " ")}}})
 	if err := w.wellCloned(clone, original); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d addresses are denied to this subnet alone; the shared network ACL has the entries that it had", len(hostOf)), nil
+	return fmt.Sprintf("%d addresses are denied to this subnet alone; the shared network ACL has the same entries as before", len(hostOf)), nil
 }
 
 // wellCloned says what is wrong with a clone beside its denies, with the original, and with what the status says of both.
@@ -102,9 +102,9 @@ func (w *walk) wellCloned(clone, original ec2types.NetworkAcl) error {
 	switch {
 	case used.ID != idOf(clone) || used.OriginalID != idOf(w.original) || used.Mode != v1alpha1.NetworkACLModeClone ||
 		used.ModeReason != v1alpha1.NetworkACLModeShared:
-		return fmt.Errorf("the status says otherwise: %+v", *used)
+		return fmt.Errorf("the status reports something else: %+v", *used)
 	case len(clone.Entries) != len(w.original.Entries)+len(w.hosts()) || len(lacking(clone.Entries, w.original.Entries)) > 0:
-		return fmt.Errorf("the clone has %d entries, and not the %d of the original and %d of ours", len(clone.Entries), len(w.original.Entries), len(w.hosts()))
+		return fmt.Errorf("the clone has %d entries, not the %d of the original and %d of the run", len(clone.Entries), len(w.original.Entries), len(w.hosts()))
 	case !slices.Equal(subnetsOf(clone), []string{w.subnet}) || !slices.Equal(subnetsOf(original), others):
 		return errors.New("the clone serves other subnets too, or the original lost one")
 	case w.rules(original) > 0 || len(lacking(original.Entries, w.original.Entries)) > 0:

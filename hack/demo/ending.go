@@ -12,7 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
 )
 
-// ending is the end of the rules as someone sees it who reads the subnet's network ACL all the time, whatever step is
+// ending is the end of the rules as a client sees it that reads the subnet's network ACL all the time, whatever step is
 // under way.
 type ending struct {
 	mu             sync.Mutex
@@ -85,11 +85,11 @@ func (w *walk) expire(ctx context.Context) (string, error) {
 	})
 	switch late := gone.Sub(expires); {
 	case late < 0:
-		return "", fmt.Errorf("the rules went %s before the time was over", screen.Seconds(-late))
+		return "", fmt.Errorf("the rules were removed %s before the expiration time", screen.Seconds(-late))
 	case late > punctual:
-		return "", fmt.Errorf("the rules went %s after the time was over", screen.Seconds(late))
+		return "", fmt.Errorf("the rules were removed %s after the expiration time", screen.Seconds(late))
 	default:
-		return fmt.Sprintf("the subnet was off the clone %s after the time was over", screen.Seconds(late)), nil
+		return fmt.Sprintf("the subnet left the clone %s after the expiration time", screen.Seconds(late)), nil
 	}
 }
 

@@ -39,7 +39,7 @@ func run(args []string) int {
 	case err != nil:
 		return exitUsage
 	case flags.NArg() > 0 || *scale < 1:
-		fmt.Fprintln(os.Stderr, "demo takes --playground and --scale, a number from 1, see --help")
+		fmt.Fprintln(os.Stderr, "demo accepts --playground and --scale (a number of at least 1), see --help")
 		return exitUsage
 	}
 
@@ -66,7 +66,7 @@ func run(args []string) int {
 	}
 	switch {
 	case interrupted:
-		w.screen.Print(screen.Bold, "\nInterrupted: everything that was started has been stopped.")
+		w.screen.Print(screen.Bold, "\nInterrupted: all processes that were started are stopped.")
 		if *playground { // there is no other end to it
 			return 0
 		}
@@ -79,17 +79,17 @@ func run(args []string) int {
 }
 
 func (w *walk) introduce(playground bool) {
-	what := "the agents of one subnet, and of no other"
+	what := "disconnect the agents of one subnet only"
 	if playground {
 		what = "a playground"
 	}
 	w.screen.Print(screen.Bold, "agentdisconnect: %s", what)
-	w.screen.Print(screen.Plain, "This is a simulated AWS Region on this machine, in which agents, ECS and CloudTrail live %g times as fast as real ones: no AWS account is involved, and nothing leaves the machine.", w.scale)
+	w.screen.Print(screen.Plain, "This is a simulated AWS Region on this machine. Its agents, ECS and CloudTrail are %g times as fast as real ones. No AWS account is involved, and no traffic leaves the machine.", w.scale)
 }
 
 // start starts the stack with intervals short enough to watch, and waits for the agents.
 func (w *walk) start(ctx context.Context) (string, error) {
-	w.screen.Wait("starting", "the first time, the manager is compiled too")
+	w.screen.Wait("starting", "the first start compiles the manager too")
 	region, err := defaultVPC()
 	if err != nil {
 		return "", err

@@ -51,7 +51,7 @@ func (w *walk) apply(ctx context.Context) (string, error) {
 	if err := w.applyManifest(ctx, name, w.manifest(name, duration)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("the API server took it; its %gm are %gm to the agents", duration.Minutes(), duration.Minutes()*w.scale), nil
+	return fmt.Sprintf("the API server accepted it; its %gm are %gm for the agents", duration.Minutes(), duration.Minutes()*w.scale), nil
 }
 
 // applyManifest shows a manifest and applies it.
@@ -91,7 +91,7 @@ func (w *walk) is(state string) bool {
 func (w *walk) state() string {
 	c := meta.FindStatusCondition(w.obj.Status.Conditions, v1alpha1.ConditionSucceeded)
 	if c == nil {
-		return "the manager has not taken it up yet"
+		return "the manager has not processed it yet"
 	}
 	return c.Reason + ": " + c.Message
 }
@@ -123,7 +123,7 @@ func (w *walk) findEndpoints(ctx context.Context) (string, error) {
 		rows = append(rows, screen.Row{Cells: []string{string(e.Session), e.Hostname, strings.Join(e.Addresses, " ")}})
 	}
 	w.screen.Table([]string{"SESSION", "HOST", "ADDRESSES"}, rows)
-	return fmt.Sprintf("%d addresses of %d hosts, though DNS gives one of a host at a time", all, len(hosts)), nil
+	return fmt.Sprintf("%d addresses of %d hosts, though DNS returns only one per host at a time", all, len(hosts)), nil
 }
 
 // conclude waits for the verdict, and for the object to be let go.
@@ -141,7 +141,7 @@ func (w *walk) conclude(ctx context.Context) (string, error) {
 		return "", errors.New("status.rules is not empty")
 	}
 	w.finished = *w.obj.DeepCopy()
-	return "the run succeeded, and nothing of it is left in the Region", nil
+	return "the run succeeded, and left nothing in the Region", nil
 }
 
 // showConditions shows the object's conditions as last read.

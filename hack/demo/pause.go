@@ -74,7 +74,7 @@ func (w *walk) suspend(ctx context.Context) (string, error) {
 	if expires == nil || !expires.Equal(w.obj.Status.ExpirationTime) {
 		return "", fmt.Errorf("the expiration time moved from %v to %v", expires, w.obj.Status.ExpirationTime)
 	}
-	return fmt.Sprintf("the subnet is on %s; the clone is kept, and the end does not move", idOf(w.original)), nil
+	return fmt.Sprintf("the subnet is on %s; the clone is kept, and the expiration time does not change", idOf(w.original)), nil
 }
 
 // resume has them put back.
@@ -121,7 +121,7 @@ func (w *walk) deleteRun(ctx context.Context) (string, error) {
 	if err == nil {
 		err = w.spared(writes(w.managerCalls(0)))
 	}
-	return fmt.Sprintf("when the object was gone, so was the clone, and the subnet on %s", idOf(w.original)), err
+	return fmt.Sprintf("when the object was deleted, the clone was deleted too, and the subnet was on %s", idOf(w.original)), err
 }
 
 // applyAgain applies the first act's manifest once more, whose run is over, and has the manager start anew: it looks at
@@ -131,7 +131,7 @@ func (w *walk) applyAgain(ctx context.Context) (string, error) {
 	if err := w.applyManifest(ctx, name, w.manifest(name, duration)); err != nil {
 		return "", err
 	}
-	w.screen.Wait("the manager starts anew", "")
+	w.screen.Wait("the manager restarts", "")
 	if err := w.stack.RestartManager(ctx); err != nil {
 		return "", err
 	}
@@ -157,5 +157,5 @@ func (w *walk) applyAgain(ctx context.Context) (string, error) {
 	case w.obj.ResourceVersion != w.finished.ResourceVersion:
 		return "", errors.New("the object was written")
 	}
-	return "nothing happens, nor when the manager starts anew, but for its sweep, which finds nothing; a new spec.runID would run it again", nil
+	return "nothing happens, nor when the manager restarts, but for its sweep, which finds nothing; a new spec.runID would run it again", nil
 }

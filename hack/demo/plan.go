@@ -47,7 +47,7 @@ func (w *walk) plan(ctx context.Context) (string, error) {
 	if len(changes) > 0 {
 		return "", errors.New("a plan wrote to AWS")
 	}
-	return "the status says what a run would do, and AWS was only read", w.asBefore(ctx)
+	return "the status reports what a run would do, and the manager only read from AWS", w.asBefore(ctx)
 }
 
 func (w *walk) showPlan(plan *v1alpha1.Plan) {
@@ -68,8 +68,8 @@ func (w *walk) showPlan(plan *v1alpha1.Plan) {
 	}
 	w.screen.Print(screen.Dim, "\n  status.plan")
 	w.screen.Table(nil, append(rows,
-		row("agents", "%d of %d are connected, and would be hit", ptr.Deref(agents.Connected, 0), ptr.Deref(agents.Total, 0)),
-		row("outside", "%d of the cluster's instances, on which RunTask would go on working", ptr.Deref(outside.Total, 0)),
+		row("agents", "%d of %d are connected, and would be disconnected", ptr.Deref(agents.Connected, 0), ptr.Deref(agents.Total, 0)),
+		row("outside", "%d of the cluster's instances, on which RunTask would keep working", ptr.Deref(outside.Total, 0)),
 		row("otherClusters", "%s", orNone(strings.Join(plan.OtherClusters, " "))),
 		row("headroom", "%d more entries of the quota of %d, %d more network ACLs", ptr.Deref(room.IPv4Entries, 0), ptr.Deref(room.EntryQuota, 0), ptr.Deref(room.NetworkACLs, 0)),
 		row("notes", "%s", orNone(strings.Join(plan.Notes, "; "))),
@@ -109,7 +109,7 @@ func (w *walk) goodPlan(plan *v1alpha1.Plan) error {
 	acl := plan.NetworkACL
 	switch {
 	case len(plan.Refusals) > 0:
-		return fmt.Errorf("%d reasons stand against a run", len(plan.Refusals))
+		return fmt.Errorf("%d reasons prevent a run", len(plan.Refusals))
 	case len(plan.Rules) == 0 || len(plan.Rules) != addresses:
 		return fmt.Errorf("there are %d rules for %d addresses", len(plan.Rules), addresses)
 	case acl == nil || acl.ID != idOf(w.original) || acl.Mode != v1alpha1.NetworkACLModeClone || acl.ModeReason != v1alpha1.NetworkACLModeShared:

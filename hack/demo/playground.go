@@ -40,7 +40,7 @@ func (w *walk) playground(ctx context.Context) error {
 		w.screen.Print(screen.Bold, "\n%s", part.title)
 		w.screen.Block(screen.Plain, part.text)
 	}
-	w.screen.Print(screen.Good, "\nAll of it runs until Ctrl-C.")
+	w.screen.Print(screen.Good, "\nEverything runs until you press Ctrl-C.")
 	return w.followAgents(ctx)
 }
 

@@ -88,7 +88,7 @@ func (w *walk) runTaskFails(ctx context.Context) (string, error) {
 		if !slices.ContainsFunc(out.Failures, func(f ecstypes.Failure) bool {
 			return awssdk.ToString(f.Arn) == i.ARN && awssdk.ToString(f.Reason) == reasonAgent
 		}) {
-			return "", fmt.Errorf("no failure says %s of %s", reasonAgent, i.ARN)
+			return "", fmt.Errorf("no failure has the reason %s for %s", reasonAgent, i.ARN)
 		}
 	}
 	record, err := w.awaitRecord(ctx, id)
@@ -99,7 +99,7 @@ func (w *walk) runTaskFails(ctx context.Context) (string, error) {
 	if err := w.showRecord(record); err != nil {
 		return "", err
 	}
-	return "ECS answered with AGENT for every agent of the run, and CloudTrail has the record", nil
+	return "RunTask failed with reason AGENT for every agent of the run, and CloudTrail recorded it", nil
 }
 
 // trailRecord is what is shown of a CloudTrail record, in its order and by its names.

@@ -73,7 +73,7 @@ type notSeenError struct {
 
 // Error implements error.
 func (e *notSeenError) Error() string {
-	return fmt.Sprintf("step %s was not seen: %v", e.number, e.err)
+	return fmt.Sprintf("step %s was not observed: %v", e.number, e.err)
 }
 
 // Unwrap gives the reason.
@@ -163,7 +163,7 @@ func (w *walk) countdown() string {
 	if left := time.Until(expires.Time); left > 0 {
 		return fmt.Sprintf("the run ends in %s", left.Round(time.Second))
 	}
-	return fmt.Sprintf("the run's time was over %s ago", screen.Seconds(time.Since(expires.Time)))
+	return fmt.Sprintf("the run's time ended %s ago", screen.Seconds(time.Since(expires.Time)))
 }
 
 func (w *walk) note(seen string) {
@@ -186,7 +186,7 @@ func (w *walk) explain(err error) {
 		w.screen.Print(screen.Bad, "\n✗ %v", err)
 		return
 	}
-	w.screen.Print(screen.Bad, "\n✗ Step %s was not seen: %s", missed.number, missed.step.title)
+	w.screen.Print(screen.Bad, "\n✗ Step %s was not observed: %s", missed.number, missed.step.title)
 	w.screen.Table(nil, []screen.Row{
 		{Cells: []string{"expected", missed.step.expected}},
 		{Cells: []string{"last seen", missed.last}},
@@ -213,5 +213,5 @@ func (w *walk) summarize(took time.Duration) {
 	}
 	w.screen.Print(screen.Bold, "\nSummary")
 	w.screen.Table(nil, rows)
-	w.screen.Print(screen.Good, "\nEvery step was seen: %d of %d, in %s. Everything that was started has been stopped.", len(w.times), len(w.times), screen.Seconds(took))
+	w.screen.Print(screen.Good, "\nAll steps succeeded: %d of %d, in %s. All processes that the demo started are stopped.", len(w.times), len(w.times), screen.Seconds(took))
 }

@@ -174,7 +174,7 @@ func requireSpace(ctx context.Context) error {
 	return nil
 }
 
-// check runs the server once: a binary that can't start, or is not what was asked for, must not get into the cache.
+// check runs the server once: a binary that can't start, or is not what was requested, must not get into the cache.
 func check(ctx context.Context, dir, version string) error {
 	said, err := output(exec.CommandContext(ctx, filepath.Join(dir, "kube-apiserver"), "--version"))
 	if err != nil {

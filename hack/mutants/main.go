@@ -20,7 +20,7 @@ import (
 	"text/tabwriter"
 )
 
-// equivalents is the list of changes that change nothing that anybody could see, each with why.
+// equivalents is the list of changes that change nothing observable, each with why.
 const equivalents = "hack/mutants/equivalent.txt"
 
 func main() {

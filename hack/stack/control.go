@@ -15,7 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// startTries are for a port that someone else has for a moment: it was free, and not held, while its server was down.
+// startTries are for a port that another process has for a moment: it was free, and not held, while its server was down.
 const startTries = 3
 
 func (s *Stack) startControlPlane() error {
@@ -49,7 +49,7 @@ func (s *Stack) startControlPlane() error {
 	return os.WriteFile(s.Kubeconfig, s.control.KubeConfig, 0o600)
 }
 
-// StopAPIServer ends kube-apiserver, and its watches with it: whoever calls it finds nobody there. It does nothing while
+// StopAPIServer ends kube-apiserver, and its watches with it: its clients find no server there. It does nothing while
 // it is stopped. Without etcd it takes long, so it goes first.
 func (s *Stack) StopAPIServer() error { return s.control.ControlPlane.APIServer.Stop() }
 

@@ -124,7 +124,7 @@ func (s *Stack) ManagerPID() int {
 	return s.manager.PID()
 }
 
-// ManagerErr says how the stack's manager ended where nobody stopped it. Nil: it runs, or was stopped.
+// ManagerErr says how the stack's manager ended where it was not stopped. Nil: it runs, or was stopped.
 func (s *Stack) ManagerErr() error {
 	if s.manager == nil {
 		return nil

@@ -80,7 +80,7 @@ func Start(ctx context.Context, o Options) (*Stack, error) {
 	discardLogs()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
-		return nil, errors.New("KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver: start this through make, or set it to what make envtest prints")
+		return nil, errors.New("KUBEBUILDER_ASSETS names no directory with etcd and kube-apiserver: start this with make, or set it to the output of make envtest")
 	}
 	dir, err := os.MkdirTemp("", "agentdisconnect-")
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *Stack) start(ctx context.Context) error {
 	return nil
 }
 
-// KeepFiles makes Close leave Dir, for someone to look at the manager's log.
+// KeepFiles makes Close leave Dir, so that a person can read the manager's log.
 func (s *Stack) KeepFiles() { s.keepFiles = true }
 
 // Close stops everything: the managers, then the Region, then the control plane.

@@ -41,7 +41,7 @@ func (r ClaimedRule) String() string { return fmt.Sprintf("%d:%s", r.Number, r.H
 // Covers reports whether the claim has the entry of a line of the ledger.
 func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(networkacl.EntryOf(line)) }
 
-// Owns reports whether the claim is to this entry: number and hash match the whole of it. Whoever
+// Owns reports whether the claim is to this entry: number and hash match the whole of it. A person who
 // may tag a network ACL can write a claim to any entry; none but those of the shape that runs make
 // are theirs.
 func (c Claim) Owns(e networkacl.Entry) bool {
@@ -93,7 +93,7 @@ var (
 )
 
 // ParseClaims reads the claims of all runs from the tags of a network ACL, sorted by UID. Malformed
-// names the keys of ours that are missing or can't be read: nothing is claimed by such a run, and
+// names the run's keys that are missing or can't be read: nothing is claimed by such a run, and
 // what it owns isn't known.
 func ParseClaims(tags map[string]string) (claims []Claim, malformed []string) {
 	uids := map[string]bool{}

@@ -20,7 +20,7 @@ import (
 // Keys of the tags that a network ACL carries. Beside them a run has keys of its own: see
 // Ownership.Tags.
 const (
-	// TagDomain begins every key of ours.
+	// TagDomain is the prefix of every key of the product.
 	TagDomain = "agentdisconnect.dev/"
 	// TagClone is on every clone, from its creation on: the fixed key that IAM conditions rest on.
 	TagClone = TagDomain + "clone"
@@ -34,7 +34,7 @@ const (
 	// TagSubnet says which subnet a clone is for.
 	TagSubnet = TagDomain + "subnet"
 	// TagCopies has a hash of what a clone was given beside its denies: other contents are
-	// someone's edit.
+	// a third party's edit.
 	TagCopies = TagDomain + "copies"
 )
 
@@ -54,7 +54,7 @@ const (
 	hashLength = 6
 )
 
-// Ownership is what the tags of a network ACL say of one run, so that someone without the cluster
+// Ownership is what the tags of a network ACL say of one run, so that a person without the cluster
 // can undo it.
 type Ownership struct {
 	// UID is the UID of the run's object, a UUID.

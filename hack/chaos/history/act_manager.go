@@ -20,7 +20,7 @@ import (
 
 // What happens to the manager and around it.
 
-// armed is a crash or a freeze that waits for its point, or what a stranger does in the middle of a pass.
+// armed is a crash or a freeze that waits for its point, or what a third party does in the middle of a pass.
 type armed struct {
 	op   Op
 	left int
@@ -56,7 +56,7 @@ func (p *play) skew(op Op) {
 
 // thaw lets a frozen manager go on, beside the one that took over from it.
 func (p *play) thaw() {
-	p.note("the frozen manager wakes")
+	p.note("the paused manager resumes")
 	p.world.Thaw()
 	p.trouble(p.now())
 }
@@ -124,7 +124,7 @@ func (p *play) tap(step *rig.Step, after bool, err error) rig.Verdict {
 	return v
 }
 
-// verdict says what goes wrong at a step, and what a stranger does right then.
+// verdict says what goes wrong at a step, and what a third party does right then.
 func (p *play) verdict(step *rig.Step, after bool, err error) (v rig.Verdict, meddle func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -203,7 +203,7 @@ func (f *kubeFault) hit(after bool, name string) error {
 	f.left--
 	switch f.how {
 	case "conflict":
-		return apierrors.NewConflict(schema.GroupResource{Resource: "agentdisconnects"}, name, errors.New("someone else wrote it"))
+		return apierrors.NewConflict(schema.GroupResource{Resource: "agentdisconnects"}, name, errors.New("a third party wrote it"))
 	case "gone":
 		return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 	default:

@@ -68,7 +68,7 @@ func (p *play) delete(op Op) {
 }
 
 // force takes the finalizer away, and the object with it where that was all that kept it. It is not done to a run whose tags
-// a stranger stripped: the two together destroy all that says whose the rules are.
+// a third party stripped: the two together destroy all that says whose the rules are.
 func (p *play) force(op Op) {
 	obj, there := p.object(op.Object)
 	if !there || !p.claimed(obj) {
@@ -121,7 +121,7 @@ func (p *play) damageLedger(op Op) {
 // damagedCIDR is no address, and no range of any spec here.
 const damagedCIDR = "10.0.0.0/8"
 
-// damage is a line of a ledger as it was before someone damaged it.
+// damage is a line of a ledger as it was before it was damaged.
 type damage struct {
 	object string
 	line   *v1alpha1.Rule

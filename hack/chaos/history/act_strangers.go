@@ -14,7 +14,7 @@ import (
 // consentKey is the tag with which a subnet's owner consents.
 const consentKey = domain + "allow"
 
-// What strangers do. Where AWS refuses it, it did not happen.
+// What third parties do. Where AWS refuses it, it did not happen.
 
 func (p *play) addEntry(op Op) {
 	id, e := p.aclID(op.ACL), op.Entry.Rule()
@@ -41,7 +41,7 @@ func (p *play) deleteEntry(op Op) {
 	}
 }
 
-// edited notes that a stranger put an entry in the place of another, either of which may be none: as the strangers' state,
+// edited notes that a third party put an entry in the place of another, either of which may be none: as the strangers' state,
 // or, on a clone, as an edit that someone takes back at the end.
 func (p *play) edited(id string, old, put *acl.Entry) {
 	p.meddled(id)
@@ -92,7 +92,7 @@ func (p *play) foreignEntry(id string, n int) (acl.Entry, bool) {
 	return choose(entries, n)
 }
 
-// rule chooses a rule of ours on a network ACL.
+// rule chooses a rule of the run on a network ACL.
 func (p *play) rule(id string, n int) (acl.Entry, bool) {
 	found, _ := p.region.NetworkACL(id)
 	return choose(slices.DeleteFunc(found.Entries, func(e acl.Entry) bool { return !p.watch.denies(id, e) }), n)
@@ -113,7 +113,7 @@ func (p *play) removeRule(op Op) {
 	}
 }
 
-// replaceRule puts a stranger's entry at the number of a rule of ours. Nobody does so while reads show what was before: no
+// replaceRule puts a third party's entry at the number of a rule of the run. Nobody does so while reads show what was before: no
 // call of AWS deletes an entry only if it is still the one that was read.
 func (p *play) replaceRule(op Op) {
 	id := p.aclID(op.ACL)
@@ -131,7 +131,7 @@ func (p *play) replaceRule(op Op) {
 	p.edited(id, nil, &theirs)
 }
 
-// overrideRule allows what a rule of ours denies, at a smaller number.
+// overrideRule allows what a rule of the run denies, at a smaller number.
 func (p *play) overrideRule(op Op) {
 	id := p.aclID(op.ACL)
 	e, ok := p.rule(id, op.Pick)
@@ -186,7 +186,7 @@ func (p *play) stripTags(op Op) {
 	}
 }
 
-// strippedTag is a tag of ours that a stranger took away.
+// strippedTag is a tag of ours that a third party took away.
 type strippedTag struct{ aclID, key, value string }
 
 // moveSubnet gives a subnet another network ACL: one of strangers', or, for a subnet that it isn't for, a clone.

@@ -19,7 +19,7 @@ import (
 
 // finish has all trouble end and a manager run until all is over, and holds the world against what is promised then.
 func (p *play) finish(deleted bool) {
-	p.note("the trouble ends")
+	p.note("all faults end")
 	p.calmDown()
 	if deleted {
 		for _, obj := range p.objects() {
@@ -31,7 +31,7 @@ func (p *play) finish(deleted bool) {
 		return
 	}
 	if p.giveWay() {
-		p.note("strangers and people take back what needs them")
+		p.note("third parties and users revert their changes that block the manager")
 		p.pass(p.untilOver())
 	}
 	if !p.failed() {
@@ -58,7 +58,7 @@ func (p *play) untilOver() time.Duration {
 	return last.Sub(now) + run.RecoveryTimeout + networkacl.AmbiguousFor + 2*(p.options.SweepInterval+networkacl.SettleFor) + 2*time.Minute + p.wrong
 }
 
-// giveWay takes back what strangers did to clones, which holds their end up, and says whether there was anything. Whoever
+// giveWay takes back what third parties did to clones, which holds their end up, and says whether there was anything. Whoever
 // took tags of a run away that it needs, or damaged its ledger, puts back what was there: the object says what.
 func (p *play) giveWay() (gave bool) {
 	for _, edit := range slices.Backward(p.edits) {
@@ -129,14 +129,14 @@ func (p *play) unfinished(obj *v1alpha1.AgentDisconnect) string {
 	case succeeded.Status == metav1.ConditionUnknown && succeeded.Message != "":
 		return ""
 	}
-	return "the object does not say what it waits for"
+	return "the object does not report what it waits for"
 }
 
-// damageSaid: an object whose ledger is damaged says so, until someone puts it right.
+// damageSaid: an object whose ledger is damaged says so, until a person corrects it.
 func (p *play) damageSaid(obj *v1alpha1.AgentDisconnect) {
 	damaged := slices.ContainsFunc(obj.Status.Rules, func(line v1alpha1.Rule) bool { return line.CIDR == damagedCIDR })
 	if stalled := said(obj, v1alpha1.ConditionStalled); damaged && (stalled.Reason != v1alpha1.ReasonLedgerInvalid || stalled.Message == "") {
-		p.violated("unfinished", "the ledger was damaged, and the object does not say so: %s", rig.Describe(obj))
+		p.violated("unfinished", "the ledger was damaged, and the object does not report it: %s", rig.Describe(obj))
 	}
 }
 

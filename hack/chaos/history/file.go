@@ -20,7 +20,7 @@ func Read(path string) (History, error) {
 	decoder.DisallowUnknownFields()
 	var h History
 	if err := decoder.Decode(&h); err != nil {
-		return History{}, fmt.Errorf("%s is no history: %w", path, err)
+		return History{}, fmt.Errorf("%s is not a history: %w", path, err)
 	}
 	return h, nil
 }

@@ -138,7 +138,7 @@ func (g *generator) op() Op {
 	panic("unreachable: the weights add up to the total")
 }
 
-// amid has some of what strangers do happen in the middle of a pass: only to what is theirs, since between a read and a write
+// amid has some of what third parties do happen in the middle of a pass: only to what is theirs, since between a read and a write
 // that rests on it nothing of ours is safe from them, nor anything of theirs that stands where ours did.
 func (g *generator) amid(op Op) Op {
 	switch op.Do {
@@ -219,7 +219,7 @@ func (g *generator) acl() string {
 	return pick(g, dedicated, dedicated, dedicated, shared, shared, shared, "spare1", "spare2")
 }
 
-// entry is a stranger's: here and there at a number that ours would have, or in the way of ours.
+// entry is a third party's: here and there at a number that a rule of the run would have, or in its way.
 func (g *generator) entry() *Entry {
 	e := &Entry{
 		Number: pick(g, 1+g.IntN(60), 80+g.IntN(20), 80+g.IntN(20), 100+g.IntN(100)), Ingress: g.one(4), Allow: !g.one(3),

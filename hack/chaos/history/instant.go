@@ -24,7 +24,7 @@ const (
 	sweptWithin = endsWithin + 5*time.Minute + networkacl.SettleFor
 	// firesWithin is how long a schedule may take: its minute, and one that its call takes.
 	firesWithin = 2 * time.Minute
-	// noticedWithin is how long the status and a run may be wrong about what a stranger did: two reads of the network ACL, which are a
+	// noticedWithin is how long the status and a run may be wrong about what a third party did: two reads of the network ACL, which are a
 	// minute apart at most.
 	noticedWithin = 3 * time.Minute
 )
@@ -93,7 +93,7 @@ func (p *play) tell(objects []v1alpha1.AgentDisconnect) {
 
 func (p *play) ours() Ours { return Ours{Entry: p.watch.made, Clone: p.watch.cloneFor} }
 
-// acting are the rules that deny something to somebody, as network ACL and run. Those on a clone that serves nobody don't.
+// acting are the rules that act on a subnet, as network ACL and run. Those on a clone that serves no subnet don't.
 func (p *play) acting() map[string]map[netip.Prefix]string {
 	rules := p.watch.rules()
 	for id := range rules {
@@ -135,7 +135,7 @@ func (p *play) inTime(objects map[string]*v1alpha1.AgentDisconnect, now time.Tim
 			allowed = sweptWithin + p.options.SweepInterval
 		}
 		if late > allowed {
-			p.violated("in time", "rules of %s act %s after its end, which nothing stood in the way of", p.title(uid), late)
+			p.violated("in time", "rules of %s act %s after its end, although no fault blocked the manager", p.title(uid), late)
 		}
 	}
 	p.wasCalm = calm
@@ -169,7 +169,7 @@ func (p *play) over(obj *v1alpha1.AgentDisconnect, now time.Time) bool {
 }
 
 // inTarget: rules deny something to the run's subnet alone, unless the spec asks for a network ACL that others have, or a
-// stranger has just put them there.
+// third party has just put them there.
 func (p *play) inTarget(objects map[string]*v1alpha1.AgentDisconnect, now time.Time) {
 	for id, rules := range p.acting() {
 		found, _ := p.region.NetworkACL(id)
@@ -211,7 +211,7 @@ func held(obj *v1alpha1.AgentDisconnect) string {
 	return obj.Status.NetworkACL.ID
 }
 
-// honest: no rule is called installed while an address is let through, but for what a stranger did since the last reads.
+// honest: no rule is called installed while an address is let through, but for what a third party did since the last reads.
 func (p *play) honest(obj *v1alpha1.AgentDisconnect, now time.Time) {
 	status := &obj.Status
 	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionRulesInstalled) || p.over(obj, now) {
@@ -229,14 +229,14 @@ func (p *play) honest(obj *v1alpha1.AgentDisconnect, now time.Time) {
 		for _, text := range endpoint.Addresses {
 			address, err := netip.ParseAddr(text)
 			if err == nil && p.reachable(obj.Spec.SubnetID, address) {
-				p.violated("honest", "rules of %s are called installed, and %s is let through", obj.Name, text)
+				p.violated("honest", "rules of %s are reported as installed, and %s is allowed", obj.Name, text)
 				return
 			}
 		}
 	}
 }
 
-// meddled notes that a stranger changed something about a network ACL.
+// meddled notes that a third party changed something about a network ACL.
 func (p *play) meddled(id string) { p.meddledAt[id] = p.now() }
 
 // calmSince is for how long nothing stood in the manager's way and no stranger changed a network ACL.
@@ -254,7 +254,7 @@ func (p *play) title(uid string) string {
 			return obj.Name
 		}
 	}
-	return "an object that is gone (" + uid + ")"
+	return "a deleted object (" + uid + ")"
 }
 
 // reachable says whether the Region lets a subnet's traffic to port 443 of an address through.

@@ -15,13 +15,13 @@ import (
 )
 
 // errBroken says that a promise was not kept; what and how was printed.
-var errBroken = errors.New("a promise was not kept: see above")
+var errBroken = errors.New("a promise was broken, see above")
 
 // Main runs histories for a while, or those in files, and prints what came of them: make soak.
 func Main(ctx context.Context, args []string) error {
 	o, files := SoakOptions{Out: os.Stdout}, []string{}
 	command := &cobra.Command{
-		Use: "soak", Short: "Run random histories and hold them against what the product promises", Args: cobra.NoArgs,
+		Use: "soak", Short: "Run random histories and check the product's promises in each", Args: cobra.NoArgs,
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: func(command *cobra.Command, _ []string) (err error) {
 			if o.Plane, err = rig.Start(command.Context()); err != nil {
@@ -35,12 +35,12 @@ func Main(ctx context.Context, args []string) error {
 		},
 	}
 	flags := command.Flags()
-	flags.Uint64Var(&o.Seed, "seed", 0, "seed of the first history; 0 draws one")
-	flags.DurationVar(&o.Duration, "duration", 0, "for how long histories are begun; 0 goes on until it is interrupted")
-	flags.IntVar(&o.Count, "count", 0, "how many histories there are at most; 0 is any number")
-	flags.IntVar(&o.Size, "size", 0, "about how many operations a history has; 0 is 25")
-	flags.DurationVar(&o.Shrink, "shrink", 0, "how long the shortest history is looked for that fails; 0 is 5m")
-	flags.StringSliceVar(&files, "replay", nil, "files with histories to run in place of random ones")
+	flags.Uint64Var(&o.Seed, "seed", 0, "seed of the first history; 0: a random one")
+	flags.DurationVar(&o.Duration, "duration", 0, "for how long new histories are started; 0: until interrupted")
+	flags.IntVar(&o.Count, "count", 0, "the most histories to run; 0: any number")
+	flags.IntVar(&o.Size, "size", 0, "about how many operations a history has; 0: 25")
+	flags.DurationVar(&o.Shrink, "shrink", 0, "how long to search for the shortest history that fails; 0: 5m")
+	flags.StringSliceVar(&files, "replay", nil, "files with histories to run instead of random ones")
 	command.SetArgs(args)
 	return command.ExecuteContext(ctx)
 }

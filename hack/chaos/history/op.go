@@ -36,7 +36,7 @@ const (
 	DamageLedger Kind = "damageLedger"
 )
 
-// What strangers do in AWS.
+// What third parties do in AWS.
 const (
 	// AddEntry, ReplaceEntry and DeleteEntry edit entries of strangers.
 	AddEntry     Kind = "addEntry"
@@ -47,7 +47,7 @@ const (
 	RemoveTag Kind = "removeTag"
 	// StripTags takes tags of ours off a network ACL.
 	StripTags Kind = "stripTags"
-	// RemoveRule deletes a rule of ours, ReplaceRule puts an entry of the stranger's in its place, and OverrideRule allows
+	// RemoveRule deletes a rule of the run, ReplaceRule puts an entry of a third party in its place, and OverrideRule allows
 	// its address in front of it.
 	RemoveRule   Kind = "removeRule"
 	ReplaceRule  Kind = "replaceRule"
@@ -110,7 +110,7 @@ type Op struct {
 	Mode    string `json:"mode,omitempty"`
 	OnDrift string `json:"onDrift,omitempty"`
 	Gone    bool   `json:"gone,omitempty"`
-	// At says of which kind the points are that a crash counts; see Points. Nth counts from 1. What a stranger does can wait
+	// At says of which kind the points are that a crash counts; see Points. Nth counts from 1. What a third party does can wait
 	// for a point too: it is done in the middle of a pass then.
 	At  string `json:"at,omitempty"`
 	Nth int    `json:"nth,omitempty"`
@@ -123,7 +123,7 @@ type Op struct {
 	Addresses []netip.Addr `json:"addresses,omitempty"`
 }
 
-// Entry is a stranger's entry: TCP to one port, or all traffic where Port is 0.
+// Entry is a third party's entry: TCP to one port, or all traffic where Port is 0.
 type Entry struct {
 	Number  int          `json:"number"`
 	Ingress bool         `json:"ingress,omitempty"`

@@ -38,15 +38,15 @@ type play struct {
 
 	// What people did.
 	manifests map[string]v1alpha1.AgentDisconnectSpec
-	// forced and damaged are the runs, by UID, whose finalizer someone took away, and whose ledger someone damaged.
+	// forced and damaged are the runs, by UID, whose finalizer was removed, and whose ledger was damaged.
 	forced, damaged map[string]bool
 	damages         []damage
 
-	// What strangers did to what is the product's, which someone takes back in the end.
+	// What third parties did to what is the product's, which is reverted in the end.
 	edits    []cloneEdit
 	stripped []strippedTag
-	strays   map[string]string // the network ACLs that subnets had before someone put them on a clone
-	// meddledAt is when strangers last changed something about a network ACL, replacedAt when they last put an entry in the
+	strays   map[string]string // the network ACLs that subnets had before a third party put them on a clone
+	// meddledAt is when third parties last changed something about a network ACL, replacedAt when they last put an entry in the
 	// place of a rule.
 	meddledAt  map[string]time.Time
 	replacedAt time.Time
@@ -132,7 +132,7 @@ func (p *play) pass(d time.Duration) {
 			step = stare
 		}
 		if err := p.world.Run(p.ctx, min(step, left)); err != nil {
-			p.broken("the world stands still: %w", err)
+			p.broken("the simulation made no progress: %w", err)
 		}
 		p.mirror()
 		p.instant()
@@ -151,7 +151,7 @@ func (p *play) calm() bool {
 
 func (p *play) calmFor() time.Duration { return p.now().Sub(p.troubled) }
 
-// stale says whether reads may show what was before the last write of a stranger.
+// stale says whether reads may show what was before the last write of a third party.
 func (p *play) stale() bool { return p.now().Before(p.staleUntil) }
 
 // after has something done at a time of the world.

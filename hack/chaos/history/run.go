@@ -67,7 +67,7 @@ var perform = map[Kind]func(*play, Op){
 func (p *play) do(op Op) {
 	act, known := perform[op.Do]
 	if !known {
-		p.broken("nothing is called %q", op.Do)
+		p.broken("there is no operation %q", op.Do)
 		return
 	}
 	p.note("%d %s", p.op, op)

@@ -54,7 +54,7 @@ func Soak(ctx context.Context, o SoakOptions) (Summary, error) {
 		result, err := Run(ctx, o.Plane, h)
 		switch {
 		case ctx.Err() != nil:
-			return sum, nil //nolint:nilerr // whoever interrupts it has had enough of it
+			return sum, nil //nolint:nilerr // an interruption is not an error
 		case err != nil:
 			return sum, fmt.Errorf("history %d: %w", h.Seed, err)
 		}
@@ -69,14 +69,14 @@ func Soak(ctx context.Context, o SoakOptions) (Summary, error) {
 
 func (r Result) outcome() string {
 	if len(r.Violations) == 0 {
-		return "every promise was kept"
+		return "no promise was broken"
 	}
 	return strings.Join(r.Promises(), ", ")
 }
 
 // explain finds the shortest history that still fails in the same way, and prints what one needs to look into it.
 func explain(ctx context.Context, o SoakOptions, h History, result Result) History {
-	fmt.Fprintf(o.Out, "seed %d does not keep its promises:\n", h.Seed)
+	fmt.Fprintf(o.Out, "seed %d: promises were broken:\n", h.Seed)
 	for _, v := range result.Violations {
 		fmt.Fprintf(o.Out, "  %s\n", v)
 	}
@@ -91,7 +91,7 @@ func explain(ctx context.Context, o SoakOptions, h History, result Result) Histo
 		}
 		return failed, ctx.Err() == nil && time.Now().Before(until)
 	})
-	fmt.Fprintf(o.Out, "the shortest history that still fails, of %d that were tried (run it again: go run ./hack/chaos soak --replay FILE):\n%s", tries, least)
+	fmt.Fprintf(o.Out, "the shortest history that still fails, of %d tried (run it again: go run ./hack/chaos soak --replay FILE):\n%s", tries, least)
 	for _, v := range result.Violations {
 		fmt.Fprintf(o.Out, "  %s\n", v)
 	}
@@ -101,7 +101,7 @@ func explain(ctx context.Context, o SoakOptions, h History, result Result) Histo
 
 func tail(lines []string, n int) []string { return lines[max(len(lines)-n, 0):] }
 
-// Replay runs the history in a file, and prints what happened. It says whether every promise was kept.
+// Replay runs the history in a file, and prints what happened. It says whether no promise was broken.
 func Replay(ctx context.Context, plane *rig.Plane, path string, out io.Writer) (kept bool, err error) {
 	h, err := Read(path)
 	if err != nil {

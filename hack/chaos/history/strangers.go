@@ -68,7 +68,7 @@ func (s *Strangers) AddACL(id string, entries []acl.Entry, tags map[string]strin
 // Has says whether strangers have a network ACL.
 func (s *Strangers) Has(id string) bool { return s.acls[id] != nil }
 
-// Put notes that a stranger made an entry, or replaced one.
+// Put notes that a third party made an entry, or replaced one.
 func (s *Strangers) Put(id string, e acl.Entry) {
 	if f := s.acls[id]; f != nil {
 		f.entries[placeOf(e)] = e
@@ -76,7 +76,7 @@ func (s *Strangers) Put(id string, e acl.Entry) {
 	}
 }
 
-// Drop notes that a stranger deleted an entry.
+// Drop notes that a third party deleted an entry.
 func (s *Strangers) Drop(id string, e acl.Entry) {
 	if f := s.acls[id]; f != nil {
 		delete(f.entries, placeOf(e))
@@ -97,7 +97,7 @@ func (s *Strangers) Entries(id string) []acl.Entry {
 
 func order(e acl.Entry) string { return fmt.Sprintf("%t %5d", e.Egress, e.RuleNumber) }
 
-// Tag notes that a stranger gave a network ACL or a subnet a tag, Untag that one was taken away.
+// Tag notes that a third party gave a network ACL or a subnet a tag, Untag that one was taken away.
 func (s *Strangers) Tag(id, key, value string) {
 	if f := s.acls[id]; f != nil {
 		f.tags[key] = value
@@ -106,7 +106,7 @@ func (s *Strangers) Tag(id, key, value string) {
 	}
 }
 
-// Untag notes that a stranger took a tag away.
+// Untag notes that a third party took a tag away.
 func (s *Strangers) Untag(id, key string) {
 	if f := s.acls[id]; f != nil {
 		delete(f.tags, key)
@@ -117,10 +117,10 @@ func (s *Strangers) Untag(id, key string) {
 // Home is the network ACL that a subnet would have.
 func (s *Strangers) Home(subnet string) string { return s.homes[subnet] }
 
-// Move notes that a stranger gave a subnet another network ACL.
+// Move notes that a third party gave a subnet another network ACL.
 func (s *Strangers) Move(subnet, id string) { s.homes[subnet] = id }
 
-// DeleteACL notes that a stranger deleted a network ACL. Whoever would be on it is on a clone of it: that one stays, in
+// DeleteACL notes that a third party deleted a network ACL. Whoever would be on it is on a clone of it: that one stays, in
 // place of its original, unless its subnet leaves it before the manager sees that. current says whether the clones had all that the original did.
 func (s *Strangers) DeleteACL(id string, current bool, on func(subnet string) string) {
 	gone := s.acls[id]
@@ -219,7 +219,7 @@ func (f *foreign) differences(found region.ACL, ours Ours) []string {
 func (f *foreign) adoptedDifferences(found region.ACL) []string {
 	var out []string
 	if got, want := unnumbered(found.Entries), unnumbered(slices.Collect(maps.Values(f.entries))); !f.unknown && !slices.Equal(got, want) {
-		out = append(out, fmt.Sprintf("network ACL %s, which stays, has %q and not %q", found.ID, got, want))
+		out = append(out, fmt.Sprintf("network ACL %s, which stays, has %q, not %q", found.ID, got, want))
 	}
 	for key := range found.Tags {
 		if _, theirs := f.tags[key]; key != domain+"adopted" && !theirs {

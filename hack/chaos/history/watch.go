@@ -20,7 +20,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
-// watch sees what the manager asks of AWS, at the moment when AWS does it. Strangers edit the Region itself, so every call
+// watch sees what the manager asks of AWS, at the moment when AWS does it. Third parties edit the Region itself, so every call
 // is the manager's. Only it knows what is ours: nothing that the manager says of itself is believed.
 type watch struct {
 	region *region.Region
@@ -96,14 +96,14 @@ func (w *watch) before(c call.Call) {
 	}
 }
 
-// changing: only what the manager made is deleted or replaced. On a clone that serves nobody all is the manager's.
+// changing: only what the manager made is deleted or replaced. On a clone that serves no subnet all is the manager's.
 func (w *watch) changing(c call.Call) {
 	w.before(c)
 	if on, _ := w.region.NetworkACL(c.Param("NetworkAclId")); len(on.Associations) == 0 && w.isClone(on.ID) {
 		return
 	}
 	if e, there := w.subject(c); there && !w.made(c.Param("NetworkAclId"), e) {
-		w.violated("foreign", "%s was asked for where someone else's entry stands: %s %s", c.Name(), c.Param("NetworkAclId"), region.DescribeEntry(e))
+		w.violated("foreign", "%s was requested for an entry of a third party: %s %s", c.Name(), c.Param("NetworkAclId"), region.DescribeEntry(e))
 	}
 }
 
@@ -122,7 +122,7 @@ func (w *watch) created(c call.Call) {
 	}
 	w.entries[id][placeOf(e)] = owned{e, owner}
 	if _, isClone := w.clones[id]; !isClone && owner == "" {
-		w.violated("unclaimed", "entry %s %s was made without a tag that says whose it is", id, region.DescribeEntry(e))
+		w.violated("unclaimed", "entry %s %s was created without a tag that names its owner", id, region.DescribeEntry(e))
 	}
 }
 
@@ -164,7 +164,7 @@ func (w *watch) findClones() {
 
 func (w *watch) discarding(c call.Call) {
 	if id := c.Param("NetworkAclId"); !w.isClone(id) {
-		w.violated("foreign", "network ACL %s was to be deleted, which the manager never made", id)
+		w.violated("foreign", "network ACL %s was to be deleted, which the manager did not create", id)
 	}
 }
 
@@ -187,11 +187,11 @@ func (w *watch) moving(c call.Call) {
 // tagging: only the product's tags, on one network ACL.
 func (w *watch) tagging(c call.Call) {
 	if !strings.HasPrefix(c.Param("ResourceId.1"), "acl-") || c.Param("ResourceId.2") != "" || c.Param("Tag.1.Key") == "" {
-		w.violated("foreign", "%s was asked for: %v", c.Name(), c.Params)
+		w.violated("foreign", "%s was requested: %v", c.Name(), c.Params)
 	}
 	for n := 1; c.Param(fmt.Sprintf("Tag.%d.Key", n)) != ""; n++ {
 		if key := c.Param(fmt.Sprintf("Tag.%d.Key", n)); !strings.HasPrefix(key, domain) {
-			w.violated("foreign", "%s was asked for tag %s, which is not the product's", c.Name(), key)
+			w.violated("foreign", "%s was requested for tag %s, which is not the product's", c.Name(), key)
 		}
 	}
 }
@@ -204,7 +204,7 @@ func (w *watch) made(id string, e acl.Entry) bool {
 	return known && made.entry == e
 }
 
-// denies says whether an entry is a rule of ours, and no copy.
+// denies says whether an entry is a rule of the run, and no copy.
 func (w *watch) denies(id string, e acl.Entry) bool {
 	return w.made(id, e) && e.Egress && !e.Allow && e.Protocol == acl.All && e.CIDR.IsSingleIP() && w.claims(id, e)
 }
@@ -221,7 +221,7 @@ func (w *watch) claims(id string, e acl.Entry) bool {
 	})
 }
 
-// ownerOf is the UID of the run that an entry of ours is of; empty: it isn't ours.
+// ownerOf is the UID of the run that an entry of the run is of; empty: it isn't ours.
 func (w *watch) ownerOf(id string, e acl.Entry) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -231,7 +231,7 @@ func (w *watch) ownerOf(id string, e acl.Entry) string {
 	return ""
 }
 
-// lost notes that a stranger deleted or replaced an entry of ours.
+// lost notes that a third party deleted or replaced an entry of the run.
 func (w *watch) lost(id string, e acl.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -271,7 +271,7 @@ func (w *watch) cloneFor(id string) (subnet string, made bool) {
 	return found.subnet, made
 }
 
-// rules are the rules of ours that stand in the Region, by network ACL and place: the run that each is of.
+// rules are the rules of runs that stand in the Region, by network ACL and place: the run that each is of.
 func (w *watch) rules() map[string]map[netip.Prefix]string {
 	out := map[string]map[netip.Prefix]string{}
 	for _, found := range w.region.View(time.Time{}).NetworkACLs() {

@@ -103,7 +103,7 @@ func (k *killer) close() (err error) {
 func (k *killer) sample(ctx context.Context, sc scenario) error {
 	points, err := k.record(ctx, sc)
 	if err != nil {
-		return fmt.Errorf("the run that nobody disturbs: %w", err)
+		return fmt.Errorf("the run without a fault: %w", err)
 	}
 	tried := 0
 	for _, p := range draw(points, k.o.Seed) {

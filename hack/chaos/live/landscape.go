@@ -36,7 +36,7 @@ func survey(r *region.Region) landscape {
 }
 
 // compare gives what is there now and was not before, which is left behind, and what was there before and is not now, which
-// was someone else's.
+// was a third party's.
 func (l landscape) compare(now landscape) (left, lost []string) {
 	return lacking(l, now), lacking(now, l)
 }

@@ -87,7 +87,7 @@ func (st *stage) end(ctx context.Context, obj *v1alpha1.AgentDisconnect) error {
 
 // untilGone waits until an object is gone.
 func (st *stage) untilGone(ctx context.Context, obj *v1alpha1.AgentDisconnect) error {
-	return until(ctx, "the object to be gone", func(ctx context.Context) (bool, string) {
+	return until(ctx, "the object to be deleted", func(ctx context.Context) (bool, string) {
 		fresh := &v1alpha1.AgentDisconnect{}
 		err := st.Client.Get(ctx, client.ObjectKeyFromObject(obj), fresh)
 		switch {
@@ -102,7 +102,7 @@ func (st *stage) untilGone(ctx context.Context, obj *v1alpha1.AgentDisconnect) e
 
 // untilRestored waits until the Region is as it was before.
 func (st *stage) untilRestored(ctx context.Context) error {
-	return until(ctx, "the Region to be as it was", func(context.Context) (bool, string) {
+	return until(ctx, "the Region to be in its initial state", func(context.Context) (bool, string) {
 		left, lost := st.damage()
 		return len(left)+len(lost) == 0, fmt.Sprintf("left: %q, lost: %q", left, lost)
 	})
@@ -114,7 +114,7 @@ func (st *stage) unharmed() error {
 	if len(left)+len(lost) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the Region is not as it was; left: %q, lost: %q", left, lost)
+	return fmt.Errorf("the Region is not in its initial state; left: %q, lost: %q", left, lost)
 }
 
 func describe(obj *v1alpha1.AgentDisconnect) string {

@@ -92,7 +92,7 @@ func changes(c call.Call) bool { return !c.ReadOnly && !c.DryRun }
 
 // until looks again and again until it sees what is waited for, and says what it saw last where that never comes.
 func until(ctx context.Context, what string, sees func(context.Context) (done bool, seen string)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not come within %s", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it did not happen within %s", patience))
 	defer cancel()
 	tick := time.NewTicker(look)
 	defer tick.Stop()
@@ -104,7 +104,7 @@ func until(ctx context.Context, what string, sees func(context.Context) (done bo
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w; the last that was seen: %s", what, context.Cause(ctx), seen)
+			return fmt.Errorf("waiting for %s: %w; last observed: %s", what, context.Cause(ctx), seen)
 		}
 	}
 }

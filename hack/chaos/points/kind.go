@@ -73,24 +73,24 @@ func Kinds() []Kind {
 	return append([]Kind{
 		{Name: "crash-before", What: "the manager is killed before it", on: everywhere, strike: die},
 		afterwards(Kind{Name: "crash-after", What: "the manager is killed after it, the answer unread", on: everywhere, strike: die}),
-		{Name: "frozen-before", What: "the manager is frozen before it and wakes when another one has ended the run", on: everywhere, strike: freeze},
+		{Name: "frozen-before", What: "the manager is paused before it, and resumes when another manager has ended the run", on: everywhere, strike: freeze},
 		afterwards(Kind{Name: "frozen-after", What: "the same, after it", on: changes, strike: freeze}),
 		{Name: "error-before", What: "the connection breaks before AWS is reached", on: awsCall, strike: failing(reset)},
 		{Name: "error-after", What: "the call takes effect and its answer is lost", on: awsWrite, strike: regional(faults.Fault{Lost: true})},
-		{Name: "error-500", What: "AWS answers 500 and does nothing", on: awsCall, strike: internal(false)},
-		{Name: "error-500-done", What: "AWS answers 500 and has done it", on: awsWrite, strike: internal(true)},
+		{Name: "error-500", What: "AWS answers 500, and the call has no effect", on: awsCall, strike: internal(false)},
+		{Name: "error-500-done", What: "AWS answers 500, and the call took effect", on: awsWrite, strike: internal(true)},
 		{Name: "timeout", What: "no answer for 10 seconds, and AWS was never reached", on: awsCall, strike: timeout},
-		afterwards(Kind{Name: "timeout-done", What: "no answer for 10 seconds, and AWS has done it", on: awsWrite, strike: timeout}),
+		afterwards(Kind{Name: "timeout-done", What: "no answer for 10 seconds, and the call took effect", on: awsWrite, strike: timeout}),
 		{Name: "throttled", What: "all calls to AWS are throttled for a minute", on: awsCall, strike: throttle},
-		{Name: "denied", What: "the permission for it is withdrawn, and given back two minutes later", on: awsCall, strike: deny},
-		{Name: "stale-5s", What: "for three minutes, reads show what was 5 seconds ago", on: awsCall, strike: stale(5 * time.Second)},
-		{Name: "stale-60s", What: "for three minutes, reads show what was 60 seconds ago", on: awsCall, strike: stale(time.Minute)},
-		{Name: "kube-conflict", What: "someone else writes the object right before", on: onObject, strike: touch},
+		{Name: "denied", What: "the permission for it is withdrawn, and granted again two minutes later", on: awsCall, strike: deny},
+		{Name: "stale-5s", What: "for three minutes, reads show the state of 5 seconds ago", on: awsCall, strike: stale(5 * time.Second)},
+		{Name: "stale-60s", What: "for three minutes, reads show the state of 60 seconds ago", on: awsCall, strike: stale(time.Minute)},
+		{Name: "kube-conflict", What: "a third party writes the object right before", on: onObject, strike: touch},
 		{Name: "kube-refused", What: "the API server answers 500", on: kubeWrite, strike: failing(func() error {
 			return apierrors.NewInternalError(errors.New("etcd has no leader"))
 		})},
-		afterwards(Kind{Name: "kube-lost", What: "the write is done and its answer lost", on: kubeWrite, strike: failing(reset)}),
-		{Name: "kube-down", What: "the API server is gone for a minute", on: kubeWrite, strike: func(w *rig.World, _ *rig.Step) rig.Verdict {
+		afterwards(Kind{Name: "kube-lost", What: "the write takes effect and its answer is lost", on: kubeWrite, strike: failing(reset)}),
+		{Name: "kube-down", What: "the API server is not reachable for a minute", on: kubeWrite, strike: func(w *rig.World, _ *rig.Step) rig.Verdict {
 			w.KubeDown(downFor)
 			return rig.Verdict{}
 		}},
@@ -148,7 +148,7 @@ func stale(by time.Duration) func(*rig.World, *rig.Step) rig.Verdict {
 	}
 }
 
-// touch writes the object as someone else would.
+// touch writes the object as a third party would.
 func touch(w *rig.World, step *rig.Step) rig.Verdict {
 	err := w.Edit(context.Background(), step.Object, func(obj *v1alpha1.AgentDisconnect) {
 		if obj.Annotations == nil {

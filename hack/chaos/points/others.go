@@ -29,13 +29,13 @@ const (
 func kindsOfOthers() []Kind {
 	return []Kind{
 		{Name: "writers", What: "for four minutes, a third party writes annotations on the object at full speed", on: onObject, strike: write},
-		{Name: "wrong-notfound", What: "AWS answers NotFound to a deletion of what is there, once", on: isDeletion, strike: answerNotFound},
+		{Name: "wrong-notfound", What: "AWS answers NotFound once to a deletion of something that exists", on: isDeletion, strike: answerNotFound},
 		{Name: "credentials-gone", What: "the source of the manager's credentials fails for two minutes", on: awsCall, strike: func(w *rig.World, _ *rig.Step) rig.Verdict {
 			w.CredentialsDown(staleCredentialsFor)
 			return rig.Verdict{}
 		}},
 		{Name: "credentials-expired", What: "AWS answers for two minutes that the credentials are expired", on: awsCall, strike: expire},
-		{Name: "slow-region", What: "three objects of another Region, which does not answer, are worked on in between", on: changes, strike: delayElsewhere},
+		{Name: "slow-region", What: "the manager also processes three objects of another Region, which does not answer", on: changes, strike: delayElsewhere},
 		{Name: "rewrite", What: "a tool replaces the rule of the original network ACLs that allows all: it removes it and adds it again 15 seconds later", on: changes, strike: rewrite},
 	}
 }
@@ -53,7 +53,7 @@ func answerNotFound(_ *rig.World, step *rig.Step) rig.Verdict {
 }
 
 // write has a third party write the object before each call to AWS and every other write of the manager: faster than that
-// nobody could write and the manager still get a word in.
+// no client could write and the manager still get a word in.
 func write(w *rig.World, step *rig.Step) rig.Verdict {
 	w.Crowd(step.Object, writtenFor)
 	return rig.Verdict{}

@@ -97,7 +97,7 @@ func playOnce(ctx context.Context, plane *rig.Plane, s Scenario, k *Kind, point 
 	return p, result, nil
 }
 
-// toTheEnd plays the script, lets the run come to its end, and then whoever is frozen go on. A sweep follows.
+// toTheEnd plays the script, lets the run come to its end, and then lets paused managers go on. A sweep follows.
 func (p *play) toTheEnd() error {
 	if err := p.scenario.script(p); err != nil {
 		return err

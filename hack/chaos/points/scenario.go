@@ -30,7 +30,7 @@ const (
 	settling, afterLife = time.Hour, 13 * time.Minute
 )
 
-// Scenario is a history of an object, as its user and strangers make it.
+// Scenario is a history of an object, as its user and third parties make it.
 type Scenario struct {
 	// Name is the mode and what happens, such as clone.suspend.
 	Name string

@@ -13,7 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
-// What strangers do in scenarios. A fault may have kept the run from where they would do it: then they do nothing.
+// What third parties do in scenarios. A fault may have kept the run from where they would do it: then they do nothing.
 
 // before the rules of any run, and behind all that there is.
 const beforeAll, behindAll = 50, 200

@@ -18,7 +18,7 @@ import (
 )
 
 // audit holds what reaches the Region over the wire against what the product promises, at the moment when it does.
-// Strangers edit the Region itself, so every call is a manager's: each entry is in the ledger, and in the tags on its network
+// Third parties edit the Region itself, so every call is a manager's: each entry is in the ledger, and in the tags on its network
 // ACL, before AWS is asked for it, in a run that has begun and isn't over; what is deleted or replaced is what a manager
 // itself made, and its run did not give up; subnets are moved to clones that were made for them, and back; denies act on subnets that
 // consent, and on no address that callers or the clean-up need.
@@ -131,7 +131,7 @@ func (a *audit) left(acls []region.ACL) (entries []madeEntry) {
 // inTime says that a run isn't over.
 func (a *audit) inTime(obj *v1alpha1.AgentDisconnect, what string) {
 	if end := obj.Status.ExpirationTime; end == nil || !a.world.Clock.Now().Before(end.Time) {
-		a.violation("%s was asked for after the run's end", what)
+		a.violation("%s was requested after the run's end", what)
 	}
 }
 
@@ -141,20 +141,20 @@ func (a *audit) creating(c call.Call) {
 			a.inTime(obj, "rule "+place(c))
 			a.hitting(c)
 			if !a.claimed(obj, *rule) {
-				a.violation("rule %s was asked for before the tags on the network ACL had it", place(c))
+				a.violation("rule %s was requested before the tags on the network ACL had it", place(c))
 			}
 			return
 		}
 		if copied(obj, c) {
 			a.inTime(obj, "copy "+place(c))
 			if made, known := a.clone(c.Param("NetworkAclId")); !known || made.uid != string(obj.UID) {
-				a.violation("copy %s was asked for on a network ACL that is no clone of the run's", place(c))
+				a.violation("copy %s was requested on a network ACL that is no clone of the run's", place(c))
 			}
 			return
 		}
 	}
 	a.hitting(c)
-	a.violation("entry %s was asked for without a line in the status of a run that has begun and has a finalizer: %v", place(c), c.Params)
+	a.violation("entry %s was requested without a line in the status of a run that has begun and has a finalizer: %v", place(c), c.Params)
 }
 
 // entered is the line by which the ledger of a run names the entry that a call asks for; nil: there is none.
@@ -193,13 +193,13 @@ func (a *audit) created(c call.Call) {
 func (a *audit) deleting(c call.Call) {
 	entry, there := a.standing(c)
 	if a.released(c) {
-		a.violation("deletion of rule %s was asked for, which the run had given up", place(c))
+		a.violation("deletion of rule %s was requested, which the run no longer owned", place(c))
 	}
 	if !there {
 		return
 	}
 	if _, ours := a.ours(c.Param("NetworkAclId"), entry); !ours {
-		a.violation("deletion of rule %s was asked for, where someone else's entry stands: %s", place(c), region.DescribeEntry(entry))
+		a.violation("deletion of rule %s was requested for an entry of a third party: %s", place(c), region.DescribeEntry(entry))
 	}
 }
 

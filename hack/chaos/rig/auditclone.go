@@ -35,11 +35,11 @@ func (a *audit) cloning(c call.Call) {
 		a.inTime(obj, "a clone")
 		if acl.State != v1alpha1.CloneCreating || acl.LastAttemptTime == nil || c.Param("ClientToken") == "" ||
 			tags[ownership.TagOriginal] != acl.OriginalID || tags[ownership.TagSubnet] != obj.Spec.SubnetID {
-			a.violation("a clone was asked for that is not as the status has it: %v", c.Params)
+			a.violation("a clone was requested that is not as the status has it: %v", c.Params)
 		}
 		return
 	}
-	a.violation("a network ACL was asked for that no run which has begun and has a finalizer names: %v", c.Params)
+	a.violation("a network ACL was requested that no run names which has begun and has a finalizer: %v", c.Params)
 }
 
 // cloned notes which network ACL was made. Tokens may have given one that is known.
@@ -94,7 +94,7 @@ func (a *audit) replacing(c call.Call) {
 		a.inTime(obj, "copy "+place(c))
 		if entry, there := a.standing(c); there {
 			if _, ours := a.ours(c.Param("NetworkAclId"), entry); !ours {
-				a.violation("entry %s was to be replaced, where someone else's stands: %s", place(c), region.DescribeEntry(entry))
+				a.violation("entry %s was to be replaced, which is a third party's: %s", place(c), region.DescribeEntry(entry))
 			}
 		}
 		return
@@ -105,7 +105,7 @@ func (a *audit) replacing(c call.Call) {
 func (a *audit) discarding(c call.Call) {
 	id := c.Param("NetworkAclId")
 	if _, known := a.clone(id); !known {
-		a.violation("network ACL %s was to be deleted, which no manager ever made", id)
+		a.violation("network ACL %s was to be deleted, which no manager created", id)
 	}
 }
 

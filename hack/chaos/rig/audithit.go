@@ -27,7 +27,7 @@ func (a *audit) hitting(c call.Call) {
 	a.onConsenting(c.Param("NetworkAclId"), "", "rule "+place(c))
 	for address, name := range a.world.Sim.APIAddresses() {
 		if cidr.Contains(address) {
-			a.violation("rule %s was asked for, which denies %s of %s", place(c), address, name)
+			a.violation("rule %s was requested, which denies %s of %s", place(c), address, name)
 		}
 	}
 }
@@ -38,7 +38,7 @@ func (a *audit) onConsenting(aclID, subnetID, what string) {
 	before := a.withoutConsent(at.Add(-noticedWithin), aclID)
 	for _, subnet := range a.withoutConsent(at, aclID) {
 		if slices.Contains(before, subnet) && (subnetID == "" || subnet == subnetID) {
-			a.violation("%s was asked for, which acts on subnet %s without consent", what, subnet)
+			a.violation("%s was requested, which acts on subnet %s without consent", what, subnet)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // The audit's part about tags and schedules.
 
-// claimed says whether a manager wrote a line of a run's ledger into the tags of the network ACL. A stranger may have
+// claimed says whether a manager wrote a line of a run's ledger into the tags of the network ACL. A third party may have
 // stripped them since.
 func (a *audit) claimed(obj *v1alpha1.AgentDisconnect, rule v1alpha1.Rule) bool {
 	a.mu.Lock()
@@ -42,7 +42,7 @@ func (a *audit) tagging(c call.Call) {
 		}
 		return
 	}
-	a.violation("tags were asked for on %s, which is the network ACL of no run that has begun and has a finalizer", id)
+	a.violation("tags were requested on %s, which is the network ACL of no run that has begun and has a finalizer", id)
 }
 
 // untagging: only the product's tags, and those of a run only when none of its rules is left.
@@ -68,24 +68,24 @@ func (a *audit) scheduling(c call.Call) {
 	}
 	uid, _, ours := deadman.ParseName(name)
 	if !ours {
-		a.violation("%s was asked for schedule %q, which is not the product's", c.Name(), c.Param("Name"))
+		a.violation("%s was requested for schedule %q, which is not the product's", c.Name(), c.Param("Name"))
 	}
 	known := slices.ContainsFunc(a.world.begun(), func(obj *v1alpha1.AgentDisconnect) bool { return string(obj.UID) == uid })
 	if !known && c.Action != "DeleteSchedule" {
-		a.violation("%s was asked for schedule %q, which is of no run that has begun and has a finalizer", c.Name(), c.Param("Name"))
+		a.violation("%s was requested for schedule %q, which belongs to no run that has begun and has a finalizer", c.Name(), c.Param("Name"))
 	}
 }
 
 func (a *audit) keysOfOurs(c call.Call, tags map[string]string) {
 	if len(tags) == 0 {
-		a.violation("%s was asked for without a key: that is all tags", c.Name())
+		a.violation("%s was requested without a key: that is all tags", c.Name())
 	}
 	if c.Param("ResourceId.2") != "" {
-		a.violation("%s was asked for on more than one resource", c.Name())
+		a.violation("%s was requested on more than one resource", c.Name())
 	}
 	for key := range tags {
 		if !strings.HasPrefix(key, ownership.TagDomain) {
-			a.violation("%s was asked for tag %s, which is not the product's", c.Name(), key)
+			a.violation("%s was requested for tag %s, which is not the product's", c.Name(), key)
 		}
 	}
 }

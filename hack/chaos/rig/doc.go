@@ -9,5 +9,5 @@
 // before it takes effect and before its answer arrives, and says what goes wrong there.
 //
 // A world watches its manager: every entry that is deleted or replaced must be one that the manager made (see Audit), and
-// Wrong says what the run left behind, what became of what strangers own, and what came late.
+// Wrong says what the run left behind, what became of what third parties own, and what came late.
 package rig

@@ -24,7 +24,7 @@ const (
 
 // turn is when an object is looked at next.
 type turn struct {
-	at       time.Time // zero: not until someone writes it
+	at       time.Time // zero: not until it is written
 	failures int
 	// second and passes tell a loop that spins.
 	second time.Time
@@ -50,7 +50,7 @@ func (w *World) At(in time.Duration, do func()) {
 	w.timers = append(w.timers, timer{w.Clock.Now().Add(in), do})
 }
 
-// Touch has an object looked at now, as when someone wrote it.
+// Touch has an object looked at now, as when it was written.
 func (w *World) Touch(name string) {
 	if w.due[name] == nil {
 		w.due[name] = &turn{}
@@ -256,7 +256,7 @@ func (w *World) again(name string, t *turn, result reconcile.Result, err error) 
 		t.second, t.passes = second, 0
 	}
 	if t.passes++; t.passes == spinning {
-		w.Complain("object %s was looked at %d times within a second", name, spinning)
+		w.Complain("object %s was reconciled %d times within a second", name, spinning)
 	}
 	if t.passes >= spinning && !t.at.IsZero() {
 		t.at = t.at.Add(time.Second)

@@ -22,7 +22,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 )
 
-// errKilled is all that a manager gets from anyone after its end.
+// errKilled is the answer to every call of a manager after its end.
 var errKilled = errors.New("the manager's process has ended")
 
 // manager is one life of the manager: a process that can end or freeze at any step.

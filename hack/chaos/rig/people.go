@@ -43,7 +43,7 @@ func (w *World) Edit(ctx context.Context, name string, change func(*v1alpha1.Age
 	})
 }
 
-// EditStatus changes an object's status, as someone does who should not.
+// EditStatus changes an object's status, as a person does who should not.
 func (w *World) EditStatus(ctx context.Context, name string, change func(*v1alpha1.AgentDisconnect)) error {
 	return w.edit(ctx, name, change, func(obj *v1alpha1.AgentDisconnect, patch client.Patch) error {
 		return w.plane.Client.Status().Patch(ctx, obj, patch)

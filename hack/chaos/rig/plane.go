@@ -50,11 +50,11 @@ type Plane struct {
 func Start(ctx context.Context) (*Plane, error) {
 	log.SetLogger(logr.Discard()) // the passes of a manager that is broken on purpose log nothing but errors
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		return nil, errors.New("KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver: start this through make, or set it to what make envtest prints")
+		return nil, errors.New("KUBEBUILDER_ASSETS names no directory with etcd and kube-apiserver: start this with make, or set it to the output of make envtest")
 	}
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module).Output()
 	if err != nil {
-		return nil, fmt.Errorf("looking for the CRD: start this within the repository: %w", err)
+		return nil, fmt.Errorf("looking for the CRD: start this in the repository: %w", err)
 	}
 	p := &Plane{environment: &envtest.Environment{
 		// Never the user's cluster, which USE_EXISTING_CLUSTER in the environment would mean.

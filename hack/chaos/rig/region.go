@@ -79,23 +79,23 @@ func difference(got, want Snapshot) []string {
 	return lines
 }
 
-// Stranger has someone else edit the Region: what they do must be there in the end. It is done to the Region, and to the
+// Stranger has a third party edit the Region: its changes must be there in the end. It is done to the Region, and to the
 // one that Wrong compares it with, in which no manager ever did anything.
 func (w *World) Stranger(edit func(*region.Region) error) error {
 	if err := edit(w.region); err != nil {
-		return fmt.Errorf("a stranger's edit: %w", err)
+		return fmt.Errorf("a third party's edit: %w", err)
 	}
 	w.follow()
 	if err := edit(w.untouched); err != nil {
-		return fmt.Errorf("a stranger's edit to the Region without a manager: %w", err)
+		return fmt.Errorf("a third party's edit of the Region without a manager: %w", err)
 	}
 	return nil
 }
 
-// Meddle has someone else edit what is a manager's own: the Region alone.
+// Meddle has a third party edit what a manager owns: the Region alone.
 func (w *World) Meddle(edit func(*region.Region) error) error {
 	if err := edit(w.region); err != nil {
-		return fmt.Errorf("a stranger's edit of what is not theirs: %w", err)
+		return fmt.Errorf("a third party's edit of owned resources: %w", err)
 	}
 	w.follow()
 	return nil

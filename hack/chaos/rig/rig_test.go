@@ -135,8 +135,8 @@ func TestCallsAboutWhatIsForeignAreFound(t *testing.T) {
 	_, err = client.CreateTags(t.Context(), &ec2.CreateTagsInput{Resources: []string{aloneACL}, Tags: []types.Tag{{Key: new("Name"), Value: new("mine")}}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(wrongOf(t, w).Foreign).To(ContainElements(
-		ContainSubstring("deletion of rule "+aloneACL+" egress=true 100 was asked for, where someone else's entry stands"),
-		ContainSubstring("CreateTags was asked for tag Name")))
+		ContainSubstring("deletion of rule "+aloneACL+" egress=true 100 was requested for an entry of a third party"),
+		ContainSubstring("CreateTags was requested for tag Name")))
 }
 
 func TestADenyOfWhatOthersNeedIsFound(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
-// run is what the world knows of an object's run: the object as it was last written, by anyone, and when the run was over
+// run is what the world knows of an object's run: the object as it was last written, by any client, and when the run was over
 // and its rules were.
 type run struct {
 	name string
@@ -99,7 +99,7 @@ func (w *World) Settled() bool {
 	})
 }
 
-// Seen is an object as it was last written, by anyone; nil: there never was one of that name.
+// Seen is an object as it was last written, by any client; nil: there never was one of that name.
 func (w *World) Seen(name string) *v1alpha1.AgentDisconnect {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -127,7 +127,7 @@ func (r *run) end() time.Time {
 // each at its own time.
 func (w *World) advance(to time.Time) {
 	w.checkTraffic()
-	var inForce []string // the runs whose rules act on a subnet: those of a clone that nobody has do no harm
+	var inForce []string // the runs whose rules act on a subnet: those of a clone that serves no subnet do no harm
 	for _, found := range w.region.View(now).NetworkACLs() {
 		if len(found.Associations) == 0 {
 			continue
@@ -177,7 +177,7 @@ func (w *World) noteEffect() {
 	}
 }
 
-// count names a step: what it is, and the how-manieth of those.
+// count names a step: what it is, and its ordinal number among those.
 func (w *World) count(name string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 
 // Step is one call of the manager to AWS, or one write of it to Kubernetes.
 type Step struct {
-	// Name is the same in each run of the same history: what is called, what about, and the how-manieth such call of the
+	// Name is the same in each run of the same history: what is called, what about, and the ordinal number of such a call of the
 	// world it is, such as "ec2:DeleteNetworkAclEntry acl-0b3d6f9a1c5e72840 80 egress #1".
 	Name string
 	// Action is what is called: ec2:CreateTags, or for Kubernetes kube:patch, kube:patch status and so on.

@@ -24,7 +24,7 @@ const Allowance = 30 * time.Second
 type Wrong struct {
 	// Leaks are what was left behind in AWS, and objects that are neither over nor gone.
 	Leaks []string
-	// Foreign are changes of what strangers own, and calls that would have been some.
+	// Foreign are changes of what third parties own, and calls that would have been some.
 	Foreign []string
 	// Late are runs whose rules outlasted them.
 	Late []string
@@ -54,16 +54,16 @@ func (w *World) Wrong(ctx context.Context) (Wrong, error) {
 		}
 	}
 	for _, line := range w.Difference() {
-		wrong.Foreign = append(wrong.Foreign, "not as it would be without a manager: "+line)
+		wrong.Foreign = append(wrong.Foreign, "different from a Region without a manager: "+line)
 	}
 	for _, line := range w.audit.found() {
-		wrong.Foreign = append(wrong.Foreign, "asked of AWS: "+line)
+		wrong.Foreign = append(wrong.Foreign, "requested from AWS: "+line)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.runs {
 		if by := r.stood.Sub(later(r.ended, w.hampered)); !r.stood.IsZero() && by > Allowance {
-			wrong.Late = append(wrong.Late, fmt.Sprintf("rules of %s stood until %s, %s after its end at %s (something was in the manager's way until %s)",
+			wrong.Late = append(wrong.Late, fmt.Sprintf("rules of %s were in place until %s, %s after its end at %s (a fault blocked the manager until %s)",
 				r.name, r.stood.UTC().Format(time.TimeOnly), by, r.ended.UTC().Format(time.TimeOnly), w.hampered.UTC().Format(time.TimeOnly)))
 		}
 	}

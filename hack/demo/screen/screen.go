@@ -137,7 +137,7 @@ func (s *Screen) write(style Style, wrapped bool, text string) {
 }
 
 // Wait says what is seen while something is waited for, and a detail that changes all the time, or none. On a terminal that
-// is a live line with the time it takes, until Done; elsewhere it is a line when what is seen changes, and now and then.
+// is a live line with the time it takes, until Done; elsewhere it is a line when what is seen changes, and at intervals.
 func (s *Screen) Wait(what, detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
