@@ -32,6 +32,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 )
 
@@ -49,7 +50,7 @@ type settings struct {
 	leaseNamespace               string
 	gracePeriod                  time.Duration
 	namespaces                   []string
-	options                      agentdisconnect.Options
+	options                      options.Options
 	log                          zap.Options
 }
 
@@ -73,7 +74,7 @@ func main() {
 }
 
 func parse(args []string) (*settings, error) {
-	s := &settings{options: agentdisconnect.Defaults()}
+	s := &settings{options: options.Defaults()}
 	o := &s.options
 	f := flag.NewFlagSet("manager", flag.ContinueOnError)
 	f.StringVar(&s.metricsAddress, "metrics-bind-address", ":8443", "address of the metrics endpoint; 0 turns it off")

@@ -10,14 +10,14 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 )
 
 func TestWithoutFlagsAllIsAsTheDefaultsSay(t *testing.T) {
 	g := NewWithT(t)
 	s, err := parse(nil)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(s.options).To(Equal(agentdisconnect.Defaults()))
+	g.Expect(s.options).To(Equal(options.Defaults()))
 	g.Expect(s.namespaces).To(BeEmpty(), "all namespaces")
 	g.Expect(s.options.MaxDuration).To(Equal(12 * time.Hour))
 	g.Expect(s.options.MaxActiveRuns).To(BeZero())
@@ -38,7 +38,7 @@ func TestEachFlagSetsItsOption(t *testing.T) {
 		"--allow-additional-endpoints=false",
 	})
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(s.options).To(Equal(agentdisconnect.Options{
+	g.Expect(s.options).To(Equal(options.Options{
 		ConsentTagKey: "team/allow", DNSServer: "10.0.0.2:53", AgentPollInterval: 4 * time.Second, ACLPollInterval: 5 * time.Second,
 		LookupInterval: 6 * time.Second, EntryQuota: 40, MaxDuration: 30 * time.Minute, MaxActiveRuns: 2, MaxConcurrentReconciles: 8,
 		SweepInterval: 7 * time.Minute, SweepRegions: []string{"us-east-1", "eu-west-1"},

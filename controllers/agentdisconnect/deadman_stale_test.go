@@ -58,6 +58,10 @@ var _ = Describe("The schedule for a rule that goes while the run is on", func()
 		seen := w.get(ctx, obj)
 		Expect(w.schedules()).To(HaveLen(6), "AWS did not delete the one for rule 80")
 		Expect(at80(w, clone)).To(BeEmpty(), "a copy that the schedule deletes")
+		for range 5 { // also in passes that do not read the network ACL
+			Expect(condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("scheduler:DeleteSchedule"))
+			w.run(ctx, w.options.LookupInterval, obj)
+		}
 		Expect(seen.Status.NetworkACL.DeadManSwitch.RuleNumbers).To(ContainElement(int32(80)))
 
 		answer()

@@ -7,8 +7,9 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -26,34 +27,34 @@ const (
 
 // announce says what changed in the pass, after it was written: events for people, a log line, and
 // metrics.
-func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
-	status := s.status()
+func (r *reconciliation) announce(ctx context.Context, before reported) {
+	status := r.Status()
 	if !before.started && status.StartTime != nil {
-		if warning := conditions.ShortDuration(s.obj); warning != "" {
-			r.event(s, corev1.EventTypeWarning, "ShortDuration", warning)
+		if warning := conditions.ShortDuration(r.Object); warning != "" {
+			r.event(corev1.EventTypeWarning, "ShortDuration", warning)
 		}
 		if counted, uncounted := len(status.Agents.ContainerInstances), int(ptr.Deref(status.Agents.Uncounted, 0)); uncounted > 0 {
-			r.event(s, corev1.EventTypeWarning, "AgentsNotCounted", fmt.Sprintf("%d of %d container instances are tracked: the others were not connected on two polls before the start",
+			r.event(corev1.EventTypeWarning, "AgentsNotCounted", fmt.Sprintf("%d of %d container instances are tracked: the others were not connected on two polls before the start",
 				counted, counted+uncounted))
 		}
-		for _, note := range s.seen.notes {
-			r.event(s, corev1.EventTypeWarning, "TargetNote", note)
+		for _, note := range r.notes {
+			r.event(corev1.EventTypeWarning, "TargetNote", note)
 		}
 	}
 	if !before.disconnected && status.Agents != nil && status.Agents.DisconnectedTime != nil {
-		r.event(s, corev1.EventTypeNormal, "AgentsDisconnected", "ECS reports that all tracked agents are disconnected")
+		r.event(corev1.EventTypeNormal, "AgentsDisconnected", "ECS reports that all tracked agents are disconnected")
 	}
-	if note := s.rearmed(); note != "" {
-		r.event(s, corev1.EventTypeWarning, "DeadManSwitchChanged", note)
+	if note := r.deadManSwitch.Rearmed(); note != "" {
+		r.event(corev1.EventTypeWarning, "DeadManSwitchChanged", note)
 	}
-	if changes := s.carriedOver(); changes != "" {
-		r.event(s, corev1.EventTypeNormal, "OriginalCarriedOver", changes)
+	if changes := r.enforcement.CarriedOver(); changes != "" {
+		r.event(corev1.EventTypeNormal, "OriginalCarriedOver", changes)
 	}
 	succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded)
 	said := ""
 	if stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Reason != before.stalled && status.CompletionTime == nil {
 		said = stalled.Reason
-		r.event(s, corev1.EventTypeWarning, stalled.Reason, stalled.Message)
+		r.event(corev1.EventTypeWarning, stalled.Reason, stalled.Message)
 	}
 	if succeeded == nil || succeeded.Reason == before.state {
 		return
@@ -64,13 +65,13 @@ func (r *Reconciler) announce(ctx context.Context, s *scope, before reported) {
 		if succeeded.Status == metav1.ConditionFalse {
 			kind = corev1.EventTypeWarning
 		}
-		r.event(s, kind, succeeded.Reason, succeeded.Message)
+		r.event(kind, succeeded.Reason, succeeded.Message)
 	}
-	if status.CompletionTime != nil && s.first.CompletionTime == nil {
+	if status.CompletionTime != nil && r.First.CompletionTime == nil {
 		runs.WithLabelValues(succeeded.Reason).Inc()
 	}
 }
 
-func (r *Reconciler) event(s *scope, kind, reason, note string) {
-	r.recorder.Eventf(s.obj, nil, kind, reason, actionRun, "%s", aws.Truncate(note, maxNote))
+func (r *reconciliation) event(kind, reason, note string) {
+	r.reconciler.recorder.Eventf(r.Object, nil, kind, reason, actionRun, "%s", aws.Truncate(note, maxNote))
 }

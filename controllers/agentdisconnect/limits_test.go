@@ -16,12 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
 // limited starts the manager anew with other options.
-func (w *world) limited(change func(*agentdisconnect.Options)) {
+func (w *world) limited(change func(*options.Options)) {
 	change(&w.options)
 	w.boot()
 }
@@ -73,13 +73,13 @@ func (w *world) on(ctx context.Context, objects ...*v1alpha1.AgentDisconnect) []
 	})
 }
 
-func withMost(runs int) func(*agentdisconnect.Options) {
-	return func(o *agentdisconnect.Options) { o.MaxActiveRuns = runs }
+func withMost(runs int) func(*options.Options) {
+	return func(o *options.Options) { o.MaxActiveRuns = runs }
 }
 
 var _ = Describe("A manager with --max-duration", func() {
-	longest := func(d time.Duration) func(*agentdisconnect.Options) {
-		return func(o *agentdisconnect.Options) { o.MaxDuration = d }
+	longest := func(d time.Duration) func(*options.Options) {
+		return func(o *options.Options) { o.MaxDuration = d }
 	}
 
 	It("refuses what lasts longer before the start, and begins once it is shortened", func(ctx context.Context) {
@@ -265,7 +265,7 @@ var _ = Describe("A manager with --watch-namespaces", func() {
 		untouched := w.createIn(ctx, elsewhere, withSubnet(sharedSubnet), amongOthers)
 		obj := w.create(ctx)
 
-		w.manage(ctx, func(o *agentdisconnect.Options) { o.ClusterID = w.options.ClusterID }) // of w.namespace alone
+		w.manage(ctx, func(o *options.Options) { o.ClusterID = w.options.ClusterID }) // of w.namespace alone
 		Eventually(func() string { return condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message }).
 			Should(HavePrefix(first.Namespace + "/" + first.Name + " holds network ACL " + aclID))
 		Expect(w.get(ctx, untouched).Status.Conditions).To(BeEmpty())

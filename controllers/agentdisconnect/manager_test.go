@@ -22,17 +22,18 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
 // manage runs a manager as cmd/manager does, on the world's namespace, until it is stopped.
-func (w *world) manage(ctx context.Context, change ...func(*agentdisconnect.Options)) (stop func()) {
+func (w *world) manage(ctx context.Context, change ...func(*options.Options)) (stop func()) {
 	GinkgoHelper()
 	return w.manageAs(ctx, restConfig, change...)
 }
 
 // manageAs does so with a configuration of its own for the API server.
-func (w *world) manageAs(ctx context.Context, cfg *rest.Config, change ...func(*agentdisconnect.Options)) (stop func()) {
+func (w *world) manageAs(ctx context.Context, cfg *rest.Config, change ...func(*options.Options)) (stop func()) {
 	GinkgoHelper()
 	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:     kube.Scheme(),
@@ -41,14 +42,14 @@ func (w *world) manageAs(ctx context.Context, cfg *rest.Config, change ...func(*
 		Controller: config.Controller{SkipNameValidation: new(true)}, // one process runs several
 	})
 	Expect(err).NotTo(HaveOccurred())
-	options := agentdisconnect.Defaults()
-	options.DNSServer = w.sim.DNSAddr()
-	options.AgentPollInterval, options.ACLPollInterval, options.LookupInterval = 100*time.Millisecond, 200*time.Millisecond, 100*time.Millisecond
+	opts := options.Defaults()
+	opts.DNSServer = w.sim.DNSAddr()
+	opts.AgentPollInterval, opts.ACLPollInterval, opts.LookupInterval = 100*time.Millisecond, 200*time.Millisecond, 100*time.Millisecond
 	for _, c := range change {
-		c(&options)
+		c(&opts)
 	}
 	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test", agentdisconnect.CountCalls)
-	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("agentdisconnect"), sessions, clock.RealClock{}, options)
+	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("agentdisconnect"), sessions, clock.RealClock{}, opts)
 	Expect(reconciler.SetupWithManager(mgr)).To(Succeed())
 
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -73,11 +73,11 @@ func observeRestored(ended, restored time.Time) {
 
 // countFailure counts a pass that something kept from cleaning up. Waiting for reads that lag is no
 // error.
-func (s *scope) countFailure(trouble error) {
-	if trouble == nil || run.IsRestored(s.status()) {
+func (r *reconciliation) countFailure(trouble error) {
+	if trouble == nil || run.IsRestored(r.Status()) {
 		return
 	}
-	switch phase, _ := run.PhaseAt(s.obj, s.now); phase {
+	switch phase, _ := run.PhaseAt(r.Object, r.Now); phase {
 	case run.Deleting, run.Aborted, run.Expired:
 		restoreFailures.Inc()
 	}

@@ -10,24 +10,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
 )
 
 const (
-	// fewestWorkers is such that one is left for runs that are on or ending while another is busy
-	// with what has not begun.
-	fewestWorkers = 2
 	// placeInterval is how soon a pass comes again that found no place. Passes of what has not
 	// begun take a few seconds at most.
 	placeInterval = 2 * time.Second
 )
-
-// Workers is how many objects are worked on at once.
-func (o Options) Workers() int { return max(o.MaxConcurrentReconciles, fewestWorkers) }
-
-// PlacesForStarts is how many of the workers objects that have not begun may take up at once: half
-// of them. The rest is kept for runs that are on or ending, however many other objects there are
-// and however slowly AWS answers for them.
-func (o Options) PlacesForStarts() int { return o.Workers() / 2 }
 
 // places are those of the workers that objects which have not begun may take up.
 type places struct{ free *semaphore.Weighted }
@@ -61,11 +51,11 @@ func (p *place) leave() {
 // A run that this process saw begin needs no place, even where the cache is behind. An object that
 // the cache lacks is judged once it is read.
 func (r *Reconciler) admitPass(ctx context.Context, request reconcile.Request, p *place) bool {
-	if r.cache == nil || r.memories.hasBegun(request.NamespacedName) {
+	if r.cache == nil || r.states.hasBegun(request.NamespacedName) {
 		return true
 	}
 	cached := &v1alpha1.AgentDisconnect{}
-	if err := r.cache.Get(ctx, request.NamespacedName, cached); err != nil || hasBegun(cached, r.clock.Now()) {
+	if err := r.cache.Get(ctx, request.NamespacedName, cached); err != nil || hasBegun(cached, r.Clock.Now()) {
 		return true
 	}
 	return p.take()
@@ -73,7 +63,7 @@ func (r *Reconciler) admitPass(ctx context.Context, request reconcile.Request, p
 
 // occupy reports whether a pass over the object as the API server has it may go on.
 func (r *Reconciler) occupy(obj *v1alpha1.AgentDisconnect, p *place) bool {
-	if hasBegun(obj, r.clock.Now()) {
+	if hasBegun(obj, r.Clock.Now()) {
 		p.leave()
 		return true
 	}
@@ -83,6 +73,6 @@ func (r *Reconciler) occupy(obj *v1alpha1.AgentDisconnect, p *place) bool {
 // turnAway ends a pass that found no place. Nothing was asked and nothing is written; it comes
 // again soon.
 func (r *Reconciler) turnAway(request reconcile.Request) reconcile.Result {
-	wait := spread(placeInterval, request.String()+r.clock.Now().String())
+	wait := backoff.Spread(placeInterval, request.String()+r.Clock.Now().String())
 	return reconcile.Result{RequeueAfter: wait, Priority: new(PriorityNotBegun)}
 }

@@ -5,6 +5,7 @@ package agentdisconnect_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -65,6 +67,12 @@ var _ = Describe("A plan's refusals", func() {
 		obj = w.planned(ctx, withCluster("missing"), amongOthers)
 		Expect(refusalsOf(obj)).To(ConsistOf(v1alpha1.ReasonNoConsent, v1alpha1.ReasonClusterNotFound))
 		Expect(obj.Status.Plan.Agents).To(BeNil())
+	})
+
+	It("name a network ACL whose clone would cut the subnet off, as a start does", func(ctx context.Context) {
+		w := newWorld(ctx) // whose agents stay connected
+		w.onOriginal(replacing(acl.Entry{RuleNumber: 100, Egress: true, Allow: true, Protocol: acl.UDP, CIDR: netip.MustParsePrefix("0.0.0.0/0"), To: 65535}))
+		Expect(refusalsOf(w.planned(ctx, shared))).To(ConsistOf(v1alpha1.ReasonNetworkACLDeniesAgents))
 	})
 
 	It("come from a manager without Region and from another account's cluster too", func(ctx context.Context) {

@@ -10,9 +10,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/answers"
+	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -20,45 +22,53 @@ import (
 
 // report is the one deferred write of the status that a person reads; events and metrics follow
 // only after it succeeded.
-func (r *Reconciler) report(ctx context.Context, s *scope, trouble *problem.Problem) error {
-	before := s.reported()
-	s.noteObserved()
-	s.setConditions(trouble)
-	r.schedule(s, trouble)
-	if err := s.ledger.Persist(ctx); err != nil {
+func (r *reconciliation) report(ctx context.Context, trouble *problem.Problem) error {
+	before := r.reported()
+	r.target.NoteObserved()
+	r.setConditions(trouble)
+	r.schedule(trouble)
+	if err := r.Ledger.Persist(ctx); err != nil {
 		return err
 	}
 	if trouble != nil {
-		log.FromContext(ctx).V(1).Info("Pass was not complete", "phase", s.phase, "reason", trouble.Reason, "message", trouble.Message)
+		log.FromContext(ctx).V(1).Info("Pass was not complete", "phase", r.Phase, "reason", trouble.Reason, "message", trouble.Message)
 	}
-	r.announce(ctx, s, before)
+	r.announce(ctx, before)
 	return nil
 }
 
 // setConditions brings the conditions in line with what the pass knows so far.
-func (s *scope) setConditions(trouble *problem.Problem) {
-	force := s.force()
+func (r *reconciliation) setConditions(trouble *problem.Problem) {
+	force := r.enforcement.Force()
 	conditions.Set(conditions.Input{
-		Object: s.obj, Now: s.now, Phase: s.phase, Problem: trouble,
-		ACLSeen:       run.LookedAt(s.seen.aclRead, s.options.ACLPollInterval),
-		AgentsSeen:    run.LookedAt(s.seen.history.Polls.AnsweredAt(), s.options.AgentPollInterval),
-		HostsSeen:     run.LookedAt(s.seen.history.Lookups.AnsweredAt(s.status().Endpoints, s.now), s.options.LookupInterval),
-		EndpointsSeen: run.LookedAt(s.seen.cache.Endpoints.AnsweredAt(), s.options.ACLPollInterval+preflight.AnswerTTL),
-		Open:          addressesOf(force.Open), Elsewhere: s.elsewhere(), Suspected: s.suspected(), Own: force.Own, Foreign: force.Foreign,
-		Unsettled: s.seen.history.Lookups.Unsettled(s.status().Endpoints, s.now, s.options.LookupInterval), Failing: s.seen.history.Lookups.Failing(s.status().Endpoints),
-		Resolver: s.resolver, Unasked: s.unasked(),
-		EnforcedSince: s.seen.enforcedSince, PathMismatch: s.mismatch(), PrivateInSubnet: s.privateAtHome(),
-		SubnetsHit: s.hit(), Follows: s.seen.originalReads.follows,
+		Object: r.Object, Now: r.Now, Phase: r.Phase, Problem: trouble,
+		ACLSeen:       run.LookedAt(r.enforcement.ReadAt(), r.Options.ACLPollInterval),
+		AgentsSeen:    run.LookedAt(r.History.Polls.AnsweredAt(), r.Options.AgentPollInterval),
+		HostsSeen:     run.LookedAt(r.History.Lookups.AnsweredAt(r.Status().Endpoints, r.Now), r.Options.LookupInterval),
+		EndpointsSeen: run.LookedAt(r.Cache.Endpoints.AnsweredAt(), r.Options.ACLPollInterval+answers.AnswerTTL),
+		Open:          addressesOf(force.Open), Elsewhere: r.enforcement.Elsewhere(), Suspected: r.suspected(), Own: force.Own, Foreign: force.Foreign,
+		Unsettled: r.History.Lookups.Unsettled(r.Status().Endpoints, r.Now, r.Options.LookupInterval), Failing: r.History.Lookups.Failing(r.Status().Endpoints),
+		Resolver: r.Resolver.String(), Unasked: r.target.Unasked(),
+		EnforcedSince: r.enforcement.EnforcedSince(), PathMismatch: r.target.Mismatch(), PrivateInSubnet: r.target.PrivateAtHome(),
+		SubnetsHit: r.enforcement.Hit(), Follows: r.Original.Pending(),
 	})
 }
 
+// suspected is what reads show that is not acted on yet.
+func (r *reconciliation) suspected() []string {
+	if r.Phase != run.Active || r.enforcement.ReadAt().IsZero() {
+		return nil
+	}
+	return append(r.enforcement.Suspected(), r.target.Suspected()...)
+}
+
 // reported is what the status said of the run before the pass.
-func (s *scope) reported() reported {
-	was := reported{started: s.first.StartTime != nil, disconnected: s.first.Agents != nil && s.first.Agents.DisconnectedTime != nil}
-	if c := meta.FindStatusCondition(s.first.Conditions, v1alpha1.ConditionSucceeded); c != nil {
+func (r *reconciliation) reported() reported {
+	was := reported{started: r.First.StartTime != nil, disconnected: r.First.Agents != nil && r.First.Agents.DisconnectedTime != nil}
+	if c := meta.FindStatusCondition(r.First.Conditions, v1alpha1.ConditionSucceeded); c != nil {
 		was.state = c.Reason
 	}
-	if c := meta.FindStatusCondition(s.first.Conditions, v1alpha1.ConditionStalled); c != nil {
+	if c := meta.FindStatusCondition(r.First.Conditions, v1alpha1.ConditionStalled); c != nil {
 		was.stalled = c.Reason
 	}
 	return was
@@ -78,66 +88,53 @@ func addressesOf(destinations []networkacl.Destination) []string {
 	return addresses
 }
 
-// elsewhere says that the network ACL that carries the rules is not the subnet's, as last read;
-// empty: it is.
-func (s *scope) elsewhere() string {
-	switch acl := s.status().NetworkACL; {
-	case acl == nil || s.seen.onSubnet(s.obj):
-		return ""
-	case s.seen.acl == nil:
-		return "network ACL " + acl.ID + " was not found in the last read"
-	default:
-		return "subnet " + s.obj.Spec.SubnetID + " is not on network ACL " + acl.ID + ", as last read"
-	}
-}
-
 // schedule says when the object is to be looked at again.
-func (r *Reconciler) schedule(s *scope, trouble *problem.Problem) {
+func (r *reconciliation) schedule(trouble *problem.Problem) {
 	switch {
 	case trouble == nil:
-		s.seen.refused, s.seen.waited = setback{}, setback{}
+		r.seen.refused, r.seen.waited = backoff.Setback{}, backoff.Setback{}
 	case trouble.Reason == v1alpha1.ReasonNotYet: // polls and lookups go on at their pace
 	default:
-		later := longestRetry - spread(longestRetry, string(s.obj.UID)) // what waits for the same doesn't come at the same time
-		s.due(run.Latest(trouble.NotBefore.Add(later), s.now.Add(s.retryAfter(trouble))))
+		later := longestRetry - backoff.Spread(longestRetry, string(r.Object.UID)) // what waits for the same doesn't come at the same time
+		r.due(run.Latest(trouble.NotBefore.Add(later), r.Now.Add(r.retryAfter(trouble))))
 	}
 	// What was due in this pass and could not be done is still due: it is tried again, but not at
 	// once.
-	soonest := s.now.Add(shortestInterval)
+	soonest := r.Now.Add(options.ShortestInterval)
 	if trouble != nil {
-		soonest = s.now.Add(retryInterval)
+		soonest = r.Now.Add(retryInterval)
 	}
-	switch s.phase {
+	switch r.Phase {
 	case run.Finished, run.Waiting, run.Missed, run.Renewed:
 	case run.Planning:
-		if trouble == nil && !run.IsPlanned(s.obj) {
-			s.due(soonest)
+		if trouble == nil && !run.IsPlanned(r.Object) {
+			r.due(soonest)
 		}
 	case run.Pending:
 		if trouble == nil || trouble.Reason == v1alpha1.ReasonNotYet {
-			s.due(run.Latest(s.nextPoll(r.options), soonest))
+			r.due(run.Latest(r.nextPoll(), soonest))
 		}
 		if trouble != nil && trouble.Reason == v1alpha1.ReasonNotYet {
-			s.due(run.Latest(s.seen.history.Lookups.At().Add(r.options.LookupInterval), soonest)) // addresses rotate
+			r.due(run.Latest(r.History.Lookups.At().Add(r.Options.LookupInterval), soonest)) // addresses rotate
 		}
 	case run.Active:
-		for _, t := range []time.Time{s.nextPoll(r.options), s.nextACLRead(r.options), s.seen.history.Lookups.At().Add(r.options.LookupInterval)} {
-			s.due(run.Latest(t, soonest))
+		for _, t := range []time.Time{r.nextPoll(), r.nextACLRead(), r.History.Lookups.At().Add(r.Options.LookupInterval)} {
+			r.due(run.Latest(t, soonest))
 		}
 	case run.Suspended:
 		switch {
-		case s.status().StartTime == nil:
-		case !run.IsLifted(s.status()):
-			s.due(s.now.Add(retryInterval))
+		case r.Status().StartTime == nil:
+		case !run.IsLifted(r.Status()):
+			r.due(r.Now.Add(retryInterval))
 		default:
-			s.due(run.Latest(s.nextPoll(r.options), soonest))
+			r.due(run.Latest(r.nextPoll(), soonest))
 		}
 	default:
 		switch {
-		case run.IsRestored(s.status()):
-			s.due(run.Latest(s.nextPoll(r.options), soonest))
+		case run.IsRestored(r.Status()):
+			r.due(run.Latest(r.nextPoll(), soonest))
 		case trouble == nil || !trouble.Stalled:
-			s.due(s.now.Add(retryInterval))
+			r.due(r.Now.Add(retryInterval))
 		}
 	}
 }
@@ -145,48 +142,49 @@ func (r *Reconciler) schedule(s *scope, trouble *problem.Problem) {
 // retryAfter is how soon a pass that ended with trouble is repeated. For a run that has not begun
 // the wait grows while nothing changes, and differs from object to object; for one that has,
 // nothing is put off.
-func (s *scope) retryAfter(trouble *problem.Problem) time.Duration {
+func (r *reconciliation) retryAfter(trouble *problem.Problem) time.Duration {
 	waiting := trouble.Reason == v1alpha1.ReasonHolder || trouble.Reason == v1alpha1.ReasonTooManyRuns
-	switch begun := hasBegun(s.obj, s.now); {
+	switch begun := hasBegun(r.Object, r.Now); {
 	case begun && trouble.Stalled:
 		return refusedInterval
 	case begun:
 		return retryInterval
 	case trouble.Stalled:
-		wait := s.seen.refused.wait(s.obj, trouble, refusedInterval, longestRefused)
-		if wait > preflight.AnswerTTL/2 {
-			s.seen.cache.Doubt() // or a problem that is fixed meanwhile would keep the run waiting twice
+		wait := r.seen.refused.Wait(r.Object, trouble, refusedInterval, longestRefused)
+		if wait > answers.AnswerTTL/2 {
+			r.Cache.Doubt() // or a problem that is fixed meanwhile would keep the run waiting twice
 		}
 		return wait
 	case waiting:
-		return s.seen.waited.wait(s.obj, trouble, reservation.RetryInterval, reservation.RetryInterval)
+		return r.seen.waited.Wait(r.Object, trouble, reservation.RetryInterval, reservation.RetryInterval)
 	default:
-		return s.seen.waited.wait(s.obj, trouble, retryInterval, longestRetry)
+		return r.seen.waited.Wait(r.Object, trouble, retryInterval, longestRetry)
 	}
-}
-
-// privateAtHome are the interfaces of VPC endpoints in the subnet itself that agents may connect
-// to.
-func (s *scope) privateAtHome() []string {
-	var found []string
-	for _, endpoint := range s.seen.cache.Endpoints.Value() {
-		for _, each := range endpoint.Interfaces {
-			if each.SubnetID == s.obj.Spec.SubnetID && wantsSession(run.StartSpec(s.obj), endpoint) {
-				found = append(found, each.ID+" of "+endpoint.ID)
-			}
-		}
-	}
-	return found
 }
 
 // lastReason is why the run had not begun, as the status says.
-func (s *scope) lastReason() string {
-	if c := meta.FindStatusCondition(s.first.Conditions, v1alpha1.ConditionSucceeded); c != nil && c.Message != "" {
+func (r *reconciliation) lastReason() string {
+	if c := meta.FindStatusCondition(r.First.Conditions, v1alpha1.ConditionSucceeded); c != nil && c.Message != "" {
 		return c.Message
 	}
 	return "the manager did not process the object in time"
 }
 
-func (s *scope) nextPoll(options Options) time.Time {
-	return s.seen.history.Polls.LatestAt().Add(options.AgentPollInterval)
+func (r *reconciliation) nextPoll() time.Time {
+	return r.History.Polls.LatestAt().Add(r.Options.AgentPollInterval)
+}
+
+// due asks for a pass at the time t at the latest.
+func (r *reconciliation) due(t time.Time) {
+	if r.wake.IsZero() || t.Before(r.wake) {
+		r.wake = t
+	}
+}
+
+// noteEnforced keeps when the rules of the run were first read back in force: a run of which ECS
+// shows nothing goes by it.
+func (r *reconciliation) noteEnforced() {
+	if status := r.Status(); r.Phase == run.Active && status.EnforcedTime == nil && !r.enforcement.EnforcedSince().IsZero() {
+		status.EnforcedTime = run.Stamp(r.enforcement.EnforcedSince())
+	}
 }

@@ -198,11 +198,11 @@ var _ = Describe("The workers of the manager", func() {
 				return c.Get(ctx, key, obj, opts...)
 			},
 		})
-		options := w.options
-		options.MaxConcurrentReconciles = workers
+		opts := w.options
+		opts.MaxConcurrentReconciles = workers
 		sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test", agentdisconnect.CountCalls)
 		sessions.Clock = w.clock
-		reconciler := agentdisconnect.New(mgr.GetClient(), reader, mgr.GetEventRecorder("agentdisconnect"), sessions, w.clock, options)
+		reconciler := agentdisconnect.New(mgr.GetClient(), reader, mgr.GetEventRecorder("agentdisconnect"), sessions, w.clock, opts)
 		Expect(reconciler.SetupWithManager(mgr)).To(Succeed())
 		running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		ended := make(chan error, 1)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	clocktesting "k8s.io/utils/clock/testing"
+
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,6 +26,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -39,30 +42,38 @@ const (
 	sawEndpoints
 )
 
+// fuzzed is a pass, and the network ACL that it read.
+type fuzzed struct {
+	*reconciliation
+
+	acl *networkacl.ACL
+}
+
 // edited is a pass over an object whose status and spec are any JSON that decodes.
-func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *problem.Problem, err error) {
+func edited(status, spec []byte, seconds int64, bits uint8) (s fuzzed, trouble *problem.Problem, err error) {
 	obj := &v1alpha1.AgentDisconnect{}
 	if err := errors.Join(json.Unmarshal(status, &obj.Status), json.Unmarshal(spec, &obj.Spec)); err != nil {
-		return nil, nil, err
+		return fuzzed{}, nil, err
 	}
 	obj.Name, obj.Namespace, obj.UID, obj.Generation = "outage", "team-a", types.UID("7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"), 3
 	obj.CreationTimestamp = *at(-60)
 	if bits&isDeleted != 0 {
 		obj.DeletionTimestamp = at(0)
 	}
-	s = &scope{obj: obj, first: *obj.Status.DeepCopy(), now: testStart.Add(time.Duration(seconds%1e6) * time.Second), seen: newMemory()}
-	s.phase, _ = run.PhaseAt(obj, s.now)
+	now := testStart.Add(time.Duration(seconds%1e6) * time.Second)
+	r := New(nil, nil, nil, nil, clocktesting.NewFakeClock(now), options.Options{ClusterID: "c"})
+	s = fuzzed{reconciliation: r.open(obj, now)}
 	if bits&hasRead != 0 {
-		s.seen.aclRead = s.now
-		s.seen.acl = &networkacl.ACL{ID: testACL, Entries: []networkacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}
+		s.acl = &networkacl.ACL{ID: testACL, Entries: []networkacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}
 		if bits&onSubnet != 0 {
-			s.seen.acl.SubnetIDs = []string{obj.Spec.SubnetID}
+			s.acl.SubnetIDs = []string{obj.Spec.SubnetID}
 		}
 		if bits&hasDenies != 0 {
 			for i, destination := range run.Desired(obj) {
-				s.seen.acl.Entries = append(s.seen.acl.Entries, networkacl.Deny(int32(1+i%99), destination.CIDR))
+				s.acl.Entries = append(s.acl.Entries, networkacl.Deny(int32(1+i%99), destination.CIDR))
 			}
 		}
+		s.seen.enforcement.Note(s.acl, nil, now)
 	}
 	switch {
 	case bits&hasTrouble != 0:
@@ -71,7 +82,7 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s *scope, trouble *
 		trouble = problem.Wait(v1alpha1.ReasonThrottled, "AWS limits the rate")
 	}
 	if bits&sawEndpoints != 0 {
-		_, _ = s.seen.cache.Endpoints.Get(s.now, "", func() ([]discovery.VPCEndpoint, error) { return nil, nil })
+		_, _ = s.Cache.Endpoints.Get(s.Now, "", func() ([]discovery.VPCEndpoint, error) { return nil, nil })
 	}
 	return s, trouble, nil
 }
@@ -96,20 +107,20 @@ func FuzzEditedStatus(f *testing.F) {
 	f.Add([]byte(`{"startTime":"2026-01-02T03:04:05Z","expirationTime":"2999-12-31T23:59:59Z","agents":{"total":2147483647,"disconnected":2147483647,"uncounted":-1},"endpoints":[{"hostname":"a","session":"ACS","addresses":["x","::ffff:192.0.2.1","fe80::1%eth0"]}]}`), spec, int64(0), uint8(hasRead|hasDenies|onSubnet))
 	f.Fuzz(func(t *testing.T, status, spec []byte, seconds int64, bits uint8) {
 		s, trouble, err := edited(status, spec, seconds, bits)
-		if err != nil || len(status) > 8192 || s.status().Abort != nil && !oneWord.MatchString(s.status().Abort.Reason) {
+		if err != nil || len(status) > 8192 || s.Status().Abort != nil && !oneWord.MatchString(s.Status().Abort.Reason) {
 			return // the API server takes no such object
 		}
 		g := NewWithT(t)
 		expectMode(g, s)
 		expectLedger(g, s)
-		before := s.obj.DeepCopy()
+		before := s.Object.DeepCopy()
 		s.setConditions(trouble)
-		if s.phase != run.Finished || before.Status.Plan != nil {
+		if s.Phase != run.Finished || before.Status.Plan != nil {
 			expectConditions(g, s)
 		}
-		after := s.obj.DeepCopy()
+		after := s.Object.DeepCopy()
 		s.setConditions(trouble)
-		g.Expect(equality.Semantic.DeepEqual(s.obj, after)).To(BeTrue(), "or every pass would write the status again")
+		g.Expect(equality.Semantic.DeepEqual(s.Object, after)).To(BeTrue(), "or every pass would write the status again")
 		before.Status.Conditions, before.Status.ObservedGeneration = after.Status.Conditions, after.Status.ObservedGeneration
 		before.Status.Plan = after.Status.Plan
 		g.Expect(equality.Semantic.DeepEqual(before, after)).To(BeTrue(), "conditions are all that is computed")
@@ -118,28 +129,28 @@ func FuzzEditedStatus(f *testing.F) {
 
 var oneWord = regexp.MustCompile(`^[A-Z][A-Za-z]*$`)
 
-func expectMode(g Gomega, s *scope) {
-	status := s.status()
-	_, change := run.PhaseAt(s.obj, s.now)
-	begun := s.phase == run.Active || s.phase == run.Suspended && status.StartTime != nil
+func expectMode(g Gomega, s fuzzed) {
+	status := s.Status()
+	_, change := run.PhaseAt(s.Object, s.Now)
+	begun := s.Phase == run.Active || s.Phase == run.Suspended && status.StartTime != nil
 	if len(status.Rules) > 0 {
 		g.Expect(run.IsRestored(status)).To(BeFalse())
-		g.Expect(begun || slices.Contains([]run.Phase{run.Deleting, run.Aborted, run.Expired}, s.phase)).To(BeTrue(), "%s, and there are rules", s.phase)
+		g.Expect(begun || slices.Contains([]run.Phase{run.Deleting, run.Aborted, run.Expired}, s.Phase)).To(BeTrue(), "%s, and there are rules", s.Phase)
 	}
-	if s.phase == run.Finished {
+	if s.Phase == run.Finished {
 		g.Expect(status.CompletionTime).NotTo(BeNil())
 		g.Expect(run.IsRestored(status)).To(BeTrue())
 	}
 	if begun {
-		g.Expect(s.now).To(BeTemporally("<", run.Expiration(status)))
+		g.Expect(s.Now).To(BeTemporally("<", run.Expiration(status)))
 		g.Expect(change).To(BeTemporally("==", run.Expiration(status)), "the end is never slept through")
 	}
 }
 
 // expectLedger: what is acted on is of our shape, and of the network ACL that the run is on.
-func expectLedger(g Gomega, s *scope) {
-	valid, err := ledger.Valid(s.obj)
-	g.Expect(err == nil).To(Equal(len(valid) == len(s.status().Rules)))
+func expectLedger(g Gomega, s fuzzed) {
+	valid, err := ledger.Valid(s.Object)
+	g.Expect(err == nil).To(Equal(len(valid) == len(s.Status().Rules)))
 	if err != nil {
 		found := problem.Explain(err)
 		g.Expect(found.Reason).To(Equal(v1alpha1.ReasonLedgerInvalid))
@@ -149,12 +160,12 @@ func expectLedger(g Gomega, s *scope) {
 		e := networkacl.EntryOf(line)
 		g.Expect(e.Egress && !e.Allow && e.Protocol == networkacl.AllProtocols && e.CIDR.IsValid()).To(BeTrue())
 		g.Expect(e.Number).To(And(BeNumerically(">=", networkacl.FirstNumber), BeNumerically("<=", networkacl.LastNumber)))
-		g.Expect(line.NetworkACLID).To(Equal(idOf(s.status().NetworkACL)))
-		g.Expect(e.CIDR.IsSingleIP() || len(run.DeniedRanges(s.obj)) > 0).To(BeTrue())
+		g.Expect(line.NetworkACLID).To(Equal(idOf(s.Status().NetworkACL)))
+		g.Expect(e.CIDR.IsSingleIP() || len(run.DeniedRanges(s.Object)) > 0).To(BeTrue())
 	}
-	if s.status().NetworkACL != nil {
-		_, _ = s.baseline()
-		o := (&Reconciler{options: Options{ClusterID: "c"}}).ownership(s, valid)
+	if s.Status().NetworkACL != nil {
+		_, _ = networkacl.ParseCopies(s.Status().NetworkACL.Baseline)
+		o := s.Ownership(valid)
 		if len(valid) <= v1alpha1.MaxRules {
 			g.Expect(ownership.Covered(o.Tags(), o)).To(BeTrue())
 		}
@@ -170,8 +181,8 @@ func idOf(acl *v1alpha1.NetworkACL) string {
 
 var reasonForm = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
 
-func expectConditions(g Gomega, s *scope) {
-	status := s.status()
+func expectConditions(g Gomega, s fuzzed) {
+	status := s.Status()
 	for _, conditionType := range []string{
 		v1alpha1.ConditionSucceeded, v1alpha1.ConditionEndpointsDiscovered, v1alpha1.ConditionRulesInstalled, v1alpha1.ConditionAgentsDisconnected,
 	} {
@@ -184,11 +195,11 @@ func expectConditions(g Gomega, s *scope) {
 		g.Expect(run.IsRestored(status)).To(BeTrue(), "%s, and not all is gone", succeeded.Reason)
 	}
 	if meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionRulesInstalled) {
-		g.Expect(s.seen.aclRead.IsZero()).To(BeFalse(), "nothing was read")
-		g.Expect(s.phase).To(Equal(run.Active))
-		g.Expect(s.seen.acl.SubnetIDs).To(ContainElement(s.obj.Spec.SubnetID))
-		for _, destination := range run.Desired(s.obj) {
-			_, denied := networkacl.Denied(s.seen.acl.Entries, destination)
+		g.Expect(s.acl).NotTo(BeNil(), "nothing was read")
+		g.Expect(s.Phase).To(Equal(run.Active))
+		g.Expect(s.acl.SubnetIDs).To(ContainElement(s.Object.Spec.SubnetID))
+		for _, destination := range run.Desired(s.Object) {
+			_, denied := networkacl.Denied(s.acl.Entries, destination)
 			g.Expect(denied).To(BeTrue(), "%v", destination)
 		}
 	}

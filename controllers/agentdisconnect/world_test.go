@@ -24,6 +24,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
@@ -47,7 +48,7 @@ type world struct {
 	sessions  *aws.Sessions
 	reader    client.Reader
 	events    *events.FakeRecorder
-	options   agentdisconnect.Options
+	options   options.Options
 	namespace string
 	// before are the entries of all network ACLs as the test found them.
 	before map[string][]string
@@ -67,12 +68,12 @@ func newWorld(ctx context.Context, change ...func(*sim.Options)) *world {
 
 // newWorldAt is newWorld with a clock that the Region may go by too.
 func newWorldAt(ctx context.Context, clock *clocktesting.FakeClock, change ...func(*sim.Options)) *world {
-	options := sim.Options{NoAgents: true}
+	simulated := sim.Options{NoAgents: true}
 	for _, c := range change {
-		c(&options)
+		c(&simulated)
 	}
-	bindPolicies(&options)
-	simulator, err := sim.Start(context.WithoutCancel(ctx), options)
+	bindPolicies(&simulated)
+	simulator, err := sim.Start(context.WithoutCancel(ctx), simulated)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(simulator.Close)
 
@@ -80,7 +81,7 @@ func newWorldAt(ctx context.Context, clock *clocktesting.FakeClock, change ...fu
 	Expect(kube.Create(ctx, namespace)).To(Succeed())
 	w := &world{
 		sim: simulator, clock: clock, namespace: namespace.Name,
-		options: agentdisconnect.Defaults(),
+		options: options.Defaults(),
 	}
 	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.options.DNSServer, w.options.ClusterID = simulator.DNSAddr(), "6f1d2c3b-4a59-4687-9b1c-0d2e3f4a5b6c"

@@ -22,8 +22,8 @@ type Fenced struct {
 	Scheduler FencedScheduler
 }
 
-// Fenced gives clients whose changes rest on fences. There are no others: every caller that changes something
-// says what the change rests on.
+// Fenced gives clients whose changes rest on fences. There are no others: every caller that changes
+// something says what the change rests on.
 func (c *Clients) Fenced(fence Fence, more ...Fence) Fenced {
 	fences := append([]Fence{fence}, more...)
 	return Fenced{

@@ -39,10 +39,10 @@ func (e *UnprotectedError) Error() string {
 	return fmt.Sprintf("the addresses of %s (%s) are not all known: %s", e.Hostname, e.API, e.Failure)
 }
 
-// LookupProtected looks hosts of APIs up, and gives their addresses, sorted. One that is not required
-// need not exist, but that has to be what the DNS answers: no answer is none, for either address
-// family. Beside an *UnprotectedError about the first host of which something is unknown it gives
-// what the others have.
+// LookupProtected looks hosts of APIs up, and gives their addresses, sorted. One that is not
+// required need not exist, but that has to be what the DNS answers: no answer is none, for either
+// address family. Beside an *UnprotectedError about the first host of which something is unknown it
+// gives what the others have.
 func (r *Resolver) LookupProtected(ctx context.Context, hosts []aws.APIHost, ipv6 bool) ([]Protected, error) {
 	var names []string
 	var found []Protected

@@ -2,7 +2,11 @@
 
 package networkacl
 
-import "slices"
+import (
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
 
 // ACL is a network ACL as AWS reports it.
 type ACL struct {
@@ -25,4 +29,20 @@ type ACL struct {
 // SortEntries sorts entries in place, by direction and number.
 func SortEntries(entries []Entry) {
 	slices.SortFunc(entries, func(a, b Entry) int { return a.place().compare(b.place()) })
+}
+
+// OtherSubnets are the subnets that have the network ACL beside one.
+func (a *ACL) OtherSubnets(subnetID string) []string {
+	return slices.DeleteFunc(slices.Clone(a.SubnetIDs), func(id string) bool { return id == subnetID })
+}
+
+// SubnetsHit are the subnets that the denies of a run act on, sorted: in place all that have the
+// network ACL, on a clone the run's own. acl is nil where it is not known.
+func SubnetsHit(acl *ACL, mode v1alpha1.NetworkACLMode, subnetID string) []string {
+	if acl == nil || mode == v1alpha1.NetworkACLModeClone {
+		return []string{subnetID}
+	}
+	hit := append(acl.OtherSubnets(subnetID), subnetID)
+	slices.Sort(hit)
+	return slices.Compact(hit)
 }

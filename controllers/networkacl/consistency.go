@@ -42,8 +42,8 @@ func (c *Confirmation) Observe(reason, what string, now time.Time) (confirmed bo
 // Clear forgets what reads showed: the last one did not.
 func (c *Confirmation) Clear() { *c = Confirmation{} }
 
-// Since gives when the reads in a row began that showed it, the last read among them. The zero time:
-// the last one did not.
+// Since gives when the reads in a row began that showed it, the last read among them. The zero
+// time: the last one did not.
 func (c *Confirmation) Since() time.Time { return c.first }
 
 // IsPending reports whether a read showed something that another one is to confirm.

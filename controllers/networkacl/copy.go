@@ -54,8 +54,8 @@ func (c Copy) String() string {
 	return line
 }
 
-// ParseCopy reads a line that String gave. It refuses all others: a person who edits a line by hand sees
-// that it counts no more.
+// ParseCopy reads a line that String gave. It refuses all others: a person who edits a line by hand
+// sees that it counts no more.
 func ParseCopy(line string) (Copy, error) {
 	words := strings.Split(line, " ")
 	if len(words) < 5 || len(words)%2 == 0 {

@@ -31,9 +31,9 @@ func (e Edit) String() string {
 	}
 }
 
-// Edits lists what third parties did to a clone, in order. Acceptable are all sets of copies that the
-// clone may be on its way from or to; owned are its lines of the ledger. That the entry of a line
-// is missing is drift, and not told here.
+// Edits lists what third parties did to a clone, in order. Acceptable are all sets of copies that
+// the clone may be on its way from or to; owned are its lines of the ledger. That the entry of a
+// line is missing is drift, and not told here.
 func Edits(acceptable [][]Copy, owned []v1alpha1.Rule, clone []Entry) []Edit {
 	expected := map[place][]Entry{}
 	for _, copies := range acceptable {

@@ -118,8 +118,9 @@ func sinceAttempt(line v1alpha1.Rule, now time.Time) time.Duration {
 	return now.Sub(line.LastAttemptTime.Time)
 }
 
-// Drift lists what a third party did to acknowledged lines, a sentence each, in order: removed, replaced
-// or overridden. It says nothing of a line while reads may lag behind our last write of it.
+// Drift lists what a third party did to acknowledged lines, a sentence each, in order: removed,
+// replaced or overridden. It says nothing of a line while reads may lag behind our last write of
+// it.
 func Drift(lines []v1alpha1.Rule, observed []Entry, desired []Destination, now time.Time) []string {
 	var drift []string
 	for _, line := range lines {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package preflight keeps AWS's answers on which a start rests: it promises that each answer is
-// believed for a bounded time, and that a question which takes many calls is asked once for all
-// objects that wait for it.
+// Package preflight decides whether a run may begin, and how its rules would be put on the network
+// ACL: it promises that nothing is written to AWS, and that a plan is made by the checks by which a
+// run begins. What the first look shows to stand against a start is said alone, so that a run which
+// can't begin costs little; everything else is said at once.
 //
-// It makes no call of its own: who asks gives the call along. Whether a run may begin is decided by
-// its callers, so far.
+// gather asks AWS and the DNS; the checks turn what was found into errors; MakeReady and
+// SettlePlacement have a run begin by them, and Plan puts them into a plan.
 package preflight

@@ -52,8 +52,8 @@ func AllDisconnected(agents *v1alpha1.Agents) bool {
 		len(StillDisconnected(agents)) == int(*agents.Total)
 }
 
-// NeverDisconnected are the tracked agents that are still there and were not seen disconnected under
-// the run's rules.
+// NeverDisconnected are the tracked agents that are still there and were not seen disconnected
+// under the run's rules.
 func NeverDisconnected(agents *v1alpha1.Agents) []string {
 	return SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return i.DisconnectedTime == nil })
 }

@@ -71,8 +71,8 @@ func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *netwo
 	return a.discard(ctx, clone.ID)
 }
 
-// discard deletes a clone that serves no subnet, and then its schedules: by then their rules are gone
-// for certain.
+// discard deletes a clone that serves no subnet, and then its schedules: by then their rules are
+// gone for certain.
 func (a *undoRun) discard(ctx context.Context, id string) error {
 	const shown = true
 	outcome, err := ec2acl.DeleteACL(ctx, a.fenced().EC2, id)

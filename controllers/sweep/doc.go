@@ -6,21 +6,21 @@
 // # What it touches
 //
 // Outbound entries whose number and whole content a claim on their network ACL has
-// (ownership.Claim.Owns). Tags of the runs that it undoes. Clones whose tags name them as such,
-// and whose contents those tags account for to the last entry: claimed denies, and beside them
-// exactly what the hash in the tag agentdisconnect.dev/copies is of, or what stands in the original
-// too. Associations from such a clone to its original. Schedules of the dead man's switch, by name,
-// group and target. All else is left, and reported: a clone that a third party edited keeps serving, without
-// the denies.
+// (ownership.Claim.Owns). Tags of the runs that it undoes. Clones whose tags name them as such, and
+// whose contents those tags account for to the last entry: claimed denies, and beside them exactly
+// what the hash in the tag agentdisconnect.dev/copies is of, or what stands in the original too.
+// Associations from such a clone to its original. Schedules of the dead man's switch, by name,
+// group and target. All else is left, and reported: a clone that a third party edited keeps
+// serving, without the denies.
 //
 // # What makes it safe beside a living controller
 //
 // A run's object is persisted before the first tag is written, and is restored before the last tag
-// goes. So a process that reads the cloud first and the objects second, and finds no living object for a
-// tag, can be sure that none will turn up: UIDs aren't given twice. What was read is never what is
-// acted on. Undoer.Undo reads the network ACL anew right before it writes, and goes on only with
-// the claim that was found, of the same start and end: where the object began another run meanwhile
-// or its end was moved, the claim differs, and nothing is done.
+// goes. So a process that reads the cloud first and the objects second, and finds no living object
+// for a tag, can be sure that none will turn up: UIDs aren't given twice. What was read is never
+// what is acted on. Undoer.Undo reads the network ACL anew right before it writes, and goes on only
+// with the claim that was found, of the same start and end: where the object began another run
+// meanwhile or its end was moved, the claim differs, and nothing is done.
 //
 // One read proves no claim. Reads lag, and one that was made right after a run's end may show its
 // tags, while an equal entry at the number is a third party's by then. So an entry is deleted only

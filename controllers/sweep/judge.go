@@ -110,8 +110,8 @@ func unedited(clone *networkacl.ACL, claim ownership.Claim, original *networkacl
 	return original != nil && len(rest) == len(beside(original, ownership.Claim{})) && follows(rest, beside(original, ownership.Claim{}))
 }
 
-// accountedFor reports whether all of a clone that serves no subnet is the run's, one that was never
-// finished included.
+// accountedFor reports whether all of a clone that serves no subnet is the run's, one that was
+// never finished included.
 func accountedFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
 	rest := beside(clone, claim)
 	return len(rest) == 0 || unedited(clone, claim, original) || original != nil && follows(rest, beside(original, ownership.Claim{}))

@@ -16,6 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
@@ -86,14 +87,14 @@ func newCounter(ctx context.Context, s *sim.Simulator, kube client.Client, obj *
 	if err := kube.Create(ctx, obj); err != nil {
 		return nil, err
 	}
-	options := agentdisconnect.Defaults()
-	options.DNSServer = s.DNSAddr()
+	opts := options.Defaults()
+	opts.DNSServer = s.DNSAddr()
 	clock := clocktesting.NewFakeClock(time.Now())
 	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "bench")
 	sessions.Clock = clock
 	return &counter{
 		sim: s, kube: kube, clock: clock, key: client.ObjectKeyFromObject(obj), due: clock.Now(),
-		reconciler: agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, options),
+		reconciler: agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, opts),
 	}, nil
 }
 

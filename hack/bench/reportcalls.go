@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
 )
 
@@ -44,7 +44,7 @@ func printCalls(out *screen.Screen, p place, m *counted) {
 }
 
 func (f *figures) printCounting(out *screen.Screen) {
-	o := agentdisconnect.Defaults()
+	o := options.Defaults()
 	out.Print(screen.Dim, "Counted over %.0f minutes on a clock that is set forward, with the manager's own intervals: agents every %s, the network ACL every %s, lookups (which are no AWS calls) every %s.",
 		f.counted[0].blocked.Minutes(), o.AgentPollInterval, o.ACLPollInterval, o.LookupInterval)
 }

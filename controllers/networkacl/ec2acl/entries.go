@@ -50,8 +50,8 @@ func create(ctx context.Context, client aws.FencedEC2, in *ec2.CreateNetworkAclE
 
 // ReplaceEntry asks AWS once to put an entry in the place of the one that has its number and
 // direction. The error is nil where the outcome is Done. Where there is no such entry
-// (InvalidNetworkAclEntry.NotFound) it is Refused. Only for clones that a run made: on any other network
-// ACL nothing is ever replaced.
+// (InvalidNetworkAclEntry.NotFound) it is Refused. Only for clones that a run made: on any other
+// network ACL nothing is ever replaced.
 func ReplaceEntry(ctx context.Context, client aws.FencedEC2, aclID string, e networkacl.Entry) (networkacl.Outcome, error) {
 	_, err := client.ReplaceNetworkAclEntry(ctx, replaceInput(aclID, e))
 	return outcome(err)

@@ -41,9 +41,9 @@ func (r ClaimedRule) String() string { return fmt.Sprintf("%d:%s", r.Number, r.H
 // Covers reports whether the claim has the entry of a line of the ledger.
 func (c Claim) Covers(line v1alpha1.Rule) bool { return c.Owns(networkacl.EntryOf(line)) }
 
-// Owns reports whether the claim is to this entry: number and hash match the whole of it. A person who
-// may tag a network ACL can write a claim to any entry; none but those of the shape that runs make
-// are theirs.
+// Owns reports whether the claim is to this entry: number and hash match the whole of it. A person
+// who may tag a network ACL can write a claim to any entry; none but those of the shape that runs
+// make are theirs.
 func (c Claim) Owns(e networkacl.Entry) bool {
 	return e.CIDR.Bits() >= widest(e.CIDR) && e.Equal(networkacl.Deny(e.Number, e.CIDR)) && slices.Contains(c.Rules, ClaimedRule{Number: e.Number, Hash: hashOfEntry(e)})
 }

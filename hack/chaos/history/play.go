@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -30,7 +30,7 @@ type play struct {
 	plane   *rig.Plane
 	sim     *sim.Simulator
 	region  *region.Region
-	options agentdisconnect.Options
+	options options.Options
 	model   *Strangers
 	watch   *watch
 	began   time.Time
@@ -110,7 +110,7 @@ func newPlay(ctx context.Context, plane *rig.Plane, armed bool) (*play, error) {
 }
 
 // paced is how often the manager looks: as often as in production, or nearly so.
-func paced(o *agentdisconnect.Options) {
+func paced(o *options.Options) {
 	o.AgentPollInterval, o.ACLPollInterval, o.LookupInterval = 30*time.Second, 30*time.Second, 30*time.Second
 }
 

@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -30,7 +30,7 @@ type Options struct {
 	// World is what there is in the Region at the start; nil: the simulator's default world.
 	World *simworld.World
 	// Manager changes the options of all managers of the world; nil: as few calls as the options allow.
-	Manager func(*agentdisconnect.Options)
+	Manager func(*options.Options)
 	// DeadMan gives the managers a dead man's switch: a role, and a group for its schedules.
 	DeadMan bool
 	// Tap sees each step of all managers; nil: all pass.
@@ -47,7 +47,7 @@ type World struct {
 	// Namespace has the world's objects.
 	Namespace string
 	// Options are those of managers that boot from now on.
-	Options agentdisconnect.Options
+	Options options.Options
 	// Skew is by how much the clocks of managers that boot from now on are ahead of everyone else's.
 	Skew time.Duration
 	// Adjust, if set, changes what the Region is expected to be in the end.
@@ -157,8 +157,8 @@ func (s skewed) Now() time.Time { return s.FakeClock.Now().Add(s.by) }
 func (s skewed) Since(t time.Time) time.Duration { return s.Now().Sub(t) }
 
 // fewCalls are options with which a run makes as few calls as it can: every interval is the longest that there is.
-func fewCalls() agentdisconnect.Options {
-	o := agentdisconnect.Defaults()
+func fewCalls() options.Options {
+	o := options.Defaults()
 	o.AgentPollInterval, o.ACLPollInterval, o.LookupInterval = time.Minute, time.Minute, time.Minute
 	return o
 }

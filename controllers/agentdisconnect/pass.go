@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	utilwait "k8s.io/apimachinery/pkg/util/wait"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
+	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
+	"agentdisconnect.dev/agentdisconnect/controllers/pass"
+	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/target"
+)
+
+// reconciliation is one pass over one object: what takes part in it, and when the next is due.
+type reconciliation struct {
+	*pass.Pass
+
+	reconciler    *Reconciler
+	target        *target.Target
+	deadManSwitch *deadmanswitch.Switch
+	preflight     *preflight.Preflight
+	enforcement   *enforcement.Enforcement
+	// seen is what earlier passes of this process saw.
+	seen *state
+	// notes are what is worth saying of the target of a run that begins, a sentence each.
+	notes []string
+	// wake is when something is due again; zero: nothing is.
+	wake time.Time
+}
+
+// open begins a pass over an object, as the API server had it at the time asked or later.
+func (r *Reconciler) open(obj *v1alpha1.AgentDisconnect, asked time.Time) *reconciliation {
+	seen := r.states.of(obj)
+	return newReconciliation(r, r.Begin(obj, asked, &seen.Learned), seen)
+}
+
+func newReconciliation(of *Reconciler, p *pass.Pass, seen *state) *reconciliation {
+	r := &reconciliation{Pass: p, reconciler: of}
+	r.assemble(seen)
+	return r
+}
+
+// assemble puts together what takes part in the pass, given what earlier passes saw.
+func (r *reconciliation) assemble(seen *state) {
+	r.seen = seen
+	r.target = target.New(r.Pass, &seen.target)
+	r.deadManSwitch = deadmanswitch.New(r.Pass, &seen.deadManSwitch)
+	r.preflight = preflight.New(r.target, r.deadManSwitch, &seen.preflight)
+	r.enforcement = enforcement.New(r.target, r.deadManSwitch, &seen.enforcement, enforcement.Hooks{
+		Warn:          func(reason, note string) { r.event(corev1.EventTypeWarning, reason, note) },
+		SetConditions: func() { r.setConditions(nil) },
+	})
+}
+
+// work does what is due for an object, and says when the next pass is.
+func (r *reconciliation) work(ctx context.Context) (reconcile.Result, error) {
+	if r.Status().StartTime == nil {
+		r.Reservations.Finish(r.Object.UID)
+	}
+
+	trouble := r.ensureFinalizer(ctx)
+	if trouble == nil {
+		trouble = r.advance(ctx)
+	}
+	if fatal, ok := errors.AsType[*problem.StoreError](trouble); ok {
+		return r.resultForStoreError(ctx, fatal)
+	}
+	r.noteEnforced()
+	r.countFailure(trouble)
+	err := r.report(ctx, problem.Explain(trouble))
+	if err == nil {
+		err = r.release(ctx)
+	}
+	if err != nil {
+		return r.resultForStoreError(ctx, err)
+	}
+	r.seen.conflicts = 0
+	return r.requeueAfter(), nil
+}
+
+// ensureFinalizer puts the finalizer back on a run that has begun, since a write that replaces the
+// whole object removes it, and removes one that a start left which did not come about.
+func (r *reconciliation) ensureFinalizer(ctx context.Context) error {
+	switch begun := r.Status().StartTime != nil || run.TouchedAWS(r.Status()); {
+	case r.Phase == run.Deleting || run.IsRestored(r.Status()):
+		return nil // what becomes of it is decided at the end of the pass
+	case begun:
+		return r.Ledger.AddFinalizer(ctx)
+	default:
+		return r.Ledger.RemoveFinalizer(ctx)
+	}
+}
+
+// mostTurns bounds how many phases one pass goes through: the longest way is that of a run that is
+// asked for again, begins, and is aborted.
+const mostTurns = 5
+
+// advance does what the object's phase asks for, and goes on where that leads to another phase.
+// What stands in the way is an error; what was done stays done.
+func (r *reconciliation) advance(ctx context.Context) error {
+	for range mostTurns {
+		if err := r.lookAgain(ctx); err != nil {
+			return err
+		}
+		if goOn, err := r.turn(ctx); err != nil || !goOn {
+			return err
+		}
+	}
+	return nil
+}
+
+// turn does what one phase asks for. It reports whether the pass goes on with the phase that the
+// object has then.
+func (r *reconciliation) turn(ctx context.Context) (goOn bool, err error) {
+	switch r.Phase {
+	case run.Finished:
+		return false, nil
+	case run.Waiting:
+		r.Status().RunID = r.Object.Spec.RunID
+		return false, nil
+	case run.Renewed:
+		return r.renew(ctx)
+	case run.Planning:
+		return false, r.plan(ctx)
+	case run.Missed:
+		r.miss()
+		return false, nil
+	case run.Pending:
+		// Of a run that is refused too: by it a tool knows whose conditions these are.
+		r.Status().RunID = r.Object.Spec.RunID
+		return r.start(ctx)
+	case run.Active:
+		return r.active(ctx)
+	case run.Suspended:
+		return r.suspend(ctx)
+	default:
+		return false, r.end(ctx)
+	}
+}
+
+// release lets go of an object of which nothing is left in AWS: one that is finished, or being
+// deleted. It is the last thing of a pass, since a finished object may go with it.
+func (r *reconciliation) release(ctx context.Context) error {
+	deleting := r.Phase == run.Deleting
+	if !run.IsRestored(r.Status()) || (!deleting && r.Status().CompletionTime == nil) {
+		return nil
+	}
+	if err := r.Ledger.RemoveFinalizer(ctx); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	r.reconciler.forget(client.ObjectKeyFromObject(r.Object))
+	if deleting {
+		return nil
+	}
+	return r.expire(ctx)
+}
+
+// requeueAfter says when the following pass is due: never after the time at which the phase
+// can change.
+func (r *reconciliation) requeueAfter() reconcile.Result {
+	if r.Phase == run.Deleting && run.IsRestored(r.Status()) {
+		return reconcile.Result{}
+	}
+	if _, change := run.PhaseAt(r.Object, r.Now); change.After(r.Now) {
+		r.due(change)
+	}
+	if r.wake.IsZero() {
+		return reconcile.Result{}
+	}
+	// Zero would mean never.
+	return reconcile.Result{RequeueAfter: max(r.wake.Sub(r.Clock.Now()), time.Millisecond)}
+}
+
+// resultForStoreError ends a pass that the API server did not let finish. Whatever it had not
+// written is read again.
+func (r *reconciliation) resultForStoreError(ctx context.Context, err error) (reconcile.Result, error) {
+	switch {
+	case apierrors.IsConflict(err), errors.Is(err, ledger.ErrChanged), errors.Is(err, ledger.ErrOvertaken):
+		delay := min(shortestConflict<<min(r.seen.conflicts, 8), longestConflict)
+		r.seen.conflicts++
+		log.FromContext(ctx).V(1).Info("Object was modified during the pass, repeating the pass", "conflicts", r.seen.conflicts)
+		return reconcile.Result{RequeueAfter: utilwait.Jitter(delay, 1)}, nil
+	case apierrors.IsNotFound(err), errors.Is(err, ledger.ErrReplaced):
+		// The next pass for the name reads what there is now.
+		log.FromContext(ctx).Error(err, "Object was deleted before the pass ended: entries that its ledger named may be left")
+		return reconcile.Result{}, nil
+	}
+	return reconcile.Result{}, err
+}

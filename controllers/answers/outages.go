@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package answers
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
+)
+
+const (
+	// LookTimeout bounds the first look into a Region: a round trip to each of its services, with a
+	// repeat or two where AWS limits the rate.
+	LookTimeout = 3 * time.Second
+	// firstProbe and longestProbe bound the waits between looks into a Region that does not answer.
+	// One pass looks for all objects, so the longest is short.
+	firstProbe   = 2 * time.Second
+	longestProbe = 30 * time.Second
+	// outageKept is how long an outage is remembered that nothing asks for any more.
+	outageKept = 10 * time.Minute
+)
+
+// Outages remembers which Regions do not answer, so that objects which have not begun don't each
+// find it out for themselves. A run that has begun never asks: it tries.
+type Outages struct {
+	// Clock says when a look was over.
+	Clock clock.PassiveClock
+
+	mu       sync.Mutex
+	byRegion map[string]*outage
+}
+
+type outage struct {
+	trouble *problem.Problem
+	// looks counts those that failed in a row; the next is due at the time next.
+	looks int
+	next  time.Time
+	// looking says that a pass looks just now.
+	looking bool
+}
+
+// known gives what is remembered of a Region that does not answer. Nil: the caller is to look, and
+// to settle what came of it.
+func (o *Outages) known(region string, now time.Time) *problem.Problem {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out, ok := o.byRegion[region]
+	if !ok {
+		return nil
+	}
+	if !out.looking && !now.Before(out.next) {
+		out.looking = true
+		return nil
+	}
+	remembered := *out.trouble
+	remembered.NotBefore = run.Latest(out.next, now.Add(firstProbe))
+	return &remembered
+}
+
+// settle notes what came of a look: an error that is no answer of the Region is an outage. It gives
+// what is to be said of it, or nil where the Region answered.
+func (o *Outages) settle(region string, err error, now time.Time) *problem.Problem {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	trouble := unanswered(err)
+	if trouble == nil {
+		delete(o.byRegion, region)
+		return nil
+	}
+	if o.byRegion == nil {
+		o.byRegion = map[string]*outage{}
+	}
+	maps.DeleteFunc(o.byRegion, func(_ string, old *outage) bool { return now.Sub(old.next) > outageKept })
+	out := o.byRegion[region]
+	if out == nil {
+		out = &outage{}
+		o.byRegion[region] = out
+	}
+	if now.Before(out.next) && !out.looking {
+		out.trouble = trouble // one of several that began to look before the outage was known
+	} else {
+		*out = outage{trouble: trouble, looks: out.looks + 1, next: now.Add(backoff.Spread(backoff.Grow(firstProbe, longestProbe, out.looks), region))}
+	}
+	told := *trouble
+	told.NotBefore = out.next
+	return &told
+}
+
+// abandon notes that a look came to nothing, since the manager stops.
+func (o *Outages) abandon(region string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if out := o.byRegion[region]; out != nil {
+		out.looking = false
+	}
+}
+
+// unanswered gives what of several errors is no answer of AWS; nil: AWS answered, if only to
+// refuse, or could not be asked for want of credentials.
+func unanswered(err error) *problem.Problem {
+	if err == nil {
+		return nil
+	}
+	var silent error
+	for _, each := range problem.Flatten(err) {
+		switch class := aws.Classify(each); {
+		case class == aws.NoCredentials:
+			return nil
+		case class == aws.Unanswered && aws.Action(each) != "":
+			silent = errors.Join(silent, each)
+		}
+	}
+	return problem.Explain(silent)
+}
+
+// Look runs the first look of a pass into a Region, unless it is known not to answer. The error is
+// whatever stands in the way, answered or not; silent says that the Region does not answer, so that
+// nothing else need be asked.
+func (o *Outages) Look(ctx context.Context, region string, now time.Time, look func(context.Context) error) (silent *problem.Problem, err error) {
+	if known := o.known(region, now); known != nil {
+		return known, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, LookTimeout)
+	defer cancel()
+	err = look(bounded)
+	if ctx.Err() != nil {
+		o.abandon(region)
+		return unanswered(err), err
+	}
+	return o.settle(region, err, o.Clock.Now()), err
+}

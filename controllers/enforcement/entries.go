@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package enforcement
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
+)
+
+// Create writes lines into the ledger and then has AWS create their entries. Lines that are there
+// already are attempted again.
+func (e *Enforcement) Create(ctx context.Context, lines []v1alpha1.Rule) error {
+	// A conflict may have shown, since the pass began, that the run is over.
+	if len(lines) == 0 || e.Phase != run.Active {
+		return nil
+	}
+	e.deadManSwitch.ToArm(lines)
+	earlier, err := e.Ledger.Intend(ctx, lines)
+	if err != nil {
+		return err
+	}
+	return e.install(ctx, lines, earlier...)
+}
+
+// install has AWS create the entries of lines that the ledger names, side by side, and records what
+// it answers. The tags on the network ACL and the dead man's switch name them first. earlier are
+// the lines that were in the ledger before: of those, an attempt may have taken effect already.
+func (e *Enforcement) install(ctx context.Context, lines []v1alpha1.Rule, earlier ...v1alpha1.Rule) error {
+	bounded, cancel, _ := e.Within(ctx)
+	defer cancel()
+	answers := make([]ledger.Answer, len(lines))
+	for i, line := range lines {
+		repeated := ledger.IndexOf(earlier, line) >= 0
+		answers[i] = ledger.Answer{Line: line, Outcome: networkacl.Refused, Repeated: repeated}
+	}
+
+	if err := parallel.Do(func() error { return e.ensureOwnershipTagsAsRead(bounded) }, func() error { return e.deadManSwitch.Arm(bounded, lines) }); err != nil {
+		// AWS was never asked for the new ones, but the tags may name them by now.
+		return errors.Join(err, e.Ledger.Settle(ctx, answers, nil))
+	}
+
+	for _, line := range lines {
+		delete(e.seen.deleted, entryOf(line))
+	}
+	trouble := e.each(ctx, lines, func(ctx context.Context, i int) (err error) {
+		answers[i].Outcome, err = ec2acl.Create(ctx, e.Fenced().EC2, lines[i])
+		return err
+	}, func(i int) { answers[i].Outcome = networkacl.Refused })
+
+	var observed []networkacl.Entry
+	if slices.ContainsFunc(answers, func(a ledger.Answer) bool { return a.Outcome == networkacl.Taken }) {
+		acl, err := ec2acl.Read(ctx, e.Clients.EC2, e.Status().NetworkACL.ID)
+		if err != nil {
+			trouble = errors.Join(trouble, err)
+		} else if acl != nil {
+			observed = acl.Entries
+		}
+	}
+
+	err := e.Ledger.Settle(ctx, answers, observed)
+	if err == nil {
+		err = e.dropReleased(ctx)
+	}
+	return errors.Join(trouble, err)
+}
+
+// destroy has AWS delete the entries of lines that were seen to be the run's, side by side, and
+// gives the lines whose entries are gone: they are still in the ledger.
+func (e *Enforcement) destroy(ctx context.Context, lines []v1alpha1.Rule) (gone []v1alpha1.Rule, err error) {
+	lines, err = e.Ledger.IntendDeletion(ctx, lines)
+	if err != nil || len(lines) == 0 {
+		return nil, err
+	}
+
+	outcomes := make([]networkacl.Outcome, len(lines))
+	missing := e.aclMissingForLong(e.Clock.Now())
+	client := e.fencedOnRead().EC2
+	trouble := e.each(ctx, lines, func(ctx context.Context, i int) (err error) {
+		outcomes[i], err = whereMissing(missing)(ec2acl.Delete(ctx, client, lines[i]))
+		return e.explainNotShown(err)
+	}, func(i int) { outcomes[i] = networkacl.Refused })
+
+	for i, line := range lines {
+		if outcomes[i] == networkacl.Done {
+			e.seen.noteDeleted(line, e.Now)
+		}
+		if outcomes[i].IsGone(e.shows(line)) {
+			gone = append(gone, line)
+		}
+	}
+	return gone, trouble
+}
+
+// each calls AWS for every line side by side. While a run is on, the clock is read again before
+// each call, and neither a call that has not begun nor its wait for an answer outlives the run. A
+// manager that is told to stop begins no more calls, and waits for those under way: an answer that
+// is not received has to be determined later.
+func (e *Enforcement) each(ctx context.Context, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
+	errs := make([]error, len(lines))
+	var group sync.WaitGroup
+	for i := range lines {
+		group.Go(func() {
+			bounded, cancel, over := e.Within(context.WithoutCancel(ctx))
+			defer cancel()
+			if over || ctx.Err() != nil {
+				skip(i)
+				return
+			}
+			errs[i] = call(bounded, i)
+		})
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
