@@ -16,7 +16,7 @@ func (w *walk) acts() []act {
 	const brief = 20 * time.Second
 	return []act{
 		{"Act 1: one subnet of a default VPC, whose subnets share one network ACL", []step{
-			{"Start the control plane, the Region and the manager", "a manager that is ready, and agents that are connected", 5 * time.Minute, w.start},
+			{"Start the control plane, the Region and the manager", "a manager that is ready, and agents that are connected", 20 * time.Minute, w.start},
 			{"RunTask works", "a task, placed in the subnet", brief, w.runTask},
 			{"The network ACL before the run, and the subnets that share it", "other subnets on the subnet's network ACL, with agents in them", brief, w.showBefore},
 			{"Apply the manifest", "an object that the API server accepts", brief, w.apply},
