@@ -303,6 +303,35 @@ var _ = Describe("The sweeper", func() {
 		Expect(w.writes()).To(HaveLen(writes))
 	})
 
+	It("begins to confirm anew when the object ends its run itself", func(ctx context.Context) {
+		w := switchWorld(ctx)
+		sweeper := w.newSweeper()
+		obj := w.blocking(ctx)
+		seen := w.get(ctx, obj)
+		rule := seen.Status.Rules[0]
+		w.overdueSince(seen)
+		Expect(sweeper.Sweep(ctx)).To(Succeed(), "reads show the claim, and the next one confirms it")
+		w.clock.Step(networkacl.SettleFor - time.Second)
+		_, err := w.pass(ctx, obj)
+		Expect(err).NotTo(HaveOccurred())
+		seen = w.get(ctx, obj)
+		Expect(seen.Status.RestoredTime).NotTo(BeNil(), describe(seen))
+		Expect(seen.Status.CompletionTime).To(BeNil(), describe(seen))
+		w.expectRestored()
+		sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test")
+		theirs := sessions.In(sessions.DefaultRegion()).Fenced(func(context.Context) (time.Time, error) { return time.Now(), nil }).EC2
+		_, err = ec2acl.Create(ctx, theirs, rule)
+		Expect(err).NotTo(HaveOccurred())
+		made, writes := w.entries(), len(w.writes())
+
+		w.clock.Step(time.Second)
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:Describe*", Stale: faults.Duration(1500 * time.Millisecond)})
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		Expect(left(sweep.KindRules, "own")).To(Equal(1.), "reads show the tags of a run whose object goes on")
+		Expect(w.entries()).To(Equal(made))
+		Expect(w.writes()).To(HaveLen(writes))
+	})
+
 	It("begins to confirm anew what a sweep in between did not find", func(ctx context.Context) {
 		w := newWorld(ctx)
 		sweeper := w.newSweeper()

@@ -120,8 +120,12 @@ func TestAClaimIsConfirmedByReadsWithoutAGap(t *testing.T) {
 		},
 		"a look that doesn't have it": func(w *world, _ sweep.Found) { w.undoer.Retain(nil) },
 		"a lift":                      func(w *world, f sweep.Found) { w.lift(f) },
-		"another process":             func(w *world, _ sweep.Found) { w.restart() },
-		"a clock that was set back":   func(w *world, _ sweep.Found) { w.clock.SetTime(began) },
+		"what is known of the object": func(w *world, f sweep.Found) {
+			f.Object = "restored"
+			w.undo(f)
+		},
+		"another process":           func(w *world, _ sweep.Found) { w.restart() },
+		"a clock that was set back": func(w *world, _ sweep.Found) { w.clock.SetTime(began) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -144,6 +148,22 @@ func TestAClaimIsConfirmedByReadsWithoutAGap(t *testing.T) {
 	}
 }
 
+// A run may end at its time without a word, so reads before it confirm nothing afterwards.
+func TestReadsBeforeTheEndOfARunConfirmNothingAfterIt(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(80)
+	f := w.one()
+	w.clock.SetTime(ends.Add(-time.Second))
+	w.undo(f)
+	w.clock.Step(30 * time.Second)
+	w.end(ownACL, 80)
+	ended := w.snapshot()
+	w.clock.Step(networkacl.SettleFor - 30*time.Second)
+	w.lagging(networkacl.SettleFor - time.Second)
+	w.Expect(w.undo(f).Did).To(BeEmpty())
+	w.Expect(w.snapshot()).To(Equal(ended))
+}
+
 func TestAClaimOnACloneThatAReadLacksIsConfirmedAnew(t *testing.T) {
 	w := newWorld(t)
 	w.clock.Step(time.Minute)
@@ -152,7 +172,7 @@ func TestAClaimOnACloneThatAReadLacksIsConfirmedAnew(t *testing.T) {
 	w.add(id, foreign(150, true))
 	f := w.confirm(w.one())
 	w.lagging(time.Hour) // to before the clone was made
-	w.Expect(w.undo(f).Left).To(ContainSubstring("reads lack network ACL " + id))
+	w.Expect(w.undo(f).Left).To(ContainSubstring("reads do not show network ACL " + id))
 	w.sim.Faults().Clear()
 	w.Expect(w.undo(f).Did).To(BeEmpty())
 	w.clock.Step(networkacl.SettleFor)

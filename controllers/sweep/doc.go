@@ -25,9 +25,10 @@
 // One read proves no claim. Reads lag, and one that was made right after a run's end may show its
 // tags, while an equal entry at the number is a third party's by then. So an entry is deleted only
 // where all reads since one networkacl.SettleFor ago showed the same claim. That the run's end is
-// long past does not help: its clean-up may have come late, a moment ago. A clone whose original is
-// there waits for no second read: its tags go together with it, and it has no number of an entry
-// that is another's.
+// long past does not help: its clean-up may have come late, a moment ago. So reads from before the
+// object changed (Found.Object) confirm nothing, and where no object is known, reads from before
+// the run's end. A clone whose original is there waits for no second read: a clean-up removes its
+// tags together with it, and it has no number of an entry that is another's.
 //
 // A clean-up that is under way in another process does the same with the same entries. Deleting
 // what is gone, or giving a subnet back that is back, is acknowledged as done or refused as stale,

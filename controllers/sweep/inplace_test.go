@@ -204,7 +204,7 @@ func TestReadsThatLag(t *testing.T) {
 		w := newWorld(t)
 		before := w.snapshot()
 		w.inPlace(80, 81)
-		w.clock.Step(5 * time.Minute)
+		w.clock.SetTime(ends)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:Describe*", Stale: faults.Duration(lag)})
 		f := w.confirm(w.one())
 		result := w.undo(f)

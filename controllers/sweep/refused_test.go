@@ -41,7 +41,7 @@ func TestARefusedDeletionIsNotTakenForDone(t *testing.T) {
 
 	// Nor is it once everything else of the run is gone for certain.
 	w.clock.SetTime(ends.Add(time.Hour))
-	w.Expect(w.refused(f).Did).To(BeEmpty())
+	w.Expect(w.refused(w.confirm(f)).Did).To(BeEmpty())
 	w.Expect(w.snapshot()).To(Equal(made))
 
 	permit()

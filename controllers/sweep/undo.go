@@ -142,8 +142,18 @@ func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, 
 		a.wait(a.clock.Now(), "the tags of network ACL %s changed after they were found: search again", acl.ID)
 		return acl, nil, nil
 	}
-	a.claimed.Observe(fmt.Sprintf("%v by %v, lift alone: %t", claims[i].Rules, claims[i].Expires, a.lift), "", a.readAt)
+	a.claimed.Observe(a.confirms(claims[i]), "", a.readAt)
 	return acl, &claims[i], nil
+}
+
+// confirms is what reads have to agree on. What ends a run, or may end it, is part of it: reads
+// from before say nothing about an entry that stands afterwards.
+func (a *undoRun) confirms(claim ownership.Claim) string {
+	object := a.f.Object
+	if object == "" { // a manager may be there, which ends the run at its time
+		object = fmt.Sprintf("past its end: %t", !a.readAt.Before(claim.Expires))
+	}
+	return fmt.Sprintf("%v by %v, lift alone: %t, object %s", claim.Rules, claim.Expires, a.lift, object)
 }
 
 // confirmed reports whether every read since one networkacl.SettleFor ago has shown the claim. The

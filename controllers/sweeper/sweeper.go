@@ -172,6 +172,21 @@ func (s *Sweeper) owners(ctx context.Context) (owners, error) {
 	return found, nil
 }
 
+// describe says what the list shows of a finding's object, as far as that tells whether the object
+// ended its run itself. It decides nothing, since a person may have edited the status.
+func (o owners) describe(f sweep.Found) string {
+	obj := o.objects[types.UID(f.UID)]
+	switch {
+	case o.unknown:
+		return "unknown"
+	case obj == nil:
+		return "gone"
+	case run.IsRestored(&obj.Status):
+		return "restored"
+	}
+	return "not restored"
+}
+
 // action is what is to be done about a finding.
 type action int
 
@@ -228,6 +243,7 @@ func (s *Sweeper) act(ctx context.Context, found []sweep.Found, all owners, comp
 		case actionCount:
 			tally.add(f, s.options.ClusterID)
 		case actionLift, actionUndo:
+			f.Object = all.describe(f)
 			due, actions = append(due, f), append(actions, what)
 		}
 	}
