@@ -303,6 +303,19 @@ var _ = Describe("The sweeper", func() {
 		Expect(w.writes()).To(HaveLen(writes))
 	})
 
+	It("goes on to confirm after a sweep that could not search the Region", func(ctx context.Context) {
+		w := newWorld(ctx)
+		sweeper := w.newSweeper()
+		w.expelled(ctx, w.blocking(ctx))
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		w.clock.Step(networkacl.SettleFor)
+		allow := w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Denied: true})
+		Expect(sweeper.Sweep(ctx)).NotTo(Succeed())
+		allow()
+		Expect(sweeper.Sweep(ctx)).To(Succeed())
+		w.expectRestored()
+	})
+
 	It("begins to confirm anew when the object ends its run itself", func(ctx context.Context) {
 		w := switchWorld(ctx)
 		sweeper := w.newSweeper()

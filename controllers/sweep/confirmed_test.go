@@ -118,7 +118,7 @@ func TestAClaimIsConfirmedByReadsWithoutAGap(t *testing.T) {
 			w.Expect(w.undo(f).Done).To(BeTrue())
 			w.Expect(w.region().SetTags(ownACL, tags)).To(Succeed())
 		},
-		"a look that doesn't have it": func(w *world, _ sweep.Found) { w.undoer.Retain(nil) },
+		"a look that doesn't have it": func(w *world, _ sweep.Found) { w.undoer.Retain(nil, regionName) },
 		"a lift":                      func(w *world, f sweep.Found) { w.lift(f) },
 		"what is known of the object": func(w *world, f sweep.Found) {
 			f.Object = "restored"
@@ -133,7 +133,7 @@ func TestAClaimIsConfirmedByReadsWithoutAGap(t *testing.T) {
 			w.inPlace(80, 81)
 			made := w.snapshot()
 			f := w.confirm(w.one())
-			w.undoer.Retain([]sweep.Found{f})
+			w.undoer.Retain([]sweep.Found{f}, regionName)
 			gap(w, f)
 			w.Expect(w.undo(f).Did).To(BeEmpty())
 			w.clock.Step(networkacl.SettleFor - time.Second)
@@ -184,7 +184,16 @@ func TestALookThatHasTheFindingAgain(t *testing.T) {
 	w := newWorld(t)
 	w.inPlace(80)
 	f := w.confirm(w.one())
-	w.undoer.Retain(w.find())
+	w.undoer.Retain(w.find(), regionName)
+	w.Expect(w.undo(f).Done).To(BeTrue())
+}
+
+// Nothing was read where the look failed.
+func TestALookThatOnlyOtherRegionsAnswered(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(80)
+	f := w.confirm(w.one())
+	w.undoer.Retain(nil, "eu-west-1")
 	w.Expect(w.undo(f).Done).To(BeTrue())
 }
 

@@ -3,6 +3,7 @@
 package sweep
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -67,27 +68,27 @@ func (m *memory) of(f Found, now time.Time) *absence {
 	return e
 }
 
-// retain begins the confirmation of all claims anew that are not of these findings.
-func (m *memory) retain(due []Found) {
+// retain begins the confirmation of all claims in Regions anew that are not of these findings.
+func (m *memory) retain(due []Found, regions []string) {
 	keys := map[findingKey]bool{}
 	for _, f := range due {
 		keys[spotOf(f)] = true
 	}
 
-	for _, e := range m.without(keys) {
+	for _, e := range m.without(keys, regions) {
 		e.mu.Lock()
 		e.claimed.Clear()
 		e.mu.Unlock()
 	}
 }
 
-// without gives what was seen of all findings but these.
-func (m *memory) without(keys map[findingKey]bool) []*absence {
+// without gives what was seen of all findings in Regions but these.
+func (m *memory) without(keys map[findingKey]bool, regions []string) []*absence {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var rest []*absence
 	for key, e := range m.all {
-		if !keys[key] {
+		if !keys[key] && slices.Contains(regions, key.region) {
 			rest = append(rest, e)
 		}
 	}

@@ -89,6 +89,13 @@ func (s *Sweeper) Start(ctx context.Context) error {
 	}
 }
 
+// looks are what the looks of one sweep found.
+type looks struct {
+	found []sweep.Found
+	// regions are those that could be looked into.
+	regions []string
+}
+
 // Sweep looks once and undoes what is due: the cloud first and the cluster second, so that a run
 // without an object then never will have one. What goes wrong in one Region or with one finding is
 // no obstacle to the others; the errors are joined.
@@ -96,23 +103,25 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	errs := []error{s.noteRegions(ctx)}
-	var found []sweep.Found
+	var all looks
 	complete := true
 	for _, region := range slices.Sorted(maps.Keys(s.regions)) {
 		in, err := sweep.Look(ctx, s.sessions.In(region))
+		if err == nil {
+			all.found, all.regions = append(all.found, in.Found...), append(all.regions, region)
+		}
 		if group := s.options.ScheduleGroup; err == nil && group != "" {
 			err = in.Unseen(group)
 		}
 		if err != nil {
 			errs, complete = append(errs, fmt.Errorf("searching Region %s: %w", region, err)), false
 		}
-		found = append(found, in.Found...)
 	}
 	owners, err := s.owners(ctx)
 	if err != nil {
 		errs = append(errs, err)
 	} else {
-		errs = append(errs, s.act(ctx, found, owners, complete))
+		errs = append(errs, s.act(ctx, all, owners, complete))
 	}
 	err = errors.Join(errs...)
 	observe(s.clock.Now(), err)
@@ -231,13 +240,13 @@ func when(is bool, a action) action {
 
 // act counts what was found, and undoes what is due. The counts of a search that wasn't complete
 // would say that something is gone which was not looked at: those of the one before stay.
-func (s *Sweeper) act(ctx context.Context, found []sweep.Found, all owners, complete bool) error {
+func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) error {
 	var errs []error
 	tally := newCounts()
 	var due []sweep.Found
 	var actions []action
 	now := s.clock.Now()
-	for _, f := range found {
+	for _, f := range in.found {
 		switch what := s.actionFor(f, all, now); what {
 		case actionNone:
 		case actionCount:
@@ -248,7 +257,7 @@ func (s *Sweeper) act(ctx context.Context, found []sweep.Found, all owners, comp
 		}
 	}
 
-	s.undoer.Retain(due)
+	s.undoer.Retain(due, in.regions...)
 	s.again = time.Time{}
 	for i, f := range due {
 		done, err := s.undo(ctx, f, actions[i])
