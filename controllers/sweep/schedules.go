@@ -166,6 +166,11 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 	}
 	now := a.clock.Now()
 	if acl != nil && acl.Tags[ownership.TagClone] == a.f.UID {
+		claims, _ := ownership.ParseClaims(acl.Tags)
+		if !slices.ContainsFunc(claims, func(c ownership.Claim) bool { return c.UID == a.f.UID }) {
+			a.leave(unclaimed(acl)) // no search changes that
+			return nil
+		}
 		a.wait(now, "clone %s is there: search again", acl.ID)
 		return nil
 	}

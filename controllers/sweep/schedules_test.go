@@ -139,6 +139,20 @@ func TestTagsThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// Of schedules whose clone has no claim to read, no search finds more.
+func TestSchedulesOfACloneWhoseClaimCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	id := w.serve(w.clone(0, 80))
+	w.arm(id, 80)
+	w.tag(id, map[string]string{ownership.TagDomain + uid: "v9 x"})
+	for _, f := range w.find() {
+		result := w.undo(f)
+		w.Expect(result.Left).NotTo(BeEmpty())
+		w.Expect(result.Again).To(BeZero(), "%s: %s", f.Kind, result.Left)
+	}
+	w.Expect(w.region().Schedules()).To(HaveLen(1))
+}
+
 // A clone that lost the tag that says so keeps its others, by which it is found.
 func TestACloneWithoutItsTag(t *testing.T) {
 	w := newWorld(t)
