@@ -11,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
@@ -186,6 +187,41 @@ func TestALookThatHasTheFindingAgain(t *testing.T) {
 	f := w.confirm(w.one())
 	w.undoer.Retain(w.find(), regionName)
 	w.Expect(w.undo(f).Done).To(BeTrue())
+}
+
+// An answer that takes long shows no later state than one that comes at once.
+func TestAClaimIsConfirmedByWhenItIsReadNotByWhenTheAnswerComes(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(80)
+	f := w.one()
+	w.undo(f)
+	w.clock.Step(networkacl.SettleFor - time.Second)
+	slow := w.sim.Faults().Before("ec2:DescribeNetworkAcls", func(call.Call) { w.clock.Step(time.Second) })
+	w.Expect(w.undo(f).Did).To(BeEmpty())
+	slow()
+	w.Expect(w.undo(f).Done).To(BeTrue())
+}
+
+// The tags of a lifted claim stay, so what is known of it does: nothing is told of it again, and an
+// entry that comes back goes at once.
+func TestALiftedClaimStaysConfirmed(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(80)
+	w.clock.SetTime(ends.Add(time.Hour))
+	f := w.one()
+	w.lift(f)
+	w.clock.Step(networkacl.SettleFor)
+	w.Expect(w.lift(f).Did).To(HaveLen(1))
+	w.clock.Step(networkacl.SettleFor)
+	w.Expect(w.lift(f)).To(Equal(sweep.Result{Done: true}))
+
+	w.add(ownACL, deny(80))
+	w.Expect(w.lift(f).Did).To(Equal([]string{"deleted rule 80 (52.119.0.80/32) of network ACL " + ownACL}))
+
+	// Once the object is gone, too.
+	w.clock.Step(time.Minute)
+	w.add(ownACL, deny(80))
+	w.Expect(w.undo(w.confirm(f)).Did).To(HaveLen(2), "the entry and the tags")
 }
 
 // Nothing was read where the look failed.

@@ -43,6 +43,8 @@ type absence struct {
 	claimed networkacl.Confirmation
 	// missing is since when reads lack the whole network ACL; zero: they don't.
 	missing time.Time
+	// lifted says that the last attempt was a lift.
+	lifted bool
 
 	touched time.Time // guarded by memory.mu
 }
@@ -107,7 +109,20 @@ func (e *absence) acknowledge(rule ownership.ClaimedRule, now time.Time) {
 }
 
 // forget notes that a rule's entry stood, and that it is not known whether it still does.
-func (e *absence) forget(rule ownership.ClaimedRule) { delete(e.lacking, rule) }
+func (e *absence) forget(rule ownership.ClaimedRule) {
+	delete(e.lacking, rule)
+	delete(e.gone, rule)
+}
+
+// begin notes what an attempt is. After a lift the tags stay, so that an entry which comes back is
+// still the run's: to an attempt that removes the tags, nothing is gone yet.
+func (e *absence) begin(lift bool) {
+	if e.lifted && !lift {
+		clear(e.gone)
+		clear(e.lacking)
+	}
+	e.lifted = lift
+}
 
 // deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read
 // that shows the entry may only lag behind that. What shows later is a third party's.

@@ -91,11 +91,12 @@ func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift b
 	a := &undoRun{absence: u.memory.of(f, u.clock.Now()), f: f, clients: clients, clock: u.clock, lift: lift}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.begin(lift)
 	err := a.run(ctx)
 	if err != nil {
 		a.result.Done = false
 	}
-	if a.result.Done {
+	if a.result.Done && !lift { // the tags of a lifted claim stay, and an entry may come back
 		u.memory.forget(f)
 	}
 	return a.result, err
@@ -122,8 +123,8 @@ func (a *undoRun) fenced() aws.Fenced {
 
 // read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
 func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, error) {
+	a.readAt = a.clock.Now() // what the read shows may be that old, however long the answer takes
 	acl, err := ec2acl.Read(ctx, a.clients.EC2, a.f.NetworkACLID)
-	a.readAt = a.clock.Now()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -136,6 +137,7 @@ func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, 
 	cloned := acl.Tags[ownership.TagClone] == a.f.UID
 	switch {
 	case i < 0 && !cloned && !slices.Contains(unreadable(malformed), a.f.UID):
+		a.claimed.Clear()
 		a.result.Done = true // another process was faster
 		return acl, nil, nil
 	case i < 0, !a.f.is(claims[i]), cloned != (a.f.Kind == KindClone):
@@ -163,7 +165,7 @@ func (a *undoRun) confirms(claim ownership.Claim) string {
 func (a *undoRun) confirmed() bool {
 	since := a.claimed.Since()
 	until := since.Add(networkacl.SettleFor)
-	if !since.IsZero() && !a.clock.Now().Before(until) {
+	if !since.IsZero() && !a.readAt.Before(until) {
 		return true
 	}
 	a.wait(until, "network ACL %s keeps what its tags claim for run %s for now: one read may show tags that were removed since. Sweep again at %s, from within the same process",
@@ -222,7 +224,7 @@ func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownersh
 		var until time.Time
 		if entry, there := networkacl.At(acl.Entries, rule.Number); !there || !claimOf(claim, rule).Owns(entry) {
 			until = a.lackingUntil(rule, claim, now)
-		} else if lags, deleted := a.deleted(rule); deleted {
+		} else if lags, deleted := a.deleted(rule); deleted && (!a.lift || now.Before(lags)) {
 			until = lags
 		} else if !confirmed {
 			a.forget(rule)
