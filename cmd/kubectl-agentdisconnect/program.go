@@ -25,7 +25,8 @@ const exitCodes = `Exit codes:
   0  the list was printed; with --apply: everything in it was removed
   1  an error: the search did not succeed, and nothing was changed
   2  the command line is wrong, or lacks a decision that only you can make; nothing was changed
-  3  with --apply: something of the list is left; the last lines name it and the reason`
+  3  with --apply: something of the list is left; the last lines name it and the reason: a
+     person must look at it, a call failed, time was lacking, or the command was interrupted`
 
 // program is what the command works with: tests replace all of it.
 type program struct {

@@ -105,6 +105,8 @@ type result struct {
 	Left string `json:"left,omitempty"`
 	// again is when another try may get further; zero: time alone does not help.
 	again time.Time
+	// unconfirmed says that a second read is lacking, which a new process can't add.
+	unconfirmed bool
 }
 
 // printJSON prints findings with their results, as far as there are any.

@@ -45,7 +45,7 @@ In trouble, step by step:
   2. Is the run's Kubernetes cluster alive, with the manager in it? Then delete the object there: kubectl delete agd NAME.
      A manager that works restores what is undone here, until the run's time is over (EXPIRES).
   3. Undo:  kubectl agentdisconnect sweep --region ap-northeast-1 --cluster-id ID --apply
-     It prints what it will do, and asks. Entries go after two minutes, when a second read confirms their tags.
+     It prints what it will do, and asks. Entries and tags go after two minutes, when a second read confirms them.
      You can repeat it at any time, also after an interruption.
   4. List again: nothing is left.
 
@@ -74,7 +74,7 @@ func (p *program) sweepCommand() *cobra.Command {
 	f.BoolVar(&o.expired, "expired", false, "only findings of runs whose time is over")
 	f.BoolVar(&o.apply, "apply", false, "undo what is listed, after a question")
 	f.BoolVarP(&o.yes, "yes", "y", false, "ask no question")
-	f.DurationVar(&o.wait, "wait", defaultWait, "how long --apply may wait and retry while reads of AWS lag; 0: not at all, and below 2m no entry is deleted")
+	f.DurationVar(&o.wait, "wait", defaultWait, "how long --apply may wait and retry after its first try; 0: not at all. Below 2m it deletes clones whose original exists, and schedules, and leaves all else")
 	f.StringVarP(&o.output, "output", "o", outputTable, "table, wide or json")
 	return cmd
 }

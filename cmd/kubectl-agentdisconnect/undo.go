@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
@@ -41,7 +42,8 @@ func (r *report) undo(ctx context.Context, found []sweep.Found) error {
 
 // undoAll undoes one finding after the other, and those again where only time was lacking.
 func (r *report) undoAll(ctx context.Context, found []sweep.Found) []result {
-	undoer, until := sweep.NewUndoer(r.clock), r.clock.Now().Add(r.wait)
+	undoer := sweep.NewUndoer(r.clock)
+	var until time.Time
 	results := make([]result, len(found))
 	for i := range results {
 		results[i] = result{Left: "interrupted before it was begun"}
@@ -49,13 +51,15 @@ func (r *report) undoAll(ctx context.Context, found []sweep.Found) []result {
 	for first := true; ; first = false {
 		var next time.Time
 		for i, f := range found {
-			if ctx.Err() != nil || !first && results[i].again.IsZero() {
-				continue
+			if ctx.Err() == nil && (first || results[i].isDue(r.clock.Now())) {
+				results[i] = r.undoOne(ctx, undoer, f, results[i])
 			}
-			results[i] = r.undoOne(ctx, undoer, f, results[i])
 			if again := results[i].again; !again.IsZero() && (next.IsZero() || again.Before(next)) {
 				next = again
 			}
+		}
+		if first { // the second reads are due networkacl.SettleFor after the first ones
+			until = r.clock.Now().Add(r.wait)
 		}
 		if next.IsZero() || next.After(until) || !r.sleep(ctx, next) {
 			return results
@@ -63,10 +67,13 @@ func (r *report) undoAll(ctx context.Context, found []sweep.Found) []result {
 	}
 }
 
+// isDue reports whether another try may get further by now.
+func (r result) isDue(now time.Time) bool { return !r.again.IsZero() && !now.Before(r.again) }
+
 // sleep waits until a time, and says so. It is false where it was interrupted.
 func (r *report) sleep(ctx context.Context, until time.Time) bool {
 	rest := max(until.Sub(r.clock.Now()), time.Second)
-	r.say("\nTrying again in %s, since reads of AWS lag. Ctrl-C ends it; it may be run again later.", duration.HumanDuration(rest))
+	r.say("\nTrying again in %s. Ctrl-C ends it; it may be run again later.", duration.HumanDuration(rest))
 	timer := r.clock.NewTimer(rest)
 	defer timer.Stop()
 	select {
@@ -90,12 +97,15 @@ func (r *report) undoOne(ctx context.Context, undoer *sweep.Undoer, f sweep.Foun
 	for _, did := range out.Did {
 		r.say("  %s", sentence(did))
 	}
-	now := result{Done: out.Done && err == nil, Did: append(before.Did, out.Did...), Left: out.Left}
+	now := result{Done: out.Done && err == nil, Did: append(before.Did, out.Did...), Left: out.Left, unconfirmed: out.Unconfirmed}
 	switch {
 	case ctx.Err() != nil && (err != nil || len(f.Schedules) > 0):
 		now.Done, now.Left = false, "interrupted"
 	case err != nil:
 		now.Left = advise(err)
+		if isTransient(err) {
+			now.again = r.clock.Now().Add(retryAfter)
+		}
 	case !now.Done && out.Again.After(r.clock.Now()): // else it takes another list, which was not confirmed
 		now.again = out.Again
 	}
@@ -110,6 +120,20 @@ func (r *report) undoOne(ctx context.Context, undoer *sweep.Undoer, f sweep.Foun
 	return now
 }
 
+// retryAfter is how long after an error that passes by itself the next try is. The SDK has repeated
+// the call by then.
+const retryAfter = 10 * time.Second
+
+// isTransient reports whether time alone may get a call further that went wrong.
+func isTransient(err error) bool {
+	switch aws.Classify(err) {
+	case aws.Throttled, aws.Unanswered:
+		return true
+	default:
+		return false
+	}
+}
+
 // finish sums up, last, so that it is what is on the screen.
 func (r *report) finish(found []sweep.Found, results []result, why string) error {
 	var left []string
@@ -119,6 +143,9 @@ func (r *report) finish(found []sweep.Found, results []result, why string) error
 		}
 		if why != "" && results[i].Left == "" {
 			results[i].Left = why
+		}
+		if results[i].unconfirmed {
+			results[i].Left += fmt.Sprintf("; a new call of the command begins with the first read: give it --wait %s or more", enoughWait)
 		}
 		left = append(left, "  "+title(f)+": "+sentence(results[i].Left))
 	}
@@ -159,17 +186,20 @@ func (r *report) intend(found []sweep.Found) {
 	}
 }
 
+// enoughWait is for --wait: the two reads, and what calls take between them.
+const enoughWait = "3m"
+
 // sayConfirmation says that entries are deleted only after a second read, and how long that takes.
 func (r *report) sayConfirmation(found []sweep.Found) {
-	if !slices.ContainsFunc(found, func(f sweep.Found) bool {
-		return f.Kind == sweep.KindRules || f.Kind == sweep.KindClone && f.Problem != ""
-	}) {
+	if !slices.ContainsFunc(found, func(f sweep.Found) bool { return f.Twice }) {
 		return
 	}
+	what := "entries of network ACLs that stay, tags, and clones whose original is gone"
 	if after := duration.HumanDuration(networkacl.SettleFor); r.wait >= networkacl.SettleFor {
-		r.say("\nIt deletes entries once it has read their tags twice, %s apart: one read of AWS may lag.", after)
+		r.say("\nIt reads the tags twice, %s apart, before it deletes %s: one read of AWS may lag.", after, what)
 	} else {
-		r.say("\nIt deletes no entries: for that it must read their tags twice, %s apart, and --wait is %s.", after, r.wait)
+		r.say("\nIt leaves %s: for those it must read the tags twice, %s apart, and --wait is %s. Give --wait %s or more.",
+			what, after, r.wait, enoughWait)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -29,8 +31,8 @@ func TestApplyGivesAllBackAndTouchesNothingElse(t *testing.T) {
 		"Rules of staging/demo on " + aclID + ": delete outbound entries 80, 81, 90, then remove the run's tags.",
 		"Clone " + cloneID + " of team-a/cloned: associate " + sharedSubnet + " with network ACL " + sharedACL + " again, then delete the clone, and delete 3 schedules.",
 		"Schedules of team-b/armed: delete 3 schedules.",
-		"\nIt deletes entries once it has read their tags twice, 2m apart: one read of AWS may lag.\n",
-		"\nTrying again in 2m, since reads of AWS lag.",
+		"\nIt reads the tags twice, 2m apart, before it deletes entries of network ACLs that stay, tags, and clones whose original is gone: one read of AWS may lag.\n",
+		"\nTrying again in 2m. Ctrl-C ends it",
 		"Warning: the run of team-a/cloned is on for another 12m.", "kubectl --namespace team-a delete agentdisconnect cloned",
 		"  Deleted rule 80 (52.119.223.69/32) of network ACL " + aclID + ".\n",
 		"  Associated subnet " + sharedSubnet + " with network ACL " + sharedACL + " again.\n",
@@ -227,7 +229,7 @@ func TestWhereOnlyTimeIsLackingItWaitsAndTriesAgain(t *testing.T) {
 	w.Expect(w.acls()[aclID]).NotTo(Equal(w.before[aclID]), "the tags stay for now")
 
 	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), w.said())
-	w.Expect(w.out.String()).To(And(ContainSubstring("Trying again in 2m, since reads of AWS lag."), ContainSubstring("Trying again in 3m")))
+	w.Expect(w.out.String()).To(And(ContainSubstring("Trying again in 2m."), ContainSubstring("Trying again in 3m")))
 	w.expectOnlyOursGone()
 }
 
@@ -238,14 +240,81 @@ func TestNoEntryIsDeletedWithoutTheWaitThatConfirmsIt(t *testing.T) {
 	made := w.acls()[aclID]
 	w.Expect(w.run("sweep", "--apply", "--yes", "--wait", "1m59s")).To(Equal(exitLeft), w.said())
 	w.Expect(w.out.String()).To(And(
-		ContainSubstring("\nIt deletes no entries: for that it must read their tags twice, 2m apart, and --wait is 1m59s.\n"),
-		ContainSubstring("\nLeft, 1 of 2."), ContainSubstring("one read may show tags that were removed since"),
+		ContainSubstring("\nIt leaves entries of network ACLs that stay, tags, and clones whose original is gone: for those it must read the tags twice, 2m apart, and --wait is 1m59s. Give --wait 3m or more.\n"),
+		HaveSuffix("; a new call of the command begins with the first read: give it --wait 3m or more.\n"),
+		ContainSubstring("\nLeft: 1 of 2."), ContainSubstring("one read may show tags that were removed since"),
 	))
 	w.Expect(w.acls()[aclID]).To(Equal(made))
 	w.Expect(w.acls()).NotTo(HaveKey(cloneID), "it is the run's as a whole")
 
 	w.Expect(w.run("sweep", "--apply", "--yes", "--wait", "2m")).To(Equal(exitDone), w.said())
 	w.expectOnlyOursGone()
+}
+
+// The two minutes count from the first read, which is later than the start.
+func TestAWaitOfTwoMinutesIsEnough(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.sim.Faults().Before("sts:GetCallerIdentity", func(call.Call) { w.clock.Step(time.Second) })
+	w.Expect(w.run("sweep", "--apply", "--yes", "--wait", "2m")).To(Equal(exitDone), w.said())
+	w.expectOnlyOursGone()
+}
+
+func TestAnErrorThatPassesIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Error: "RequestLimitExceeded", When: func(call.Call) bool {
+		passed := w.clock.Since(now)
+		return passed >= networkacl.SettleFor && passed < networkacl.SettleFor+5*time.Second
+	}})
+	w.Expect(w.run("sweep", "--apply", "--yes")).To(Equal(exitDone), w.said())
+	w.Expect(w.out.String()).To(ContainSubstring("\nTrying again in 10s."))
+	w.expectOnlyOursGone()
+}
+
+func TestAnInterruptedWaitSaysThatANewCallBeginsAnew(t *testing.T) {
+	w := newWorld(t)
+	w.inPlace(leftInPlace)
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupted := w.program.out
+	w.program.out = writerFunc(func(p []byte) (int, error) {
+		if strings.Contains(string(p), "Trying again") {
+			interrupt()
+		}
+		return interrupted.Write(p)
+	})
+	w.Expect(w.program.run(ctx, []string{"sweep", "--apply", "--yes"})).To(Equal(exitLeft), w.said())
+	w.Expect(w.out.String()).To(HaveSuffix("give it --wait 3m or more.\n"))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// What is left anyway needs no second read, and a clone without its original does.
+func TestWhatIsPredictedOfClones(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(w *world)
+		want   string
+		twice  bool
+	}{
+		"that serves no subnet and whose original is gone": {func(w *world) {
+			w.Expect(w.sim.Region().MoveSubnet(sharedSubnet, sharedACL)).To(Succeed())
+			w.addTags(cloneID, map[string]string{ownership.TagOriginal: "acl-0feedfeedfeedfeed"})
+		}, "delete it; it serves no subnet", true},
+		"that a person must look at": {func(w *world) {
+			w.addTags(cloneID, map[string]string{ownership.TagSubnet: ""})
+		}, "nothing. A person must look at it first (see above).", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.clone(leftClone)
+			tc.change(w)
+			w.run("sweep", "--apply", "--yes", "--wait", "0")
+			w.Expect(w.out.String()).To(ContainSubstring(tc.want))
+			w.Expect(strings.Contains(w.out.String(), "2m apart")).To(Equal(tc.twice), w.said())
+		})
+	}
 }
 
 func TestOfACloneThatIsUndoneAsAWholeNoWaitIsSaid(t *testing.T) {

@@ -37,6 +37,9 @@ func intention(f sweep.Found) string {
 	case sweep.KindRules:
 		return entries(f.Present) + "remove the run's tags."
 	case sweep.KindClone:
+		if f.Problem != "" && !f.Twice { // its schedules stay as well
+			return returning(f) + "."
+		}
 		return returning(f) + schedules(f.Schedules) + "."
 	case sweep.KindSchedules:
 		return "delete " + plural(len(f.Schedules), "schedule") + "."
@@ -62,6 +65,8 @@ func entries(present []networkacl.Entry) string {
 // returning says what becomes of a clone.
 func returning(f sweep.Found) string {
 	switch {
+	case f.Problem != "" && !f.Twice:
+		return "nothing. A person must look at it first (see above)"
 	case f.Problem != "":
 		return "remove the entries and tags that certainly belong to the run (see above)"
 	case len(f.SubnetIDs) == 0:

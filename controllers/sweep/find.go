@@ -106,9 +106,11 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 		f.Started, f.Expires, f.Rules, f.Present = claim.Started, claim.Expires, claim.Rules, owned(acl, claim)
 		if cloned && claim.UID == owner {
 			f.Kind, f.OriginalID = KindClone, acl.Tags[ownership.TagOriginal]
-			_, f.Problem = dispositionFor(acl, claim, originals[f.OriginalID])
+			var fate disposition
+			fate, f.Problem = dispositionFor(acl, claim, originals[f.OriginalID])
+			f.Twice = fate.takesTwoReads(originals[f.OriginalID], f.Problem)
 		} else {
-			f.Problem = stripped(acl, claim.UID)
+			f.Problem, f.Twice = stripped(acl, claim.UID), true
 		}
 		found = append(found, f)
 	}

@@ -62,6 +62,9 @@ type Found struct {
 	Schedules []Schedule
 	// Problem says what keeps it from being undone wholly, and what to do; empty: nothing does.
 	Problem string
+	// Twice reports whether undoing it deletes something only after two reads, networkacl.SettleFor
+	// apart.
+	Twice bool
 	// Object is what is known of the run's object, for the one who undoes to fill in; empty: nothing.
 	// Reads of a claim that were made before it changed confirm nothing afterwards.
 	Object string

@@ -31,6 +31,19 @@ const (
 	dispositionInUse
 )
 
+// takesTwoReads reports whether a clone's fate comes only after two reads: where denies are taken
+// off one that stays, and where its original is gone.
+func (d disposition) takesTwoReads(original *networkacl.ACL, problem string) bool {
+	switch d {
+	case dispositionLeave:
+		return false
+	case dispositionDelete:
+		return original == nil
+	default:
+		return problem != ""
+	}
+}
+
 // dispositionFor decides what becomes of a clone, given its claim and the original; nil: it is
 // gone. The problem says why it isn't undone wholly and what to do; empty: it is.
 func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) (disposition, string) {

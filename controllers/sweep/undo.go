@@ -28,6 +28,8 @@ type Result struct {
 	// Again is when another try gets further, where nothing but time is lacking; zero: it takes a
 	// person, or no more.
 	Again time.Time
+	// Unconfirmed says that a second read of the claim is lacking, which this Undoer alone can add.
+	Unconfirmed bool
 }
 
 // Undoer undoes what was found. It remembers what it saw gone, so that undoing again gets further.
@@ -168,8 +170,9 @@ func (a *undoRun) confirmed() bool {
 	if !since.IsZero() && !a.readAt.Before(until) {
 		return true
 	}
-	a.wait(until, "network ACL %s keeps what its tags claim for run %s for now: one read may show tags that were removed since. Sweep again at %s, from within the same process",
+	a.wait(until, "network ACL %s keeps what its tags claim for run %s until a second read at %s confirms them: one read may show tags that were removed since",
 		a.f.NetworkACLID, a.f.UID, until.Format(time.RFC3339))
+	a.result.Unconfirmed = true
 	return false
 }
 
