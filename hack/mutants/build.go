@@ -115,7 +115,7 @@ func (p *pkg) compile(ctx context.Context, root, dir, binary string, mutants []*
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", binary, p.ImportPath)
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", binary, p.tester().ImportPath)
 	// Without paths in it, what is compiled is found in the cache, wherever the copy is.
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "GOFLAGS=-trimpath")
 	out, err := cmd.CombinedOutput()

@@ -28,6 +28,7 @@ func main() {
 	flag.IntVar(&o.sample, "sample", 0, "how many changes of each package to try; 0: all")
 	flag.Uint64Var(&o.seed, "seed", 1, "which ones, where not all are tried")
 	only := flag.String("only", "", "a regular expression: tries the changes whose file:line: text matches alone")
+	flag.StringVar(&o.tests, "tests", "", "the package whose tests are to notice the changes, such as ./controllers/agentdisconnect; empty: the changed package's own")
 	args := flag.String("args", "", "arguments for the tests, such as -ginkgo.focus-file=fence_test.go")
 	flag.Parse()
 	o.args = strings.Fields(*args)
@@ -48,6 +49,7 @@ type options struct {
 	sample int
 	seed   uint64
 	only   *regexp.Regexp
+	tests  string
 	args   []string
 }
 
@@ -77,6 +79,18 @@ func run(ctx context.Context, out io.Writer, o options, patterns []string) error
 	packages, err := load(ctx, at, patterns)
 	if err != nil {
 		return err
+	}
+	if o.tests != "" {
+		with, err := load(ctx, at, []string{o.tests})
+		if err != nil {
+			return err
+		}
+		if len(with) != 1 {
+			return fmt.Errorf("-tests %s names %d packages: name one", o.tests, len(with))
+		}
+		for _, p := range packages {
+			p.tests = with[0]
+		}
 	}
 	var tallies []tally
 	for _, p := range packages {

@@ -28,6 +28,17 @@ type pkg struct {
 	fset  *token.FileSet
 	files []*source
 	info  *types.Info
+
+	// tests has the tests that are to notice changes; nil: the package itself has.
+	tests *pkg
+}
+
+// tester is the package whose tests are to notice changes.
+func (p *pkg) tester() *pkg {
+	if p.tests != nil {
+		return p.tests
+	}
+	return p
 }
 
 // source is one of its files.

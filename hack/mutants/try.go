@@ -114,7 +114,7 @@ func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []str
 func (t *trial) tests(ctx context.Context) ([]*test, error) {
 	out, err := t.run(ctx, t.binary, -1, "", "-test.list=.").Output()
 	if err != nil {
-		return nil, fmt.Errorf("listing the tests of %s: %w", t.ImportPath, err)
+		return nil, fmt.Errorf("listing the tests of %s: %w", t.tester().ImportPath, err)
 	}
 	var tests []*test
 	for name := range strings.FieldsSeq(string(out)) {
@@ -128,7 +128,7 @@ func (t *trial) tests(ctx context.Context) ([]*test, error) {
 		group.Go(func() error {
 			reached, began := filepath.Join(t.dir, one.name), time.Now()
 			if out, err := t.run(grouped, t.binary, -1, reached, "-test.run=^"+one.name+"$").CombinedOutput(); err != nil {
-				return fmt.Errorf("%s of %s fails without a change: %w\n%s", one.name, t.ImportPath, err, out)
+				return fmt.Errorf("%s of %s fails without a change: %w\n%s", one.name, t.tester().ImportPath, err, out)
 			}
 			one.took = time.Since(began)
 			text, err := os.ReadFile(reached)
@@ -185,7 +185,7 @@ func (t *trial) fate(ctx context.Context, binary string, id int, tests []*test) 
 // run is a run of the tests with one change turned on.
 func (t *trial) run(ctx context.Context, binary string, id int, reached string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, binary, append(args, t.args...)...)
-	cmd.Dir = t.Dir
+	cmd.Dir = t.tester().Dir
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", switches.Active, id), switches.Reached+"="+reached)
 	return cmd
 }
