@@ -101,7 +101,7 @@ var _ = Describe("An API in trouble of another kind", func() {
 				w.addSubnet()
 			},
 			object: withSubnet(newSubnet), waits: true, reason: v1alpha1.ReasonAWSUnavailable,
-			message: "AWS does not show yet which network ACL is associated with subnet " + newSubnet + " has",
+			message: "AWS does not show yet which network ACL is associated with subnet " + newSubnet,
 			mend:    func(w *world) { w.sim.Faults().Clear() },
 		}.check(ctx)
 	})

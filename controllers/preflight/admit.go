@@ -103,7 +103,7 @@ func (p *Preflight) checkNetworkACL(t *Findings) error {
 		if t.subnet.VPCID == "" || !t.aclRead {
 			return nil
 		}
-		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not show yet which network ACL subnet %s has", p.Object.Spec.SubnetID)
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not show yet which network ACL is associated with subnet %s", p.Object.Spec.SubnetID)
 	}
 	if who, managed := ownership.ManagedBy(t.acl.Tags); managed {
 		return problem.Refuse(v1alpha1.ReasonNetworkACLManaged, "network ACL %s is managed by %s, whose changes to it would conflict with those of a run: wait until it no longer manages the network ACL, or choose another subnet", t.acl.ID, who)
