@@ -24,7 +24,7 @@ import (
 const seedVariable = "CHAOS_SEED"
 
 // sampled is how many points are tried with each of the two seeds.
-const sampled = 30
+const sampled = 15
 
 func TestASampleOfPointsKeepsThePromises(t *testing.T) {
 	g := NewWithT(t)

@@ -39,7 +39,7 @@ func withPlane(m *testing.M) int {
 func TestHistories(t *testing.T) {
 	g := NewWithT(t)
 	for _, o := range []SoakOptions{
-		{Seed: 1, Count: 8},
+		{Seed: 1, Count: 4},
 		{Seed: 1<<32 + rand.Uint64N(1<<32), Count: 1},
 	} {
 		var out strings.Builder
