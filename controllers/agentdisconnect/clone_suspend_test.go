@@ -247,7 +247,7 @@ var _ = Describe("A run on a clone that is suspended, and can't be given its net
 	})
 })
 
-var _ = Describe("A stranger who acts right before a run on a clone is suspended", func() {
+var _ = Describe("A third party that acts right before a run on a clone is suspended", func() {
 	added := edit{do: adding(deny(120, "198.51.100.0/24")), words: "rule 120: deny all traffic out to 198.51.100.0/24 was added"}
 
 	It("and edits a clone that began to serve a moment ago ends the run: the edit is not undone", func(ctx context.Context) {

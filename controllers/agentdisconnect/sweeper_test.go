@@ -29,6 +29,15 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
+// createEqual has a third party make the entry of a line of a ledger.
+func (w *world) createEqual(ctx context.Context, line v1alpha1.Rule) {
+	GinkgoHelper()
+	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test")
+	theirs := sessions.In(sessions.DefaultRegion()).Fenced(func(context.Context) (time.Time, error) { return time.Now(), nil }).EC2
+	_, err := ec2acl.Create(ctx, theirs, line)
+	Expect(err).NotTo(HaveOccurred())
+}
+
 // expelled is an object that goes without a clean-up: its finalizer is taken away by hand.
 func (w *world) expelled(ctx context.Context, obj *v1alpha1.AgentDisconnect) {
 	GinkgoHelper()
@@ -285,10 +294,7 @@ var _ = Describe("The sweeper", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(w.gone(ctx, obj)).To(BeTrue())
 		w.expectRestored()
-		sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test")
-		theirs := sessions.In(sessions.DefaultRegion()).Fenced(func(context.Context) (time.Time, error) { return time.Now(), nil }).EC2
-		_, err = ec2acl.Create(ctx, theirs, rule)
-		Expect(err).NotTo(HaveOccurred())
+		w.createEqual(ctx, rule)
 		made, writes := w.entries(), len(w.writes())
 
 		w.clock.Step(time.Second)
@@ -331,10 +337,7 @@ var _ = Describe("The sweeper", func() {
 		Expect(seen.Status.RestoredTime).NotTo(BeNil(), describe(seen))
 		Expect(seen.Status.CompletionTime).To(BeNil(), describe(seen))
 		w.expectRestored()
-		sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test")
-		theirs := sessions.In(sessions.DefaultRegion()).Fenced(func(context.Context) (time.Time, error) { return time.Now(), nil }).EC2
-		_, err = ec2acl.Create(ctx, theirs, rule)
-		Expect(err).NotTo(HaveOccurred())
+		w.createEqual(ctx, rule)
 		made, writes := w.entries(), len(w.writes())
 
 		w.clock.Step(time.Second)

@@ -179,7 +179,7 @@ func when(after bool) string {
 	return "before"
 }
 
-// counts says whether a step is one of the points that a crash counts.
+// counts reports whether a step is one of the points that a crash counts.
 func counts(point string, step *rig.Step, after bool) bool {
 	when, kind, _ := strings.Cut(point, " ")
 	if (when == "after") != after {

@@ -81,7 +81,7 @@ func (p *play) force(op Op) {
 	p.forced[string(obj.UID)] = true
 }
 
-// claimed says whether the tags cover whatever of a run is in AWS.
+// claimed reports whether the tags cover whatever of a run is in AWS.
 func (p *play) claimed(obj *v1alpha1.AgentDisconnect) bool {
 	for _, found := range p.region.View(time.Time{}).NetworkACLs() {
 		claims, _ := ownership.ParseClaims(found.Tags)
@@ -156,7 +156,7 @@ func (p *play) objects() []v1alpha1.AgentDisconnect {
 	return all.Items
 }
 
-// lives says whether there is an object with a UID.
+// lives reports whether there is an object with a UID.
 func (p *play) lives(uid string) bool {
 	return slices.ContainsFunc(p.objects(), func(obj v1alpha1.AgentDisconnect) bool { return string(obj.UID) == uid })
 }

@@ -158,7 +158,7 @@ func (p *play) switched(objects map[string]*v1alpha1.AgentDisconnect, now time.T
 	}
 }
 
-// over says whether a run is to have no rules now.
+// over reports whether a run is to have no rules now.
 func (p *play) over(obj *v1alpha1.AgentDisconnect, now time.Time) bool {
 	if obj == nil {
 		return true
@@ -257,7 +257,7 @@ func (p *play) title(uid string) string {
 	return "a deleted object (" + uid + ")"
 }
 
-// reachable says whether the Region lets a subnet's traffic to port 443 of an address through.
+// reachable reports whether the Region lets a subnet's traffic to port 443 of an address through.
 func (p *play) reachable(subnet string, address netip.Addr) bool {
 	return p.region.Allows(subnet, acl.Packet{Egress: true, Protocol: acl.TCP, Remote: address, Port: 443})
 }

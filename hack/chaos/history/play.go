@@ -142,7 +142,7 @@ func (p *play) pass(d time.Duration) {
 // trouble notes that something stands in the manager's way until then.
 func (p *play) trouble(until time.Time) { p.troubled = latest(p.troubled, latest(until, p.now())) }
 
-// calm says whether nothing stands in the manager's way.
+// calm reports whether nothing stands in the manager's way.
 func (p *play) calm() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -151,7 +151,7 @@ func (p *play) calm() bool {
 
 func (p *play) calmFor() time.Duration { return p.now().Sub(p.troubled) }
 
-// stale says whether reads may show what was before the last write of a third party.
+// stale reports whether reads may show what was before the last write of a third party.
 func (p *play) stale() bool { return p.now().Before(p.staleUntil) }
 
 // after has something done at a time of the world.

@@ -65,7 +65,7 @@ func (s *Strangers) AddACL(id string, entries []acl.Entry, tags map[string]strin
 	s.acls[id] = f
 }
 
-// Has says whether strangers have a network ACL.
+// Has reports whether strangers have a network ACL.
 func (s *Strangers) Has(id string) bool { return s.acls[id] != nil }
 
 // Put notes that a third party made an entry, or replaced one.
@@ -136,7 +136,7 @@ func (s *Strangers) DeleteACL(id string, current bool, on func(subnet string) st
 
 // Ours says what of a Region is the product's for now.
 type Ours struct {
-	// Entry says whether an entry is one that the product made.
+	// Entry reports whether an entry is one that the product made.
 	Entry func(aclID string, e acl.Entry) bool
 	// Clone is the subnet that a network ACL was made for, where the product made it.
 	Clone func(aclID string) (subnet string, made bool)

@@ -196,7 +196,7 @@ func (w *watch) tagging(c call.Call) {
 	}
 }
 
-// made says whether the manager made an entry.
+// made reports whether the manager made an entry.
 func (w *watch) made(id string, e acl.Entry) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -204,12 +204,12 @@ func (w *watch) made(id string, e acl.Entry) bool {
 	return known && made.entry == e
 }
 
-// denies says whether an entry is a rule of the run, and no copy.
+// denies reports whether an entry is a rule of the run, and no copy.
 func (w *watch) denies(id string, e acl.Entry) bool {
 	return w.made(id, e) && e.Egress && !e.Allow && e.Protocol == acl.All && e.CIDR.IsSingleIP() && w.claims(id, e)
 }
 
-// claims says whether an entry can be one of ours at all: copies on clones are denies too.
+// claims reports whether an entry can be one of ours at all: copies on clones are denies too.
 func (w *watch) claims(id string, e acl.Entry) bool {
 	made, isClone := w.clone(id)
 	if !isClone {
