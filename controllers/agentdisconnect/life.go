@@ -68,7 +68,7 @@ func (r *reconciliation) suspend(ctx context.Context) (goOn bool, err error) {
 		return false, nil
 	}
 	trouble := r.moveExpiration(ctx)
-	if _, fatal := errors.AsType[*problem.StoreError](trouble); fatal {
+	if problem.IsStoreError(trouble) {
 		return false, trouble
 	}
 	if r.Phase != run.Suspended {

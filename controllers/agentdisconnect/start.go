@@ -50,7 +50,7 @@ func (r *reconciliation) start(ctx context.Context) (goOn bool, err error) {
 func (r *reconciliation) begin(ctx context.Context, t *preflight.Findings, counted []v1alpha1.ContainerInstance) error {
 	how, err := r.preflight.SettlePlacement(ctx, t)
 	if err != nil {
-		r.takeFinalizerBack(ctx)
+		r.removeUnusedFinalizer(ctx)
 		return err
 	}
 
@@ -68,9 +68,9 @@ func (r *reconciliation) begin(ctx context.Context, t *preflight.Findings, count
 	return nil
 }
 
-// takeFinalizerBack removes the finalizer from a run that does not begin after all: it has nothing
-// to clean up. Where that fails, the next pass does it.
-func (r *reconciliation) takeFinalizerBack(ctx context.Context) {
+// removeUnusedFinalizer removes the finalizer from a run that does not begin after all: it has
+// nothing to clean up. Where that fails, the next pass does it.
+func (r *reconciliation) removeUnusedFinalizer(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finalizerTimeout)
 	defer cancel()
 	if err := r.Ledger.RemoveFinalizer(ctx); err != nil {

@@ -21,7 +21,7 @@ import (
 // due, and repairs what is missing or ends the run.
 func (r *reconciliation) active(ctx context.Context) (goOn bool, err error) {
 	trouble := r.moveExpiration(ctx)
-	if _, fatal := errors.AsType[*problem.StoreError](trouble); fatal {
+	if problem.IsStoreError(trouble) {
 		return false, trouble
 	}
 	if r.Phase != run.Active {

@@ -84,6 +84,12 @@ func (p *Polls) Latest() (poll Poll, ok bool) {
 	return p.last[len(p.last)-1], true
 }
 
+// HasConnected reports whether an agent was connected on the latest poll.
+func (p *Polls) HasConnected() bool {
+	latest, _ := p.Latest()
+	return latest.HasConnected()
+}
+
 // LatestAt is when the newest answer that is not forgotten was given; zero: there is none.
 func (p *Polls) LatestAt() time.Time {
 	poll, _ := p.Latest()

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
@@ -105,19 +104,17 @@ func (e *Enforcement) destroy(ctx context.Context, lines []v1alpha1.Rule) (gone 
 // manager that is told to stop begins no more calls, and waits for those under way: an answer that
 // is not received has to be determined later.
 func (e *Enforcement) each(ctx context.Context, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
-	errs := make([]error, len(lines))
-	var group sync.WaitGroup
+	calls := make([]func() error, 0, len(lines))
 	for i := range lines {
-		group.Go(func() {
+		calls = append(calls, func() error {
 			bounded, cancel, over := e.Within(context.WithoutCancel(ctx))
 			defer cancel()
 			if over || ctx.Err() != nil {
 				skip(i)
-				return
+				return nil
 			}
-			errs[i] = call(bounded, i)
+			return call(bounded, i)
 		})
 	}
-	group.Wait()
-	return errors.Join(errs...)
+	return parallel.Do(calls...)
 }

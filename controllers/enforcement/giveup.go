@@ -68,11 +68,12 @@ func (e *Enforcement) stripped() bool {
 
 // shows reports whether the network ACL as read in this pass has the entry of a line.
 func (e *Enforcement) shows(line v1alpha1.Rule) bool {
-	return e.aclRead && e.seen.acl != nil && networkacl.AtWork(line, e.seen.acl.Entries)
+	acl := e.ACL()
+	return acl != nil && networkacl.AtWork(line, acl.Entries)
 }
 
 // showsACL reports whether this pass read the run's network ACL and found it.
-func (e *Enforcement) showsACL() bool { return e.aclRead && e.seen.acl != nil }
+func (e *Enforcement) showsACL() bool { return e.ACL() != nil }
 
 // aclMissingForLong reports whether reads, this pass's included, have lacked the network ACL for
 // longer than reads may lag.

@@ -22,15 +22,9 @@ func (e *Enforcement) mayServe() (bool, error) {
 	if unsettled := e.Original.CheckSettled(); unsettled != nil {
 		return false, unsettled
 	}
-	if original.DeniesAgents(e.seen.original, run.Desired(e.Object), e.hasConnected()) {
+	if original.DeniesAgents(e.seen.original, run.Desired(e.Object), e.History.Polls.HasConnected()) {
 		e.Abort(v1alpha1.AbortOriginalChanged, original.DeniesAgentsMessage+", so clone %s is not put into service", e.seen.original.ID, e.Status().NetworkACL.ID)
 		return false, nil
 	}
 	return true, nil
-}
-
-// hasConnected reports whether an agent was connected on the last poll.
-func (e *Enforcement) hasConnected() bool {
-	latest, _ := e.History.Polls.Latest()
-	return latest.HasConnected()
 }

@@ -78,7 +78,7 @@ func (e *Enforcement) Repair(ctx context.Context, valid []v1alpha1.Rule) error {
 func (e *Enforcement) maintainNetworkACL(ctx context.Context, valid []v1alpha1.Rule) error {
 	stale, unseen := e.deadManSwitch.DisarmStale(ctx), e.deadManSwitch.Look(ctx)
 	unarmed := e.deadManSwitch.ArmLeft(ctx, valid)
-	if err := errors.Join(stale, unarmed); isFatal(err) {
+	if err := errors.Join(stale, unarmed); problem.IsStoreError(err) {
 		return err
 	}
 	e.seen.switchFailure = errors.Join(stale, unseen, unarmed)
@@ -97,13 +97,6 @@ func (e *Enforcement) maintainNetworkACL(ctx context.Context, valid []v1alpha1.R
 		err = e.AbortIfQuotaExceeded(e.ensureOwnershipTags(ctx)) // a third party removed the tags, or the run's end moved
 	}
 	return err
-}
-
-// isFatal reports whether an error is one of the API server, after which a pass knows no more what
-// is stored.
-func isFatal(err error) bool {
-	_, fatal := errors.AsType[*problem.StoreError](err)
-	return fatal
 }
 
 // driftState is what reads of the network ACL come to.

@@ -47,6 +47,5 @@ func (p *Preflight) checkOriginal(acl *networkacl.ACL) error {
 
 // checkAgentsPass refuses to copy a network ACL that denies the agents, though they are connected.
 func (p *Preflight) checkAgentsPass(acl *networkacl.ACL) error {
-	latest, _ := p.History.Polls.Latest()
-	return original.CheckAgents(acl, run.Desired(p.Object), latest.HasConnected())
+	return original.CheckAgents(acl, run.Desired(p.Object), p.History.Polls.HasConnected())
 }

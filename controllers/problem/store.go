@@ -2,6 +2,8 @@
 
 package problem
 
+import "errors"
+
 // StoreError is an error of reading or writing Kubernetes objects: it stops the pass, since a
 // status written on top of it would be about something else.
 type StoreError struct{ err error }
@@ -18,4 +20,10 @@ func FromStore(err error) error {
 		return nil
 	}
 	return &StoreError{err}
+}
+
+// IsStoreError reports whether an error is one of the API server, or joins one.
+func IsStoreError(err error) bool {
+	_, is := errors.AsType[*StoreError](err)
+	return is
 }

@@ -4,7 +4,6 @@ package reservation
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -85,7 +84,7 @@ func (t *Table) Reserve(
 	}
 
 	err = begin()
-	if _, unsure := errors.AsType[*problem.StoreError](err); err != nil && !unsure {
+	if err != nil && !problem.IsStoreError(err) {
 		t.Finish(obj.UID) // else it counts as on until a pass reads that it isn't
 	}
 	if err == nil {

@@ -4,12 +4,10 @@ package ec2acl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"sync"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -17,6 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 )
 
 // The checks ask AWS by DryRun, all calls side by side, and write nothing. Their error joins one of
@@ -70,13 +69,7 @@ type dryRun struct {
 
 // ask makes the calls side by side and gives what is refused, in their order.
 func ask(ctx context.Context, calls ...dryRun) error {
-	refusals := make([]error, len(calls))
-	var asked sync.WaitGroup
-	for i, call := range calls {
-		asked.Go(func() { refusals[i] = permitted(call.call(ctx), call.alsoYes) })
-	}
-	asked.Wait()
-	return errors.Join(refusals...)
+	return parallel.ForEach(calls, func(each dryRun) error { return permitted(each.call(ctx), each.alsoYes) })
 }
 
 // permitted takes DryRun's answer for what it is: an error that means yes. So does an answer that
