@@ -10,7 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
@@ -124,7 +124,7 @@ func (r *report) printJSON(found []sweep.Found, results []result) error {
 			entry.Rules = append(entry.Rules, rule.String())
 		}
 		for _, e := range f.Present {
-			entry.Present = append(entry.Present, networkacl.Copy{Entry: e, Number: e.Number}.String())
+			entry.Present = append(entry.Present, clones.Copy{Entry: e, Number: e.Number}.String())
 		}
 		for _, s := range f.Schedules {
 			entry.Schedules = append(entry.Schedules, s.Group+"/"+s.Name)

@@ -13,18 +13,18 @@ import (
 	"testing"
 	"time"
 
-	clocktesting "k8s.io/utils/clock/testing"
-
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -164,7 +164,7 @@ func expectLedger(g Gomega, s fuzzed) {
 		g.Expect(e.CIDR.IsSingleIP() || len(run.DeniedRanges(s.Object)) > 0).To(BeTrue())
 	}
 	if s.Status().NetworkACL != nil {
-		_, _ = networkacl.ParseCopies(s.Status().NetworkACL.Baseline)
+		_, _ = clones.ParseCopies(s.Status().NetworkACL.Baseline)
 		o := s.Ownership(valid)
 		if len(valid) <= v1alpha1.MaxRules {
 			g.Expect(ownership.Covered(o.Tags(), o)).To(BeTrue())

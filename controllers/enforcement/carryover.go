@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -41,7 +42,7 @@ func (e *Enforcement) syncFromOriginal(ctx context.Context) error {
 	}
 	e.seen.changed.Clear()
 	e.Original.SetPending(false)
-	if slices.Equal(networkacl.FormatCopies(wanted), acl.Baseline) {
+	if slices.Equal(clones.FormatCopies(wanted), acl.Baseline) {
 		return nil
 	}
 	e.Original.Watch(e.Now)
@@ -50,11 +51,11 @@ func (e *Enforcement) syncFromOriginal(ctx context.Context) error {
 		return err
 	}
 	valid, _ := ledger.Valid(e.Object)
-	next := networkacl.Follow(baseline, wanted, e.Original.HasStood(), valid, run.Desired(e.Object), e.Quota.Value)
-	if !slices.Equal(networkacl.FormatCopies(next), networkacl.FormatCopies(wanted)) {
+	next := clones.Follow(baseline, wanted, e.Original.HasStood(), valid, run.Desired(e.Object), e.Quota.Value)
+	if !slices.Equal(clones.FormatCopies(next), clones.FormatCopies(wanted)) {
 		e.Original.SetPending(true)
 	}
-	if slices.Equal(networkacl.FormatCopies(next), acl.Baseline) {
+	if slices.Equal(clones.FormatCopies(next), acl.Baseline) {
 		return nil // what it closes has not stood yet
 	}
 	return e.resumeSync(ctx, next)
@@ -63,7 +64,7 @@ func (e *Enforcement) syncFromOriginal(ctx context.Context) error {
 // adoptChanges makes changes of the original part of what a clone is to have that doesn't serve:
 // a step back would not be noticed. ok is false where the clone can't have them, as far as one read
 // tells.
-func (e *Enforcement) adoptChanges(ctx context.Context) (wanted []networkacl.Copy, ok bool, err error) {
+func (e *Enforcement) adoptChanges(ctx context.Context) (wanted []clones.Copy, ok bool, err error) {
 	if _, err := e.baseline(); err != nil {
 		return nil, false, err
 	}
@@ -72,7 +73,7 @@ func (e *Enforcement) adoptChanges(ctx context.Context) (wanted []networkacl.Cop
 	}
 	e.seen.changed.Clear()
 	e.Original.SetPending(false)
-	lines := networkacl.FormatCopies(wanted)
+	lines := clones.FormatCopies(wanted)
 	if acl := e.Status().NetworkACL; slices.Equal(lines, acl.Baseline) && acl.CarryOver == nil {
 		return wanted, true, nil
 	}
@@ -83,13 +84,13 @@ func (e *Enforcement) adoptChanges(ctx context.Context) (wanted []networkacl.Cop
 
 // recopied is what the clone is to have of the original as last read. It ends the run where that
 // takes renumbering.
-func (e *Enforcement) recopied() ([]networkacl.Copy, bool) {
+func (e *Enforcement) recopied() ([]clones.Copy, bool) {
 	copies, err := e.baseline()
 	if err != nil {
 		return nil, false
 	}
 	valid, _ := ledger.Valid(e.Object)
-	wanted, err := networkacl.Recopy(copies, e.seen.original.Entries, valid, run.Desired(e.Object), e.Quota.Value)
+	wanted, err := clones.Recopy(copies, e.seen.original.Entries, valid, run.Desired(e.Object), e.Quota.Value)
 	if err != nil {
 		acl := e.Status().NetworkACL
 		what := fmt.Sprintf("network ACL %s was changed in a way that can't be copied to its clone %s", acl.OriginalID, acl.ID)
@@ -109,9 +110,9 @@ func (e *Enforcement) cantFollow(why string) {
 
 // resumeSync writes down what the clone is to have, and then has AWS change it. That it has it is
 // said when it was read back: until then, what it had before is no third party's.
-func (e *Enforcement) resumeSync(ctx context.Context, wanted []networkacl.Copy) error {
+func (e *Enforcement) resumeSync(ctx context.Context, wanted []clones.Copy) error {
 	acl := e.Status().NetworkACL
-	acl.CarryOver, acl.LastAttemptTime = networkacl.FormatCopies(wanted), run.Stamp(e.Clock.Now())
+	acl.CarryOver, acl.LastAttemptTime = clones.FormatCopies(wanted), run.Stamp(e.Clock.Now())
 	if err := e.Ledger.Persist(ctx); err != nil {
 		return err
 	}
@@ -130,37 +131,37 @@ func (e *Enforcement) resumeSync(ctx context.Context, wanted []networkacl.Copy) 
 	if err := e.ReadACL(ctx); err != nil {
 		return err
 	}
-	if e.seen.acl != nil && networkacl.Complete(wanted, valid, e.seen.acl.Entries) {
-		e.Status().NetworkACL.Baseline, e.Status().NetworkACL.CarryOver = networkacl.FormatCopies(wanted), nil
+	if e.seen.acl != nil && clones.Complete(wanted, valid, e.seen.acl.Entries) {
+		e.Status().NetworkACL.Baseline, e.Status().NetworkACL.CarryOver = clones.FormatCopies(wanted), nil
 	}
 	return nil
 }
 
 // applySync changes a clone that serves, one entry after the other, in an order that cuts nothing
 // off in between.
-func (e *Enforcement) applySync(ctx context.Context, wanted []networkacl.Copy, valid []v1alpha1.Rule) error {
-	create, replace, remove := networkacl.CopySteps(wanted, valid, e.seen.acl.Entries)
-	steps := networkacl.InOrder(e.seen.acl.Entries, create, replace, remove, e.Quota.Value)
+func (e *Enforcement) applySync(ctx context.Context, wanted []clones.Copy, valid []v1alpha1.Rule) error {
+	create, replace, remove := clones.CopySteps(wanted, valid, e.seen.acl.Entries)
+	steps := clones.InOrder(e.seen.acl.Entries, create, replace, remove, e.Quota.Value)
 	err := e.writeCopies(ctx, oneByOne(steps)...)
 	if len(remove) > 0 && aws.HasCode(err, aws.CodeEntryLimitExceeded) {
 		// There is no room beside what goes: AWS's quota is smaller than it was taken for.
-		slices.SortStableFunc(steps, func(a, b networkacl.CopyStep) int { return cmp.Compare(isRemoval(b), isRemoval(a)) })
+		slices.SortStableFunc(steps, func(a, b clones.CopyStep) int { return cmp.Compare(isRemoval(b), isRemoval(a)) })
 		err = e.writeCopies(ctx, oneByOne(steps)...)
 	}
 	return err
 }
 
 // isRemoval is 1 for a step that removes an entry, and else 0.
-func isRemoval(step networkacl.CopyStep) int {
-	if step.Verb == networkacl.StepRemove {
+func isRemoval(step clones.CopyStep) int {
+	if step.Verb == clones.StepRemove {
 		return 1
 	}
 	return 0
 }
 
 // oneByOne makes the calls of steps one after the other.
-func oneByOne(steps []networkacl.CopyStep) []copyStep {
-	calls := map[networkacl.CopyVerb]copyCall{networkacl.StepCreate: ec2acl.CreateEntry, networkacl.StepReplace: ec2acl.ReplaceEntry, networkacl.StepRemove: ec2acl.DeleteEntry}
+func oneByOne(steps []clones.CopyStep) []copyStep {
+	calls := map[clones.CopyVerb]copyCall{clones.StepCreate: ec2acl.CreateEntry, clones.StepReplace: ec2acl.ReplaceEntry, clones.StepRemove: ec2acl.DeleteEntry}
 	all := make([]copyStep, 0, len(steps))
 	for _, step := range steps {
 		all = append(all, copyStep{calls[step.Verb], []networkacl.Entry{step.Entry}})
@@ -172,7 +173,7 @@ func oneByOne(steps []networkacl.CopyStep) []copyStep {
 // lagging behind our own writes; what only a third party can have written counts at once. In a
 // clone that doesn't serve, copies are repaired, and what they were before is not needed: only an
 // entry at a rule's number counts.
-func (e *Enforcement) edits() []networkacl.Edit {
+func (e *Enforcement) edits() []clones.Edit {
 	acceptable := e.acceptable()
 	if acceptable == nil || e.seen.acl == nil {
 		return nil
@@ -182,7 +183,7 @@ func (e *Enforcement) edits() []networkacl.Edit {
 	if serves && !settled && e.Phase == run.Active {
 		return nil // reads that lag show our own earlier entries; nothing is given up while the run is on
 	}
-	return slices.DeleteFunc(networkacl.Edits(acceptable, valid, e.seen.acl.Entries), func(e networkacl.Edit) bool {
+	return slices.DeleteFunc(clones.Edits(acceptable, valid, e.seen.acl.Entries), func(e clones.Edit) bool {
 		if !serves {
 			return !slices.ContainsFunc(valid, func(l v1alpha1.Rule) bool { return e.Entry.Egress && l.RuleNumber == e.Entry.Number })
 		}
@@ -192,20 +193,20 @@ func (e *Enforcement) edits() []networkacl.Edit {
 
 // acceptable are the sets of copies that a clone may have: what it was last made to be, what it is
 // being made to be, and what the original is now.
-func (e *Enforcement) acceptable() [][]networkacl.Copy {
+func (e *Enforcement) acceptable() [][]clones.Copy {
 	acl := e.Status().NetworkACL
 	copies, err := e.baseline()
 	if err != nil {
 		return nil
 	}
-	sets := [][]networkacl.Copy{copies}
+	sets := [][]clones.Copy{copies}
 	if acl.CarryOver != nil {
 		if under, err := parseCopies(acl.CarryOver); err == nil {
 			sets = append(sets, under)
 		}
 	}
 	if e.seen.original != nil {
-		if now, err := networkacl.Recopy(copies, e.seen.original.Entries, nil, nil, maxBaseline); err == nil {
+		if now, err := clones.Recopy(copies, e.seen.original.Entries, nil, nil, maxBaseline); err == nil {
 			sets = append(sets, now)
 		}
 	}
@@ -216,7 +217,7 @@ func (e *Enforcement) acceptable() [][]networkacl.Copy {
 const maxBaseline = 160
 
 // describeEdits makes a sentence of what a third party did.
-func describeEdits(edits []networkacl.Edit) string {
+func describeEdits(edits []clones.Edit) string {
 	names := make([]string, 0, len(edits))
 	for _, edit := range edits {
 		names = append(names, edit.String())
@@ -233,7 +234,7 @@ func (e *Enforcement) CarriedOver() string {
 	}
 	was, err := parseCopies(before.Baseline)
 	is, err2 := parseCopies(after.Baseline)
-	changes := networkacl.Differences(was, is)
+	changes := clones.Differences(was, is)
 	if err != nil || err2 != nil || len(changes) == 0 {
 		return ""
 	}

@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -103,7 +104,7 @@ func (e *Enforcement) createClone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan, err := networkacl.NewPlan(networkacl.PlanInput{Desired: run.Desired(e.Object), Observed: networkacl.InClone(copies), Quota: e.Quota.Value})
+	plan, err := networkacl.NewPlan(networkacl.PlanInput{Desired: run.Desired(e.Object), Observed: clones.InClone(copies), Quota: e.Quota.Value})
 	if err != nil {
 		return err
 	}
@@ -201,12 +202,12 @@ func (e *Enforcement) associate(ctx context.Context, association, aclID string, 
 }
 
 // baseline is what the clone was copied from, as the status has it.
-func (e *Enforcement) baseline() ([]networkacl.Copy, error) {
+func (e *Enforcement) baseline() ([]clones.Copy, error) {
 	return parseCopies(e.Status().NetworkACL.Baseline)
 }
 
-func parseCopies(lines []string) ([]networkacl.Copy, error) {
-	copies, err := networkacl.ParseCopies(lines)
+func parseCopies(lines []string) ([]clones.Copy, error) {
+	copies, err := clones.ParseCopies(lines)
 	if err != nil {
 		return nil, problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: %v. The manager does not change the clone until the field is restored (kubectl edit --subresource=status)", err)
 	}

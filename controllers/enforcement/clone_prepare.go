@@ -11,6 +11,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -54,7 +55,7 @@ func (e *Enforcement) prepareClone(ctx context.Context, created bool) (done bool
 		}
 		valid, _ = ledger.Valid(e.Object)
 	}
-	create, replace, remove := networkacl.CopySteps(copies, valid, entries)
+	create, replace, remove := clones.CopySteps(copies, valid, entries)
 	trouble := parallel.Do(
 		func() error {
 			return e.writeCopies(ctx, copyStep{ec2acl.DeleteEntry, remove}, copyStep{ec2acl.ReplaceEntry, replace}, copyStep{ec2acl.CreateEntry, create})
@@ -164,6 +165,6 @@ func (e *Enforcement) complete() bool {
 	valid, invalid := ledger.Valid(e.Object)
 	alive := slices.DeleteFunc(slices.Clone(valid), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleDeleting })
 	armable := run.DeadManSwitch(e.Status())
-	return err == nil && invalid == nil && (armable == nil || armable.State == v1alpha1.SwitchArmed) && networkacl.Complete(copies, valid, acl.Entries) &&
+	return err == nil && invalid == nil && (armable == nil || armable.State == v1alpha1.SwitchArmed) && clones.Complete(copies, valid, acl.Entries) &&
 		len(atWork(alive, acl.Entries)) == len(alive) && len(e.open()) == 0
 }

@@ -9,6 +9,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -67,7 +68,7 @@ func (e *Enforcement) explainUntagged(err error) error {
 func (e *Enforcement) hasRunsEntries() bool {
 	valid, _ := ledger.Valid(e.Object)
 	acceptable := e.acceptable()
-	return acceptable != nil && len(e.Status().NetworkACL.Baseline) > 0 && len(atWork(valid, e.seen.acl.Entries)) > 0 && len(networkacl.Edits(acceptable, valid, e.seen.acl.Entries)) == 0
+	return acceptable != nil && len(e.Status().NetworkACL.Baseline) > 0 && len(atWork(valid, e.seen.acl.Entries)) > 0 && len(clones.Edits(acceptable, valid, e.seen.acl.Entries)) == 0
 }
 
 // findClone looks for a clone of this run by its tags; empty: reads show none.

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/original"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -16,7 +16,7 @@ import (
 // the last does not hold.
 func (e *Enforcement) mayServe() (bool, error) {
 	wanted, ok := e.recopied()
-	if !ok || !slices.Equal(networkacl.FormatCopies(wanted), e.Status().NetworkACL.Baseline) {
+	if !ok || !slices.Equal(clones.FormatCopies(wanted), e.Status().NetworkACL.Baseline) {
 		return false, nil // the next pass makes the change to the clone
 	}
 	if unsettled := e.Original.CheckSettled(); unsettled != nil {

@@ -9,7 +9,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -52,7 +52,7 @@ func (e *Enforcement) cloneTags(rules []v1alpha1.Rule) map[string]string {
 		ownership.TagClone: string(e.Object.UID), ownership.TagCluster: owned.ClusterTag(), ownership.TagOriginal: e.Status().NetworkACL.OriginalID, ownership.TagSubnet: e.Object.Spec.SubnetID,
 	})
 	if copies, err := e.baseline(); err == nil {
-		tags[ownership.TagCopies] = ownership.HashOf(networkacl.InClone(copies))
+		tags[ownership.TagCopies] = ownership.HashOf(clones.InClone(copies))
 	}
 	return tags
 }
@@ -97,7 +97,7 @@ func (e *Enforcement) hasOwnershipTags(tags map[string]string) bool {
 		return false
 	}
 	copies, err := e.baseline()
-	return !e.IsCloned() || err != nil || tags[ownership.TagCopies] == ownership.HashOf(networkacl.InClone(copies))
+	return !e.IsCloned() || err != nil || tags[ownership.TagCopies] == ownership.HashOf(clones.InClone(copies))
 }
 
 // noteTags compares the tags with a read of the network ACL: what two reads in a row lack, a third

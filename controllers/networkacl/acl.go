@@ -28,7 +28,7 @@ type ACL struct {
 
 // SortEntries sorts entries in place, by direction and number.
 func SortEntries(entries []Entry) {
-	slices.SortFunc(entries, func(a, b Entry) int { return a.place().compare(b.place()) })
+	slices.SortFunc(entries, func(a, b Entry) int { return a.Place().Compare(b.Place()) })
 }
 
 // OtherSubnets are the subnets that have the network ACL beside one.

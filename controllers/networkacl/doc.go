@@ -4,7 +4,8 @@
 // has.
 //
 // All of it is values in, values out: it makes no call, keeps no state and reads no clock. Package
-// ec2acl makes the calls; package ownership has the tags that say who owns which entry.
+// ec2acl makes the calls, package ownership has the tags that say who owns which entry, and package
+// clones has what a clone of a network ACL contains.
 //
 // It promises:
 //
@@ -18,9 +19,5 @@
 //     as a whole, to the entry that the line stands for.
 //   - Planning is values in, values out, whatever the order of the inputs. A plan that was cut off anywhere continues when
 //     planned again: its lines are kept, not made twice. With nothing desired, all that is owned goes.
-//   - A clone differs from its original by our denies alone. It has every entry of both directions in the same order, under
-//     larger numbers only where there is no room in front. Changes of the original go to the clone, never the other way:
-//     what they open at once, what they close after they stood. What is neither a copy nor a rule of the run is reported as a third
-//     party's edit.
 //   - One read may lag. A Confirmation tells what two reads some seconds apart show from what one does.
 package networkacl

@@ -13,9 +13,9 @@ import (
 )
 
 func TestEnforcementTellsOwnDeniesFromOthers(t *testing.T) {
-	everywhere := netip.MustParsePrefix("0.0.0.0/0")
+	Everywhere := netip.MustParsePrefix("0.0.0.0/0")
 	address := func(text string) netip.Prefix { return netip.MustParsePrefix(text + "/32") }
-	allow := networkacl.Entry{Number: 100, Egress: true, Allow: true, Protocol: networkacl.AllProtocols, CIDR: everywhere}
+	allow := networkacl.Entry{Number: 100, Egress: true, Allow: true, Protocol: networkacl.AllProtocols, CIDR: Everywhere}
 	earlyAllow := allow
 	earlyAllow.Number = 5
 	lines := []v1alpha1.Rule{{RuleNumber: 80, CIDR: "192.0.2.1/32"}, {RuleNumber: 81, CIDR: "192.0.2.2/32"}}
@@ -30,9 +30,9 @@ func TestEnforcementTellsOwnDeniesFromOthers(t *testing.T) {
 		"one is missing":                      {own[1:], 1, 0, 1, false},
 		"one is denied by a third party":      {append([]networkacl.Entry{networkacl.Deny(20, address("192.0.2.1"))}, own[1:]...), 1, 1, 0, true},
 		"a third party's deny comes first":    {append([]networkacl.Entry{networkacl.Deny(20, address("192.0.2.1"))}, own...), 1, 1, 0, true},
-		"a third party denies everything":     {append([]networkacl.Entry{networkacl.Deny(10, everywhere)}, own...), 0, 1, 0, false},
+		"a third party denies everything":     {append([]networkacl.Entry{networkacl.Deny(10, Everywhere)}, own...), 0, 1, 0, false},
 		"a third party allows everything":     {append([]networkacl.Entry{earlyAllow}, own...), 0, 0, 2, false},
-		"a rule's number has another's entry": {[]networkacl.Entry{networkacl.Deny(80, everywhere), allow}, 0, 1, 0, false},
+		"a rule's number has another's entry": {[]networkacl.Entry{networkacl.Deny(80, Everywhere), allow}, 0, 1, 0, false},
 		"no entry at all":                     {nil, 0, 1, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,6 +52,15 @@ func EntryOf(line v1alpha1.Rule) Entry {
 	return Deny(line.RuleNumber, cidr)
 }
 
+// NumbersOf gives the numbers of the ledger's lines, whatever their state.
+func NumbersOf(owned []v1alpha1.Rule) map[int32]bool {
+	numbers := map[int32]bool{}
+	for _, r := range owned {
+		numbers[r.RuleNumber] = true
+	}
+	return numbers
+}
+
 // At gives the outbound entry with a number.
 func At(entries []Entry, number int32) (Entry, bool) {
 	i := slices.IndexFunc(entries, func(e Entry) bool { return e.Egress && e.Number == number })

@@ -14,20 +14,21 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 )
 
 // Whatever someone writes into a line of the ledger, only an entry that is the line's is ever deleted.
 func FuzzLedgerLine(f *testing.F) {
 	const all, mine = "0.0.0.0/0", "52.119.223.69/32"
-	f.Add(aclID, int32(80), mine, "Installed", int64(600), "", int32(80), mine, uint8(1), "-1")
-	f.Add(aclID, int32(80), mine, "Creating", int64(10), "", int32(80), mine, uint8(3), "-1")
-	f.Add(aclID, int32(80), mine, "Creating", int64(301), "", int32(81), mine, uint8(1), "-1")
-	f.Add(aclID, int32(80), mine, "Deleting", int64(-1), "", int32(80), mine, uint8(0), "-1")
-	f.Add(aclID, int32(32767), all, "Installed", int64(0), all, int32(32767), all, uint8(1), "-1")
+	f.Add(ACLID, int32(80), mine, "Installed", int64(600), "", int32(80), mine, uint8(1), "-1")
+	f.Add(ACLID, int32(80), mine, "Creating", int64(10), "", int32(80), mine, uint8(3), "-1")
+	f.Add(ACLID, int32(80), mine, "Creating", int64(301), "", int32(81), mine, uint8(1), "-1")
+	f.Add(ACLID, int32(80), mine, "Deleting", int64(-1), "", int32(80), mine, uint8(0), "-1")
+	f.Add(ACLID, int32(32767), all, "Installed", int64(0), all, int32(32767), all, uint8(1), "-1")
 	f.Add("acl-0", int32(0), "10.0.0.1/8", "", int64(0), "10.0.0.0/8", int32(80), "::/0", uint8(7), "6")
-	f.Add(aclID, int32(80), "2001:db8:1::/48", "Installed", int64(130), "2001:DB8:1::/48 192.0.2.0/24", int32(70), "::/0", uint8(3), "-1")
-	f.Add(aclID, int32(80), "2001:DB8::1/128", "Installed", int64(130), "", int32(80), "2001:db8::1/128", uint8(1), "-1")
-	f.Add(aclID, int32(80), "::ffff:192.0.2.1/128", "Installed", int64(130), "", int32(80), "192.0.2.1/32", uint8(1), "-1")
+	f.Add(ACLID, int32(80), "2001:db8:1::/48", "Installed", int64(130), "2001:DB8:1::/48 192.0.2.0/24", int32(70), "::/0", uint8(3), "-1")
+	f.Add(ACLID, int32(80), "2001:DB8::1/128", "Installed", int64(130), "", int32(80), "2001:db8::1/128", uint8(1), "-1")
+	f.Add(ACLID, int32(80), "::ffff:192.0.2.1/128", "Installed", int64(130), "", int32(80), "192.0.2.1/32", uint8(1), "-1")
 	f.Fuzz(func(t *testing.T, acl string, number int32, cidr, state string, ago int64, ranges string, foundNumber int32, foundCIDR string, flags uint8, protocol string) {
 		g := NewWithT(t)
 		line := v1alpha1.Rule{NetworkACLID: acl, RuleNumber: number, CIDR: cidr, State: v1alpha1.RuleState(state)}
@@ -35,11 +36,11 @@ func FuzzLedgerLine(f *testing.F) {
 			line.LastAttemptTime = &metav1.Time{Time: now.Add(-time.Duration(ago%1e6) * time.Second)}
 		}
 		spec := strings.Fields(ranges)
-		err := networkacl.Sound(line, aclID, spec)
+		err := networkacl.Sound(line, ACLID, spec)
 		if err != nil {
 			g.Expect(len(err.Error())).To(BeNumerically("<", 300+4*(len(acl)+len(cidr))))
 		}
-		observed := slices.Clone(allowAll)
+		observed := slices.Clone(AllowAll)
 		if found, err := netip.ParsePrefix(foundCIDR); err == nil {
 			e := networkacl.Entry{Number: foundNumber, Egress: flags&1 != 0, Allow: flags&2 != 0, Protocol: protocol, CIDR: found.Masked()}
 			if flags&4 != 0 {
@@ -76,7 +77,7 @@ func expectOurShape(g Gomega, line v1alpha1.Rule, ranges []string) {
 
 func expectUndone(g Gomega, line v1alpha1.Rule, observed []networkacl.Entry) {
 	found, there := networkacl.At(observed, line.RuleNumber)
-	ours := there && found.Equal(entryOf(line))
+	ours := there && found.Equal(EntryOf(line))
 	for _, step := range []networkacl.Step{networkacl.Undo(line, observed, now), networkacl.UndoAgain(line, observed, now)} {
 		g.Expect(step).To(BeElementOf(networkacl.StepDelete, networkacl.StepLookAgain, networkacl.StepWait, networkacl.StepGone))
 		if ours {
@@ -106,57 +107,23 @@ func FuzzRangeOfTheSpec(f *testing.F) {
 		if err != nil || prefix != prefix.Masked() || prefix.Addr().Is4In6() {
 			return // the API server takes no such range
 		}
-		observed := with(allowOut(101, "::/0"))
+		observed := With(AllowOut(101, "::/0"))
 		desired := []networkacl.Destination{{CIDR: prefix, Session: v1alpha1.EndpointAdditional}}
-		plan, err := networkacl.NewPlan(networkacl.PlanInput{NetworkACLID: aclID, Desired: desired, Observed: observed, Quota: 20})
+		plan, err := networkacl.NewPlan(networkacl.PlanInput{NetworkACLID: ACLID, Desired: desired, Observed: observed, Quota: 20})
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(plan.Create).To(HaveLen(1))
-		g.Expect(networkacl.Sound(plan.Create[0], aclID, []string{text})).To(Succeed())
-		by, denied := networkacl.Denied(append(observed, networkacl.EntryOf(plan.Create[0])), to(prefix))
+		g.Expect(networkacl.Sound(plan.Create[0], ACLID, []string{text})).To(Succeed())
+		by, denied := networkacl.Denied(append(observed, networkacl.EntryOf(plan.Create[0])), To(prefix))
 		g.Expect(denied).To(BeTrue())
 		g.Expect(by).To(Equal(plan.Create[0].RuleNumber))
-	})
-}
-
-// Lines of a clone's baseline are taken as a whole or not at all, and come back as they were.
-func FuzzParseCopies(f *testing.F) {
-	f.Add("egress 1>101 allow -1 0.0.0.0/0\negress 2>102 allow -1 ::/0\ningress 101 allow -1 0.0.0.0/0")
-	f.Add("egress 1>101 allow -1 0.0.0.0/0\negress 101 allow -1 ::/0")
-	f.Add("egress 100 allow 6 0.0.0.0/0 ports 443-443\negress 100 deny 1 0.0.0.0/0 icmp 8/-1")
-	f.Add("\n")
-	f.Add(strings.Join(notCopies, "\n"))
-	f.Fuzz(func(t *testing.T, text string) {
-		g := NewWithT(t)
-		lines := strings.Split(text, "\n")
-		copies, err := networkacl.ParseCopies(lines)
-		if err != nil {
-			g.Expect(copies).To(BeNil())
-			return
-		}
-		g.Expect(networkacl.FormatCopies(copies)).To(Equal(lines))
-		clone := networkacl.InClone(copies)
-		g.Expect(networkacl.Complete(copies, nil, clone)).To(BeTrue())
-		g.Expect(networkacl.Edits([][]networkacl.Copy{copies}, nil, clone)).To(BeEmpty())
-		create, replace, remove := networkacl.CopySteps(copies, nil, nil)
-		g.Expect(create).To(ConsistOf(clone))
-		g.Expect(replace).To(BeEmpty())
-		g.Expect(remove).To(BeEmpty())
-		var entries []networkacl.Entry
-		for _, c := range copies {
-			entries = append(entries, c.Entry)
-		}
-		again, err := networkacl.Recopy(copies, entries, nil, nil, 200)
-		if err == nil {
-			g.Expect(networkacl.FormatCopies(again)).To(ConsistOf(lines))
-		}
 	})
 }
 
 func TestARangeThatTheSpecWritesInAnotherWayIsTheRuns(t *testing.T) {
 	g := NewWithT(t)
 	for _, text := range []string{"2001:DB8:1::/48", "2001:0db8:0001::/48", "2001:db8:1:0:0:0:0:0/48"} {
-		g.Expect(networkacl.Sound(rule(80, "2001:db8:1::/48", installed), aclID, []string{text})).To(Succeed(), text)
-		g.Expect(networkacl.Sound(rule(80, text, installed), aclID, []string{text})).NotTo(Succeed(), "the ledger has one way to write it")
+		g.Expect(networkacl.Sound(Rule(80, "2001:db8:1::/48", installed), ACLID, []string{text})).To(Succeed(), text)
+		g.Expect(networkacl.Sound(Rule(80, text, installed), ACLID, []string{text})).NotTo(Succeed(), "the ledger has one way to write it")
 	}
-	g.Expect(networkacl.Sound(rule(80, "::ffff:192.0.2.1/128", installed), aclID, nil)).NotTo(Succeed(), "no run denies it")
+	g.Expect(networkacl.Sound(Rule(80, "::ffff:192.0.2.1/128", installed), ACLID, nil)).NotTo(Succeed(), "no run denies it")
 }

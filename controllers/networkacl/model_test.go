@@ -9,62 +9,14 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 )
-
-const aclID = "acl-0a1b2c3d4e5f60718"
-
-// Short forms for entries, lines and destinations.
-
-func out(number int32, allow bool, cidr string) networkacl.Entry {
-	return networkacl.Entry{Number: number, Egress: true, Allow: allow, Protocol: networkacl.AllProtocols, CIDR: netip.MustParsePrefix(cidr)}
-}
-
-func allowOut(number int32, cidr string) networkacl.Entry { return out(number, true, cidr) }
-func denyOut(number int32, cidr string) networkacl.Entry  { return out(number, false, cidr) }
-
-func tcp(e networkacl.Entry, from, to int32) networkacl.Entry {
-	e.Protocol, e.PortRange = "6", &networkacl.PortRange{From: from, To: to}
-	return e
-}
-
-func ingress(e networkacl.Entry) networkacl.Entry {
-	e.Egress = false
-	return e
-}
-
-func rule(number int32, cidr string, state v1alpha1.RuleState) v1alpha1.Rule {
-	return v1alpha1.Rule{NetworkACLID: aclID, RuleNumber: number, CIDR: cidr, State: state}
-}
-
-func dest(session v1alpha1.EndpointSession, host, cidr string) networkacl.Destination {
-	return networkacl.Destination{CIDR: netip.MustParsePrefix(cidr), Hostname: host, Session: session}
-}
-
-// to is all traffic to a range.
-func to(prefix netip.Prefix) networkacl.Destination { return networkacl.Destination{CIDR: prefix} }
 
 // counting are the packets to a destination that count.
 func counting(d networkacl.Destination) []packet {
 	return slices.DeleteFunc(packets(d.CIDR), func(p packet) bool {
 		return d.Traffic != networkacl.Traffic{} && (p.protocol != d.Traffic.Protocol || p.port != d.Traffic.Port)
 	})
-}
-
-// hosts gives n destinations of one session: 10.0.0.1/32, 10.0.0.2/32, …
-func hosts(session v1alpha1.EndpointSession, third, n int) []networkacl.Destination {
-	var ds []networkacl.Destination
-	for i := range n {
-		ds = append(ds, dest(session, "host-"+string(session), fmt.Sprintf("10.0.%d.%d/32", third, i+1)))
-	}
-	return ds
-}
-
-func numbers(rules []v1alpha1.Rule) []int32 {
-	var ns []int32
-	for _, r := range rules {
-		ns = append(ns, r.RuleNumber)
-	}
-	return ns
 }
 
 // packet is what a network ACL judges, reduced to what matters here.
@@ -114,16 +66,12 @@ func (w world) clone() world {
 }
 
 func (w world) input(desired []networkacl.Destination, quota int) networkacl.PlanInput {
-	return networkacl.PlanInput{NetworkACLID: aclID, Desired: desired, Observed: w.entries, Owned: w.ledger, Quota: quota}
-}
-
-func entryOf(r v1alpha1.Rule) networkacl.Entry {
-	return networkacl.Deny(r.RuleNumber, netip.MustParsePrefix(r.CIDR))
+	return networkacl.PlanInput{NetworkACLID: ACLID, Desired: desired, Observed: w.entries, Owned: w.ledger, Quota: quota}
 }
 
 // create makes the entry of a line as AWS does: no number twice.
 func (w *world) create(r v1alpha1.Rule) error {
-	e := entryOf(r)
+	e := EntryOf(r)
 	for _, o := range w.entries {
 		if o.Equal(e) {
 			return nil
@@ -168,11 +116,11 @@ func (w *world) apply(plan networkacl.Plan) error {
 		}
 	}
 	for _, r := range plan.Delete {
-		w.entries = slices.DeleteFunc(w.entries, entryOf(r).Equal)
+		w.entries = slices.DeleteFunc(w.entries, EntryOf(r).Equal)
 		w.ledger = slices.DeleteFunc(w.ledger, func(l v1alpha1.Rule) bool { return l == r })
 	}
 	for i, r := range w.ledger {
-		if slices.ContainsFunc(w.entries, entryOf(r).Equal) && r.State == v1alpha1.RuleCreating {
+		if slices.ContainsFunc(w.entries, EntryOf(r).Equal) && r.State == v1alpha1.RuleCreating {
 			w.ledger[i].State = v1alpha1.RuleInstalled
 		}
 	}
@@ -182,7 +130,7 @@ func (w *world) apply(plan networkacl.Plan) error {
 // foreign gives the entries that no line of the ledger stands for, both directions.
 func (w world) foreign() []networkacl.Entry {
 	return slices.DeleteFunc(slices.Clone(w.entries), func(e networkacl.Entry) bool {
-		return slices.ContainsFunc(w.ledger, func(r v1alpha1.Rule) bool { return r.NetworkACLID == aclID && entryOf(r).Equal(e) })
+		return slices.ContainsFunc(w.ledger, func(r v1alpha1.Rule) bool { return r.NetworkACLID == ACLID && EntryOf(r).Equal(e) })
 	})
 }
 

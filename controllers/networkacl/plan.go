@@ -55,7 +55,7 @@ type Plan struct {
 // *QuotaError, or says that a destination is not valid; there is no partial plan. With nothing
 // desired there is no error.
 func NewPlan(in PlanInput) (Plan, error) {
-	wanted, err := collapse(in.Desired)
+	wanted, err := Widest(in.Desired)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -64,14 +64,14 @@ func NewPlan(in PlanInput) (Plan, error) {
 	if plan.Create, err = s.place(missing); err != nil {
 		return Plan{}, err
 	}
-	if err := s.fit(plan, atLeastStanding(cmp.Or(in.Quota, DefaultQuota), in.Observed)); err != nil {
+	if err := s.fit(plan, EffectiveQuota(in.Quota, in.Observed)); err != nil {
 		return Plan{}, err
 	}
 	return plan, nil
 }
 
-// collapse gives the destinations without those that another one covers, in order.
-func collapse(desired []Destination) ([]Destination, error) {
+// Widest gives the destinations without those that another one covers, in order.
+func Widest(desired []Destination) ([]Destination, error) {
 	sorted := slices.Clone(desired)
 	for i, d := range sorted {
 		// An IPv4 address in IPv6 form would match no entry, and so pass for denied.

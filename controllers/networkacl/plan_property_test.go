@@ -13,18 +13,12 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 )
-
-func shuffled[T any](t *rapid.T, in []T, label string) []T {
-	if len(in) == 0 {
-		return nil
-	}
-	return rapid.Permutation(in).Draw(t, label)
-}
 
 // planFor draws a world and destinations that there is a plan for.
 func planFor(t *rapid.T) (world, []networkacl.Destination, int, networkacl.Plan) {
-	desired := desiredGen(1).Draw(t, "desired")
+	desired := DesiredGen(1).Draw(t, "desired")
 	w := worldGen(desired).Draw(t, "world")
 	quota := rapid.SampledFrom([]int{0, 40, 25, 15}).Draw(t, "quota")
 	plan, err := networkacl.NewPlan(w.input(desired, quota))
@@ -103,11 +97,11 @@ func TestACutOffApplyConverges(t *testing.T) {
 func TestOrderOfInputsDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		desired := desiredGen(1).Draw(t, "desired")
+		desired := DesiredGen(1).Draw(t, "desired")
 		w := worldGen(desired).Draw(t, "world")
 		plan, err := networkacl.NewPlan(w.input(desired, 0))
-		mixed := world{entries: shuffled(t, w.entries, "mixed entries"), ledger: shuffled(t, w.ledger, "mixed ledger")}
-		other, otherErr := networkacl.NewPlan(mixed.input(shuffled(t, desired, "mixed desired"), 0))
+		mixed := world{entries: Shuffled(t, w.entries, "mixed entries"), ledger: Shuffled(t, w.ledger, "mixed ledger")}
+		other, otherErr := networkacl.NewPlan(mixed.input(Shuffled(t, desired, "mixed desired"), 0))
 		g.Expect(other).To(Equal(plan))
 		if err != nil {
 			g.Expect(otherErr).To(MatchError(err.Error()))
@@ -125,7 +119,7 @@ func TestNothingDesiredDeletesExactlyWhatIsOwned(t *testing.T) {
 		foreign := w.foreign()
 		plan, err := networkacl.NewPlan(w.input(nil, 1))
 		g.Expect(err).NotTo(HaveOccurred())
-		owned := slices.DeleteFunc(slices.Clone(w.ledger), func(r v1alpha1.Rule) bool { return r.NetworkACLID != aclID })
+		owned := slices.DeleteFunc(slices.Clone(w.ledger), func(r v1alpha1.Rule) bool { return r.NetworkACLID != ACLID })
 		g.Expect(plan.Delete).To(ConsistOf(owned))
 		plan.Delete = nil
 		g.Expect(plan).To(BeZero())
@@ -142,11 +136,11 @@ func TestPlanAccountsForEverything(t *testing.T) {
 		w, desired, _, plan := planFor(t)
 
 		lines := slices.Concat(plan.Keep, plan.Delete, plan.Displaced)
-		owned := slices.DeleteFunc(slices.Clone(w.ledger), func(r v1alpha1.Rule) bool { return r.NetworkACLID != aclID })
+		owned := slices.DeleteFunc(slices.Clone(w.ledger), func(r v1alpha1.Rule) bool { return r.NetworkACLID != ACLID })
 		g.Expect(lines).To(ConsistOf(owned), "every line in exactly one list")
 
 		for _, list := range [][]v1alpha1.Rule{plan.Create, plan.Keep, plan.Delete, plan.Displaced} {
-			g.Expect(slices.IsSorted(numbers(list))).To(BeTrue())
+			g.Expect(slices.IsSorted(Numbers(list))).To(BeTrue())
 		}
 		taken := map[int32]bool{}
 		for _, e := range w.entries {
@@ -182,7 +176,7 @@ func TestPlanAccountsForEverything(t *testing.T) {
 func TestQuotaIsNeverExceeded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		desired := desiredGen(1).Draw(t, "desired")
+		desired := DesiredGen(1).Draw(t, "desired")
 		w := worldGen(desired).Draw(t, "world")
 		quota := rapid.IntRange(3, 25).Draw(t, "quota")
 		plan, err := networkacl.NewPlan(w.input(desired, quota))
@@ -200,7 +194,7 @@ func TestQuotaIsNeverExceeded(t *testing.T) {
 		case err == nil:
 			before := map[networkacl.Family]int{networkacl.IPv4: w.count(networkacl.IPv4), networkacl.IPv6: w.count(networkacl.IPv6)}
 			for _, e := range w.entries {
-				quota = max(quota, 1+counted(w.entries, e)) // AWS let that come to be
+				quota = max(quota, 1+Counted(w.entries, e)) // AWS let that come to be
 			}
 			plan.Delete = nil // at its fullest: before anything is deleted
 			g.Expect(w.apply(plan)).To(Succeed())
@@ -215,7 +209,7 @@ func TestQuotaIsNeverExceeded(t *testing.T) {
 func TestNoRoomMeansNoWay(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		desired := desiredGen(1).Draw(t, "desired")
+		desired := DesiredGen(1).Draw(t, "desired")
 		w := world{entries: worldGen(nil).Draw(t, "world").entries}
 		_, err := networkacl.NewPlan(w.input(desired, 1000))
 		var room *networkacl.NoRoomError

@@ -3,14 +3,16 @@
 package networkacl
 
 import (
+	"cmp"
 	"net/netip"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// atLeastStanding is the quota a direction and family, the default entry included, and at least
-// what a network ACL has already: AWS let that come to be.
-func atLeastStanding(quota int, entries []Entry) int {
+// EffectiveQuota is the quota a direction and family, the default entry included: the one given, or
+// DefaultQuota for 0, and at least what a network ACL has already, since AWS let that come to be.
+func EffectiveQuota(quota int, entries []Entry) int {
+	quota = cmp.Or(quota, DefaultQuota)
 	type kind struct {
 		egress bool
 		family Family
@@ -29,7 +31,7 @@ func atLeastStanding(quota int, entries []Entry) int {
 // entries, the lines that are to be added and the quota a direction and family, the default entry
 // included. Below zero: so many are too many.
 func Room(entries []Entry, more []v1alpha1.Rule, quota int) map[Family]int {
-	quota = atLeastStanding(quota, entries)
+	quota = EffectiveQuota(quota, entries)
 	room := map[Family]int{IPv4: quota - 1, IPv6: quota - 1}
 	for _, e := range outbound(entries) {
 		room[FamilyOf(e.CIDR)]--

@@ -163,6 +163,26 @@ func (e Entry) allPorts() bool {
 	return e.PortRange == nil || *e.PortRange == PortRange{From: 0, To: 65535}
 }
 
+// Line is the entry on one line of a fixed form, all of it: "egress 100 allow 6 0.0.0.0/0 ports
+// 443-443". ICMP has "icmp TYPE/CODE" in place of ports.
+func (e Entry) Line() string {
+	direction, action := "ingress", "deny"
+	if e.Egress {
+		direction = "egress"
+	}
+	if e.Allow {
+		action = "allow"
+	}
+	line := fmt.Sprintf("%s %d %s %s %s", direction, e.Number, action, e.Protocol, e.CIDR)
+	if e.PortRange != nil {
+		line += fmt.Sprintf(" ports %d-%d", e.PortRange.From, e.PortRange.To)
+	}
+	if e.ICMP != nil {
+		line += fmt.Sprintf(" icmp %d/%d", e.ICMP.Type, e.ICMP.Code)
+	}
+	return line
+}
+
 // IsDefault tells the entries that AWS puts at the end of every network ACL: they deny and can't be
 // changed.
 func (e Entry) IsDefault() bool { return e.Number > LastNumber }

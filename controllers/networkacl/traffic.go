@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// packet stands for all packets that some sets of entries can't tell apart.
-type packet struct {
+// Packet stands for all packets that some sets of entries can't tell apart.
+type Packet struct {
 	egress   bool
 	protocol string
 	remote   netip.Addr
@@ -19,7 +19,7 @@ type packet struct {
 }
 
 // matches reports whether AWS judges the packet by the entry.
-func (e Entry) matches(p packet) bool {
+func (e Entry) matches(p Packet) bool {
 	if e.Egress != p.egress || !e.CIDR.Contains(p.remote) {
 		return false
 	}
@@ -34,16 +34,17 @@ func (e Entry) matches(p packet) bool {
 // isAnyOr reports whether a type or code of ICMP is -1, which is all of them, or the given one.
 func isAnyOr(want, is int32) bool { return want == -1 || want == is }
 
-// table is a set of entries in the order in which AWS asks them.
-type table []Entry
+// Table is a set of entries in the order in which AWS asks them.
+type Table []Entry
 
-func tableOf(entries []Entry) table {
+// TableOf gives the entries as a table.
+func TableOf(entries []Entry) Table {
 	return slices.SortedStableFunc(slices.Values(entries), func(a, b Entry) int { return cmp.Compare(a.Number, b.Number) })
 }
 
-// allows reports what becomes of a packet: the first entry that matches decides, and without one it
+// Allows reports what becomes of a packet: the first entry that matches decides, and without one it
 // is denied.
-func (t table) allows(p packet) bool {
+func (t Table) Allows(p Packet) bool {
 	for _, e := range t {
 		if e.matches(p) {
 			return e.Allow
@@ -52,10 +53,10 @@ func (t table) allows(p packet) bool {
 	return false
 }
 
-// packetsOf gives a packet for each kind of traffic that any of the entries tells from others: two
+// PacketsOf gives a packet for each kind of traffic that any of the entries tells from others: two
 // sets of them treat all traffic alike if they treat these packets alike.
-func packetsOf(sets ...[]Entry) []packet {
-	var packets []packet
+func PacketsOf(sets ...[]Entry) []Packet {
+	var packets []Packet
 	all := slices.Concat(sets...)
 	for _, egress := range []bool{true, false} {
 		for _, family := range []Family{IPv4, IPv6} {
@@ -99,20 +100,20 @@ func addressesOf(entries []Entry, family Family) []netip.Addr {
 
 // shapesOf gives each kind of traffic to one address that the entries tell from others: of each
 // protocol that one names, and of one that none names.
-func shapesOf(entries []Entry) []packet {
+func shapesOf(entries []Entry) []Packet {
 	named := map[string][]Entry{}
 	for _, e := range entries {
 		if e.Protocol != AllProtocols {
 			named[e.Protocol] = append(named[e.Protocol], e)
 		}
 	}
-	var shapes []packet
+	var shapes []Packet
 	for protocol, some := range named {
 		shapes = append(shapes, shapesOfProtocol(protocol, some)...)
 	}
 	for number := range 256 {
 		if protocol := strconv.Itoa(number); named[protocol] == nil {
-			return append(shapes, packet{protocol: protocol})
+			return append(shapes, Packet{protocol: protocol})
 		}
 	}
 	return shapes
@@ -120,7 +121,7 @@ func shapesOf(entries []Entry) []packet {
 
 // shapesOfProtocol gives the smallest port of each range that the bounds of the entries cut all
 // ports into, or each type and code of ICMP that one names, and one that none names.
-func shapesOfProtocol(protocol string, entries []Entry) []packet {
+func shapesOfProtocol(protocol string, entries []Entry) []Packet {
 	ports, types, codes := []int32{0}, []int32(nil), []int32(nil)
 	for _, e := range entries {
 		if e.PortRange != nil {
@@ -131,11 +132,11 @@ func shapesOfProtocol(protocol string, entries []Entry) []packet {
 		}
 	}
 	slices.Sort(ports)
-	var shapes []packet
+	var shapes []Packet
 	for _, port := range slices.Compact(ports) {
 		for _, typ := range andAnother(types) {
 			for _, code := range andAnother(codes) {
-				shapes = append(shapes, packet{protocol: protocol, port: port, icmp: ICMP{Type: typ, Code: code}})
+				shapes = append(shapes, Packet{protocol: protocol, port: port, icmp: ICMP{Type: typ, Code: code}})
 			}
 		}
 	}
@@ -154,6 +155,19 @@ func andAnother(numbers []int32) []int32 {
 	return append(numbers, other)
 }
 
+// Covers reports whether the entry matches all that another one matches.
+func (e Entry) Covers(o Entry) bool {
+	if e.Egress != o.Egress || FamilyOf(e.CIDR) != FamilyOf(o.CIDR) || e.CIDR.Bits() > o.CIDR.Bits() || !e.CIDR.Contains(o.CIDR.Addr()) {
+		return false
+	}
+	if e.Protocol == AllProtocols {
+		return true
+	}
+	ports := e.allPorts() || o.PortRange != nil && e.PortRange.From <= o.PortRange.From && o.PortRange.To <= e.PortRange.To
+	icmp := e.ICMP == nil || o.ICMP != nil && isAnyOr(e.ICMP.Type, o.ICMP.Type) && isAnyOr(e.ICMP.Code, o.ICMP.Code)
+	return e.Protocol == o.Protocol && ports && icmp
+}
+
 // Change is what a step from one set of entries to another does to traffic.
 type Change struct {
 	// Opens is true where some traffic is denied before and allowed after, Closes where it is the
@@ -164,9 +178,9 @@ type Change struct {
 // ChangeOf compares what two sets of entries do with all traffic, in both directions.
 func ChangeOf(before, after []Entry) Change {
 	var change Change
-	was, is := tableOf(before), tableOf(after)
-	for _, p := range packetsOf(before, after) {
-		switch allowed, allows := was.allows(p), is.allows(p); {
+	was, is := TableOf(before), TableOf(after)
+	for _, p := range PacketsOf(before, after) {
+		switch allowed, allows := was.Allows(p), is.Allows(p); {
 		case allows && !allowed:
 			change.Opens = true
 		case allowed && !allows:
@@ -185,8 +199,8 @@ func LetsOut(entries []Entry, to Destination) bool {
 	}
 	// The address itself is an entry here, so that it is told from the ranges that it is in.
 	shape := Entry{Egress: true, Protocol: "6", CIDR: to.CIDR, PortRange: &PortRange{From: 443, To: 443}}
-	judged := tableOf(entries)
-	return slices.ContainsFunc(packetsOf(append(slices.Clone(entries), shape)), func(p packet) bool {
-		return shape.matches(p) && judged.allows(p)
+	judged := TableOf(entries)
+	return slices.ContainsFunc(PacketsOf(append(slices.Clone(entries), shape)), func(p Packet) bool {
+		return shape.matches(p) && judged.Allows(p)
 	})
 }

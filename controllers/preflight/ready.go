@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -31,7 +32,7 @@ type Placement struct {
 	// rules are new ledger lines. Those of a clone name no network ACL yet.
 	rules []v1alpha1.Rule
 	// copies are the entries that a clone begins with.
-	copies []networkacl.Copy
+	copies []clones.Copy
 	// renumbered says that the copies have other numbers than their originals.
 	renumbered bool
 }
@@ -348,7 +349,7 @@ func (t *Findings) chooseMode(spec *v1alpha1.AgentDisconnectSpec) (v1alpha1.Netw
 func (p *Preflight) choosePlacement(t *Findings) (Placement, error) {
 	mode, reason := t.chooseMode(&p.Object.Spec)
 	if mode == v1alpha1.NetworkACLModeClone {
-		plan, err := networkacl.PlanClone(t.acl.Entries, run.Desired(p.Object), p.Quota.Value)
+		plan, err := clones.NewPlan(t.acl.Entries, run.Desired(p.Object), p.Quota.Value)
 		if err == nil {
 			err = p.checkRules(t, plan.Rules)
 		}

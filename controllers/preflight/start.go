@@ -11,7 +11,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -158,7 +158,7 @@ func (p *Preflight) InitStatus(t *Findings, how Placement, counted []v1alpha1.Co
 	if how.mode == v1alpha1.NetworkACLModeClone {
 		status.NetworkACL = &v1alpha1.NetworkACL{
 			Mode: how.mode, ModeReason: how.reason, OriginalID: t.acl.ID,
-			State: v1alpha1.CloneCreating, Attempt: 1, Baseline: networkacl.FormatCopies(how.copies),
+			State: v1alpha1.CloneCreating, Attempt: 1, Baseline: clones.FormatCopies(how.copies),
 			DeadManSwitch: p.deadManSwitch.Initial(how.mode, run.Expiration(status)),
 		}
 		return // its lines follow when the clone has an id

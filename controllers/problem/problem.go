@@ -15,6 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 )
 
 // Passes reports whether an error says no more than that AWS does not answer for now.
@@ -127,7 +128,7 @@ func explainOne(err error) *Problem {
 	var cluster *discovery.ClusterNotFoundError
 	var endpoint *discovery.InvalidEndpointError
 	var room *networkacl.NoRoomError
-	var renumber *networkacl.RenumberError
+	var renumber *clones.RenumberError
 	var quota *networkacl.QuotaError
 	switch {
 	case errors.As(err, &known):

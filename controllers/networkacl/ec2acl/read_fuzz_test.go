@@ -20,6 +20,8 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
@@ -51,8 +53,8 @@ const emptyAnswer = `<DescribeNetworkAclsResponse><networkAclSet/></DescribeNetw
 // described is the answer of DescribeNetworkAcls with one network ACL.
 func described(entries ...string) string {
 	return `<?xml version="1.0" encoding="UTF-8"?><DescribeNetworkAclsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><networkAclSet><item>` +
-		`<networkAclId>` + aclID + `</networkAclId><vpcId>vpc-1</vpcId><default>false</default><entrySet>` + strings.Join(entries, "") + `</entrySet>` +
-		`<associationSet><item><networkAclAssociationId>aclassoc-1</networkAclAssociationId><networkAclId>` + aclID + `</networkAclId><subnetId>subnet-1</subnetId></item></associationSet>` +
+		`<networkAclId>` + ACLID + `</networkAclId><vpcId>vpc-1</vpcId><default>false</default><entrySet>` + strings.Join(entries, "") + `</entrySet>` +
+		`<associationSet><item><networkAclAssociationId>aclassoc-1</networkAclAssociationId><networkAclId>` + ACLID + `</networkAclId><subnetId>subnet-1</subnetId></item></associationSet>` +
 		`<tagSet><item><key>Name</key><value>x</value></item></tagSet></item></networkAclSet></DescribeNetworkAclsResponse>`
 }
 
@@ -79,8 +81,8 @@ func FuzzDescribedNetworkACL(f *testing.F) {
 	f.Add([]byte("<html>502 Bad Gateway</html>"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		g := NewWithT(t)
-		acl, err := ec2acl.Read(context.Background(), answering(body), aclID)
-		again, errAgain := ec2acl.Read(context.Background(), answering(body), aclID)
+		acl, err := ec2acl.Read(context.Background(), answering(body), ACLID)
+		again, errAgain := ec2acl.Read(context.Background(), answering(body), ACLID)
 		g.Expect(again).To(Equal(acl))
 		g.Expect(errAgain == nil).To(Equal(err == nil))
 		// A page that names a next one is followed by the end.
@@ -119,31 +121,31 @@ func expectUnderstood(g Gomega, acl *networkacl.ACL, body string) {
 	}
 	_, _ = ownership.ParseClaims(acl.Tags)
 	_, _ = ownership.ManagedBy(acl.Tags)
-	line := rule(80, "52.119.223.69/32", installed)
+	line := Rule(80, "52.119.223.69/32", installed)
 	found, there := networkacl.At(acl.Entries, 80)
-	if there && found.Equal(entryOf(line)) {
+	if there && found.Equal(EntryOf(line)) {
 		g.Expect(networkacl.Undo(line, acl.Entries, now)).To(Equal(networkacl.StepDelete))
 	} else {
 		g.Expect(networkacl.Undo(line, acl.Entries, now)).NotTo(Equal(networkacl.StepDelete))
 	}
 	prefix := netip.MustParsePrefix(line.CIDR)
 	desired := []networkacl.Destination{{CIDR: prefix, Hostname: "ecs-a.example", Session: v1alpha1.EndpointACS}}
-	if plan, err := networkacl.NewPlan(networkacl.PlanInput{NetworkACLID: aclID, Desired: desired, Observed: acl.Entries, Quota: 20}); err == nil {
+	if plan, err := networkacl.NewPlan(networkacl.PlanInput{NetworkACLID: ACLID, Desired: desired, Observed: acl.Entries, Quota: 20}); err == nil {
 		after := slices.Clone(acl.Entries)
 		for _, create := range plan.Create {
 			after = append(after, networkacl.EntryOf(create))
 		}
-		_, denied := networkacl.Denied(after, to(prefix))
+		_, denied := networkacl.Denied(after, To(prefix))
 		g.Expect(denied).To(BeTrue())
 	}
-	if plan, err := networkacl.PlanClone(acl.Entries, desired, 40); err == nil {
-		clone := networkacl.InClone(plan.Copies)
+	if plan, err := clones.NewPlan(acl.Entries, desired, 40); err == nil {
+		clone := clones.InClone(plan.Copies)
 		for _, create := range plan.Rules {
 			clone = append(clone, networkacl.EntryOf(create))
 		}
-		_, denied := networkacl.Denied(clone, to(prefix))
+		_, denied := networkacl.Denied(clone, To(prefix))
 		g.Expect(denied).To(BeTrue())
-		if copies, err := networkacl.ParseCopies(networkacl.FormatCopies(plan.Copies)); err == nil {
+		if copies, err := clones.ParseCopies(clones.FormatCopies(plan.Copies)); err == nil {
 			g.Expect(copies).To(Equal(plan.Copies))
 		}
 	}
@@ -160,8 +162,8 @@ func TestAnEntryThatSaysTooLittleIsNoDeny(t *testing.T) {
 		"no protocol":     described1("80", "", "deny", "true", cidr),
 		"no range at all": described1("80", "-1", "deny", "true", ""),
 	} {
-		acl, err := ec2acl.Read(t.Context(), answering([]byte(described(entry))), aclID)
-		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("of network ACL "+aclID)), name)
+		acl, err := ec2acl.Read(t.Context(), answering([]byte(described(entry))), ACLID)
+		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("of network ACL "+ACLID)), name)
 		NewWithT(t).Expect(acl).To(BeNil(), name)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
@@ -42,12 +43,12 @@ func TestReadGivesAllOfANetworkACL(t *testing.T) {
 		acl.Entry{RuleNumber: 8, Egress: true, Allow: true, Protocol: 6, CIDR: netip.MustParsePrefix("10.0.0.0/8"), From: 443, To: 444},
 		acl.Entry{RuleNumber: 7, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix("2001:db8::/32")},
 	)).To(Succeed())
-	icmp := denyOut(9, "0.0.0.0/0")
+	icmp := DenyOut(9, "0.0.0.0/0")
 	icmp.Protocol, icmp.ICMP = "1", &networkacl.ICMP{Type: 8, Code: -1}
 	g.Expect(s.Region().SetTags(simACL, map[string]string{"Name": "dedicated", "aws:cloudformation:stack-name": "net"})).To(Succeed())
 	want := &networkacl.ACL{ID: simACL, VPCID: simVPC, SubnetIDs: []string{simSubnet}, Entries: []networkacl.Entry{
-		denyOut(7, "2001:db8::/32"), tcp(allowOut(8, "10.0.0.0/8"), 443, 444), icmp, denyOut(networkacl.DefaultIPv4, "0.0.0.0/0"),
-		ingress(allowOut(100, "0.0.0.0/0")), ingress(denyOut(networkacl.DefaultIPv4, "0.0.0.0/0")),
+		DenyOut(7, "2001:db8::/32"), TCP(AllowOut(8, "10.0.0.0/8"), 443, 444), icmp, DenyOut(networkacl.DefaultIPv4, "0.0.0.0/0"),
+		Ingress(AllowOut(100, "0.0.0.0/0")), Ingress(DenyOut(networkacl.DefaultIPv4, "0.0.0.0/0")),
 	}, Associations: map[string]string{simSubnet: associationOf(s, simSubnet)},
 		Tags: map[string]string{"Name": "dedicated", "aws:cloudformation:stack-name": "net"}}
 	byID, err := ec2acl.Read(t.Context(), client, simACL)

@@ -13,6 +13,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -82,13 +83,13 @@ var writes = map[string]struct {
 		return ec2acl.RemoveTags(ctx, client, cloneID, []string{cloneKey})
 	}},
 	"CreateEntry": {createAction, func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return ec2acl.CreateEntry(ctx, client, cloneID, allowOut(90, "10.0.0.0/8"))
+		return ec2acl.CreateEntry(ctx, client, cloneID, AllowOut(90, "10.0.0.0/8"))
 	}},
 	"ReplaceEntry": {"ec2:ReplaceNetworkAclEntry", func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return ec2acl.ReplaceEntry(ctx, client, cloneID, allowOut(80, "10.0.0.0/8"))
+		return ec2acl.ReplaceEntry(ctx, client, cloneID, AllowOut(80, "10.0.0.0/8"))
 	}},
 	"DeleteEntry": {deleteAction, func(ctx context.Context, client aws.FencedEC2, _ *sim.Simulator, cloneID string) (networkacl.Outcome, error) {
-		return ec2acl.DeleteEntry(ctx, client, cloneID, denyOut(80, "192.0.2.1/32"))
+		return ec2acl.DeleteEntry(ctx, client, cloneID, DenyOut(80, "192.0.2.1/32"))
 	}},
 }
 
@@ -124,17 +125,17 @@ func TestEntriesOfAClone(t *testing.T) {
 	g := NewWithT(t)
 	s, client := simulate(t)
 	cloneID := cloneIn(t, s)
-	icmp := denyOut(9, "0.0.0.0/0")
+	icmp := DenyOut(9, "0.0.0.0/0")
 	icmp.Protocol, icmp.ICMP = "1", &networkacl.ICMP{Type: 8, Code: -1}
-	icmp6 := allowOut(10, "2001:db8::/32")
+	icmp6 := AllowOut(10, "2001:db8::/32")
 	icmp6.Protocol, icmp6.ICMP = "58", &networkacl.ICMP{Type: -1, Code: -1}
-	udp := tcp(allowOut(11, "10.0.0.0/8"), 53, 53)
+	udp := TCP(AllowOut(11, "10.0.0.0/8"), 53, 53)
 	udp.Protocol = "17"
-	esp := allowOut(12, "10.0.0.0/8")
+	esp := AllowOut(12, "10.0.0.0/8")
 	esp.Protocol = "50"
 	copied := []networkacl.Entry{
-		denyOut(7, "2001:db8::/32"), tcp(allowOut(8, "10.0.0.0/8"), 443, 444), icmp, icmp6, udp, esp,
-		ingress(tcp(allowOut(8, "2001:db8:1::/48"), 0, 65535)), ingress(allowOut(100, "0.0.0.0/0")),
+		DenyOut(7, "2001:db8::/32"), TCP(AllowOut(8, "10.0.0.0/8"), 443, 444), icmp, icmp6, udp, esp,
+		Ingress(TCP(AllowOut(8, "2001:db8:1::/48"), 0, 65535)), Ingress(AllowOut(100, "0.0.0.0/0")),
 	}
 	for _, e := range copied {
 		done(g)(ec2acl.CreateEntry(t.Context(), client, cloneID, e))
@@ -160,7 +161,7 @@ func TestEntriesOfAClone(t *testing.T) {
 		done(g)(ec2acl.ReplaceEntry(t.Context(), client, cloneID, e))
 		g.Expect(entries()[i]).To(Equal(e))
 	}
-	outcome, err = ec2acl.ReplaceEntry(t.Context(), client, cloneID, denyOut(50, "192.0.2.1/32"))
+	outcome, err = ec2acl.ReplaceEntry(t.Context(), client, cloneID, DenyOut(50, "192.0.2.1/32"))
 	g.Expect(aws.Code(err)).To(Equal(aws.CodeEntryNotFound))
 	g.Expect(outcome).To(Equal(networkacl.Refused))
 

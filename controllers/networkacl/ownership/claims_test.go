@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
@@ -58,7 +59,7 @@ func TestTagsThatWereTamperedWithAreNoticed(t *testing.T) {
 
 func TestParseClaimsOfTwoRunsAmongForeignTags(t *testing.T) {
 	g := NewWithT(t)
-	one, two := ownershipOf(rule(80, "10.0.0.1/32", installed)), ownershipOf(rule(81, "10.0.0.2/32", installed))
+	one, two := ownershipOf(Rule(80, "10.0.0.1/32", installed)), ownershipOf(Rule(81, "10.0.0.2/32", installed))
 	two.UID = otherUID
 	tags := map[string]string{
 		"Name": "main", "aws:cloudformation:stack-name": "x", "agentdisconnect.dev": "x", "agentdisconnect.dev/": "x", "agentdisconnect.dev/allow": "true",
@@ -82,7 +83,7 @@ func TestParseClaimsOfTwoRunsAmongForeignTags(t *testing.T) {
 }
 
 func TestParseClaimsNeverGuesses(t *testing.T) {
-	good := ownershipOf(rule(80, "10.0.0.1/32", installed)).Tags()[baseKey]
+	good := ownershipOf(Rule(80, "10.0.0.1/32", installed)).Tags()[baseKey]
 	words := strings.Split(good, " ")
 	for name, value := range map[string]string{
 		"nothing":               "",
@@ -131,16 +132,16 @@ func FuzzParseClaims(f *testing.F) {
 
 func TestMissingLines(t *testing.T) {
 	g := NewWithT(t)
-	one, two := rule(80, "10.0.0.1/32", installed), rule(81, "10.0.0.2/32", installed)
+	one, two := Rule(80, "10.0.0.1/32", installed), Rule(81, "10.0.0.2/32", installed)
 	o := ownershipOf(one, two)
-	observed := []networkacl.Entry{entryOf(one), entryOf(two), denyOut(82, "10.0.0.3/32")}
-	two.NetworkACLID = aclID
-	g.Expect(ownership.MissingLines(o.Tags(), o.UID, aclID, []v1alpha1.Rule{one}, observed)).To(Equal([]v1alpha1.Rule{two}))
-	g.Expect(ownership.MissingLines(o.Tags(), o.UID, aclID, []v1alpha1.Rule{one, two}, observed)).To(BeEmpty())
-	g.Expect(ownership.MissingLines(o.Tags(), o.UID, aclID, nil, []networkacl.Entry{allowOut(80, "10.0.0.1/32")})).To(BeEmpty())
+	observed := []networkacl.Entry{EntryOf(one), EntryOf(two), DenyOut(82, "10.0.0.3/32")}
+	two.NetworkACLID = ACLID
+	g.Expect(ownership.MissingLines(o.Tags(), o.UID, ACLID, []v1alpha1.Rule{one}, observed)).To(Equal([]v1alpha1.Rule{two}))
+	g.Expect(ownership.MissingLines(o.Tags(), o.UID, ACLID, []v1alpha1.Rule{one, two}, observed)).To(BeEmpty())
+	g.Expect(ownership.MissingLines(o.Tags(), o.UID, ACLID, nil, []networkacl.Entry{AllowOut(80, "10.0.0.1/32")})).To(BeEmpty())
 	cut := o.Tags()
 	cut[ownership.TagDomain+o.UID] = "v1"
-	g.Expect(ownership.MissingLines(cut, o.UID, aclID, nil, observed)).To(BeEmpty(), "what can't be read claims nothing")
+	g.Expect(ownership.MissingLines(cut, o.UID, ACLID, nil, observed)).To(BeEmpty(), "what can't be read claims nothing")
 }
 
 func TestClusterTagAndCloneKeys(t *testing.T) {
@@ -150,10 +151,10 @@ func TestClusterTagAndCloneKeys(t *testing.T) {
 
 func TestHashOf(t *testing.T) {
 	g := NewWithT(t)
-	one, two := allowOut(1, "0.0.0.0/0"), denyOut(2, "0.0.0.0/0")
+	one, two := AllowOut(1, "0.0.0.0/0"), DenyOut(2, "0.0.0.0/0")
 	both := ownership.HashOf([]networkacl.Entry{one, two})
 	g.Expect(ownership.HashOf([]networkacl.Entry{two, one})).To(Equal(both))
-	g.Expect(ownership.HashOf([]networkacl.Entry{denyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), one, two})).To(Equal(both))
+	g.Expect(ownership.HashOf([]networkacl.Entry{DenyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), one, two})).To(Equal(both))
 	g.Expect(ownership.HashOf([]networkacl.Entry{one})).NotTo(Equal(both))
 	g.Expect(ownership.HashOf(nil)).NotTo(Equal(ownership.HashOf([]networkacl.Entry{one})))
 }

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
@@ -28,6 +29,6 @@ func TestTheDocumentedClaimIsOne(t *testing.T) {
 	g.Expect(hashed).NotTo(BeNil())
 	number, err := strconv.ParseInt(string(hashed[1]), 10, 32)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(claims[0].Owns(denyOut(int32(number), string(hashed[2])))).To(BeTrue())
+	g.Expect(claims[0].Owns(DenyOut(int32(number), string(hashed[2])))).To(BeTrue())
 	g.Expect(claims[0].Rules).To(ContainElement(ownership.ClaimedRule{Number: int32(number), Hash: string(hashed[3])}))
 }

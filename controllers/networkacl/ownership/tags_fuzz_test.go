@@ -18,6 +18,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
@@ -36,7 +37,7 @@ func linesFrom(data []byte) []v1alpha1.Rule {
 			cidr = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 12: chunk[2], 13: chunk[3], 14: chunk[4], 15: chunk[5]}), 128)
 		}
 		if !used[number] {
-			lines = append(lines, rule(number, cidr.String(), installed))
+			lines = append(lines, Rule(number, cidr.String(), installed))
 			used[number] = true
 		}
 	}
@@ -88,7 +89,7 @@ func FuzzOwnershipTags(f *testing.F) {
 
 // nearMisses are entries that differ from one in a single thing.
 func nearMisses(e networkacl.Entry) []networkacl.Entry {
-	allow, inbound, next, other, http := e, ingress(e), e, e, tcp(e, 80, 80)
+	allow, inbound, next, other, http := e, Ingress(e), e, e, TCP(e, 80, 80)
 	allow.Allow, next.Number = true, e.Number%networkacl.LastNumber+1
 	other.CIDR = netip.PrefixFrom(e.CIDR.Addr().Prev(), e.CIDR.Bits())
 	if !other.CIDR.IsValid() {
@@ -98,7 +99,7 @@ func nearMisses(e networkacl.Entry) []networkacl.Entry {
 }
 
 func isLine(lines []v1alpha1.Rule, e networkacl.Entry) bool {
-	return slices.ContainsFunc(lines, func(line v1alpha1.Rule) bool { return entryOf(line).Equal(e) })
+	return slices.ContainsFunc(lines, func(line v1alpha1.Rule) bool { return EntryOf(line).Equal(e) })
 }
 
 // splice puts a text in the place of a part of another.
@@ -144,10 +145,10 @@ func FuzzTamperedTags(f *testing.F) {
 					g.Expect(claim.Owns(other) && !isLine(o.Rules, other)).To(BeFalse(), "%v", other)
 				}
 			}
-			for _, foreign := range allowAll {
+			for _, foreign := range AllowAll {
 				g.Expect(claim.Owns(foreign)).To(BeFalse(), "%v", foreign)
 			}
-			for _, never := range []networkacl.Entry{denyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), denyOut(networkacl.DefaultIPv6, "::/0")} {
+			for _, never := range []networkacl.Entry{DenyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), DenyOut(networkacl.DefaultIPv6, "::/0")} {
 				g.Expect(claim.Owns(never)).To(BeFalse(), "%v", never)
 			}
 		}
@@ -238,7 +239,7 @@ func TestForgedClaimsOwnNothingThatNoRunMakes(t *testing.T) {
 	value := fmt.Sprintf("v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z %s 1:%s %s", clusterUID, hashed(list), list)
 	claims, _ := ownership.ParseClaims(map[string]string{baseKey: value, baseKey + "/owner": "a/\x1b[2J"})
 	g.Expect(claims).To(HaveLen(1), "that it is of an allow can't be seen in the tag")
-	g.Expect(claims[0].Owns(allowOut(100, "0.0.0.0/0"))).To(BeFalse())
+	g.Expect(claims[0].Owns(AllowOut(100, "0.0.0.0/0"))).To(BeFalse())
 	g.Expect(claims[0].Owner).To(BeEmpty(), "not what we write")
 
 	list = "80:" + hashed("egress 80 deny -1 10.0.0.0/8")

@@ -15,6 +15,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
@@ -34,7 +35,7 @@ func ownershipOf(rules ...v1alpha1.Rule) ownership.Ownership {
 
 func TestTagsOfOneRule(t *testing.T) {
 	g := NewWithT(t)
-	tags := ownershipOf(rule(80, "52.119.223.69/32", creating)).Tags()
+	tags := ownershipOf(Rule(80, "52.119.223.69/32", creating)).Tags()
 	g.Expect(tags).To(HaveLen(2))
 	g.Expect(tags).To(HaveKeyWithValue(baseKey+"/owner", "team-a/outage"))
 	g.Expect(tags[baseKey]).To(MatchRegexp(`^v1 2026-01-02T02:54:05Z 2026-01-02T03:04:05Z ` + clusterUID + ` 1:[\w-]{6} 80:[\w-]{6}$`))
@@ -43,12 +44,12 @@ func TestTagsOfOneRule(t *testing.T) {
 	g.Expect(malformed).To(BeEmpty())
 	g.Expect(claims).To(HaveLen(1))
 	claim := claims[0]
-	g.Expect(claim.Owns(denyOut(80, "52.119.223.69/32"))).To(BeTrue())
+	g.Expect(claim.Owns(DenyOut(80, "52.119.223.69/32"))).To(BeTrue())
 	g.Expect(claim.Covers(v1alpha1.Rule{NetworkACLID: "acl-00000000", RuleNumber: 80, CIDR: "52.119.223.69/32", State: deleting, Hostname: "x"})).
 		To(BeTrue(), "of the entry alone")
 	for _, e := range []networkacl.Entry{
-		denyOut(81, "52.119.223.69/32"), denyOut(80, "52.119.223.70/32"), allowOut(80, "52.119.223.69/32"),
-		ingress(denyOut(80, "52.119.223.69/32")), tcp(denyOut(80, "52.119.223.69/32"), 443, 443),
+		DenyOut(81, "52.119.223.69/32"), DenyOut(80, "52.119.223.70/32"), AllowOut(80, "52.119.223.69/32"),
+		Ingress(DenyOut(80, "52.119.223.69/32")), TCP(DenyOut(80, "52.119.223.69/32"), 443, 443),
 	} {
 		g.Expect(claim.Owns(e)).To(BeFalse(), "%v", e)
 	}
@@ -57,7 +58,7 @@ func TestTagsOfOneRule(t *testing.T) {
 func manyRules(n int) []v1alpha1.Rule {
 	var rules []v1alpha1.Rule
 	for i := range n {
-		rules = append(rules, rule(networkacl.LastNumber-int32(i), fmt.Sprintf("2001:db8::%x/128", i), installed))
+		rules = append(rules, Rule(networkacl.LastNumber-int32(i), fmt.Sprintf("2001:db8::%x/128", i), installed))
 	}
 	return rules
 }
@@ -104,7 +105,7 @@ func TestALargerLedgerIsNeverTakenForWhole(t *testing.T) {
 func ruleGen() *rapid.Generator[v1alpha1.Rule] {
 	return rapid.Custom(func(t *rapid.T) v1alpha1.Rule {
 		number := rapid.Int32Range(networkacl.FirstNumber, networkacl.LastNumber)
-		return rule(number.Draw(t, "number"), rangeGen().Draw(t, "range").String(), rapid.SampledFrom([]v1alpha1.RuleState{creating, installed, deleting}).Draw(t, "state"))
+		return Rule(number.Draw(t, "number"), RangeGen().Draw(t, "range").String(), rapid.SampledFrom([]v1alpha1.RuleState{creating, installed, deleting}).Draw(t, "state"))
 	})
 }
 
@@ -132,7 +133,7 @@ func TestTagsRoundTrip(t *testing.T) {
 			g.Expect(ownership.TagKeys(o.UID)).To(ContainElement(key))
 		}
 		mixed := o
-		mixed.Rules = shuffled(t, o.Rules, "mixed")
+		mixed.Rules = Shuffled(t, o.Rules, "mixed")
 		g.Expect(mixed.Tags()).To(Equal(tags))
 
 		g.Expect(ownership.Covered(tags, o)).To(BeTrue())
@@ -150,13 +151,13 @@ func TestTagsRoundTrip(t *testing.T) {
 			g.Expect(claim.Covers(r)).To(BeTrue())
 		}
 		stranger := ruleGen().Draw(t, "another rule")
-		owned := slices.ContainsFunc(o.Rules, func(r v1alpha1.Rule) bool { return entryOf(r).Equal(entryOf(stranger)) })
+		owned := slices.ContainsFunc(o.Rules, func(r v1alpha1.Rule) bool { return EntryOf(r).Equal(EntryOf(stranger)) })
 		g.Expect(claim.Covers(stranger)).To(Equal(owned))
 	})
 }
 
 func TestCovered(t *testing.T) {
-	one, two := rule(80, "10.0.0.1/32", installed), rule(90, "10.0.0.2/32", creating)
+	one, two := Rule(80, "10.0.0.1/32", installed), Rule(90, "10.0.0.2/32", creating)
 	tags := ownershipOf(one, two).Tags()
 	for name, tc := range map[string]struct {
 		change func(*ownership.Ownership)
@@ -169,7 +170,7 @@ func TestCovered(t *testing.T) {
 		"no rules":                    {func(o *ownership.Ownership) { o.Rules = nil }, false},
 		"other states and host names": {func(o *ownership.Ownership) { o.Rules[0].State, o.Rules[0].Hostname = deleting, "x" }, true},
 		"one more": {func(o *ownership.Ownership) {
-			o.Rules = append(o.Rules, rule(81, "10.0.0.3/32", creating))
+			o.Rules = append(o.Rules, Rule(81, "10.0.0.3/32", creating))
 		}, false},
 		"the same number, another range": {func(o *ownership.Ownership) { o.Rules[0].CIDR = "10.0.0.9/32" }, false},
 		"another number":                 {func(o *ownership.Ownership) { o.Rules[0].RuleNumber = 81 }, false},
@@ -187,7 +188,7 @@ func TestCovered(t *testing.T) {
 
 func TestTagRoom(t *testing.T) {
 	g := NewWithT(t)
-	o := ownershipOf(rule(80, "10.0.0.1/32", installed))
+	o := ownershipOf(Rule(80, "10.0.0.1/32", installed))
 	clone := map[string]string{ownership.TagClone: "x", ownership.TagOriginal: "acl-1"}
 	g.Expect(ownership.TagRoom(nil, o, nil)).To(Equal(48))
 	g.Expect(ownership.TagRoom(o.Tags(), o, nil)).To(Equal(48), "rewritten")

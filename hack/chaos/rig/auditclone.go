@@ -10,6 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -62,8 +63,8 @@ func copied(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
 		return false
 	}
 	for _, lines := range [][]string{acl.Baseline, acl.CarryOver} {
-		copies, _ := networkacl.ParseCopies(lines)
-		if slices.ContainsFunc(copies, func(copied networkacl.Copy) bool { return asksFor(c, copied.InClone()) }) {
+		copies, _ := clones.ParseCopies(lines)
+		if slices.ContainsFunc(copies, func(copied clones.Copy) bool { return asksFor(c, copied.InClone()) }) {
 			return true
 		}
 	}

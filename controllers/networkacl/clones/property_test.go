@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package clones_test
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 )
 
@@ -39,11 +41,11 @@ func expectOnlyDenied(t *rapid.T, g Gomega, original, clone []networkacl.Entry, 
 	}
 }
 
-func cloneFor(t *rapid.T) (original []networkacl.Entry, desired []networkacl.Destination, quota int, plan networkacl.ClonePlan) {
+func cloneFor(t *rapid.T) (original []networkacl.Entry, desired []networkacl.Destination, quota int, plan clones.Plan) {
 	quota = rapid.SampledFrom([]int{12, networkacl.DefaultQuota, 40}).Draw(t, "quota")
 	original = originalGen(quota).Draw(t, "original")
-	desired = desiredGen(0).Draw(t, "desired")
-	plan, err := networkacl.PlanClone(original, desired, quota)
+	desired = DesiredGen(0).Draw(t, "desired")
+	plan, err := clones.NewPlan(original, desired, quota)
 	var full *networkacl.QuotaError
 	switch {
 	case errors.As(err, &full):
@@ -61,7 +63,7 @@ func TestCloneDiffersByTheDeniesAlone(t *testing.T) {
 		clone := build(plan)
 		expectOnlyDenied(t, g, original, clone.entries, desired)
 		for _, e := range clone.entries {
-			g.Expect(e.Number <= networkacl.LastNumber && counted(clone.entries, e)+1 > quota).To(BeFalse(), "more than the quota of %v", e)
+			g.Expect(e.Number <= networkacl.LastNumber && Counted(clone.entries, e)+1 > quota).To(BeFalse(), "more than the quota of %v", e)
 		}
 	})
 }
@@ -71,9 +73,9 @@ func TestCloneIsSettledOnceMade(t *testing.T) {
 		g := NewWithT(t)
 		original, desired, quota, plan := cloneFor(t)
 		clone := build(plan)
-		g.Expect(networkacl.Complete(plan.Copies, clone.rules, clone.entries)).To(BeTrue())
-		g.Expect(networkacl.Edits([][]networkacl.Copy{plan.Copies}, clone.rules, clone.entries)).To(BeEmpty())
-		again, err := networkacl.Recopy(plan.Copies, original, clone.rules, desired, quota)
+		g.Expect(clones.Complete(plan.Copies, clone.rules, clone.entries)).To(BeTrue())
+		g.Expect(clones.Edits([][]clones.Copy{plan.Copies}, clone.rules, clone.entries)).To(BeEmpty())
+		again, err := clones.Recopy(plan.Copies, original, clone.rules, desired, quota)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(again).To(Equal(plan.Copies))
 
@@ -93,25 +95,25 @@ func TestOrderDoesNotMatterToClones(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
 		original, desired, quota, plan := cloneFor(t)
-		other, err := networkacl.PlanClone(shuffled(t, original, "mixed original"), shuffled(t, desired, "mixed desired"), quota)
+		other, err := clones.NewPlan(Shuffled(t, original, "mixed original"), Shuffled(t, desired, "mixed desired"), quota)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(other).To(Equal(plan))
 
 		clone, changed := build(plan), change(t, original, quota)
-		copies, err := networkacl.Recopy(plan.Copies, changed, clone.rules, desired, quota)
-		mixed, otherErr := networkacl.Recopy(shuffled(t, plan.Copies, "mixed copies"), shuffled(t, changed, "mixed changed"),
-			shuffled(t, clone.rules, "mixed rules"), shuffled(t, desired, "mixed again"), quota)
+		copies, err := clones.Recopy(plan.Copies, changed, clone.rules, desired, quota)
+		mixed, otherErr := clones.Recopy(Shuffled(t, plan.Copies, "mixed copies"), Shuffled(t, changed, "mixed changed"),
+			Shuffled(t, clone.rules, "mixed rules"), Shuffled(t, desired, "mixed again"), quota)
 		g.Expect(mixed).To(Equal(copies))
 		if err != nil {
 			g.Expect(otherErr).To(MatchError(err.Error()))
 			return
 		}
-		one, two, three := networkacl.CopySteps(copies, clone.rules, clone.entries)
-		uno, due, tre := networkacl.CopySteps(shuffled(t, copies, "c"), shuffled(t, clone.rules, "r"), shuffled(t, clone.entries, "e"))
+		one, two, three := clones.CopySteps(copies, clone.rules, clone.entries)
+		uno, due, tre := clones.CopySteps(Shuffled(t, copies, "c"), Shuffled(t, clone.rules, "r"), Shuffled(t, clone.entries, "e"))
 		g.Expect([][]networkacl.Entry{uno, due, tre}).To(Equal([][]networkacl.Entry{one, two, three}))
 		edited := append(slices.Clone(clone.entries), one...)
-		g.Expect(networkacl.Edits([][]networkacl.Copy{shuffled(t, copies, "c2")}, shuffled(t, clone.rules, "r2"), shuffled(t, edited, "e2"))).
-			To(Equal(networkacl.Edits([][]networkacl.Copy{copies}, clone.rules, edited)))
+		g.Expect(clones.Edits([][]clones.Copy{Shuffled(t, copies, "c2")}, Shuffled(t, clone.rules, "r2"), Shuffled(t, edited, "e2"))).
+			To(Equal(clones.Edits([][]clones.Copy{copies}, clone.rules, edited)))
 	})
 }
 
@@ -132,7 +134,7 @@ func change(t *rapid.T, entries []networkacl.Entry, quota int) []networkacl.Entr
 			entries = without(entries, old)
 			e.Number, e.Egress = old.Number, old.Egress
 		}
-		if what != "remove" && counted(entries, e)+1 < quota {
+		if what != "remove" && Counted(entries, e)+1 < quota {
 			entries = put(entries, e, true)
 		}
 	}
@@ -148,15 +150,15 @@ func TestChangesAreCarriedOver(t *testing.T) {
 		for range rapid.IntRange(1, 4).Draw(t, "rounds") {
 			original = change(t, original, quota)
 			untouched := slices.Clone(original)
-			copies, err := networkacl.Recopy(clone.copies, original, clone.rules, desired, quota)
+			copies, err := clones.Recopy(clone.copies, original, clone.rules, desired, quota)
 			if err != nil {
-				var renumber *networkacl.RenumberError
+				var renumber *clones.RenumberError
 				var full *networkacl.QuotaError
 				g.Expect(errors.As(err, &renumber) || errors.As(err, &full)).To(BeTrue(), "%v", err)
 				return
 			}
 			carryOver(t, g, &clone, copies)
-			more, err := networkacl.NewPlan(networkacl.PlanInput{NetworkACLID: aclID, Desired: desired, Observed: clone.entries, Owned: clone.rules, Quota: quota})
+			more, err := networkacl.NewPlan(networkacl.PlanInput{NetworkACLID: ACLID, Desired: desired, Observed: clone.entries, Owned: clone.rules, Quota: quota})
 			g.Expect(err).NotTo(HaveOccurred())
 			for _, r := range more.Create {
 				clone.install(r)
@@ -168,23 +170,23 @@ func TestChangesAreCarriedOver(t *testing.T) {
 }
 
 // carryOver brings a clone to new copies, its steps in any order.
-func carryOver(t *rapid.T, g Gomega, clone *cloned, copies []networkacl.Copy) {
-	acceptable := [][]networkacl.Copy{clone.copies, copies}
-	create, replace, remove := networkacl.CopySteps(copies, clone.rules, clone.entries)
-	for _, e := range shuffled(t, slices.Concat(create, replace, remove), "steps") {
-		g.Expect(networkacl.Edits(acceptable, clone.rules, clone.entries)).To(BeEmpty())
+func carryOver(t *rapid.T, g Gomega, clone *cloned, copies []clones.Copy) {
+	acceptable := [][]clones.Copy{clone.copies, copies}
+	create, replace, remove := clones.CopySteps(copies, clone.rules, clone.entries)
+	for _, e := range Shuffled(t, slices.Concat(create, replace, remove), "steps") {
+		g.Expect(clones.Edits(acceptable, clone.rules, clone.entries)).To(BeEmpty())
 		if slices.ContainsFunc(remove, e.Equal) {
 			clone.entries = without(clone.entries, e)
 		} else {
 			clone.entries = put(clone.entries, e, true)
 		}
-		again1, again2, again3 := networkacl.CopySteps(copies, clone.rules, clone.entries)
+		again1, again2, again3 := clones.CopySteps(copies, clone.rules, clone.entries)
 		g.Expect(append(slices.Concat(again1, again2, again3), e)).NotTo(BeEmpty())
 	}
-	g.Expect(networkacl.Edits(acceptable, clone.rules, clone.entries)).To(BeEmpty())
+	g.Expect(clones.Edits(acceptable, clone.rules, clone.entries)).To(BeEmpty())
 	clone.copies = copies
-	g.Expect(networkacl.Edits([][]networkacl.Copy{copies}, clone.rules, clone.entries)).To(BeEmpty())
-	g.Expect(networkacl.Complete(copies, clone.rules, clone.entries)).To(BeTrue())
+	g.Expect(clones.Edits([][]clones.Copy{copies}, clone.rules, clone.entries)).To(BeEmpty())
+	g.Expect(clones.Complete(copies, clone.rules, clone.entries)).To(BeTrue())
 }
 
 // What a stranger does to a clone is told, all of it and nothing else.
@@ -207,7 +209,7 @@ func TestEditsAreTold(t *testing.T) {
 			}
 		}
 		var got []string
-		for _, edit := range networkacl.Edits([][]networkacl.Copy{plan.Copies}, clone.rules, edited) {
+		for _, edit := range clones.Edits([][]clones.Copy{plan.Copies}, clone.rules, edited) {
 			if edit.Missing {
 				got = append(got, edit.String())
 			} else {

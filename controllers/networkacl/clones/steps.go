@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package clones
 
 import (
-	"cmp"
 	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // CopyVerb is what a step does to an entry.
@@ -20,12 +21,12 @@ const (
 // CopyStep is one change to a network ACL that is in service.
 type CopyStep struct {
 	Verb  CopyVerb
-	Entry Entry
+	Entry networkacl.Entry
 }
 
 // apply gives the entries after the step.
-func (s CopyStep) apply(entries []Entry) []Entry {
-	left := slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.place() == s.Entry.place() })
+func (s CopyStep) apply(entries []networkacl.Entry) []networkacl.Entry {
+	left := slices.DeleteFunc(slices.Clone(entries), func(e networkacl.Entry) bool { return e.Place() == s.Entry.Place() })
 	if s.Verb == StepRemove {
 		return left
 	}
@@ -36,14 +37,14 @@ func (s CopyStep) apply(entries []Entry) []Entry {
 // such an order, every packet meets after each of them what it meets before the first or after the
 // last, and the quota holds all the time. Where there is none, no packet is denied that is allowed
 // before and after, if there is an order for that.
-func InOrder(entries, create, replace, remove []Entry, quota int) []CopyStep {
+func InOrder(entries, create, replace, remove []networkacl.Entry, quota int) []CopyStep {
 	ordered, _ := inOrder(entries, create, replace, remove, quota)
 	return ordered
 }
 
 // inOrder also gives the rank of the worst state on the way.
-func inOrder(entries, create, replace, remove []Entry, quota int) (ordered []CopyStep, poorest int) {
-	quota = atLeastStanding(cmp.Or(quota, DefaultQuota), entries)
+func inOrder(entries, create, replace, remove []networkacl.Entry, quota int) (ordered []CopyStep, poorest int) {
+	quota = networkacl.EffectiveQuota(quota, entries)
 	steps := stepsOf(create, replace, remove)
 	target := entries
 	for _, step := range steps {
@@ -74,7 +75,7 @@ func inOrder(entries, create, replace, remove []Entry, quota int) (ordered []Cop
 
 // stepsOf lists what is new by number, and what goes the other way round: so most changes need no
 // other order.
-func stepsOf(create, replace, remove []Entry) []CopyStep {
+func stepsOf(create, replace, remove []networkacl.Entry) []CopyStep {
 	var steps []CopyStep
 	for _, e := range create {
 		steps = append(steps, CopyStep{StepCreate, e})
@@ -97,19 +98,19 @@ const (
 )
 
 // between ranks a state on the way from one set of entries to another.
-func between(from, to []Entry) func(entries []Entry) int {
-	before, after := tableOf(from), tableOf(to)
-	var packets []packet
+func between(from, to []networkacl.Entry) func(entries []networkacl.Entry) int {
+	before, after := networkacl.TableOf(from), networkacl.TableOf(to)
+	var packets []networkacl.Packet
 	var allowed []bool
-	for _, p := range packetsOf(from, to) {
-		if was := before.allows(p); was == after.allows(p) {
+	for _, p := range networkacl.PacketsOf(from, to) {
+		if was := before.Allows(p); was == after.Allows(p) {
 			packets, allowed = append(packets, p), append(allowed, was)
 		}
 	}
-	return func(entries []Entry) int {
-		judged, rank := tableOf(entries), keepsAll
+	return func(entries []networkacl.Entry) int {
+		judged, rank := networkacl.TableOf(entries), keepsAll
 		for i, p := range packets {
-			switch allows := judged.allows(p); {
+			switch allows := judged.Allows(p); {
 			case allowed[i] && !allows:
 				return cutsOff
 			case allows && !allowed[i]:
@@ -122,10 +123,10 @@ func between(from, to []Entry) func(entries []Entry) int {
 
 // hasRoom reports whether a direction and family of entries is within the quota, with the default
 // entry.
-func hasRoom(entries []Entry, of Entry, quota int) bool {
+func hasRoom(entries []networkacl.Entry, of networkacl.Entry, quota int) bool {
 	have := 1
 	for _, e := range entries {
-		if !e.IsDefault() && e.Egress == of.Egress && FamilyOf(e.CIDR) == FamilyOf(of.CIDR) {
+		if !e.IsDefault() && e.Egress == of.Egress && networkacl.FamilyOf(e.CIDR) == networkacl.FamilyOf(of.CIDR) {
 			have++
 		}
 	}

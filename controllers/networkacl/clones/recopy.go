@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package clones
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // Recopy gives the copies that a clone is to have after changes to its original, in either
@@ -17,7 +17,7 @@ import (
 // ledger, desired is what they are there to deny.
 //
 // The error is a *RenumberError where that doesn't do, a *QuotaError, or says what can't be read.
-func Recopy(baseline []Copy, original []Entry, owned []v1alpha1.Rule, desired []Destination, quota int) ([]Copy, error) {
+func Recopy(baseline []Copy, original []networkacl.Entry, owned []v1alpha1.Rule, desired []networkacl.Destination, quota int) ([]Copy, error) {
 	copies, err := verbatim(original)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func Recopy(baseline []Copy, original []Entry, owned []v1alpha1.Rule, desired []
 	if slices.EqualFunc(before, copies, func(a, b Copy) bool { return a.Number == b.Number && a.Entry.Equal(b.Entry) }) {
 		return copies, nil
 	}
-	if err := stillDenied(copies, owned, desired, atLeastStanding(cmp.Or(quota, DefaultQuota), original)); err != nil {
+	if err := stillDenied(copies, owned, desired, networkacl.EffectiveQuota(quota, original)); err != nil {
 		return nil, err
 	}
 	return copies, nil
@@ -37,19 +37,19 @@ func Recopy(baseline []Copy, original []Entry, owned []v1alpha1.Rule, desired []
 
 // renumberLike gives copies, which are sorted, the numbers that follow from the baseline.
 func renumberLike(baseline, copies []Copy, owned []v1alpha1.Rule) error {
-	numbers := map[place]int32{}
+	numbers := map[networkacl.Place]int32{}
 	for _, c := range baseline {
-		numbers[c.Entry.place()] = c.Number
+		numbers[c.Entry.Place()] = c.Number
 	}
 	offset, shared := offsetOf(baseline)
-	taken := NumbersOf(owned)
+	taken := networkacl.NumbersOf(owned)
 	var last Copy
 	for i := range copies {
 		c := &copies[i]
 		if !c.Entry.Egress {
 			continue
 		}
-		number, known := numbers[c.Entry.place()]
+		number, known := numbers[c.Entry.Place()]
 		if !known {
 			number = c.Entry.Number + offset
 		}
@@ -57,8 +57,8 @@ func renumberLike(baseline, copies []Copy, owned []v1alpha1.Rule) error {
 		switch {
 		case !known && !shared:
 			return &RenumberError{Entry: c.Entry, Why: "the numbers of the clone's entries are consecutive, with no free number between them"}
-		case !IsInRange(number, FirstNumber, LastNumber):
-			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("it would be rule %d there, outside %d to %d", number, FirstNumber, LastNumber)}
+		case !networkacl.IsInRange(number, networkacl.FirstNumber, networkacl.LastNumber):
+			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("it would be rule %d there, outside %d to %d", number, networkacl.FirstNumber, networkacl.LastNumber)}
 		case taken[number]:
 			return &RenumberError{Entry: c.Entry, Why: fmt.Sprintf("rule %d of the clone is the run's own", number)}
 		case number <= last.Number:
@@ -85,24 +85,15 @@ func offsetOf(copies []Copy) (offset int32, shared bool) {
 	return offset, true
 }
 
-// NumbersOf gives the numbers of the ledger's lines, whatever their state.
-func NumbersOf(owned []v1alpha1.Rule) map[int32]bool {
-	numbers := map[int32]bool{}
-	for _, r := range owned {
-		numbers[r.RuleNumber] = true
-	}
-	return numbers
-}
-
 // stillDenied judges the clone as it would be: within the quota, no allow before a deny of the run,
 // and room for the denies that are still to come.
-func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []Destination, quota int) error {
+func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []networkacl.Destination, quota int) error {
 	entries := InClone(copies)
 	var alive, lines []v1alpha1.Rule
 	for _, r := range owned {
 		if r.State != v1alpha1.RuleDeleting {
 			alive = append(alive, r)
-			entries = append(entries, EntryOf(r))
+			entries = append(entries, networkacl.EntryOf(r))
 		}
 		r.NetworkACLID = ""
 		lines = append(lines, r)
@@ -110,25 +101,25 @@ func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []Destination, qu
 	if err := fits(copies, alive, quota); err != nil {
 		return err
 	}
-	wanted, err := collapse(desired)
+	wanted, err := networkacl.Widest(desired)
 	if err != nil {
 		return err
 	}
 	for _, d := range wanted {
-		ours := slices.ContainsFunc(alive, func(r v1alpha1.Rule) bool { return EntryOf(r).CIDR == d.CIDR })
-		if allow, ok := FirstAllow(entries, d); ok && ours {
+		ours := slices.ContainsFunc(alive, func(r v1alpha1.Rule) bool { return networkacl.EntryOf(r).CIDR == d.CIDR })
+		if allow, ok := networkacl.FirstAllow(entries, d); ok && ours {
 			return &RenumberError{Entry: originalOf(copies, allow), Why: fmt.Sprintf("it would allow %s before the run's deny of it", d)}
 		}
 	}
-	_, err = NewPlan(PlanInput{Desired: desired, Observed: entries, Owned: lines, Quota: quota})
-	if noRoom, ok := errors.AsType[*NoRoomError](err); ok {
+	_, err = networkacl.NewPlan(networkacl.PlanInput{Desired: desired, Observed: entries, Owned: lines, Quota: quota})
+	if noRoom, ok := errors.AsType[*networkacl.NoRoomError](err); ok {
 		return &RenumberError{Entry: originalOf(copies, noRoom.Allow), Why: fmt.Sprintf("the clone has no free number to deny %s before it", noRoom.Destination)}
 	}
 	return err
 }
 
 // originalOf gives the entry that an outbound one of the clone is a copy of.
-func originalOf(copies []Copy, inClone Entry) Entry {
+func originalOf(copies []Copy, inClone networkacl.Entry) networkacl.Entry {
 	for _, c := range copies {
 		if c.InClone().Equal(inClone) {
 			return c.Entry

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package clones_test
 
 import (
 	"fmt"
@@ -12,7 +12,17 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
+)
+
+const (
+	acs       = v1alpha1.EndpointACS
+	tcs       = v1alpha1.EndpointTCS
+	creating  = v1alpha1.RuleCreating
+	installed = v1alpha1.RuleInstalled
+	deleting  = v1alpha1.RuleDeleting
 )
 
 // verdict judges one packet by the entries, written apart from the code under test and from the simulator.
@@ -81,7 +91,7 @@ func copiedGen(number *rapid.Generator[int32]) *rapid.Generator[networkacl.Entry
 			Egress:   rapid.IntRange(0, 3).Draw(t, "in") > 0,
 			Allow:    rapid.Bool().Draw(t, "allow"),
 			Protocol: rapid.SampledFrom([]string{"-1", "-1", "6", "17", "1", "47", "58"}).Draw(t, "protocol"),
-			CIDR:     rapid.OneOf(wide, rangeGen()).Draw(t, "cidr"),
+			CIDR:     rapid.OneOf(wide, RangeGen()).Draw(t, "cidr"),
 		}
 		switch {
 		case e.Protocol == "6" || e.Protocol == "17":
@@ -113,30 +123,19 @@ func originalGen(quota int) *rapid.Generator[[]networkacl.Entry] {
 		entry := copiedGen(numberGen(t))
 		var entries []networkacl.Entry
 		if rapid.Bool().Draw(t, "allow at 1") {
-			entries = append(entries, allowOut(1, "0.0.0.0/0"), allowOut(2, "::/0"), ingress(allowOut(1, "0.0.0.0/0")))
+			entries = append(entries, AllowOut(1, "0.0.0.0/0"), AllowOut(2, "::/0"), Ingress(AllowOut(1, "0.0.0.0/0")))
 		}
 		least := rapid.SampledFrom([]int{0, 0, 2 * quota}).Draw(t, "least") // the latter fills it
 		for _, e := range rapid.SliceOfN(entry, least, 3*quota).Draw(t, "entries") {
-			if counted(entries, e)+1 < quota {
+			if Counted(entries, e)+1 < quota {
 				entries = put(entries, e, false)
 			}
 		}
-		for _, d := range []networkacl.Entry{denyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), denyOut(networkacl.DefaultIPv6, "::/0")} {
-			entries = append(entries, d, ingress(d))
+		for _, d := range []networkacl.Entry{DenyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), DenyOut(networkacl.DefaultIPv6, "::/0")} {
+			entries = append(entries, d, Ingress(d))
 		}
 		return entries
 	})
-}
-
-// counted gives how many entries there are of the direction and family of e, without the default one.
-func counted(entries []networkacl.Entry, e networkacl.Entry) int {
-	n := 0
-	for _, o := range entries {
-		if o.Egress == e.Egress && networkacl.FamilyOf(o.CIDR) == networkacl.FamilyOf(e.CIDR) && o.Number <= networkacl.LastNumber {
-			n++
-		}
-	}
-	return n
 }
 
 // put adds an entry, or replaces the one that is in its place.
@@ -158,26 +157,26 @@ func without(entries []networkacl.Entry, e networkacl.Entry) []networkacl.Entry 
 
 // cloned is a clone at work: what AWS has, and what the status says of it.
 type cloned struct {
-	copies  []networkacl.Copy
+	copies  []clones.Copy
 	rules   []v1alpha1.Rule
 	entries []networkacl.Entry
 }
 
 // build makes the clone of a plan, as AWS would: it begins with the default entries.
-func build(plan networkacl.ClonePlan) cloned {
+func build(plan clones.Plan) cloned {
 	c := cloned{copies: plan.Copies, entries: []networkacl.Entry{
-		denyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), ingress(denyOut(networkacl.DefaultIPv4, "0.0.0.0/0")),
+		DenyOut(networkacl.DefaultIPv4, "0.0.0.0/0"), Ingress(DenyOut(networkacl.DefaultIPv4, "0.0.0.0/0")),
 	}}
 	for _, r := range plan.Rules {
 		c.install(r)
 	}
-	create, _, _ := networkacl.CopySteps(plan.Copies, c.rules, c.entries)
+	create, _, _ := clones.CopySteps(plan.Copies, c.rules, c.entries)
 	c.entries = append(c.entries, create...)
 	return c
 }
 
 func (c *cloned) install(r v1alpha1.Rule) {
-	r.NetworkACLID, r.State = aclID, installed
+	r.NetworkACLID, r.State = ACLID, installed
 	c.rules = append(c.rules, r)
-	c.entries = append(c.entries, entryOf(r))
+	c.entries = append(c.entries, EntryOf(r))
 }

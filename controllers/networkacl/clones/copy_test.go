@@ -1,37 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl_test
+package clones_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
 	"pgregory.net/rapid"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 )
 
-func same(e networkacl.Entry) networkacl.Copy { return networkacl.Copy{Entry: e, Number: e.Number} }
-func moved(e networkacl.Entry, number int32) networkacl.Copy {
-	return networkacl.Copy{Entry: e, Number: number}
-}
-func icmp(e networkacl.Entry, typ, code int32) networkacl.Entry {
-	e.Protocol, e.ICMP = "1", &networkacl.ICMP{Type: typ, Code: code}
-	return e
+func same(e networkacl.Entry) clones.Copy { return clones.Copy{Entry: e, Number: e.Number} }
+func moved(e networkacl.Entry, number int32) clones.Copy {
+	return clones.Copy{Entry: e, Number: number}
 }
 
 func TestCopyString(t *testing.T) {
-	for want, c := range map[string]networkacl.Copy{
-		"egress 100 allow 6 0.0.0.0/0 ports 443-443": same(tcp(allowOut(100, "0.0.0.0/0"), 443, 443)),
-		"egress 1>101 allow -1 0.0.0.0/0":            moved(allowOut(1, "0.0.0.0/0"), 101),
-		"egress 32766>32666 deny -1 2001:db8::1/128": moved(denyOut(32766, "2001:db8::1/128"), 32666),
-		"ingress 100 deny 1 10.0.0.0/8 icmp 8/-1":    same(ingress(icmp(denyOut(100, "10.0.0.0/8"), 8, -1))),
-		"ingress 7 allow 6 ::/0 ports 1024-65535":    same(ingress(tcp(allowOut(7, "::/0"), 1024, 65535))),
+	for want, c := range map[string]clones.Copy{
+		"egress 100 allow 6 0.0.0.0/0 ports 443-443": same(TCP(AllowOut(100, "0.0.0.0/0"), 443, 443)),
+		"egress 1>101 allow -1 0.0.0.0/0":            moved(AllowOut(1, "0.0.0.0/0"), 101),
+		"egress 32766>32666 deny -1 2001:db8::1/128": moved(DenyOut(32766, "2001:db8::1/128"), 32666),
+		"ingress 100 deny 1 10.0.0.0/8 icmp 8/-1":    same(Ingress(ICMP(DenyOut(100, "10.0.0.0/8"), 8, -1))),
+		"ingress 7 allow 6 ::/0 ports 1024-65535":    same(Ingress(TCP(AllowOut(7, "::/0"), 1024, 65535))),
 	} {
 		g := NewWithT(t)
 		g.Expect(c.String()).To(Equal(want))
-		again, err := networkacl.ParseCopy(want)
+		again, err := clones.ParseCopy(want)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(again).To(Equal(c))
 	}
@@ -53,7 +52,7 @@ var notCopies = []string{
 
 func TestParseCopyRefusesAllElse(t *testing.T) {
 	for _, line := range notCopies {
-		c, err := networkacl.ParseCopy(line)
+		c, err := clones.ParseCopy(line)
 		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("is not a copied entry, such as")), line)
 		NewWithT(t).Expect(c).To(BeZero())
 	}
@@ -62,14 +61,14 @@ func TestParseCopyRefusesAllElse(t *testing.T) {
 func TestParseCopiesRefusesTwoAtOnePlace(t *testing.T) {
 	g := NewWithT(t)
 	lines := []string{"egress 1>101 allow -1 0.0.0.0/0", "egress 2>102 allow -1 ::/0", "ingress 101 allow -1 0.0.0.0/0"}
-	copies, err := networkacl.ParseCopies(lines)
+	copies, err := clones.ParseCopies(lines)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(networkacl.FormatCopies(copies)).To(Equal(lines))
+	g.Expect(clones.FormatCopies(copies)).To(Equal(lines))
 	for _, twice := range []string{lines[2], "egress 1 deny -1 ::/0", "egress 3>101 allow -1 ::/0", "egress 102 allow -1 ::/0"} {
-		_, err := networkacl.ParseCopies(append(lines[:3:3], twice))
+		_, err := clones.ParseCopies(append(lines[:3:3], twice))
 		g.Expect(err).To(MatchError(ContainSubstring("is not the only copied entry with its number")), twice)
 	}
-	_, err = networkacl.ParseCopies([]string{"nonsense"})
+	_, err = clones.ParseCopies([]string{"nonsense"})
 	g.Expect(err).To(HaveOccurred())
 }
 
@@ -86,7 +85,7 @@ func TestCopiesRoundTrip(t *testing.T) {
 		}
 		line := c.String()
 		g.Expect(len(line)).To(BeNumerically("<=", 128))
-		again, err := networkacl.ParseCopy(line)
+		again, err := clones.ParseCopy(line)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(again).To(Equal(c))
 	})
@@ -100,7 +99,7 @@ func FuzzParseCopy(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		g := NewWithT(t)
-		c, err := networkacl.ParseCopy(line)
+		c, err := clones.ParseCopy(line)
 		if err != nil {
 			g.Expect(c).To(BeZero())
 			g.Expect(len(err.Error())).To(BeNumerically("<", 1000))
@@ -110,5 +109,39 @@ func FuzzParseCopy(f *testing.F) {
 		g.Expect(len(line)).To(BeNumerically("<=", 128))
 		g.Expect(c.Number).To(And(BeNumerically(">=", networkacl.FirstNumber), BeNumerically("<=", networkacl.LastNumber)))
 		g.Expect(c.Entry.CIDR).To(Equal(c.Entry.CIDR.Masked()))
+	})
+}
+
+// Lines of a clone's baseline are taken as a whole or not at all, and come back as they were.
+func FuzzParseCopies(f *testing.F) {
+	f.Add("egress 1>101 allow -1 0.0.0.0/0\negress 2>102 allow -1 ::/0\ningress 101 allow -1 0.0.0.0/0")
+	f.Add("egress 1>101 allow -1 0.0.0.0/0\negress 101 allow -1 ::/0")
+	f.Add("egress 100 allow 6 0.0.0.0/0 ports 443-443\negress 100 deny 1 0.0.0.0/0 icmp 8/-1")
+	f.Add("\n")
+	f.Add(strings.Join(notCopies, "\n"))
+	f.Fuzz(func(t *testing.T, text string) {
+		g := NewWithT(t)
+		lines := strings.Split(text, "\n")
+		copies, err := clones.ParseCopies(lines)
+		if err != nil {
+			g.Expect(copies).To(BeNil())
+			return
+		}
+		g.Expect(clones.FormatCopies(copies)).To(Equal(lines))
+		clone := clones.InClone(copies)
+		g.Expect(clones.Complete(copies, nil, clone)).To(BeTrue())
+		g.Expect(clones.Edits([][]clones.Copy{copies}, nil, clone)).To(BeEmpty())
+		create, replace, remove := clones.CopySteps(copies, nil, nil)
+		g.Expect(create).To(ConsistOf(clone))
+		g.Expect(replace).To(BeEmpty())
+		g.Expect(remove).To(BeEmpty())
+		var entries []networkacl.Entry
+		for _, c := range copies {
+			entries = append(entries, c.Entry)
+		}
+		again, err := clones.Recopy(copies, entries, nil, nil, 200)
+		if err == nil {
+			g.Expect(clones.FormatCopies(again)).To(ConsistOf(lines))
+		}
 	})
 }

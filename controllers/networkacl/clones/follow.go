@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package clones
 
 import (
-	"cmp"
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // Follow gives the copies that a clone is to have next on its way from its baseline to what it is
@@ -16,9 +16,9 @@ import (
 // allows what the baseline allows and what is wanted to be allowed, and nothing else. Where the
 // change can't be taken apart like that, within the numbers and the quota, all of it waits. The
 // other arguments are those of Recopy, which gave wanted.
-func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired []Destination, quota int) []Copy {
-	quota = atLeastStanding(cmp.Or(quota, DefaultQuota), withLines(InClone(baseline), owned))
-	change := ChangeOf(InClone(baseline), InClone(wanted))
+func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired []networkacl.Destination, quota int) []Copy {
+	quota = networkacl.EffectiveQuota(quota, withLines(InClone(baseline), owned))
+	change := networkacl.ChangeOf(InClone(baseline), InClone(wanted))
 	if !stood && !change.Opens {
 		return baseline
 	}
@@ -45,9 +45,9 @@ func cutsNothingOff(from, to []Copy, owned []v1alpha1.Rule, quota int) bool {
 }
 
 // withLines gives entries and those of ledger lines.
-func withLines(entries []Entry, owned []v1alpha1.Rule) []Entry {
+func withLines(entries []networkacl.Entry, owned []v1alpha1.Rule) []networkacl.Entry {
 	for _, line := range owned {
-		entries = append(entries, EntryOf(line))
+		entries = append(entries, networkacl.EntryOf(line))
 	}
 	return entries
 }
@@ -58,7 +58,7 @@ func sameCopies(a, b []Copy) bool {
 
 // unionOf gives copies that allow what either of two sets allows, and nothing else. ok is false
 // where the numbers or the quota have no room for them.
-func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []Destination, quota int) (both []Copy, ok bool) {
+func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []networkacl.Destination, quota int) (both []Copy, ok bool) {
 	both, ok = allowsOf(baseline, wanted, owned)
 	if !ok {
 		return nil, false
@@ -66,7 +66,7 @@ func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []Destinati
 	// A deny of one set may still be needed: it comes back wherever it cuts nothing off.
 	judge := eitherOf(InClone(baseline), InClone(wanted))
 	for _, deny := range deniesOf(wanted, baseline) {
-		if taken := slices.ContainsFunc(both, func(c Copy) bool { return c.Entry.place() == deny.Entry.place() }); taken {
+		if taken := slices.ContainsFunc(both, func(c Copy) bool { return c.Entry.Place() == deny.Entry.Place() }); taken {
 			continue
 		}
 		if more := append(slices.Clone(both), deny); !judge(InClone(more)).Closes {
@@ -74,22 +74,22 @@ func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []Destinati
 		}
 	}
 	slices.SortFunc(both, Copy.compare)
-	return both, judge(InClone(both)) == Change{} && stillDenied(both, owned, desired, quota) == nil
+	return both, judge(InClone(both)) == networkacl.Change{} && stillDenied(both, owned, desired, quota) == nil
 }
 
 // eitherOf compares entries with what at least one of two sets allows.
-func eitherOf(one, other []Entry) func(entries []Entry) Change {
-	first, second := tableOf(one), tableOf(other)
-	packets := packetsOf(one, other)
+func eitherOf(one, other []networkacl.Entry) func(entries []networkacl.Entry) networkacl.Change {
+	first, second := networkacl.TableOf(one), networkacl.TableOf(other)
+	packets := networkacl.PacketsOf(one, other)
 	allowed := make([]bool, len(packets))
 	for i, p := range packets {
-		allowed[i] = first.allows(p) || second.allows(p)
+		allowed[i] = first.Allows(p) || second.Allows(p)
 	}
-	return func(entries []Entry) Change {
-		var change Change
-		judged := tableOf(entries)
+	return func(entries []networkacl.Entry) networkacl.Change {
+		var change networkacl.Change
+		judged := networkacl.TableOf(entries)
 		for i, p := range packets {
-			allows := judged.allows(p)
+			allows := judged.Allows(p)
 			change.Opens = change.Opens || allows && !allowed[i]
 			change.Closes = change.Closes || !allows && allowed[i]
 		}
@@ -101,8 +101,8 @@ func eitherOf(one, other []Entry) func(entries []Entry) Change {
 // where two that allow want the same number, neither covers the other, and the number beside is not
 // free.
 func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok bool) {
-	at := func(copies []Copy, p place) (Copy, bool) {
-		i := slices.IndexFunc(copies, func(c Copy) bool { return c.Entry.place() == p })
+	at := func(copies []Copy, p networkacl.Place) (Copy, bool) {
+		i := slices.IndexFunc(copies, func(c Copy) bool { return c.Entry.Place() == p })
 		if i < 0 {
 			return Copy{}, false
 		}
@@ -110,21 +110,21 @@ func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok b
 	}
 	var apart []Copy
 	for _, want := range wanted {
-		old, known := at(baseline, want.Entry.place())
+		old, known := at(baseline, want.Entry.Place())
 		switch {
 		case known && old.Entry.Equal(want.Entry), want.Entry.Allow && (!known || !old.Entry.Allow):
 			both = append(both, want)
-		case known && old.Entry.Allow && (!want.Entry.Allow || old.Entry.covers(want.Entry)):
+		case known && old.Entry.Allow && (!want.Entry.Allow || old.Entry.Covers(want.Entry)):
 			both = append(both, old)
 		case known && old.Entry.Allow && want.Entry.Allow:
 			both = append(both, want)
-			if !want.Entry.covers(old.Entry) {
+			if !want.Entry.Covers(old.Entry) {
 				apart = append(apart, old)
 			}
 		}
 	}
 	for _, old := range baseline {
-		if _, known := at(wanted, old.Entry.place()); !known && old.Entry.Allow {
+		if _, known := at(wanted, old.Entry.Place()); !known && old.Entry.Allow {
 			both = append(both, old)
 		}
 	}
@@ -141,14 +141,14 @@ func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok b
 // beside gives a copy the free number next to its own, so that every other entry stays on the same
 // side of it.
 func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
-	reserved := NumbersOf(owned)
+	reserved := networkacl.NumbersOf(owned)
 	for _, by := range []int32{1, -1} {
 		moved := c
 		moved.Entry.Number += by
 		moved.Number += by
-		inClone := moved.InClone().place()
+		inClone := moved.InClone().Place()
 		free := moved.sound() && !(c.Entry.Egress && reserved[moved.Number]) && !slices.ContainsFunc(taken, func(o Copy) bool {
-			return o.Entry.place() == moved.Entry.place() || o.InClone().place() == inClone
+			return o.Entry.Place() == moved.Entry.Place() || o.InClone().Place() == inClone
 		})
 		if free {
 			return moved, true
@@ -160,17 +160,4 @@ func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
 // deniesOf gives the copies of both sets that deny.
 func deniesOf(sets ...[]Copy) []Copy {
 	return slices.DeleteFunc(slices.Concat(sets...), func(c Copy) bool { return c.Entry.Allow })
-}
-
-// covers reports whether the entry matches all that another one matches.
-func (e Entry) covers(o Entry) bool {
-	if e.Egress != o.Egress || FamilyOf(e.CIDR) != FamilyOf(o.CIDR) || e.CIDR.Bits() > o.CIDR.Bits() || !e.CIDR.Contains(o.CIDR.Addr()) {
-		return false
-	}
-	if e.Protocol == AllProtocols {
-		return true
-	}
-	ports := e.allPorts() || o.PortRange != nil && e.PortRange.From <= o.PortRange.From && o.PortRange.To <= e.PortRange.To
-	icmp := e.ICMP == nil || o.ICMP != nil && isAnyOr(e.ICMP.Type, o.ICMP.Type) && isAnyOr(e.ICMP.Code, o.ICMP.Code)
-	return e.Protocol == o.Protocol && ports && icmp
 }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package networkacl
+package clones
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 )
 
 // renumberBy is the step of the offsets that copies are moved by where there is no room in front of
 // them: it leaves the 80s and 90s to the rules, and the numbers recognisable.
 const renumberBy = 100
 
-// ClonePlan is the contents of a clone.
-type ClonePlan struct {
+// Plan is the contents of a clone.
+type Plan struct {
 	// Copies are the entries of the original, both directions, without the defaults: outbound
 	// first, by number.
 	Copies []Copy
@@ -27,20 +27,20 @@ type ClonePlan struct {
 	Renumbered bool
 }
 
-// PlanClone decides what a clone of a network ACL has: copies of its entries, and a deny in front
+// NewPlan decides what a clone of a network ACL has: copies of its entries, and a deny in front
 // of them for every destination that they don't deny already. Where there is no room in front, the
 // outbound copies get larger numbers, in the same order. The error is a *QuotaError, a *NoRoomError
 // where no numbers could do, or says what can't be read. Quota counts as in PlanInput.
-func PlanClone(original []Entry, desired []Destination, quota int) (ClonePlan, error) {
+func NewPlan(original []networkacl.Entry, desired []networkacl.Destination, quota int) (Plan, error) {
 	copies, err := verbatim(original)
 	if err != nil {
-		return ClonePlan{}, err
+		return Plan{}, err
 	}
-	quota = atLeastStanding(cmp.Or(quota, DefaultQuota), original)
-	plan := ClonePlan{Copies: copies}
+	quota = networkacl.EffectiveQuota(quota, original)
+	plan := Plan{Copies: copies}
 	plan.Rules, err = denies(copies, desired, quota)
 	for renumbered := range renumberings(copies) {
-		if _, noRoom := errors.AsType[*NoRoomError](err); !noRoom {
+		if _, noRoom := errors.AsType[*networkacl.NoRoomError](err); !noRoom {
 			break
 		}
 		plan.Copies, plan.Renumbered = renumbered, true
@@ -50,13 +50,13 @@ func PlanClone(original []Entry, desired []Destination, quota int) (ClonePlan, e
 		err = fits(plan.Copies, plan.Rules, quota)
 	}
 	if err != nil {
-		return ClonePlan{}, err
+		return Plan{}, err
 	}
 	return plan, nil
 }
 
 // verbatim gives a copy of every entry but the defaults, at its own number.
-func verbatim(original []Entry) ([]Copy, error) {
+func verbatim(original []networkacl.Entry) ([]Copy, error) {
 	var copies []Copy
 	for _, e := range original {
 		if e.IsDefault() {
@@ -72,14 +72,14 @@ func verbatim(original []Entry) ([]Copy, error) {
 	return copies, nil
 }
 
-func denies(copies []Copy, desired []Destination, quota int) ([]v1alpha1.Rule, error) {
-	plan, err := NewPlan(PlanInput{Desired: desired, Observed: InClone(copies), Quota: quota})
+func denies(copies []Copy, desired []networkacl.Destination, quota int) ([]v1alpha1.Rule, error) {
+	plan, err := networkacl.NewPlan(networkacl.PlanInput{Desired: desired, Observed: InClone(copies), Quota: quota})
 	return plan.Create, err
 }
 
 // InClone gives the copied entries as the clone has them.
-func InClone(copies []Copy) []Entry {
-	var entries []Entry
+func InClone(copies []Copy) []networkacl.Entry {
+	var entries []networkacl.Entry
 	for _, c := range copies {
 		entries = append(entries, c.InClone())
 	}
@@ -105,12 +105,12 @@ func renumberings(copies []Copy) iter.Seq[[]Copy] {
 		if n == 0 {
 			return
 		}
-		for by := int32(renumberBy); copies[n-1].Number+by <= LastNumber; by += renumberBy {
+		for by := int32(renumberBy); copies[n-1].Number+by <= networkacl.LastNumber; by += renumberBy {
 			if !yield(renumber(func(i int32) int32 { return copies[i].Number + by })) {
 				return
 			}
 		}
-		for _, first := range []int32{renumberBy + FirstNumber, LastNumber - n + 1} {
+		for _, first := range []int32{renumberBy + networkacl.FirstNumber, networkacl.LastNumber - n + 1} {
 			if !yield(renumber(func(i int32) int32 { return first + i })) {
 				return
 			}
@@ -121,18 +121,18 @@ func renumberings(copies []Copy) iter.Seq[[]Copy] {
 // fits checks the outbound entries: AWS refuses the one that is too many, wherever it is from. Of
 // inbound ones the clone has those of its original, which AWS let come to be.
 func fits(copies []Copy, rules []v1alpha1.Rule, quota int) error {
-	have, need := map[Family]int{IPv4: 1, IPv6: 1}, map[Family]int{}
+	have, need := map[networkacl.Family]int{networkacl.IPv4: 1, networkacl.IPv6: 1}, map[networkacl.Family]int{}
 	for _, c := range copies {
 		if c.Entry.Egress {
-			have[FamilyOf(c.Entry.CIDR)]++
+			have[networkacl.FamilyOf(c.Entry.CIDR)]++
 		}
 	}
 	for _, r := range rules {
-		need[FamilyOf(EntryOf(r).CIDR)]++
+		need[networkacl.FamilyOf(networkacl.EntryOf(r).CIDR)]++
 	}
-	for _, family := range []Family{IPv4, IPv6} {
+	for _, family := range []networkacl.Family{networkacl.IPv4, networkacl.IPv6} {
 		if need[family] > 0 && have[family]+need[family] > quota {
-			return &QuotaError{Family: family, Have: have[family], Need: need[family], Quota: quota}
+			return &networkacl.QuotaError{Family: family, Have: have[family], Need: need[family], Quota: quota}
 		}
 	}
 	return nil
