@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/flowcontrol"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -24,14 +25,20 @@ func turn(ctx context.Context, obj client.Object, n int) error {
 	return kube.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
 }
 
-// write has so many writers write the object without a pause until stop is called.
+// writesPerSecond is five times what eight writers with kubectl make. Each write of the manager meets one of theirs at
+// that pace, and the processor is not theirs alone: at full speed they would hold up the other specs, not the run.
+const writesPerSecond = 100
+
+// write has so many writers write the object until stop is called, each as soon as its last write was answered and it is
+// its turn.
 func write(ctx context.Context, obj client.Object, writers int, with func(context.Context, client.Object, int) error) (stop func() (writes int)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
+	turns := flowcontrol.NewTokenBucketRateLimiter(writesPerSecond, max(writers, 1))
 	counts := make([]int, writers)
 	for i := range writers {
 		group.Go(func() {
-			for n := i; ctx.Err() == nil; n++ {
+			for n := i; turns.Wait(ctx) == nil; n++ {
 				if with(ctx, obj, n) == nil {
 					counts[i]++
 				}
