@@ -77,13 +77,11 @@ vulnerabilities() {
   return "$status"
 }
 
-# The sizes that keep a package readable. One is above the limit so far, and must not grow.
+# The sizes that keep a package readable.
 shape() {
-  local folder lines most methods status=0
+  local folder lines most=2000 methods status=0
   for folder in $(git ls-files 'controllers/*.go' | xargs -n1 dirname | sort -u); do
     lines=$(git ls-files "$folder/*.go" | grep -v _test.go | grep -E "^$folder/[^/]+$" | xargs cat | wc -l)
-    most=2000
-    case $folder in controllers/enforcement) most=2450 ;; esac
     if [ "$lines" -gt "$most" ]; then
       echo "$folder has $lines lines without its tests, more than $most: split it"
       status=1

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -28,7 +29,7 @@ func (r *reconciliation) restore(ctx context.Context) error {
 	if r.Status().NetworkACL == nil && len(r.Status().Rules) == 0 && r.Status().StartTime == nil {
 		return r.restored(ctx) // the run never began
 	}
-	if done, err := r.enforcement.Remove(ctx); err != nil || !done {
+	if progress, err := r.enforcement.Remove(ctx); err != nil || progress != enforcement.Done {
 		return err
 	}
 	if err := r.deadManSwitch.Disarm(ctx); err != nil {

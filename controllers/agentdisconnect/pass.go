@@ -34,7 +34,7 @@ type reconciliation struct {
 	target        *target.Target
 	deadManSwitch *deadmanswitch.Switch
 	preflight     *preflight.Preflight
-	enforcement   *enforcement.Enforcement
+	enforcement   enforcement.Enforcement
 	// seen is what earlier passes of this process saw.
 	seen *state
 	// notes are what is worth saying of the target of a run that begins, a sentence each.
@@ -61,7 +61,13 @@ func (r *reconciliation) assemble(seen *state) {
 	r.target = target.New(r.Pass, &seen.target)
 	r.deadManSwitch = deadmanswitch.New(r.Pass, &seen.deadManSwitch)
 	r.preflight = preflight.New(r.target, r.deadManSwitch, &seen.preflight)
-	r.enforcement = enforcement.New(r.target, r.deadManSwitch, &seen.enforcement, enforcement.Hooks{
+	r.chooseEnforcement()
+}
+
+// chooseEnforcement has the pass go on with the denies of the mode that the status has: a start sets
+// it, and one that is taken back unsets it.
+func (r *reconciliation) chooseEnforcement() {
+	r.enforcement = enforcement.New(r.target, r.deadManSwitch, &r.seen.enforcement, enforcement.Hooks{
 		Warn:          func(reason, note string) { r.event(corev1.EventTypeWarning, reason, note) },
 		SetConditions: func() { r.setConditions(nil) },
 	})

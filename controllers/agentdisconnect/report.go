@@ -46,11 +46,11 @@ func (r *reconciliation) setConditions(trouble *problem.Problem) {
 		AgentsSeen:    run.LookedAt(r.History.Polls.AnsweredAt(), r.Options.AgentPollInterval),
 		HostsSeen:     run.LookedAt(r.History.Lookups.AnsweredAt(r.Status().Endpoints, r.Now), r.Options.LookupInterval),
 		EndpointsSeen: run.LookedAt(r.Cache.Endpoints.AnsweredAt(), r.Options.ACLPollInterval+answers.AnswerTTL),
-		Open:          addressesOf(force.Open), Elsewhere: r.enforcement.Elsewhere(), Suspected: r.suspected(), Own: force.Own, Foreign: force.Foreign,
+		Open:          addressesOf(force.Open), Elsewhere: r.enforcement.DescribeDisplacement(), Suspected: r.suspected(), Own: force.Own, Foreign: force.Foreign,
 		Unsettled: r.History.Lookups.Unsettled(r.Status().Endpoints, r.Now, r.Options.LookupInterval), Failing: r.History.Lookups.Failing(r.Status().Endpoints),
 		Resolver: r.Resolver.String(), Unasked: r.target.Unasked(),
 		EnforcedSince: r.enforcement.EnforcedSince(), PathMismatch: r.target.Mismatch(), PrivateInSubnet: r.target.PrivateAtHome(),
-		SubnetsHit: r.enforcement.Hit(), Follows: r.Original.Pending(),
+		SubnetsHit: r.enforcement.SubnetsHit(), Follows: r.Original.Pending(),
 	})
 }
 

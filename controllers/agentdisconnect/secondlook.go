@@ -21,10 +21,10 @@ const yieldFor = 3 * reservation.RetryInterval
 // the other's run was stored. Each looks after that, so at least one sees the other. A run that
 // sees another steps back, also the older one: the other may be writing by now.
 func (r *reconciliation) lookAgain(ctx context.Context) error {
-	if !r.enforcement.IsUnlooked() {
+	if !r.enforcement.IsBeforeFirstWrite() {
 		return nil
 	}
-	wanted := r.reserved()
+	wanted := reservation.Of(r.Object)
 	holder, _, err := r.Reservations.FindHolder(ctx, r.Object, r.Status().Target.Region, wanted)
 	switch {
 	case err != nil:
@@ -48,16 +48,6 @@ func (r *reconciliation) lookAgain(ctx context.Context) error {
 	return held
 }
 
-// reserved is what a run that has begun holds.
-func (r *reconciliation) reserved() reservation.Reservation {
-	acl := r.Status().NetworkACL
-	held := reservation.Reservation{NetworkACLID: acl.ID, SubnetID: r.Object.Spec.SubnetID, Mode: acl.Mode}
-	if r.IsCloned() {
-		held.NetworkACLID = acl.OriginalID
-	}
-	return held
-}
-
 // stepBack takes the start of a run back of which nothing was written to AWS. The write fails where
 // another process has written the object since this pass read it.
 func (r *reconciliation) stepBack(ctx context.Context, held *problem.Problem) error {
@@ -65,6 +55,7 @@ func (r *reconciliation) stepBack(ctx context.Context, held *problem.Problem) er
 	status.StartTime, status.ExpirationTime, status.StartedWith = nil, nil, nil
 	status.Target, status.Agents, status.NetworkACL, status.Rules = nil, nil, nil, nil
 	r.UpdatePhase(r.Clock.Now())
+	r.chooseEnforcement()
 	r.setConditions(held)
 	if err := r.Ledger.Persist(ctx); err != nil {
 		return err

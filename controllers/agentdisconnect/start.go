@@ -4,13 +4,11 @@ package agentdisconnect
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 )
 
@@ -33,16 +31,7 @@ func (r *reconciliation) start(ctx context.Context) (goOn bool, err error) {
 	if err := r.lookAgain(ctx); err != nil {
 		return false, err
 	}
-	if r.IsCloned() {
-		return r.endIfAborted(ctx, r.enforcement.AbortIfQuotaExceeded(r.enforcement.CutOver(ctx)))
-	}
-	trouble := r.enforcement.Create(ctx, r.Status().Rules)
-	trouble = errors.Join(trouble, r.enforcement.ReadACL(ctx))
-	if r.enforcement.HasRead() {
-		valid, _ := ledger.Valid(r.Object)
-		r.enforcement.NoteDrift(valid)
-	}
-	return r.endIfAborted(ctx, r.enforcement.AbortIfQuotaExceeded(trouble))
+	return r.endIfAborted(ctx, r.enforcement.Install(ctx))
 }
 
 // begin makes the run a fact, before the first write to AWS: first the finalizer, then times,
@@ -57,13 +46,14 @@ func (r *reconciliation) begin(ctx context.Context, t *preflight.Findings, count
 	now := r.Clock.Now()
 	r.preflight.InitStatus(t, how, counted, now)
 	r.UpdatePhase(now)
+	r.chooseEnforcement()
 	r.setConditions(nil)
 	if err := r.Ledger.Persist(ctx); err != nil {
 		return err
 	}
 
 	r.History.Polls.Forget()
-	r.enforcement.Begin(t.ACL())
+	r.enforcement.BeginRun(t.ACL())
 	r.target.BeginRun(t.Consenting())
 	return nil
 }

@@ -73,7 +73,7 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s fuzzed, trouble *
 				s.acl.Entries = append(s.acl.Entries, networkacl.Deny(int32(1+i%99), destination.CIDR))
 			}
 		}
-		s.seen.enforcement.Note(s.acl, nil, now)
+		s.seen.enforcement.Entries.NoteRead(s.acl, now)
 	}
 	switch {
 	case bits&hasTrouble != 0:

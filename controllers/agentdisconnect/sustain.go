@@ -45,14 +45,14 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 		return err
 	}
 	valid, invalid := ledger.Valid(r.Object)
-	due, hit := !r.Now.Before(r.nextACLRead()), r.enforcement.Hit()
+	due, hit := !r.Now.Before(r.nextACLRead()), r.enforcement.SubnetsHit()
 	var beside target.BesideSubnets
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	trouble := errors.Join(invalid, parallel.Do(
 		func() error {
 			err := r.observe(looking)
-			if beside = r.target.LookBeside(ctx, r.enforcement.ACL()); r.Status().Abort != nil || r.target.IsChanged() || len(r.target.LackingConsent(r.enforcement.ACL(), beside)) > 0 {
+			if beside = r.target.LookBeside(ctx, r.enforcement.ACLOfPass()); r.Status().Abort != nil || r.target.IsChanged() || len(r.target.LackingConsent(r.enforcement.ACLOfPass(), beside)) > 0 {
 				stop() // a longer look would hold up what ends the run
 			}
 			return err
@@ -69,17 +69,9 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 			return err
 		},
 	))
-	trouble = errors.Join(trouble, r.target.JudgeHit(ctx, r.enforcement.ACL(), beside), r.LearnQuota(looking, answers.AnyAge), r.enforcement.RelearnQuota(looking, valid))
-	switch {
-	case r.Status().Abort != nil || invalid != nil || !r.target.MayHit():
-	case !r.enforcement.IsCutOver():
-		if !r.target.MaySpread() {
-			break // the clone would bring the denies to the subnet
-		}
-		trouble = errors.Join(trouble, r.enforcement.AbortIfQuotaExceeded(r.enforcement.CutOver(ctx)))
-	case !r.enforcement.ReadAt().IsZero():
-		repaired := r.enforcement.Repair(ctx, valid)
-		trouble = errors.Join(trouble, repaired, r.enforcement.SwitchFailure())
+	trouble = errors.Join(trouble, r.target.JudgeHit(ctx, r.enforcement.ACLOfPass(), beside), r.LearnQuota(looking, answers.AnyAge), r.enforcement.RelearnQuota(looking, valid))
+	if r.Status().Abort == nil && invalid == nil && r.target.MayHit() {
+		trouble = errors.Join(trouble, r.enforcement.Maintain(ctx, valid))
 	}
 	r.enforcement.CreditDisconnections()
 	return trouble
@@ -116,10 +108,7 @@ func (r *reconciliation) observe(ctx context.Context) error {
 		func() (err error) { seen, err = r.target.Observe(ctx, due); return },
 	)
 	unanswered := r.target.Adopt(ctx, seen, r.enforcement.EnforcedSince())
-	if r.enforcement.HasRead() {
-		r.enforcement.RecordEnforced()
-	}
-	return errors.Join(trouble, unanswered, r.enforcement.ConfirmForce(ctx), r.target.Judge(ctx, seen))
+	return errors.Join(trouble, unanswered, r.enforcement.ConfirmEnforced(ctx), r.target.Judge(ctx, seen))
 }
 
 // nextACLRead is when the network ACL is to be read again: soon after a read that did not show what
@@ -133,7 +122,7 @@ func (r *reconciliation) nextACLRead() time.Time {
 		return r.Now
 	case r.enforcement.IsUnconfirmed() || r.target.IsUnconfirmed():
 		return run.Earliest(look, read.Add(networkacl.ConfirmInterval))
-	case !r.enforcement.Denied():
+	case !r.enforcement.DeniesAll():
 		return run.Earliest(look, read.Add(readBackInterval))
 	}
 	return run.Earliest(look, read.Add(r.Options.ACLPollInterval))

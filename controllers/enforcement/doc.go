@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package enforcement keeps the denies of one run on one network ACL, in place or on a clone: it
-// promises that a deny is in the ledger, in the tags and in the dead man's switch before it is in
-// AWS, that what reads show of a third party is acted on only when two agree, and that nothing is
-// removed which is not proved to be the run's.
+// Package enforcement keeps the denies of one run on one network ACL: it promises that a phase of a
+// run does not know, and need not ask, whether that is the subnet's own or a clone of it.
 //
-// Every step finds out where the one before came to, and can be repeated from any point. What a
-// later pass needs to know of reads is in an Observation.
+// New decides by the mode in the status. In place is here, clone in a package of its own, and what
+// both do with entries, tags and reads in package entries.
 package enforcement

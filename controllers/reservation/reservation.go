@@ -34,17 +34,22 @@ func IsOlder(a, b *v1alpha1.AgentDisconnect) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
+// Of is what a run that has begun holds: for a clone, the network ACL that its subnet gets back.
+func Of(obj *v1alpha1.AgentDisconnect) Reservation {
+	acl := obj.Status.NetworkACL
+	held := Reservation{acl.ID, obj.Spec.SubnetID, acl.Mode}
+	if acl.Mode == v1alpha1.NetworkACLModeClone {
+		held.NetworkACLID = acl.OriginalID
+	}
+	return held
+}
+
 // holds reports whether a run that is on holds what is wanted in a Region. A run with a clone holds
-// the network ACL that its subnet gets back, and the clone itself.
+// the clone itself too.
 func holds(obj *v1alpha1.AgentDisconnect, region string, wanted Reservation) bool {
 	acl, target := obj.Status.NetworkACL, obj.Status.Target
 	if !run.IsOn(&obj.Status) || acl == nil || target != nil && target.Region != region {
 		return false
 	}
-
-	held := Reservation{acl.ID, obj.Spec.SubnetID, acl.Mode}
-	if acl.Mode == v1alpha1.NetworkACLModeClone {
-		held.NetworkACLID = acl.OriginalID
-	}
-	return held.ConflictsWith(wanted) || acl.ID != "" && acl.ID == wanted.NetworkACLID
+	return Of(obj).ConflictsWith(wanted) || acl.ID != "" && acl.ID == wanted.NetworkACLID
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package enforcement
+package entries
 
 import (
 	"context"
@@ -25,12 +25,12 @@ type repairUnderway struct {
 // finishRepair counts a repair once AWS acknowledged all of it, and tells it. lines are what AWS
 // was just asked to create, with the trouble that it gave; overridden are those whose place they
 // take.
-func (e *Enforcement) finishRepair(ctx context.Context, lines, overridden []v1alpha1.Rule, trouble error) error {
+func (e *Entries) finishRepair(ctx context.Context, lines, overridden []v1alpha1.Rule, trouble error) error {
 	e.seen.repair.written = ledger.Upsert(e.seen.repair.written, lines)
-	if trouble != nil || e.Phase != run.Active || len(e.standing(lines)) < len(lines) {
+	if trouble != nil || e.Phase != run.Active || len(e.acknowledgedLines(lines)) < len(lines) {
 		return trouble // it is repeated
 	}
-	what, created := e.seen.repair.what, e.standing(e.seen.repair.written)
+	what, created := e.seen.repair.what, e.acknowledgedLines(e.seen.repair.written)
 	e.seen.repair = repairUnderway{}
 	if len(created) == 0 {
 		return nil // it was repaired before AWS was asked
@@ -42,8 +42,8 @@ func (e *Enforcement) finishRepair(ctx context.Context, lines, overridden []v1al
 	return nil
 }
 
-// standing are those of the lines of which AWS acknowledged that their entries are there.
-func (e *Enforcement) standing(lines []v1alpha1.Rule) []v1alpha1.Rule {
+// acknowledgedLines are those of the lines of which AWS acknowledged that their entries are there.
+func (e *Entries) acknowledgedLines(lines []v1alpha1.Rule) []v1alpha1.Rule {
 	return slices.DeleteFunc(slices.Clone(lines), func(l v1alpha1.Rule) bool {
 		i := ledger.IndexOf(e.Status().Rules, l)
 		return i < 0 || e.Status().Rules[i].State != v1alpha1.RuleInstalled

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package enforcement
+package entries
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// Create writes lines into the ledger and then has AWS create their entries. Lines that are there
-// already are attempted again.
-func (e *Enforcement) Create(ctx context.Context, lines []v1alpha1.Rule) error {
+// CreateEntries writes lines into the ledger and then has AWS create their entries. Lines that are
+// there already are attempted again.
+func (e *Entries) CreateEntries(ctx context.Context, lines []v1alpha1.Rule) error {
 	// A conflict may have shown, since the pass began, that the run is over.
 	if len(lines) == 0 || e.Phase != run.Active {
 		return nil
@@ -27,13 +27,14 @@ func (e *Enforcement) Create(ctx context.Context, lines []v1alpha1.Rule) error {
 	if err != nil {
 		return err
 	}
-	return e.install(ctx, lines, earlier...)
+	return e.createIntended(ctx, lines, earlier...)
 }
 
-// install has AWS create the entries of lines that the ledger names, side by side, and records what
-// it answers. The tags on the network ACL and the dead man's switch name them first. earlier are
-// the lines that were in the ledger before: of those, an attempt may have taken effect already.
-func (e *Enforcement) install(ctx context.Context, lines []v1alpha1.Rule, earlier ...v1alpha1.Rule) error {
+// createIntended has AWS create the entries of lines that the ledger names, side by side, and
+// records what it answers. The tags on the network ACL and the dead man's switch name them first.
+// earlier are the lines that were in the ledger before: of those, an attempt may have taken effect
+// already.
+func (e *Entries) createIntended(ctx context.Context, lines []v1alpha1.Rule, earlier ...v1alpha1.Rule) error {
 	bounded, cancel, _ := e.Within(ctx)
 	defer cancel()
 	answers := make([]ledger.Answer, len(lines))
@@ -50,7 +51,7 @@ func (e *Enforcement) install(ctx context.Context, lines []v1alpha1.Rule, earlie
 	for _, line := range lines {
 		delete(e.seen.deleted, entryOf(line))
 	}
-	trouble := e.each(ctx, lines, func(ctx context.Context, i int) (err error) {
+	trouble := e.forEachLine(ctx, lines, func(ctx context.Context, i int) (err error) {
 		answers[i].Outcome, err = ec2acl.Create(ctx, e.Fenced().EC2, lines[i])
 		return err
 	}, func(i int) { answers[i].Outcome = networkacl.Refused })
@@ -67,43 +68,16 @@ func (e *Enforcement) install(ctx context.Context, lines []v1alpha1.Rule, earlie
 
 	err := e.Ledger.Settle(ctx, answers, observed)
 	if err == nil {
-		err = e.dropReleased(ctx)
+		err = e.dropReleasedLines(ctx)
 	}
 	return errors.Join(trouble, err)
 }
 
-// destroy has AWS delete the entries of lines that were seen to be the run's, side by side, and
-// gives the lines whose entries are gone: they are still in the ledger.
-func (e *Enforcement) destroy(ctx context.Context, lines []v1alpha1.Rule) (gone []v1alpha1.Rule, err error) {
-	lines, err = e.Ledger.IntendDeletion(ctx, lines)
-	if err != nil || len(lines) == 0 {
-		return nil, err
-	}
-
-	outcomes := make([]networkacl.Outcome, len(lines))
-	missing := e.aclMissingForLong(e.Clock.Now())
-	client := e.fencedOnRead().EC2
-	trouble := e.each(ctx, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = whereMissing(missing)(ec2acl.Delete(ctx, client, lines[i]))
-		return e.explainNotShown(err)
-	}, func(i int) { outcomes[i] = networkacl.Refused })
-
-	for i, line := range lines {
-		if outcomes[i] == networkacl.Done {
-			e.seen.noteDeleted(line, e.Now)
-		}
-		if outcomes[i].IsGone(e.shows(line)) {
-			gone = append(gone, line)
-		}
-	}
-	return gone, trouble
-}
-
-// each calls AWS for every line side by side. While a run is on, the clock is read again before
-// each call, and neither a call that has not begun nor its wait for an answer outlives the run. A
-// manager that is told to stop begins no more calls, and waits for those under way: an answer that
-// is not received has to be determined later.
-func (e *Enforcement) each(ctx context.Context, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
+// forEachLine calls AWS for every line side by side. While a run is on, the clock is read again
+// before each call, and neither a call that has not begun nor its wait for an answer outlives the
+// run. A manager that is told to stop begins no more calls, and waits for those under way: an
+// answer that is not received has to be determined later.
+func (e *Entries) forEachLine(ctx context.Context, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
 	calls := make([]func() error, 0, len(lines))
 	for i := range lines {
 		calls = append(calls, func() error {

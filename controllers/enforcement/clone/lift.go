@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package clone
+
+import (
+	"context"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
+)
+
+// Lift takes the rules away from the subnet. The clone is kept, for resuming.
+func (c *Clone) Lift(ctx context.Context) error {
+	if run.IsLifted(c.Status()) {
+		return c.keepLifted(ctx)
+	}
+
+	c.WithdrawRulesInstalled()
+	err := c.detachSubnet(ctx)
+	if err == nil && run.IsLifted(c.Status()) {
+		c.ForgetEnforced()
+		c.seen.unnamedSince = time.Time{}
+	}
+	return err
+}
+
+// keepLifted looks from time to time whether a clone that serves no subnet still does: a move whose
+// answer was lost may show late.
+func (c *Clone) keepLifted(ctx context.Context) error {
+	acl := c.Status().NetworkACL
+	if acl.ID == "" || c.Now.Sub(c.ReadAt()) < c.Options.ACLPollInterval {
+		return nil
+	}
+	if err := c.ReadACL(ctx); err != nil || !c.IsOnSubnet() || c.sinceLastAttempt() < networkacl.ConfirmInterval {
+		return err
+	}
+	acl.State = v1alpha1.CloneAssociating
+	return c.detachSubnet(ctx)
+}
+
+// detachSubnet takes the subnet off the clone of a run that is suspended, and keeps the clone. What
+// would end the run while it is on ends it here too.
+func (c *Clone) detachSubnet(ctx context.Context) error {
+	acl := c.Status().NetworkACL
+	if acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating {
+		return nil
+	}
+	if err := c.ReadACL(ctx); err != nil {
+		return err
+	}
+	if err := c.proveClone(); err != nil {
+		return err
+	}
+	if _, err := c.baseline(); err != nil {
+		return err
+	}
+
+	c.noteServing()
+	switch what := c.dispositionOf(); {
+	case what == dispositionReturn:
+		return c.restoreAssociation(ctx)
+	case what != dispositionDelete && what != dispositionInUse:
+	case c.sinceLastAttempt() < networkacl.SettleFor:
+		return nil // it was put there a moment ago, and may still show
+	case acl.State == v1alpha1.CloneAssociating:
+		acl.State = v1alpha1.CloneReady // it never was
+		return c.Ledger.Persist(ctx)
+	}
+	c.ConfirmDrift(nil)
+	return nil
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package entries
+
+import (
+	"context"
+	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+)
+
+// LackingFor is how long, by this process's own reads, an entry whose creation was never answered
+// must be lacking before it counts as never made, beside the time that the ledger tells: clocks of
+// two managers differ.
+const LackingFor = 30 * time.Second
+
+// Observation is what the passes of this process saw of a run's network ACL. It tells two reads in
+// a row from one; a restart loses it and costs the reads. The zero value is empty.
+type Observation struct {
+	// acl is the network ACL as last read, at readAt. Nil: it was not there.
+	acl    *networkacl.ACL
+	readAt time.Time
+	// enforcedSince is since when every read of the network ACL shows that it denies everything, by
+	// rules of this run; zero: the last one does not.
+	enforcedSince time.Time
+	// tags are the tags on the network ACL that carries the rules, as last written or as two reads
+	// in a row had them.
+	// Nil: not known; empty: they were removed.
+	tags map[string]string
+	// unledgeredSince is since when reads show tags that claim rules which the ledger lacks; zero:
+	// the last one does not.
+	unledgeredSince time.Time
+	// drift is what is not as it should be on the network ACL, and stripped that the ownership tags
+	// are not all there.
+	drift, stripped networkacl.Confirmation
+	// repair is what is being repaired on the network ACL.
+	repair repairUnderway
+	// switchFailure is what kept the dead man's switch from being looked at, armed, or rid of
+	// schedules without a rule, when that was last due; nil: nothing.
+	switchFailure error
+	// contradicted says since when reads contradict a line of the ledger that is to be undone, by
+	// rule number.
+	contradicted map[int32]time.Time
+	// deleted says when AWS acknowledged the deletion of an entry.
+	deleted map[entryKey]time.Time
+	// missingSince is since when reads lack the run's network ACL; zero: they don't.
+	missingSince time.Time
+}
+
+// ForgetBeforeStart forgets what was seen before the run began: it says nothing of the run.
+func (e *Entries) ForgetBeforeStart() {
+	e.seen.acl, e.seen.tags, e.seen.readAt = nil, nil, time.Time{}
+	e.seen.enforcedSince = time.Time{}
+	for _, confirmation := range []*networkacl.Confirmation{&e.seen.drift, &e.seen.stripped} {
+		confirmation.Clear()
+	}
+	e.seen.repair = repairUnderway{}
+}
+
+// ACLOfPass is the network ACL as this pass read it; nil: it did not, or it was not there.
+func (e *Entries) ACLOfPass() *networkacl.ACL {
+	if !e.hasRead {
+		return nil
+	}
+	return e.seen.acl
+}
+
+// LastACL is the network ACL as the last read by any pass had it; nil: it was not there.
+func (e *Entries) LastACL() *networkacl.ACL { return e.seen.acl }
+
+// HasReadACL reports whether this pass read the network ACL.
+func (e *Entries) HasReadACL() bool { return e.hasRead }
+
+// ReadAt is when the network ACL was last read by any pass; zero: never.
+func (e *Entries) ReadAt() time.Time { return e.seen.readAt }
+
+// EnforcedSince is since when every read shows that the network ACL denies everything, by rules of
+// this run; zero: the last one does not.
+func (e *Entries) EnforcedSince() time.Time { return e.seen.enforcedSince }
+
+// IsUnconfirmed reports whether another read is to decide what the last one showed.
+func (e *Entries) IsUnconfirmed() bool {
+	return e.seen.drift.IsPending() || e.seen.stripped.IsPending()
+}
+
+// entryKey names the place of an entry: network ACL and number.
+type entryKey struct {
+	aclID  string
+	number int32
+}
+
+func entryOf(line v1alpha1.Rule) entryKey { return entryKey{line.NetworkACLID, line.RuleNumber} }
+
+func (o *Observation) noteDeleted(line v1alpha1.Rule, now time.Time) {
+	if o.deleted == nil {
+		o.deleted = map[entryKey]time.Time{}
+	}
+	o.deleted[entryOf(line)] = now
+}
+
+func (o *Observation) noteContradicted(number int32, now time.Time) {
+	if o.contradicted == nil {
+		o.contradicted = map[int32]time.Time{}
+	}
+	o.contradicted[number] = now
+}
+
+// FencedOnRead are the clients for changes that rest, beside the object, on the network ACL as this
+// pass read it.
+func (e *Entries) FencedOnRead() aws.Fenced {
+	if !e.hasRead {
+		return e.Fenced()
+	}
+	read := e.readAt
+	return e.Fenced(func(context.Context) (time.Time, error) { return read, nil })
+}
+
+// ReadACL reads the run's network ACL, and notes whether the rules are in force.
+func (e *Entries) ReadACL(ctx context.Context) error {
+	if err := e.FetchACL(ctx); err != nil {
+		return err
+	}
+	e.recordEnforced()
+	return nil
+}
+
+// FetchACL is ReadACL without a look at what else the pass knows, for use beside other calls.
+func (e *Entries) FetchACL(ctx context.Context) error {
+	acl, err := e.mode.DescribeACL(ctx)
+	if err != nil {
+		return err
+	}
+	if acl == nil {
+		e.Clients.ForgetAccount() // not found, or not in the account that the run works in
+	}
+	e.seen.NoteRead(acl, e.Now)
+	e.hasRead, e.readAt = true, e.Clock.Now()
+	return nil
+}
+
+// NoteRead takes in a read of the network ACL; nil: it was not there.
+func (o *Observation) NoteRead(acl *networkacl.ACL, now time.Time) {
+	o.acl, o.readAt = acl, now
+	switch {
+	case acl != nil:
+		o.missingSince = time.Time{}
+	case o.missingSince.IsZero() || now.Before(o.missingSince):
+		o.missingSince = now
+	}
+}

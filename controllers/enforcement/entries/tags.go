@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package entries
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+)
+
+// EnsureOwnershipTagsIfPlaced is EnsureOwnershipTags where there is a network ACL that the
+// run may have tagged.
+func (e *Entries) EnsureOwnershipTagsIfPlaced(ctx context.Context) error {
+	if e.Status().NetworkACL.ID == "" || e.mode.IsBeforeFirstWrite() {
+		return nil
+	}
+	return e.EnsureOwnershipTags(ctx)
+}
+
+// EnsureOwnershipTags writes the tags that the ledger needs onto the network ACL, unless they are
+// there. Before this succeeded, no entry is created. What a person wrote into the ledger by hand is
+// not claimed.
+func (e *Entries) EnsureOwnershipTags(ctx context.Context) error {
+	if e.hasOwnershipTags(e.seen.tags) {
+		return nil
+	}
+	valid, _ := ledger.Valid(e.Object)
+	tags := e.mode.OwnershipTags(valid)
+	if _, err := ec2acl.WriteTags(ctx, e.Fenced().EC2, e.Status().NetworkACL.ID, tags); err != nil {
+		e.seen.tags = nil
+		return e.mode.ExplainTagError(err)
+	}
+	e.seen.tags, e.untagged = tags, false
+	e.seen.stripped.Clear()
+	return nil
+}
+
+// ensureOwnershipTagsAsRead is EnsureOwnershipTags where a read of this pass may lack the tags: it
+// comes before new entries, and writing the same twice does no harm.
+func (e *Entries) ensureOwnershipTagsAsRead(ctx context.Context) error {
+	if e.hasRead && e.seen.acl != nil && !e.hasOwnershipTags(e.seen.acl.Tags) {
+		e.seen.tags = nil
+	}
+	return e.EnsureOwnershipTags(ctx)
+}
+
+// hasOwnershipTags reports whether tags say all that they are to say of the run, and no more. Those
+// of one that has no rule, as while it is suspended, still say who holds the network ACL, and until
+// when.
+func (e *Entries) hasOwnershipTags(tags map[string]string) bool {
+	valid, _ := ledger.Valid(e.Object)
+	return ownership.Covered(tags, e.Ownership(valid)) && e.mode.HasModeTags(tags)
+}
+
+// compareTags compares the tags with a read of the network ACL: what two reads in a row lack, a
+// third party removed.
+func (e *Entries) compareTags() {
+	acl := e.seen.acl
+	switch {
+	case acl == nil:
+	case e.hasOwnershipTags(acl.Tags):
+		e.seen.tags = maps.Clone(acl.Tags)
+		e.seen.stripped.Clear()
+	case e.seen.stripped.Observe("stripped", "the run's ownership tags were removed from network ACL "+acl.ID, e.Now):
+		e.seen.tags = maps.Clone(acl.Tags)
+	}
+}
+
+// RemoveOwnershipTags removes the run's tags from the network ACL, as the last thing of all.
+func (e *Entries) RemoveOwnershipTags(ctx context.Context, more ...string) error {
+	acl := e.Status().NetworkACL
+	if acl == nil || acl.ID == "" {
+		return nil
+	}
+	acceptDenial := e.AcceptDenialAsMissing()
+	outcome, err := acceptDenial(ec2acl.RemoveTags(ctx, e.Fenced().EC2, acl.ID, slices.Concat(ownership.TagKeys(string(e.Object.UID)), more)))
+	switch {
+	case err != nil:
+		return e.ExplainNotShown(err)
+	case !outcome.IsGone(e.ShowsACL()):
+		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, though a read just before showed it: its tags count as removed once reads no longer show it", acl.ID)
+	}
+	e.seen.tags, e.untagged = map[string]string{}, true
+	return nil
+}
+
+// HasRemovedTags reports whether this pass removed the run's tags from the network ACL.
+func (e *Entries) HasRemovedTags() bool { return e.untagged }

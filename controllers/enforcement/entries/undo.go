@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package entries
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+)
+
+// UndoLines takes the lines of the ledger to their end, given a read.
+func (e *Entries) UndoLines(ctx context.Context, observed []networkacl.Entry) (Progress, error) {
+	valid, invalid := ledger.Valid(e.Object)
+	lines, gone := e.sortForUndo(valid, observed)
+	e.WithdrawRulesInstalled()
+
+	deleted, err := e.deleteEntries(ctx, lines)
+	if len(deleted) > 0 {
+		// No line goes before a read lacks its entry too: the tags, by which others would find it,
+		// may go with it.
+		if unread := e.ReadACL(ctx); unread != nil {
+			deleted, err = nil, errors.Join(err, unread)
+		}
+		deleted = slices.DeleteFunc(deleted, e.showsEntry)
+	}
+
+	err = errors.Join(err, e.releaseLines(ctx, append(gone, deleted...)))
+	if err == nil && len(e.Status().Rules) == 0 {
+		return Done, invalid
+	}
+	return Waiting, errors.Join(invalid, err)
+}
+
+// WithdrawRulesInstalled has the next write say that the rules are no longer in place: it comes
+// before the first of them goes.
+func (e *Entries) WithdrawRulesInstalled() {
+	if meta.IsStatusConditionTrue(e.Status().Conditions, v1alpha1.ConditionRulesInstalled) {
+		e.hooks.SetConditions()
+	}
+}
+
+// ReadEntriesToUndo reads the entries of the run's network ACL; one that is gone has none. That it
+// is not found says so only in the run's own account, so AWS is asked afresh whose the credentials
+// are. If it is found, its id is proof enough, and the clean-up goes on even where AWS doesn't say.
+func (e *Entries) ReadEntriesToUndo(ctx context.Context) ([]networkacl.Entry, error) {
+	unsure := e.VerifyAccount(ctx)
+	if unsure != nil && !problem.Passes(unsure) {
+		return nil, unsure
+	}
+	if err := e.ReadACL(ctx); err != nil {
+		return nil, err
+	}
+	if e.seen.acl == nil {
+		return nil, e.VerifyAccount(ctx)
+	}
+	return e.seen.acl.Entries, nil
+}
+
+// sortForUndo sorts the lines by what their undoing takes: entries to delete, and lines of which
+// nothing is left. The others are waited for.
+func (e *Entries) sortForUndo(valid []v1alpha1.Rule, observed []networkacl.Entry) (destroy, gone []v1alpha1.Rule) {
+	for _, line := range valid {
+		switch e.nextUndoStep(line, observed) {
+		case networkacl.StepDelete:
+			destroy = append(destroy, line)
+		case networkacl.StepGone:
+			gone = append(gone, line)
+		}
+	}
+	return destroy, gone
+}
+
+// nextUndoStep says what the undoing of a line takes next. What a read contradicts is not believed
+// before this process read it twice, some time apart: reads that lag show the same, and a clock may
+// be wrong.
+func (e *Entries) nextUndoStep(line v1alpha1.Rule, observed []networkacl.Entry) networkacl.Step {
+	if at, acknowledged := e.seen.deleted[entryOf(line)]; acknowledged {
+		// A read that shows the entry lags; when it no longer can, the entry is a third party's.
+		if networkacl.AtWork(line, observed) && e.Now.Sub(at) < networkacl.SettleFor {
+			return networkacl.StepWait
+		}
+		return networkacl.StepGone
+	}
+
+	step := networkacl.Undo(line, observed, e.Now)
+	if step == networkacl.StepDelete {
+		delete(e.seen.contradicted, line.RuleNumber)
+		return step
+	}
+
+	first, again := e.seen.contradicted[line.RuleNumber]
+	if !again {
+		e.seen.noteContradicted(line.RuleNumber, e.Now)
+	}
+	since := e.Now.Sub(first)
+	switch {
+	case again && step == networkacl.StepLookAgain && since >= networkacl.ConfirmInterval:
+		return networkacl.UndoAgain(line, observed, e.Now)
+	case again && step == networkacl.StepGone && since >= LackingFor:
+		return step
+	}
+	return networkacl.StepWait
+}
+
+// deleteEntries has AWS delete the entries of lines that were seen to be the run's, side by side,
+// and gives the lines whose entries are gone: they are still in the ledger.
+func (e *Entries) deleteEntries(ctx context.Context, lines []v1alpha1.Rule) (gone []v1alpha1.Rule, err error) {
+	lines, err = e.Ledger.IntendDeletion(ctx, lines)
+	if err != nil || len(lines) == 0 {
+		return nil, err
+	}
+
+	outcomes := make([]networkacl.Outcome, len(lines))
+	acceptDenial := e.AcceptDenialAsMissing()
+	client := e.FencedOnRead().EC2
+	trouble := e.forEachLine(ctx, lines, func(ctx context.Context, i int) (err error) {
+		outcomes[i], err = acceptDenial(ec2acl.Delete(ctx, client, lines[i]))
+		return e.ExplainNotShown(err)
+	}, func(i int) { outcomes[i] = networkacl.Refused })
+
+	for i, line := range lines {
+		if outcomes[i] == networkacl.Done {
+			e.seen.noteDeleted(line, e.Now)
+		}
+		if outcomes[i].IsGone(e.showsEntry(line)) {
+			gone = append(gone, line)
+		}
+	}
+	return gone, trouble
+}
