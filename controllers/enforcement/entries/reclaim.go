@@ -42,8 +42,8 @@ func (e *Entries) ReclaimFromTags(ctx context.Context, observed []networkacl.Ent
 	return e.Ledger.Reclaim(ctx, lost)
 }
 
-// Undecided, if set, says that the tags claim rules that the ledger lacks, which a later read
-// confirms or not.
+// Undecided says that the tags claim rules that the ledger lacks, which a later read confirms or
+// not; nil: they don't.
 func (e *Entries) Undecided() error { return e.undecided }
 
 // missingLines gives the observed entries that tags claim for the run and that its ledger lacks.
