@@ -20,9 +20,9 @@ import (
 // table asks for an object as kubectl get does.
 func table(ctx context.Context, u *unstructured.Unstructured) metav1.Table {
 	GinkgoHelper()
-	web, err := rest.HTTPClientFor(restConfig)
+	web, err := rest.HTTPClientFor(control.RESTConfig)
 	Expect(err).NotTo(HaveOccurred())
-	url := strings.TrimSuffix(restConfig.Host, "/") + "/apis/chaos.agentdisconnect.dev/v1alpha1/namespaces/default/agentdisconnects/" + u.GetName()
+	url := strings.TrimSuffix(control.RESTConfig.Host, "/") + "/apis/chaos.agentdisconnect.dev/v1alpha1/namespaces/default/agentdisconnects/" + u.GetName()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	Expect(err).NotTo(HaveOccurred())
 	request.Header.Set("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io")

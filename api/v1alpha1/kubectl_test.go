@@ -20,10 +20,10 @@ import (
 func kubectlCreate(ctx context.Context, spec fields) string {
 	GinkgoHelper()
 	config := filepath.Join(GinkgoT().TempDir(), "kubeconfig")
-	Expect(os.WriteFile(config, environment.KubeConfig, 0o600)).To(Succeed())
+	Expect(os.WriteFile(config, control.Kubeconfig, 0o600)).To(Succeed())
 	manifest, err := json.Marshal(object(spec).Object)
 	Expect(err).NotTo(HaveOccurred())
-	create := exec.CommandContext(ctx, environment.ControlPlane.KubectlPath, "--kubeconfig", config, "create", "-f", "-")
+	create := exec.CommandContext(ctx, control.Kubectl(), "--kubeconfig", config, "create", "-f", "-")
 	create.Stdin = strings.NewReader(string(manifest))
 	printed, err := create.CombinedOutput()
 	Expect(err).To(HaveOccurred(), "%s", printed)

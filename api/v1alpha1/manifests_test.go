@@ -52,7 +52,7 @@ func documents(stream []byte) []*unstructured.Unstructured {
 // built is what kustomize makes of a folder of config.
 func built(ctx context.Context, folder string) []*unstructured.Unstructured {
 	GinkgoHelper()
-	build := exec.CommandContext(ctx, environment.ControlPlane.KubectlPath, "kustomize", filepath.Join(configDir, folder))
+	build := exec.CommandContext(ctx, control.Kubectl(), "kustomize", filepath.Join(configDir, folder))
 	build.Stderr = GinkgoWriter
 	stream, err := build.Output()
 	Expect(err).NotTo(HaveOccurred())

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,25 +16,16 @@ import (
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/controlplane"
 )
 
 var (
-	environment = &envtest.Environment{
-		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
-		ErrorIfCRDPathMissing: true,
-		// What would never come is bounded, not what a busy machine takes.
-		ControlPlaneStartTimeout: 5 * time.Minute, ControlPlaneStopTimeout: 5 * time.Minute,
-	}
-	restConfig *rest.Config
-	kube       client.Client
+	control *controlplane.ControlPlane
+	kube    client.Client
 )
 
 func TestSpecs(t *testing.T) {
@@ -47,16 +37,10 @@ func TestSpecs(t *testing.T) {
 
 var _ = BeforeSuite(func(context.Context) {
 	var err error
-	restConfig, err = environment.Start()
+	control, err = controlplane.Start(controlplane.Options{SpareCPU: true})
 	Expect(err).NotTo(HaveOccurred())
-	restConfig.QPS = -1
-	DeferCleanup(func() { Expect(environment.Stop()).To(Succeed()) })
-
-	scheme := runtime.NewScheme()
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
-	kube, err = client.New(restConfig, client.Options{Scheme: scheme})
-	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(control.Close()).To(Succeed()) })
+	kube = control.Client
 })
 
 // fields is a part of a manifest, as a user writes it: the Go types could not express most of what is refused.

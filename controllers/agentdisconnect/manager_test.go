@@ -29,7 +29,7 @@ import (
 // manage runs a manager as cmd/manager does, on the world's namespace, until it is stopped.
 func (w *world) manage(ctx context.Context, change ...func(*options.Options)) (stop func()) {
 	GinkgoHelper()
-	return w.manageAs(ctx, restConfig, change...)
+	return w.manageAs(ctx, control.RESTConfig, change...)
 }
 
 // manageAs does so with a configuration of its own for the API server.

@@ -122,7 +122,7 @@ const leaseName = "agentdisconnect.chaos.agentdisconnect.dev"
 // standBy runs a manager that waits for its lease.
 func (w *world) standBy(ctx context.Context) {
 	GinkgoHelper()
-	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+	mgr, err := ctrl.NewManager(control.RESTConfig, ctrl.Options{
 		Scheme: kube.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"},
 		Cache:          cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
 		Controller:     config.Controller{SkipNameValidation: new(true)}, // one process runs several

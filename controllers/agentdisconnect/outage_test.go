@@ -32,7 +32,7 @@ func (w *world) cutOff(away *atomic.Bool) {
 		}
 		return do()
 	}
-	api, err := client.NewWithWatch(restConfig, client.Options{Scheme: kube.Scheme(), Mapper: kube.RESTMapper()})
+	api, err := client.NewWithWatch(control.RESTConfig, client.Options{Scheme: kube.Scheme(), Mapper: kube.RESTMapper()})
 	Expect(err).NotTo(HaveOccurred())
 	kubernetes := interceptor.NewClient(api, interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {

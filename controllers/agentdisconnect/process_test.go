@@ -79,7 +79,7 @@ func (p *process) alive() error {
 
 // client is the process's way to the API server.
 func (p *process) client() client.Client {
-	api, err := client.NewWithWatch(restConfig, client.Options{Scheme: kube.Scheme(), Mapper: kube.RESTMapper()})
+	api, err := client.NewWithWatch(control.RESTConfig, client.Options{Scheme: kube.Scheme(), Mapper: kube.RESTMapper()})
 	Expect(err).NotTo(HaveOccurred())
 	meddle := p.meddle
 	if meddle == nil {

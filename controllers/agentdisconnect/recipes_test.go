@@ -55,8 +55,8 @@ func (w *world) newPipeline(manifest string) *pipeline {
 kubectl get agd -o jsonpath='{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="AgentsDisconnected")].status}{"\n"}{end}' > seen
 `, 0o700)
 	config := clientcmdapi.NewConfig()
-	config.Clusters["test"] = &clientcmdapi.Cluster{Server: restConfig.Host, CertificateAuthorityData: restConfig.CAData}
-	config.AuthInfos["test"] = &clientcmdapi.AuthInfo{ClientCertificateData: restConfig.CertData, ClientKeyData: restConfig.KeyData}
+	config.Clusters["test"] = &clientcmdapi.Cluster{Server: control.RESTConfig.Host, CertificateAuthorityData: control.RESTConfig.CAData}
+	config.AuthInfos["test"] = &clientcmdapi.AuthInfo{ClientCertificateData: control.RESTConfig.CertData, ClientKeyData: control.RESTConfig.KeyData}
 	config.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: "test", Namespace: w.namespace}
 	config.CurrentContext = "test"
 	Expect(clientcmd.WriteToFile(*config, filepath.Join(p.folder, "kubeconfig"))).To(Succeed())

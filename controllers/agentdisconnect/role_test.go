@@ -13,7 +13,6 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/yaml"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -35,13 +34,13 @@ var _ = Describe("The manager's role", func() {
 			Expect(kube.Create(ctx, obj)).To(Succeed())
 			DeferCleanup(func(ctx context.Context) { Expect(kube.Delete(ctx, obj)).To(Succeed()) })
 		}
-		user, err := environment.AddUser(envtest.User{Name: "manager"}, nil)
+		user, err := control.AddUser("manager")
 		Expect(err).NotTo(HaveOccurred())
 
 		w := newWorld(ctx)
 		w.follow()
 		obj := w.create(ctx, keptFor(1), within(time.Hour))
-		w.manageAs(ctx, user.Config())
+		w.manageAs(ctx, user)
 		Eventually(func() string { return w.state(ctx, obj) }).Should(Equal(v1alpha1.StateBlocking))
 		started := w.get(ctx, obj).Status.StartTime.Time
 		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) {

@@ -181,14 +181,14 @@ var _ = Describe("The workers of the manager", func() {
 	// manageWith runs a manager of so many workers whose reads past the cache go through a function.
 	manageWith := func(ctx context.Context, w *world, workers int, get func(ctx context.Context, key client.ObjectKey) error) {
 		GinkgoHelper()
-		mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
+		mgr, err := ctrl.NewManager(control.RESTConfig, ctrl.Options{
 			Scheme:     kube.Scheme(),
 			Metrics:    metricsserver.Options{BindAddress: "0"},
 			Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
 			Controller: config.Controller{SkipNameValidation: new(true)},
 		})
 		Expect(err).NotTo(HaveOccurred())
-		api, err := client.NewWithWatch(restConfig, client.Options{Scheme: kube.Scheme(), Mapper: kube.RESTMapper()})
+		api, err := client.NewWithWatch(control.RESTConfig, client.Options{Scheme: kube.Scheme(), Mapper: kube.RESTMapper()})
 		Expect(err).NotTo(HaveOccurred())
 		reader := interceptor.NewClient(api, interceptor.Funcs{
 			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {

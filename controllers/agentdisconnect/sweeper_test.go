@@ -68,7 +68,7 @@ func (w *world) overdueSince(obj *v1alpha1.AgentDisconnect) {
 
 // withList is a client that lists objects as told.
 func withList(list func() error) client.Client {
-	api, err := client.NewWithWatch(restConfig, client.Options{Scheme: kube.Scheme(), Mapper: kube.RESTMapper()})
+	api, err := client.NewWithWatch(control.RESTConfig, client.Options{Scheme: kube.Scheme(), Mapper: kube.RESTMapper()})
 	Expect(err).NotTo(HaveOccurred())
 	return interceptor.NewClient(api, interceptor.Funcs{
 		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return list() },

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -35,7 +34,7 @@ func TestASampleOfPointsKeepsThePromises(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred(), "%s is no number", seedVariable)
 	}
 	t.Logf("seeds 1 and %d; the latter again: %s=%d", seed, seedVariable, seed)
-	plane, err := rig.Start(context.Background())
+	plane, err := rig.Start()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(plane.Close()).To(Succeed()) })
 

@@ -99,7 +99,7 @@ func exitOf(ctx context.Context, err error) int {
 
 // chaos finds the points, tries them and prints what came of it.
 func chaos(ctx context.Context, set *settings) (err error) {
-	plane, err := rig.Start(ctx)
+	plane, err := rig.Start()
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestAManagerWaitsForAnAPIServerThatComesLater(t *testing.T) {
 	status.ExpirationTime = &metav1.Time{Time: time.Now().Add(-time.Second)}
 	run.Status = status
 	g.Expect(s.Client.Status().Update(ctx, run)).To(Succeed())
-	g.Expect(errors.Join(s.StopAPIServer(), s.StopEtcd())).To(Succeed())
+	g.Expect(errors.Join(s.ControlPlane.StopAPIServer(), s.ControlPlane.StopEtcd())).To(Succeed())
 
 	waiting, err := s.LaunchManager(ctx, fast...)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -68,7 +68,7 @@ func TestAManagerWaitsForAnAPIServerThatComesLater(t *testing.T) {
 	g.Eventually(log).Should(ContainSubstring("Waiting for the API server"))
 	lives(g)
 
-	g.Expect(errors.Join(s.StartEtcd(), s.StartAPIServer())).To(Succeed())
+	g.Expect(errors.Join(s.ControlPlane.StartEtcd(), s.ControlPlane.StartAPIServer())).To(Succeed())
 	g.Expect(waiting.WaitUntilReady(ctx)).To(Succeed())
 	g.Eventually(state).Should(HaveField("Rules", BeEmpty()))
 	g.Expect(waiting.Err()).NotTo(HaveOccurred(), "the same process ended it")
@@ -95,13 +95,13 @@ func TestAManagerWaitsForACRDThatComesLater(t *testing.T) {
 	g.Expect(waiting.Probe(ctx, "/healthz")).To(Equal(http.StatusOK))
 	g.Expect(waiting.Probe(ctx, "/readyz")).NotTo(Equal(http.StatusOK))
 
-	g.Expect(s.InstallCRD()).To(Succeed())
+	g.Expect(s.ControlPlane.InstallCRD()).To(Succeed())
 	g.Expect(waiting.WaitUntilReady(ctx)).To(Succeed())
 	g.Expect(waiting.Err()).NotTo(HaveOccurred())
 }
 
 func removeCRD(ctx context.Context, s *stack.Stack) error {
-	extensions, err := client.New(s.RESTConfig, client.Options{})
+	extensions, err := client.New(s.ControlPlane.RESTConfig, client.Options{})
 	if err != nil {
 		return err
 	}

@@ -11,24 +11,17 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	"agentdisconnect.dev/agentdisconnect/hack/controlplane"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
-const (
-	module = "agentdisconnect.dev/agentdisconnect"
-	// startTimeout is for each of etcd and kube-apiserver: seconds as a rule, but not on a machine that is busy compiling.
-	startTimeout = 2 * time.Minute
-	stopTimeout  = 20 * time.Second
-)
+const module = "agentdisconnect.dev/agentdisconnect"
 
 // Options say what to run. The zero value is the default world in real time, and a manager with its own defaults.
 type Options struct {
@@ -50,9 +43,9 @@ type Stack struct {
 	Kubeconfig string
 	// Kubectl is the path of the kubectl beside the control plane's binaries; empty: there is none.
 	Kubectl string
-	// RESTConfig and Client reach the control plane as its administrator; Client knows the product's types.
-	RESTConfig *rest.Config
-	Client     client.WithWatch
+	// ControlPlane is what the manager and Client reach. Client is its administrator's, and knows the product's types.
+	ControlPlane *controlplane.ControlPlane
+	Client       client.WithWatch
 	// Sim is the Region.
 	Sim *sim.Simulator
 	// ManagerLog is the path of the manager's log, which its restarts append to.
@@ -60,7 +53,6 @@ type Stack struct {
 
 	o         Options
 	root      string // the module's folder
-	control   *envtest.Environment
 	binary    string
 	manager   *Manager // the one that StartManager started
 	keepFiles bool
@@ -124,7 +116,7 @@ func (s *Stack) start(ctx context.Context) error {
 	group.Go(func() error {
 		err := s.startControlPlane()
 		if err == nil {
-			report("Control plane", "%s, with the CRD installed", s.RESTConfig.Host)
+			report("Control plane", "%s, with the CRD installed", s.ControlPlane.RESTConfig.Host)
 		}
 		return err
 	})
@@ -146,6 +138,15 @@ func (s *Stack) start(ctx context.Context) error {
 	return nil
 }
 
+// startControlPlane keeps the servers' files in Dir, so that they can be stopped and started again.
+func (s *Stack) startControlPlane() (err error) {
+	if s.ControlPlane, err = controlplane.Start(controlplane.Options{Dir: s.Dir}); err != nil {
+		return err
+	}
+	s.Client = s.ControlPlane.Client
+	return os.WriteFile(s.Kubeconfig, s.ControlPlane.Kubeconfig, 0o600)
+}
+
 // KeepFiles makes Close leave Dir, so that a person can read the manager's log.
 func (s *Stack) KeepFiles() { s.keepFiles = true }
 
@@ -155,8 +156,8 @@ func (s *Stack) Close() error {
 	if s.Sim != nil {
 		s.Sim.Close()
 	}
-	if s.control != nil {
-		err = errors.Join(err, s.control.Stop())
+	if s.ControlPlane != nil {
+		err = errors.Join(err, s.ControlPlane.Close())
 	}
 	if s.keepFiles {
 		return errors.Join(err, os.RemoveAll(s.binary)) // it is large, and says nothing

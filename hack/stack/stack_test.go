@@ -87,13 +87,13 @@ func TestLosesManagersAndTheControlPlaneAndGoesOn(t *testing.T) {
 	if err := s.Client.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.StopAPIServer(), s.StopEtcd()); err != nil {
+	if err := errors.Join(s.ControlPlane.StopAPIServer(), s.ControlPlane.StopEtcd()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Client.Get(t.Context(), client.ObjectKeyFromObject(namespace), namespace); !utilnet.IsConnectionRefused(err) {
 		t.Errorf("an API server that was stopped answered with %v", err)
 	}
-	if err := errors.Join(s.StartEtcd(), s.StartAPIServer()); err != nil {
+	if err := errors.Join(s.ControlPlane.StartEtcd(), s.ControlPlane.StartAPIServer()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Client.Get(t.Context(), client.ObjectKeyFromObject(namespace), namespace); err != nil {

@@ -24,7 +24,7 @@ func Main(ctx context.Context, args []string) error {
 		Use: "soak", Short: "Run random histories and check the product's promises in each", Args: cobra.NoArgs,
 		SilenceErrors: true, SilenceUsage: true,
 		RunE: func(command *cobra.Command, _ []string) (err error) {
-			if o.Plane, err = rig.Start(command.Context()); err != nil {
+			if o.Plane, err = rig.Start(); err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, o.Plane.Close()) }()

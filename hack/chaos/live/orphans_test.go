@@ -114,7 +114,7 @@ func (st *stage) testCRD(t *testing.T) {
 		err := st.Client.Get(ctx, client.ObjectKeyFromObject(crd), crd)
 		return apierrors.IsNotFound(err), fmt.Sprint(err)
 	})).To(Succeed())
-	t.Cleanup(func() { g.Expect(st.InstallCRD()).To(Succeed()) })
+	t.Cleanup(func() { g.Expect(st.ControlPlane.InstallCRD()).To(Succeed()) })
 	g.Expect(st.unharmed()).NotTo(Succeed())
 	g.Expect(st.dateBack(g)).To(BeNumerically(">=", len(objects)))
 

@@ -57,7 +57,7 @@ func TestRunsEndAsSoonAsTheAPIServerIsBack(t *testing.T) {
 	remove := at(st.Sim.Faults(), point{"ec2:ReplaceNetworkAclAssociation", 0, true}, func() {
 		// The manager stands still until nobody answers it: however slow the machine is, it ends neither run before.
 		m := k.manager()
-		down <- errors.Join(m.Pause(), st.endsIn(ctx, expiring, time.Second), st.StopAPIServer(), st.StopEtcd(), m.Resume())
+		down <- errors.Join(m.Pause(), st.endsIn(ctx, expiring, time.Second), st.ControlPlane.StopAPIServer(), st.ControlPlane.StopEtcd(), m.Resume())
 	})
 	defer remove()
 	g.Expect(st.end(ctx, deleted)).To(Succeed())
@@ -73,9 +73,9 @@ func TestRunsEndAsSoonAsTheAPIServerIsBack(t *testing.T) {
 	})).To(Succeed())
 	g.Expect(st.unharmed()).NotTo(Succeed(), "all is restored already: the outage began too late")
 
-	g.Expect(st.StartEtcd()).To(Succeed())
+	g.Expect(st.ControlPlane.StartEtcd()).To(Succeed())
 	back := time.Now()
-	g.Expect(st.StartAPIServer()).To(Succeed())
+	g.Expect(st.ControlPlane.StartAPIServer()).To(Succeed())
 	g.Expect(st.untilGone(ctx, deleted)).To(Succeed())
 	g.Expect(st.untilRestored(ctx)).To(Succeed())
 	t.Logf("the Region was as before %.1f s after the API server began to start, with %d managers in all", time.Since(back).Seconds(), k.count())

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { os.Exit(withPlane(m)) }
 
 func withPlane(m *testing.M) int {
 	var err error
-	if plane, err = rig.Start(context.Background()); err != nil {
+	if plane, err = rig.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

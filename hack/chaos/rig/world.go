@@ -184,7 +184,7 @@ func (w *World) Close(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	w.plane.giveBack(w.Namespace)
+	w.plane.returnNamespace(w.Namespace)
 	return nil
 }
 
