@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
 )

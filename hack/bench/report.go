@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 // figures are all that one run of the bench measured.

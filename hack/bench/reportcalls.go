@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 func printCalls(out *screen.Screen, p place, m *counted) {

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )

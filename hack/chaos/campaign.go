@@ -15,7 +15,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/points"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 // plain is the kind of a scenario that is left undisturbed.

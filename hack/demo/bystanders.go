@@ -15,7 +15,7 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 )
 

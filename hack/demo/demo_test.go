@@ -17,7 +17,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
 )

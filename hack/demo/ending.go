@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 // ending is the end of the rules as a client sees it that reads the subnet's network ACL all the time, whatever step is

@@ -12,7 +12,7 @@ import (
 	"text/template"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 // playgroundDuration leaves time to look around.

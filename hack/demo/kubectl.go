@@ -8,7 +8,7 @@ import (
 	"os/exec"
 	"strings"
 
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 // kubectlGet shows the object as kubectl does. Without a kubectl the status that other steps show has to do.

@@ -11,7 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 const (

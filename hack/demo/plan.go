@@ -11,7 +11,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/hack/demo/screen"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 const planLine = "mode: Plan"
