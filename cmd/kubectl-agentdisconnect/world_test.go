@@ -32,12 +32,12 @@ import (
 
 // What the simulator's default world has, and what is made in it.
 const (
-	vpcID        = "vpc-0a7c1e5f3b9d24680"
-	subnetID     = "subnet-0c2e4a6b8d1f35790" // alone on its network ACL
-	aclID        = "acl-0b3d6f9a1c5e72840"
-	sharedSubnet = "subnet-0e8d6c4b2a9f71350" // shares the default network ACL
-	sharedACL    = "acl-0d5f8a2c4e6b19370"
-	plainSubnet  = "subnet-0f9b7d5c3e1a86420" // shares it too
+	vpcID        = simworld.DefaultVPC
+	subnetID     = simworld.DedicatedSubnet // alone on its network ACL
+	aclID        = simworld.DedicatedACL
+	sharedSubnet = simworld.SharedSubnet // shares the default network ACL
+	sharedACL    = simworld.SharedACL
+	plainSubnet  = simworld.PlainSubnet // shares it too
 	cloneID      = "acl-0c10c10c10c10c10c"
 
 	uidOfRules     = "0d1b101a-608d-46f1-90b7-6d1e72c7b23f"

@@ -22,8 +22,8 @@ import (
 )
 
 const (
-	acsHost = "ecs-a-4.ap-northeast-1.amazonaws.com"
-	tcsHost = "ecs-t-4.ap-northeast-1.amazonaws.com"
+	acsHost = simworld.ACSHost
+	tcsHost = simworld.TCSHost
 )
 
 func withEndpoints(hostnames []string, cidrs ...string) func(*v1alpha1.AgentDisconnect) {

@@ -96,7 +96,7 @@ func lacking(first, resource string, actions ...string) string {
 
 var _ = Describe("A role that lacks a permission", func() {
 	aclARN := "arn:aws:ec2:ap-northeast-1:123456789012:network-acl/" + aclID
-	firstInstance := "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/3f1b5d7e9a2c46808d6f4b2a1c3e5d79"
+	firstInstance := "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/" + simworld.DedicatedInstance1
 	// What AWS names as the resource in its refusal.
 	resources := map[string]string{
 		"ec2:CreateNetworkAclEntry": aclARN, "ec2:DeleteNetworkAclEntry": aclARN, "ec2:CreateTags": aclARN, "ec2:DeleteTags": aclARN,

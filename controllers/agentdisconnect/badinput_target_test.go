@@ -23,8 +23,8 @@ const (
 	consentTag = "agentdisconnect.dev/allow"
 	newSubnet  = "subnet-0123456789abcdef0"
 	newACL     = "acl-0123456789abcdef0"
-	demoARN    = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/demo"
-	defaultVPC = "vpc-0a7c1e5f3b9d24680"
+	demoARN    = simworld.DefaultClusterARN
+	defaultVPC = simworld.DefaultVPC
 )
 
 func withCluster(name string) func(*v1alpha1.AgentDisconnect) {

@@ -27,16 +27,17 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 // What the simulator's default world has.
 const (
-	clusterName  = "demo"
-	subnetID     = "subnet-0c2e4a6b8d1f35790" // alone on its network ACL
-	aclID        = "acl-0b3d6f9a1c5e72840"
-	sharedSubnet = "subnet-0e8d6c4b2a9f71350" // shares the default network ACL
-	sharedACL    = "acl-0d5f8a2c4e6b19370"
-	plainSubnet  = "subnet-0f9b7d5c3e1a86420" // shares it too, and has no consent
+	clusterName  = simworld.DefaultCluster
+	subnetID     = simworld.DedicatedSubnet // alone on its network ACL
+	aclID        = simworld.DedicatedACL
+	sharedSubnet = simworld.SharedSubnet // shares the default network ACL
+	sharedACL    = simworld.SharedACL
+	plainSubnet  = simworld.PlainSubnet // shares it too, and has no consent
 )
 
 // world is one test's own simulated Region, clock and reconciler, on the suite's API server.

@@ -20,11 +20,12 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 const (
-	otherARN    = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/other"
-	otherInSome = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/other/e2f4a6c8d0b1435f9a7c5e3d1b0f2468"
+	otherARN    = world.OtherClusterARN
+	otherInSome = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/other/" + world.OtherInstance
 )
 
 func TestDescribeCluster(t *testing.T) {

@@ -20,13 +20,13 @@ import (
 
 // What the simulator's default world has.
 const (
-	cluster    = "demo"
-	clusterARN = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/demo"
-	subnetID   = "subnet-0c2e4a6b8d1f35790"
-	otherID    = "subnet-0e8d6c4b2a9f71350"
+	cluster    = world.DefaultCluster
+	clusterARN = world.DefaultClusterARN
+	subnetID   = world.DedicatedSubnet
+	otherID    = world.SharedSubnet
 	arnPrefix  = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/"
-	first      = arnPrefix + "3f1b5d7e9a2c46808d6f4b2a1c3e5d79"
-	second     = arnPrefix + "7c9e2a4d6f8b4130a5c7e9b1d3f50246"
+	first      = arnPrefix + world.DedicatedInstance1
+	second     = arnPrefix + world.DedicatedInstance2
 )
 
 func simulate(t *testing.T, change ...func(*world.World)) (*sim.Simulator, *aws.Clients) {
@@ -174,7 +174,7 @@ func TestOutsideInstancesAreThoseElsewhereAndExternalOnes(t *testing.T) {
 	outside, atLeast, err := discovery.OutsideInstances(t.Context(), clients.ECS, cluster, inside, discovery.MaxOutside)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(atLeast).To(BeFalse())
-	g.Expect(outside).To(ConsistOf(arnPrefix+"b4d6f8a1c3e54729b8d0f2a4c6e81357", external))
+	g.Expect(outside).To(ConsistOf(arnPrefix+world.SharedInstance, external))
 	g.Expect(slices.IsSorted(outside)).To(BeTrue())
 
 	n, atLeast, err := discovery.ExternalInstances(t.Context(), clients.ECS, cluster, outside)

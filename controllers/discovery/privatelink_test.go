@@ -16,12 +16,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 const (
-	tokyo   = "ap-northeast-1"
-	vpcID   = "vpc-0a7c1e5f3b9d24680"
-	thirdID = "subnet-0f9b7d5c3e1a86420"
+	tokyo   = world.DefaultRegion
+	vpcID   = world.DefaultVPC
+	thirdID = world.PlainSubnet
 )
 
 // endpoint gives the VPC an endpoint with one interface a subnet.

@@ -28,14 +28,14 @@ import (
 
 // What the simulator's default world has.
 const (
-	regionName = "ap-northeast-1"
-	account    = "123456789012"
-	vpc        = "vpc-0a7c1e5f3b9d24680"
-	ownACL     = "acl-0b3d6f9a1c5e72840" // one subnet's own
-	ownSubnet  = "subnet-0c2e4a6b8d1f35790"
-	defaultACL = "acl-0d5f8a2c4e6b19370"
-	subnet     = "subnet-0e8d6c4b2a9f71350"
-	neighbour  = "subnet-0f9b7d5c3e1a86420"
+	regionName = simworld.DefaultRegion
+	account    = simworld.DefaultAccount
+	vpc        = simworld.DefaultVPC
+	ownACL     = simworld.DedicatedACL // one subnet's own
+	ownSubnet  = simworld.DedicatedSubnet
+	defaultACL = simworld.SharedACL
+	subnet     = simworld.SharedSubnet
+	neighbour  = simworld.PlainSubnet
 )
 
 const (

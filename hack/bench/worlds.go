@@ -22,18 +22,18 @@ type place struct {
 
 // What the default world has.
 const (
-	cluster   = "demo"
-	dedicated = "subnet-0c2e4a6b8d1f35790" // alone on its network ACL
-	shared    = "subnet-0e8d6c4b2a9f71350" // on the VPC's default one with another
-	bystander = "subnet-0f9b7d5c3e1a86420"
+	cluster   = world.DefaultCluster
+	dedicated = world.DedicatedSubnet // alone on its network ACL
+	shared    = world.SharedSubnet    // on the VPC's default one with another
+	bystander = world.PlainSubnet
 
-	sharedACL = "acl-0d5f8a2c4e6b19370"
-	vpc       = "vpc-0a7c1e5f3b9d24680"
+	sharedACL = world.SharedACL
+	vpc       = world.DefaultVPC
 )
 
 // single are the places of single runs, one for each mode.
 var single = []place{
-	{mode: v1alpha1.NetworkACLModeInPlace, cluster: cluster, subnet: dedicated, acl: "acl-0b3d6f9a1c5e72840"},
+	{mode: v1alpha1.NetworkACLModeInPlace, cluster: cluster, subnet: dedicated, acl: world.DedicatedACL},
 	{mode: v1alpha1.NetworkACLModeClone, cluster: cluster, subnet: shared, acl: sharedACL},
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
 )
 
@@ -38,7 +39,7 @@ func TestAManagerWaitsForAnAPIServerThatComesLater(t *testing.T) {
 	run := &v1alpha1.AgentDisconnect{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "overdue"},
 		Spec: v1alpha1.AgentDisconnectSpec{
-			Cluster: "demo", SubnetID: "subnet-0c2e4a6b8d1f35790", Duration: metav1.Duration{Duration: time.Minute},
+			Cluster: world.DefaultCluster, SubnetID: world.DedicatedSubnet, Duration: metav1.Duration{Duration: time.Minute},
 		},
 	}
 	g.Expect(s.Client.Create(ctx, run)).To(Succeed())

@@ -8,10 +8,11 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 // cluster is the ECS cluster that runs are about.
-const cluster = "demo"
+const cluster = world.DefaultCluster
 
 func (p *play) agentsDown(op Op) { p.down[Subnets[op.Subnet]] = true }
 func (p *play) agentsUp(op Op)   { delete(p.down, Subnets[op.Subnet]) }

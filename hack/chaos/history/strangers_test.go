@@ -60,7 +60,7 @@ func TestWhatIsOursIsNoDifferenceWhileItIs(t *testing.T) {
 	g := NewWithT(t)
 	r, s := before(g)
 	g.Expect(r.CreateNetworkACLEntry(ACLs[dedicated], deny(80))).To(Succeed())
-	clone, err := r.CreateNetworkACL("vpc-0a7c1e5f3b9d24680", "", "", map[string]string{domain + "clone": "x"})
+	clone, err := r.CreateNetworkACL(world.DefaultVPC, "", "", map[string]string{domain + "clone": "x"})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(r.MoveSubnet(Subnets[shared], clone.ID)).To(Succeed())
 	ours := Ours{
@@ -78,7 +78,7 @@ func TestWhatIsOursIsNoDifferenceWhileItIs(t *testing.T) {
 func TestACloneWhoseOriginalWentStaysInItsPlace(t *testing.T) {
 	g := NewWithT(t)
 	r, s := before(g)
-	clone, err := r.CreateNetworkACL("vpc-0a7c1e5f3b9d24680", "", "", map[string]string{domain + "clone": "x"})
+	clone, err := r.CreateNetworkACL(world.DefaultVPC, "", "", map[string]string{domain + "clone": "x"})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(r.CreateNetworkACLEntry(clone.ID, region.AllowAll(300, true))).To(Succeed())
 	g.Expect(r.CreateNetworkACLEntry(clone.ID, region.AllowAll(100, false))).To(Succeed())

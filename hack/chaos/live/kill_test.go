@@ -12,13 +12,14 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
 )
 
 // The network ACLs of the scenarios' subnets.
 const (
-	aloneACL  = "acl-0b3d6f9a1c5e72840"
-	sharedACL = "acl-0d5f8a2c4e6b19370"
+	aloneACL  = world.DedicatedACL
+	sharedACL = world.SharedACL
 )
 
 // live skips a test that there is no time or no control plane for, and runs it beside the others.

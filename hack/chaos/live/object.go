@@ -14,15 +14,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 // What the simulator's default world has.
 const (
-	cluster = "demo"
+	cluster = world.DefaultCluster
 	// aloneSubnet has its network ACL to itself: runs are in place.
-	aloneSubnet = "subnet-0c2e4a6b8d1f35790"
+	aloneSubnet = world.DedicatedSubnet
 	// sharedSubnet shares its network ACL, and has agents of two clusters: runs are on a clone.
-	sharedSubnet = "subnet-0e8d6c4b2a9f71350"
+	sharedSubnet = world.SharedSubnet
 	// addresses is how many rules a run has, once all that DNS rotates through were seen.
 	addresses = 6
 	namespace = "default"

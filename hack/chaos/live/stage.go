@@ -11,6 +11,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
 )
 
@@ -34,7 +35,7 @@ var managerArgs = []string{
 const (
 	switchGroup    = "experiments"
 	switchRoleName = "agentdisconnect-deadman"
-	switchRole     = "arn:aws:iam::123456789012:role/" + switchRoleName
+	switchRole     = "arn:aws:iam::" + world.DefaultAccount + ":role/" + switchRoleName
 )
 
 // stage is the stack in which runs are broken, and the Region as it was before them.

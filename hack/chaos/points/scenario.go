@@ -11,14 +11,15 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 // What the simulator's default world has.
 const (
-	cluster = "demo"
+	cluster = world.DefaultCluster
 	// aloneSubnet has aloneACL to itself; sharedSubnet shares sharedACL with another one, and with another cluster.
-	aloneSubnet, aloneACL   = "subnet-0c2e4a6b8d1f35790", "acl-0b3d6f9a1c5e72840"
-	sharedSubnet, sharedACL = "subnet-0e8d6c4b2a9f71350", "acl-0d5f8a2c4e6b19370"
+	aloneSubnet, aloneACL   = world.DedicatedSubnet, world.DedicatedACL
+	sharedSubnet, sharedACL = world.SharedSubnet, world.SharedACL
 
 	object = "run"
 	// short is a run that nothing happens in; long has room for drift to be seen and repaired.

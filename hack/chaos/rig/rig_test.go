@@ -19,6 +19,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 var plane *rig.Plane
@@ -40,10 +41,10 @@ func withPlane(m *testing.M) int {
 }
 
 // aloneOnACL is a subnet of the default world that has its network ACL, aloneACL, to itself.
-const aloneOnACL, aloneACL = "subnet-0c2e4a6b8d1f35790", "acl-0b3d6f9a1c5e72840"
+const aloneOnACL, aloneACL = world.DedicatedSubnet, world.DedicatedACL
 
 func spec() v1alpha1.AgentDisconnectSpec {
-	return v1alpha1.AgentDisconnectSpec{Cluster: "demo", SubnetID: aloneOnACL, Duration: metav1.Duration{Duration: 3 * time.Minute}}
+	return v1alpha1.AgentDisconnectSpec{Cluster: world.DefaultCluster, SubnetID: aloneOnACL, Duration: metav1.Duration{Duration: 3 * time.Minute}}
 }
 
 func newWorld(t *testing.T, tap rig.Tap) *rig.World {
@@ -142,7 +143,7 @@ func TestCallsAboutWhatIsForeignAreFound(t *testing.T) {
 func TestADenyOfWhatOthersNeedIsFound(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, nil)
-	const subnet, consent = "subnet-0c2e4a6b8d1f35790", "agentdisconnect.dev/allow"
+	const subnet, consent = world.DedicatedSubnet, "agentdisconnect.dev/allow"
 	g.Expect(w.Stranger(func(r *region.Region) error { return r.DeleteTags([]string{subnet}, []region.Deletion{{Key: consent}}) })).To(Succeed())
 	w.Clock.Step(10 * time.Minute)
 	client := ec2.NewFromConfig(w.Sim.Config())

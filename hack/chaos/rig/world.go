@@ -129,7 +129,7 @@ func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 // What a dead man's switch needs.
 const (
 	switchRoleName = "agentdisconnect-deadman"
-	switchRole     = "arn:aws:iam::123456789012:role/" + switchRoleName
+	switchRole     = "arn:aws:iam::" + simworld.DefaultAccount + ":role/" + switchRoleName
 	switchGroup    = "agentdisconnect"
 )
 

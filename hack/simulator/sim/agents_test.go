@@ -48,7 +48,7 @@ func connected(s *Simulator) []string {
 	return arns
 }
 
-const otherARN = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/other/e2f4a6c8d0b1435f9a7c5e3d1b0f2468"
+const otherARN = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/other/" + world.OtherInstance
 
 // The hand-made procedure: deny all six addresses, the agents of that subnet and no others disconnect, and return.
 func TestDenyingAllAddressesDisconnectsTheSubnet(t *testing.T) {
@@ -106,7 +106,7 @@ func TestNewAddressOfAHost(t *testing.T) {
 		g.Expect(create(s, deny(int32(80+n), a))).To(Succeed())
 	}
 	g.Eventually(func() []string { return connected(s) }).Should(HaveLen(2))
-	s.SetHost(agents.ACS, "ecs-a-4.ap-northeast-1.amazonaws.com", netip.MustParseAddr("52.119.200.1"))
+	s.SetHost(agents.ACS, world.ACSHost, netip.MustParseAddr("52.119.200.1"))
 	g.Eventually(func() []string { return connected(s) }).Should(HaveLen(4))
 }
 

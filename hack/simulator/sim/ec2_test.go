@@ -15,16 +15,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/smithy-go"
 	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
 // Ids of the default world.
 const (
-	vpcID        = "vpc-0a7c1e5f3b9d24680"
-	dedicated    = "subnet-0c2e4a6b8d1f35790"
-	shared1      = "subnet-0e8d6c4b2a9f71350"
-	shared2      = "subnet-0f9b7d5c3e1a86420"
-	dedicatedACL = "acl-0b3d6f9a1c5e72840"
-	defaultACL   = "acl-0d5f8a2c4e6b19370"
+	vpcID        = world.DefaultVPC
+	dedicated    = world.DedicatedSubnet
+	shared1      = world.SharedSubnet
+	shared2      = world.PlainSubnet
+	dedicatedACL = world.DedicatedACL
+	defaultACL   = world.SharedACL
 )
 
 // start runs a simulator without agents for the length of the test.

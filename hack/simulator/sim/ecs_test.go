@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	demoARN    = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/demo"
+	demoARN    = world.DefaultClusterARN
 	instances  = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/"
-	dedicated1 = instances + "3f1b5d7e9a2c46808d6f4b2a1c3e5d79"
-	dedicated2 = instances + "7c9e2a4d6f8b4130a5c7e9b1d3f50246"
-	elsewhere  = instances + "b4d6f8a1c3e54729b8d0f2a4c6e81357"
+	dedicated1 = instances + world.DedicatedInstance1
+	dedicated2 = instances + world.DedicatedInstance2
+	elsewhere  = instances + world.SharedInstance
 )
 
 func ecsClient(s *Simulator) *ecs.Client {
@@ -83,7 +83,7 @@ func TestContainerInstances(t *testing.T) {
 	g.Expect(out.ContainerInstanceArns).To(Equal([]string{dedicated2, elsewhere}))
 
 	described, err := client.DescribeContainerInstances(t.Context(), &ecs.DescribeContainerInstancesInput{
-		Cluster: aws.String("demo"), ContainerInstances: []string{dedicated2, "3f1b5d7e9a2c46808d6f4b2a1c3e5d79", instances + "00"},
+		Cluster: aws.String("demo"), ContainerInstances: []string{dedicated2, world.DedicatedInstance1, instances + "00"},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(described.Failures).To(HaveLen(1))

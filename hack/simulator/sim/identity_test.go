@@ -61,7 +61,7 @@ func TestDNS(t *testing.T) {
 	}}
 	seen := map[netip.Addr]bool{}
 	for range 3 {
-		answer, err := r.LookupNetIP(t.Context(), "ip4", "ecs-a-4.ap-northeast-1.amazonaws.com")
+		answer, err := r.LookupNetIP(t.Context(), "ip4", world.ACSHost)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(answer).To(HaveLen(1), "a single lookup never finds all")
 		seen[answer[0].Unmap()] = true

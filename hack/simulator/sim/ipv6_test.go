@@ -209,13 +209,13 @@ func TestDNSOfIPv6(t *testing.T) {
 	s, g := start(t, withIPv6)
 	seen := map[string]bool{}
 	for range 4 {
-		addrs, err := lookUp(s.DNSAddr(), "ecs-a-4.ap-northeast-1.amazonaws.com", "ip6")
+		addrs, err := lookUp(s.DNSAddr(), world.ACSHost, "ip6")
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(addrs).To(HaveLen(1))
 		seen[addrs[0].String()] = true
 	}
 	g.Expect(seen).To(HaveLen(2))
-	addrs, err := lookUp(s.DNSAddr(), "ecs-a-4.ap-northeast-1.amazonaws.com", "ip")
+	addrs, err := lookUp(s.DNSAddr(), world.ACSHost, "ip")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(addrs).To(HaveLen(2), "one of each family")
 }

@@ -129,7 +129,7 @@ func TestPolicyOnOtherServices(t *testing.T) {
 		allowed bool
 	}{{"demo", true}, {clusters + "demo", true}, {"other", false}} {
 		listed, err := client.ListContainerInstances(t.Context(), &ecs.ListContainerInstancesInput{Cluster: aws.String(tc.cluster)})
-		ids := []string{"3f1b5d7e9a2c46808d6f4b2a1c3e5d79"}
+		ids := []string{world.DedicatedInstance1}
 		if tc.allowed {
 			g.Expect(err).NotTo(HaveOccurred(), tc.cluster)
 			ids = listed.ContainerInstanceArns

@@ -91,7 +91,7 @@ func TestPrivateDNS(t *testing.T) {
 	addrs, err := lookUp(s.DNSAddr(), privateACS, "ip")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(addrs).To(ConsistOf(netip.MustParseAddr("10.0.2.254"), netip.MustParseAddr("10.0.3.254")))
-	addrs, err = lookUp(s.DNSAddr(), "ecs-a-4.ap-northeast-1.amazonaws.com", "ip")
+	addrs, err = lookUp(s.DNSAddr(), world.ACSHost, "ip")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(addrs).To(HaveLen(1), "public names are as outside")
 

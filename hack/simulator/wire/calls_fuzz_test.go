@@ -76,7 +76,7 @@ func expectRegion(t *testing.T, r *region.Region) {
 
 // Whatever parameters a call to EC2 has, it is answered in EC2's XML, and leaves a Region that AWS could have.
 func FuzzEC2Call(f *testing.F) {
-	const acl, subnet = "acl-0b3d6f9a1c5e72840", "subnet-0c2e4a6b8d1f35790"
+	const acl, subnet, vpc = world.DedicatedACL, world.DedicatedSubnet, world.DefaultVPC
 	entry := "&NetworkAclId=" + acl + "&RuleNumber=80&Egress=true&Protocol=-1&RuleAction=deny&CidrBlock=52.119.223.69/32"
 	for _, seed := range []string{
 		"CreateNetworkAclEntry" + entry, "ReplaceNetworkAclEntry" + strings.ReplaceAll(entry, "80", "100"), "CreateNetworkAclEntry" + strings.ReplaceAll(entry, "=-1", "=6") + "&PortRange.From=-1&PortRange.To=70000",
@@ -84,8 +84,8 @@ func FuzzEC2Call(f *testing.F) {
 		"CreateNetworkAclEntry" + strings.ReplaceAll(entry, "CidrBlock=52.119.223.69/32", "Ipv6CidrBlock=fe80::1%25a/64"), "DeleteNetworkAclEntry" + entry,
 		"DescribeNetworkAcls&Filter.1.Name=association.subnet-id&Filter.1.Value.1=" + subnet, "DescribeNetworkAcls&NetworkAclId.1=" + acl + "&MaxResults=5",
 		"DescribeNetworkAcls&MaxResults=5&NextToken=YWZ0ZXI6", "DescribeSubnets&Filter.1.Name=tag:a*?&Filter.1.Value.1=\\*%00%ff[", "DescribeTags&Filter.1.Name=key&Filter.1.Value.1=%5c",
-		"CreateTags&ResourceId.1=" + acl + "&Tag.1.Key=a%00&Tag.1.Value=%ff", "DeleteTags&ResourceId.1=" + acl, "CreateNetworkAcl&VpcId=vpc-0a7c1e5f3b9d24680&ClientToken=x",
-		"CreateNetworkAcl&VpcId=vpc-0a7c1e5f3b9d24680&TagSpecification.1.ResourceType=network-acl&TagSpecification.1.Tag.1.Key=a", "ReplaceNetworkAclAssociation&AssociationId=x&NetworkAclId=" + acl,
+		"CreateTags&ResourceId.1=" + acl + "&Tag.1.Key=a%00&Tag.1.Value=%ff", "DeleteTags&ResourceId.1=" + acl, "CreateNetworkAcl&VpcId=" + vpc + "&ClientToken=x",
+		"CreateNetworkAcl&VpcId=" + vpc + "&TagSpecification.1.ResourceType=network-acl&TagSpecification.1.Tag.1.Key=a", "ReplaceNetworkAclAssociation&AssociationId=x&NetworkAclId=" + acl,
 		"DeleteNetworkAcl&NetworkAclId=" + acl + "&DryRun=true", "DescribeVpcEndpoints", "Nothing", "",
 	} {
 		f.Add("Action=" + seed + "&Version=2016-11-15")
@@ -108,10 +108,10 @@ func FuzzEC2Call(f *testing.F) {
 
 // Whatever JSON a call to ECS has, it is answered in JSON, and what is wrong with it has a name.
 func FuzzECSCall(f *testing.F) {
-	const instance = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/3f1b6c8e9d2a4f5b8c7e1a0d9b6f4e2c"
+	const instance = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/" + world.DedicatedInstance1
 	for _, seed := range [][2]string{
 		{"DescribeClusters", `{"clusters":["demo",null,""],"include":["STATISTICS"]}`}, {"ListClusters", `{"maxResults":-1,"nextToken":"YWZ0ZXI6"}`},
-		{"ListContainerInstances", `{"cluster":"demo","filter":"attribute:ecs.subnet-id == subnet-0c2e4a6b8d1f35790"}`}, {"ListContainerInstances", `{"filter":"(((","cluster":"demo"}`},
+		{"ListContainerInstances", `{"cluster":"demo","filter":"attribute:ecs.subnet-id == ` + world.DedicatedSubnet + `"}`}, {"ListContainerInstances", `{"filter":"(((","cluster":"demo"}`},
 		{"DescribeContainerInstances", `{"cluster":"demo","containerInstances":["` + instance + `"]}`}, {"DiscoverPollEndpoint", `{"cluster":"demo","containerInstance":"` + instance + `"}`},
 		{"RunTask", `{"cluster":"demo","taskDefinition":"demo:1","count":99999999,"placementConstraints":[{"type":"memberOf","expression":"agentConnected exists"},null]}`},
 		{"StartTask", `{"cluster":"demo","taskDefinition":"demo","containerInstances":["` + instance + `","x"]}`}, {"DescribeCapacityProviders", `{"capacityProviders":[7]}`},

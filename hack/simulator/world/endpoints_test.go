@@ -36,7 +36,7 @@ func TestDualStackWorld(t *testing.T) {
 	g.Expect(e.ServiceName).To(gomega.Equal("com.amazonaws.ap-northeast-1.ecs-agent"))
 	g.Expect(e.Addresses()).To(gomega.Equal([]netip.Addr{netip.MustParseAddr("10.0.2.254"), netip.MustParseAddr("10.0.3.200")}))
 	for _, i := range r.ContainerInstances() {
-		g.Expect(i.IPv6.IsValid()).To(gomega.Equal(i.SubnetID == "subnet-0c2e4a6b8d1f35790"), i.ARN)
+		g.Expect(i.IPv6.IsValid()).To(gomega.Equal(i.SubnetID == DedicatedSubnet), i.ARN)
 	}
 }
 

@@ -37,6 +37,31 @@ func TestDefaultWorld(t *testing.T) {
 	g.Expect(w.Keys()).To(gomega.HaveLen(1))
 }
 
+func TestConstantsNameTheDefaultWorld(t *testing.T) {
+	g, w := gomega.NewWithT(t), Default()
+	g.Expect([]string{w.Account, w.Region, w.VPCs[0].ID}).To(gomega.Equal([]string{DefaultAccount, DefaultRegion, DefaultVPC}))
+	g.Expect([]string{w.Hosts[0].Name, w.Hosts[1].Name}).To(gomega.Equal([]string{ACSHost, TCSHost}))
+
+	r, err := w.Build(region.Options{}, true)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
+	homes := map[string]string{}
+	for _, s := range r.View(time.Time{}).Subnets() {
+		homes[s.ID] = s.NetworkACLID
+	}
+	g.Expect(homes).To(gomega.Equal(map[string]string{DedicatedSubnet: DedicatedACL, SharedSubnet: SharedACL, PlainSubnet: SharedACL}))
+
+	instances := map[string][]string{}
+	for _, i := range r.ContainerInstances() {
+		key := i.ClusterARN + " " + i.SubnetID
+		instances[key] = append(instances[key], i.ARN[strings.LastIndex(i.ARN, "/")+1:])
+	}
+	g.Expect(instances).To(gomega.Equal(map[string][]string{
+		DefaultClusterARN + " " + DedicatedSubnet: {DedicatedInstance1, DedicatedInstance2},
+		DefaultClusterARN + " " + SharedSubnet:    {SharedInstance},
+		OtherClusterARN + " " + SharedSubnet:      {OtherInstance},
+	}))
+}
+
 // change is the default world's text with one place changed.
 func change(old, replacement string) string {
 	text := string(DefaultYAML())
