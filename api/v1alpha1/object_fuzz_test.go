@@ -15,7 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// What decodes can be written again and decodes to the same: else a patch of the status would change what nobody changed.
+// What decodes can be written again and decodes to the same: else a patch of the status would change what no writer changed.
 func FuzzObject(f *testing.F) {
 	scheme := runtime.NewScheme()
 	NewWithT(f).Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())

@@ -114,7 +114,7 @@ func unfit(path string, t reflect.Type, schema properties) []string {
 			all = append(all, unfit(path+"."+name, known[name].Type, property)...)
 		}
 	default:
-		expect(false, "is of a kind that nobody looked at: "+t.String())
+		expect(false, "is of a kind that this test does not know: "+t.String())
 	}
 	return all
 }

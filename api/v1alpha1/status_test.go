@@ -16,7 +16,7 @@ var _ = Describe("The status", func() {
 		u := object(nil)
 		u.Object["status"] = fields{"driftRepairs": int64(2)}
 		Expect(kube.Create(ctx, u)).To(Succeed())
-		Expect(u.Object).To(HaveKeyWithValue("status", map[string]any{"observedGeneration": int64(-1)}), "only that nobody has looked yet")
+		Expect(u.Object).To(HaveKeyWithValue("status", map[string]any{"observedGeneration": int64(-1)}), "only that no manager has looked yet")
 		Expect(kube.Status().Patch(ctx, u, mergePatch(fields{"spec": fields{"duration": "20m"}, "status": fields{"driftRepairs": 1}}))).To(Succeed())
 		obj, err := decoded(u)
 		Expect(err).NotTo(HaveOccurred())
@@ -81,7 +81,7 @@ var _ = Describe("The status", func() {
 		Entry("ids of nothing", networkACL(fields{"id": "", "originalID": ""}),
 			`status.networkACL.id: Invalid value: "": networkACL.id in body should be at least 1 chars long`,
 			`status.networkACL.originalID: Invalid value: "": networkACL.originalID in body should be at least 1 chars long`),
-		Entry("a clone that nobody asked for", networkACL(fields{"attempt": 0}),
+		Entry("a clone that was never requested", networkACL(fields{"attempt": 0}),
 			"status.networkACL.attempt: Invalid value: 0: networkACL.attempt in body should be greater than or equal to 1"),
 		Entry("an entry that is too long", networkACL(fields{"baseline": list(strings.Repeat("e", 129)), "carryOver": list(strings.Repeat("e", 129))}),
 			"status.networkACL.baseline[0]: Too long: may not be more than 128 bytes", "status.networkACL.carryOver[0]: Too long: may not be more than 128 bytes"),
@@ -123,7 +123,7 @@ var _ = Describe("The status", func() {
 			"status.plan.otherClusters[0]: Too long: may not be more than 400 bytes"),
 		Entry("with headroom below no quota", fields{"headroom": fields{"ipv4Entries": 1}},
 			"status.plan.headroom.entryQuota: Required value"),
-		Entry("with agents that nobody counted", fields{"agents": fields{}, "outside": fields{}},
+		Entry("with agents that were not counted", fields{"agents": fields{}, "outside": fields{}},
 			"status.plan.agents.total: Required value", "status.plan.agents.connected: Required value", "status.plan.outside.total: Required value"),
 		Entry("with fewer instances than none", fields{"agents": fields{"total": -1, "connected": -1}, "outside": fields{"total": -1}},
 			"status.plan.agents.total: Invalid value: -1: plan.agents.total in body should be greater than or equal to 0",

@@ -22,7 +22,7 @@ const (
 	unreadableID = "acl-0bad0bad0bad0bad0"
 )
 
-// adopted and unreadable are network ACLs that nobody but a person undoes.
+// adopted and unreadable are network ACLs that only a person undoes.
 func (w *world) adopted() {
 	w.Helper()
 	w.Expect(w.sim.Region().AddNetworkACL(region.ACL{ID: adoptedID, VPCID: vpcID, Tags: map[string]string{ownership.TagAdopted: "2026-11-20T15:30:00Z"}})).To(Succeed())

@@ -78,8 +78,8 @@ func TestCtrlCAtTheQuestionIsANo(t *testing.T) {
 	w.inPlace(leftInPlace)
 	before := w.acls()
 	ctx, interrupt := context.WithCancel(t.Context())
-	silent, someone := io.Pipe() // at the terminal, who only presses Ctrl-C
-	t.Cleanup(func() { _ = someone.Close() })
+	silent, person := io.Pipe() // at the terminal, who only presses Ctrl-C
+	t.Cleanup(func() { _ = person.Close() })
 	w.program.in, w.program.terminal = readerFunc(func(p []byte) (int, error) {
 		interrupt()
 		return silent.Read(p)

@@ -80,7 +80,7 @@ func newWorld(t *testing.T) *world {
 		in: strings.NewReader(""), out: &w.out, errOut: &w.errOut, clock: w.clock,
 		load: func(context.Context) (awssdk.Config, error) { return s.Config(), nil },
 	}
-	// A stranger's entry and tags are on each, and are to stay.
+	// A third party's entry and tags are on each, and are to stay.
 	for _, id := range []string{aclID, sharedACL} {
 		w.Expect(s.Region().CreateNetworkACLEntry(id, deny(70, "198.51.100.7/32"))).To(Succeed())
 		w.Expect(s.Region().SetTags(id, map[string]string{"Name": "ours", "team": "network"})).To(Succeed())
@@ -116,7 +116,7 @@ func (w *world) run(args ...string) (code int) {
 	return w.program.run(w.Context(), args)
 }
 
-// answer puts someone at a terminal who gives an answer.
+// answer puts a person at a terminal who gives an answer.
 func (w *world) answer(text string) {
 	w.program.in, w.program.terminal = strings.NewReader(text), true
 }

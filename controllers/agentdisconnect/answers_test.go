@@ -26,7 +26,7 @@ func deny(number int, cidr string) acl.Entry {
 	return acl.Entry{RuleNumber: number, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix(cidr)}
 }
 
-// add puts a stranger's entry on the network ACL, for good: it is to be there after the run too.
+// add puts a third party's entry on the network ACL, for good: it is to be there after the run too.
 func (w *world) add(entry acl.Entry) {
 	GinkgoHelper()
 	Expect(w.sim.Region().CreateNetworkACLEntry(aclID, entry)).To(Succeed())
@@ -117,7 +117,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 		w.expectRestored()
 	})
 
-	It("says that there is one already, of a stranger who denied the same just then: no rule of ours, nor ever deleted", func(ctx context.Context) {
+	It("says that there is one already, of a third party that denied the same just then: no rule of ours, nor ever deleted", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.once(w.sim.Faults().Before, func() { w.add(deny(80, first+"/32")) })
 		obj := w.blocking(ctx)
@@ -132,7 +132,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 		w.expectRestored()
 	})
 
-	It("says that there is one already, of a stranger who took the number just then: another number is taken", func(ctx context.Context) {
+	It("says that there is one already, of a third party that took the number just then: another number is taken", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.once(w.sim.Faults().Before, func() { w.add(deny(80, "198.51.100.0/24")) })
 		obj := w.blocking(ctx)
@@ -144,7 +144,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 		Expect(w.denies(aclID)).To(Equal(map[int]string{80: "198.51.100.0/24"}))
 	})
 
-	It("was an error, and a stranger took the number before the call could be repeated: another number is taken", func(ctx context.Context) {
+	It("was an error, and a third party took the number before the call could be repeated: another number is taken", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.sim.Faults().Add(rule80(faults.Fault{Error: "InternalError", Times: 1}))
 		w.once(w.sim.Faults().After, func() { w.add(deny(80, "198.51.100.0/24")) })
@@ -157,7 +157,7 @@ var _ = Describe("The answer to the creation of an entry", func() {
 		Expect(seen.Status.Rules).To(BeEmpty())
 	})
 
-	It("was an error, and a stranger put an allow in front before the call could be repeated: a smaller number is taken", func(ctx context.Context) {
+	It("was an error, and a third party put an allow in front before the call could be repeated: a smaller number is taken", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.sim.Faults().Add(rule80(faults.Fault{Error: "InternalError", Times: 1}))
 		allow := deny(70, first+"/32")
@@ -235,7 +235,7 @@ var _ = Describe("The answer to the deletion of an entry", func() {
 		obj := w.blocking(ctx)
 		fault.Action = "ec2:DeleteNetworkAclEntry"
 		w.sim.Faults().Add(fault)
-		// Someone takes a number as soon as it is free.
+		// A third party takes a number as soon as it is free.
 		var once sync.Once
 		w.sim.Faults().After("ec2:DeleteNetworkAclEntry", func(c call.Call) {
 			if c.Error == "" && c.Param("RuleNumber") == "80" {

@@ -79,7 +79,7 @@ var _ = Describe("An owner that applies the object on the server", func() {
 			w.run(ctx, 20*time.Second, obj)
 			seen := w.get(ctx, obj)
 			Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateBlocking), describe(seen))
-			Expect(seen.Generation).To(BeEquivalentTo(1), "the spec is written by nobody")
+			Expect(seen.Generation).To(BeEquivalentTo(1), "the spec is not written")
 
 			By("owning what is its own alone")
 			Expect(fields(seen, "agentdisconnect")).To(Equal(map[string][]string{"": {"f:metadata f:finalizers"}, "status": {"f:status"}}))
@@ -118,7 +118,7 @@ var _ = Describe("An owner that applies the object on the server", func() {
 	})
 })
 
-var _ = Describe("Whoever replaces the whole object during a run", func() {
+var _ = Describe("A user who replaces the whole object during a run", func() {
 	It("finds the finalizer put back, and all else as it was left", func(ctx context.Context) {
 		w, _ := followed(ctx)
 		obj := w.blocking(ctx)

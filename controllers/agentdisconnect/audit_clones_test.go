@@ -225,7 +225,7 @@ func (a *audit) note(found region.ACL) {
 	a.claims[found.ID] = claims
 }
 
-// claimed reports whether the manager wrote a line of a run's ledger into the tags of the network ACL. A stranger may have
+// claimed reports whether the manager wrote a line of a run's ledger into the tags of the network ACL. A third party may have
 // stripped them since.
 func (a *audit) claimed(obj *v1alpha1.AgentDisconnect, rule v1alpha1.Rule) bool {
 	a.mu.Lock()

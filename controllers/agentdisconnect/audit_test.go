@@ -25,7 +25,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
-// audit holds what the manager does against what it promises, at the moment when it does it. Strangers edit the Region
+// audit holds what the manager does against what it promises, at the moment when it does it. Third parties edit the Region
 // itself, so every call is the manager's.
 type audit struct {
 	world *world

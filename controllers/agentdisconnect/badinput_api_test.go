@@ -21,7 +21,7 @@ func (w *world) throttleAll() {
 }
 
 var _ = Describe("An API that throttles", func() {
-	It("is waited for, without calling anybody", func(ctx context.Context) {
+	It("is waited for, without alerting a person", func(ctx context.Context) {
 		w := newWorld(ctx)
 		w.boot()
 		w.throttleAll()
@@ -88,7 +88,7 @@ var _ = Describe("An API in trouble of another kind", func() {
 		}, faults.Fault{Action: "ec2:DescribeSubnets", Error: "InternalError", Message: "An internal error has occurred"})
 	})
 
-	It("is quoted where it refuses what nobody foresaw", func(ctx context.Context) {
+	It("is quoted where it refuses for an unknown reason", func(ctx context.Context) {
 		check(ctx, badInput{
 			reason: v1alpha1.ReasonAWSRejected, message: "ecs:ListContainerInstances: InvalidParameterException: Invalid filter",
 		}, faults.Fault{Action: "ecs:ListContainerInstances", Error: "InvalidParameterException", Message: "Invalid filter"})

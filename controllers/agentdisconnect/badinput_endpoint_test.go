@@ -212,7 +212,7 @@ var _ = Describe("Additional endpoints", func() {
 var _ = DescribeTable("Of the agents' sessions only those are denied that the spec names", func(ctx context.Context, sessions []v1alpha1.Session, numbers []int) {
 	w := newWorld(ctx)
 	if len(numbers) < 6 {
-		// Nobody needs the host of a session that is left alone.
+		// The host of a session that is left alone is not needed.
 		other := map[v1alpha1.Session]string{v1alpha1.SessionACS: tcsHost, v1alpha1.SessionTCS: acsHost}[sessions[0]]
 		w.sim.SetHost(agents.ACS, other)
 	}

@@ -42,7 +42,7 @@ var (
 	// cloningActions make a clone and give the original back; they are asked for before the first write.
 	cloningActions = []string{"ec2:CreateNetworkAcl", "ec2:ReplaceNetworkAclAssociation"}
 	// cloneActions are about the clone itself: IAM may allow them on its tags alone, so they can't be asked for before it is
-	// there. They are before it serves anybody.
+	// there. They are before it serves a subnet.
 	cloneActions = append([]string{"ec2:DeleteNetworkAcl", "ec2:ReplaceNetworkAclEntry"}, inPlaceActions...)
 )
 
@@ -139,7 +139,7 @@ var _ = Describe("A role that lacks a permission", func() {
 		if action == "ec2:CreateTags" {
 			continue // found missing before that
 		}
-		It("is told that a clone takes "+action+" before it serves anybody", func(ctx context.Context) {
+		It("is told that a clone takes "+action+" before it serves a subnet", func(ctx context.Context) {
 			w := newWorld(ctx, without(action))
 			obj := w.create(ctx, shared)
 			w.run(ctx, 90*time.Second, obj)
@@ -181,7 +181,7 @@ var _ = Describe("A role that lacks a permission", func() {
 		w.discard(ctx, obj)
 	})
 
-	It("has those of a clone asked for before the first write, and those on it before it serves anybody", func(ctx context.Context) {
+	It("has those of a clone asked for before the first write, and those on it before it serves a subnet", func(ctx context.Context) {
 		w := newWorld(ctx)
 		w.furnish()
 		obj := w.blocking(ctx, shared)

@@ -31,7 +31,7 @@ type badInput struct {
 	object func(*v1alpha1.AgentDisconnect)
 
 	reason, message string
-	// waits: it passes by itself, so that nobody is called.
+	// waits: it passes by itself, so that no person is alerted.
 	waits bool
 	// mend takes the cause away. Nil: nothing can, but another object.
 	mend func(w *world)

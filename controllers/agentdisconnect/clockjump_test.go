@@ -97,8 +97,8 @@ func in(state string) func(*v1alpha1.AgentDisconnect) bool {
 	}
 }
 
-// lifted reports whether no rule is in any subnet's way.
-func (e *endured) lifted(*v1alpha1.AgentDisconnect) bool {
+// isLifted reports whether no rule is in any subnet's way.
+func (e *endured) isLifted(*v1alpha1.AgentDisconnect) bool {
 	ok, _ := Equal(untagged(e.w.before)[e.home()]).Match(untagged(e.w.entries())[e.home()])
 	return ok
 }
@@ -229,7 +229,7 @@ var _ = Describe("A clock that is set", func() {
 					return err.Error()
 				}
 				// An hour is more than the run, its recovery and the wait for its start together.
-				if !e.until(ctx, soon, e.lifted) {
+				if !e.until(ctx, soon, e.isLifted) {
 					return fmt.Sprintf("rules are left %s later: %v", soon, e.w.entries()[e.home()])
 				}
 				e.until(ctx, run.RecoveryTimeout+unsure, e.over)
@@ -252,7 +252,7 @@ var _ = Describe("A clock that is set", func() {
 				}) {
 					return "the run's time is never over: " + describe(e.w.get(ctx, e.obj))
 				}
-				if !e.until(ctx, soon, e.lifted) {
+				if !e.until(ctx, soon, e.isLifted) {
 					return fmt.Sprintf("rules are left %s after the expiration: %v", soon, e.w.entries()[e.home()])
 				}
 				// What was awaited of agents, and of creations without an answer, is counted from times that are ahead.

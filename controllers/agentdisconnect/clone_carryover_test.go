@@ -226,7 +226,7 @@ var _ = Describe("A change of the original while its clone serves", func() {
 		all(scenarios)
 	})
 
-	It("that is under way when the run ends keeps nobody from giving the original back", func(ctx context.Context) {
+	It("that is under way when the run ends does not delay the restoration of the original", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		obj := w.blocking(ctx, shared, within(2*time.Minute))
 		w.onOriginal(changes)

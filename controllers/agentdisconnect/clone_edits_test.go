@@ -16,7 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
-// edit is a change that a stranger makes to a clone, its counterpart, and how the status names it.
+// edit is a change that a third party makes to a clone, its counterpart, and how the status names it.
 type edit struct {
 	do, undo func(*region.Region, string) error
 	words    string
@@ -29,7 +29,7 @@ var edits = []TableEntry{
 	Entry("removes an entry", edit{do: removing(100, false), undo: adding(region.AllowAll(100, false)), words: "rule 100: allow all traffic in from 0.0.0.0/0 was removed"}),
 }
 
-// expectEdited says that a clone serves with a stranger's edit, without anything of the run but its tags.
+// expectEdited says that a clone serves with a third party's edit, without anything of the run but its tags.
 func (w *world) expectEdited(ctx context.Context, obj *v1alpha1.AgentDisconnect, e edit) {
 	GinkgoHelper()
 	seen := w.get(ctx, obj)
@@ -44,7 +44,7 @@ func (w *world) expectEdited(ctx context.Context, obj *v1alpha1.AgentDisconnect,
 	Expect(seen.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
 }
 
-var _ = Describe("A stranger who edits a clone that serves", func() {
+var _ = Describe("A third party that edits a clone that serves", func() {
 	DescribeTable("ends the run; the clone serves on as edited, until the edit is taken back", func(ctx context.Context, e edit) {
 		w := cloneWorld(ctx)
 		obj := w.settled(ctx, shared)

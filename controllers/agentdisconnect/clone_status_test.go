@@ -12,7 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-var _ = Describe("A status.networkACL that someone edited while a clone serves", func() {
+var _ = Describe("A status.networkACL that was edited by hand while a clone serves", func() {
 	DescribeTable("keeps everything as it is until it is put back", func(ctx context.Context, edit func(w *world, acl *v1alpha1.NetworkACL), words string) {
 		w := cloneWorld(ctx)
 		w.anotherACL()
@@ -34,11 +34,11 @@ var _ = Describe("A status.networkACL that someone edited while a clone serves",
 		w.run(ctx, 15*time.Second, obj)
 		w.expectRestored()
 	},
-		Entry("id: a stranger's network ACL", func(w *world, acl *v1alpha1.NetworkACL) { acl.ID = w.idle() }, "nothing shows that network ACL"),
+		Entry("id: a third party's network ACL", func(w *world, acl *v1alpha1.NetworkACL) { acl.ID = w.idle() }, "nothing shows that network ACL"),
 		Entry("id: the network ACL of other subnets", func(_ *world, acl *v1alpha1.NetworkACL) { acl.ID = aclID }, "nothing shows that network ACL "+aclID+" is this run's clone"),
 		Entry("id: the original's", func(_ *world, acl *v1alpha1.NetworkACL) { acl.ID = sharedACL }, "id and originalID are the same"),
 		Entry("originalID: the clone's", func(_ *world, acl *v1alpha1.NetworkACL) { acl.OriginalID = acl.ID }, "id and originalID are the same"),
-		Entry("originalID: a stranger's network ACL", func(w *world, acl *v1alpha1.NetworkACL) { acl.OriginalID = w.idle() }, "the tag agentdisconnect.dev/original says "+sharedACL),
+		Entry("originalID: a third party's network ACL", func(w *world, acl *v1alpha1.NetworkACL) { acl.OriginalID = w.idle() }, "the tag agentdisconnect.dev/original says "+sharedACL),
 		Entry("originalID: one that isn't there", func(_ *world, acl *v1alpha1.NetworkACL) { acl.OriginalID = "acl-00000000000000000" }, "the tag agentdisconnect.dev/original says "+sharedACL),
 	)
 

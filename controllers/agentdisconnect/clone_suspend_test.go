@@ -93,7 +93,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		Expect(w.numbers("ec2:DeleteNetworkAclEntry")).To(BeEmpty(), "copies were removed in the meantime")
 	})
 
-	It("resumes with a new clone where someone deleted the clone", func(ctx context.Context) {
+	It("resumes with a new clone where a third party deleted the clone", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		obj, clone := w.suspendedClone(ctx)
 		Expect(w.sim.Region().DeleteNetworkACL(clone)).To(Succeed())
@@ -121,7 +121,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		w.expectGone(ctx, obj)
 	})
 
-	It("puts right what someone did to the clone while it served nobody", func(ctx context.Context) {
+	It("reverts what a third party did to the clone while it served no subnet", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		obj, clone := w.suspendedClone(ctx)
 		for _, edit := range []func(*region.Region, string) error{
@@ -150,7 +150,7 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		Expect(w.acls()).To(ConsistOf(aclID, sharedACL, third))
 	})
 
-	It("ends where someone edited the clone right before: the edit is not undone", func(ctx context.Context) {
+	It("ends where a third party edited the clone right before: the edit is not undone", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		obj := w.settled(ctx, shared)
 		e := edit{do: adding(deny(120, "198.51.100.0/24")), words: "rule 120: deny all traffic out to 198.51.100.0/24 was added"}
@@ -229,7 +229,7 @@ var _ = Describe("A run on a clone that is suspended, and can't be given its net
 		expectDetached(ctx, w, obj)
 	})
 
-	It("since someone edited what the status says of the clone, names the line", func(ctx context.Context) {
+	It("since what the status says of the clone was edited by hand, names the line", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		obj := w.blocking(ctx, shared, within(time.Hour))
 		baseline := w.get(ctx, obj).Status.NetworkACL.Baseline

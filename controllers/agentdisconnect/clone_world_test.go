@@ -128,7 +128,7 @@ func lines(entries []acl.Entry) []string {
 	return text
 }
 
-// onOriginal lets a stranger change the network ACL that the shared subnets have: it is to be that way after the run too.
+// onOriginal lets a third party change the network ACL that the shared subnets have: it is to be that way after the run too.
 func (w *world) onOriginal(change func(r *region.Region, id string) error) {
 	GinkgoHelper()
 	Expect(change(w.sim.Region(), sharedACL)).To(Succeed())

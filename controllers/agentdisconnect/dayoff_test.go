@@ -50,7 +50,7 @@ var _ = Describe("A manager that is off for a day", func() {
 			returned := len(e.w.sim.Calls())
 			e.pass(ctx)
 			var wrong []string
-			if !e.lifted(nil) {
+			if !e.isLifted(nil) {
 				wrong = append(wrong, fmt.Sprintf("rules are left after the first pass: %v", e.w.entries()[e.home()]))
 			}
 			if others := beforeLifting(e.w.sim.Calls()[returned:]); len(others) > 0 {

@@ -261,7 +261,7 @@ var _ = Describe("The dead man's switch", func() {
 		w.run(ctx, 10*time.Minute, obj)
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonCloneEdited))
 		Expect(w.denies(clone)).To(BeEmpty())
-		Expect(w.schedules()).To(BeEmpty(), "a number of the clone may be the stranger's now")
+		Expect(w.schedules()).To(BeEmpty(), "a number of the clone may be the third party's now")
 	})
 
 	It("never fires on a run that is being prolonged, whatever keeps that from being done", func(ctx context.Context) {

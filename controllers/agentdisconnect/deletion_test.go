@@ -105,7 +105,7 @@ var _ = Describe("An object that is deleted", func() {
 	It("by force is replaced by another of its name, which works on its own", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.create(ctx)
-		// Someone takes the finalizer away and makes the object anew, while rules are being written.
+		// A user takes the finalizer away and makes the object anew, while rules are being written.
 		again := &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{Namespace: obj.Namespace, Name: obj.Name}, Spec: obj.Spec}
 		w.once(w.sim.Faults().After, func() {
 			fresh := w.get(ctx, obj)

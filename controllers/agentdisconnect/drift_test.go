@@ -59,7 +59,7 @@ func (w *world) numbers(action string) []string {
 	return numbers
 }
 
-var _ = Describe("Someone changes the network ACL during a run", func() {
+var _ = Describe("A third party changes the network ACL during a run", func() {
 	It("removes a rule right after it was made: nothing is done until it can't be a read that lags", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.blocking(ctx, within(time.Hour))

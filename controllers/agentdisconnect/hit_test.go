@@ -107,7 +107,7 @@ var _ = Describe("A run in place that is on", func() {
 		change(w)
 		w.edit(ctx, obj, suspending(false))
 		w.run(ctx, 5*time.Minute, obj)
-		Expect(w.denies(sharedACL)).To(BeEmpty(), "rules were added to subnets that nobody looked at")
+		Expect(w.denies(sharedACL)).To(BeEmpty(), "rules were added to subnets that were not looked at")
 		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
 		show()
 		w.until(ctx, obj, 100*time.Second, aborted)

@@ -59,7 +59,7 @@ var _ = DescribeTable("A network ACL that is not a run's to use", func(ctx conte
 	}),
 	Entry("AWS FIS made it", marked(v1alpha1.ReasonNetworkACLManaged, managed("AWS Fault Injection Service"), map[string]string{"managedByFIS": "true"})),
 	Entry("Firewall Manager keeps it as it is", marked(v1alpha1.ReasonNetworkACLManaged, managed("AWS Firewall Manager"), map[string]string{"FMManaged": "true"})),
-	Entry("it is the clone of a run that nobody knows", marked(v1alpha1.ReasonNetworkACLTemporary, temporary(theirUID), map[string]string{ownership.TagClone: theirUID})),
+	Entry("it is the clone of an unknown run", marked(v1alpha1.ReasonNetworkACLTemporary, temporary(theirUID), map[string]string{ownership.TagClone: theirUID})),
 	Entry("it is the clone of another Kubernetes cluster's run", badInput{
 		cause: func(w *world) {
 			w.label(w.theirs(-time.Hour))

@@ -20,7 +20,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
-// label puts a stranger's tags on the network ACL, for good.
+// label puts a third party's tags on the network ACL, for good.
 func (w *world) label(tags map[string]string) {
 	GinkgoHelper()
 	Expect(w.sim.Region().CreateTags([]string{aclID}, tags)).To(Succeed())
@@ -36,7 +36,7 @@ func (w *world) unlabel(tags map[string]string) {
 	Expect(w.sim.Region().DeleteTags([]string{aclID}, keys)).To(Succeed())
 }
 
-// fill are n tags of a stranger.
+// fill are n tags of a third party.
 func fill(n int) map[string]string {
 	tags := map[string]string{}
 	for i := range n {
@@ -105,7 +105,7 @@ var _ = Describe("The tags on the network ACL of a run in place", func() {
 		w.expectClaimed(w.get(ctx, obj))
 	})
 
-	It("are rewritten when a stranger strips them, and his own are left", func(ctx context.Context) {
+	It("are rewritten when a third party strips them, and its own are left", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.settled(ctx)
 		w.unlabel(w.tagsOf(obj))
@@ -129,7 +129,7 @@ var _ = Describe("The tags on the network ACL of a run in place", func() {
 		Expect(w.denies(aclID)).To(BeEmpty())
 	})
 
-	It("are back before a rule is added to a network ACL that a stranger stripped", func(ctx context.Context) {
+	It("are back before a rule is added to a network ACL that a third party stripped", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.settled(ctx)
 		stripped := w.tagsOf(obj)
@@ -179,7 +179,7 @@ var _ = Describe("The tags on the network ACL of a run in place", func() {
 		Entry("the permission is withdrawn", faults.Fault{Denied: true}),
 	)
 
-	It("never have a line of the ledger that someone wrote by hand", func(ctx context.Context) {
+	It("never have a line of the ledger that was written by hand", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.blocking(ctx)
 		forged := v1alpha1.Rule{NetworkACLID: aclID, RuleNumber: 70, CIDR: "198.51.100.0/24", State: v1alpha1.RuleCreating, LastAttemptTime: w.anHourAgo()}
@@ -201,7 +201,7 @@ var _ = Describe("The tags on the network ACL of a run in place", func() {
 		w.expectClaimed(w.get(ctx, obj))
 	})
 
-	It("end the run where a stranger took their room, and his tags stay", func(ctx context.Context) {
+	It("end the run where a third party took their room, and its tags stay", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.follow()
 		obj := w.settled(ctx)
@@ -223,7 +223,7 @@ var _ = Describe("The tags on the network ACL of a run in place", func() {
 		Expect(seen.Finalizers).To(BeEmpty())
 	})
 
-	It("end the run that has just begun where a stranger takes their room between the look and the write", func(ctx context.Context) {
+	It("end the run that has just begun where a third party takes their room between the look and the write", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		taken := false
 		w.sim.Faults().Before("ec2:CreateTags", func(c call.Call) {

@@ -28,7 +28,7 @@ func (w *world) joins(acs string) string {
 }
 
 var _ = Describe("A container instance that joins during a run", func() {
-	It("is denied what it connects to, is counted apart, and keeps nobody waiting", func(ctx context.Context) {
+	It("is denied what it connects to, is counted apart, and does not delay the run", func(ctx context.Context) {
 		w := newWorld(ctx)
 		w.sim.SetHost(agents.ACS, joinedHost, netip.MustParseAddr("192.0.2.7"))
 		obj := w.blocking(ctx)
@@ -110,7 +110,7 @@ var _ = Describe("A container instance that leaves during a run", func() {
 		Expect(condition(seen, v1alpha1.ConditionAgentsDisconnected).Status).To(Equal(metav1.ConditionTrue), describe(seen))
 		seen = w.finish(ctx, obj, 15*time.Minute)
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateCompleted), describe(seen))
-		Expect(seen.Status.CompletionTime.Sub(seen.Status.ExpirationTime.Time)).To(BeNumerically("<", 2*time.Minute), "nobody was waited for")
+		Expect(seen.Status.CompletionTime.Sub(seen.Status.ExpirationTime.Time)).To(BeNumerically("<", 2*time.Minute), "no agent was waited for")
 		w.expectRestored()
 	})
 })

@@ -28,7 +28,7 @@ func (w *world) editStatus(ctx context.Context, obj *v1alpha1.AgentDisconnect, e
 // anHourAgo is a time that no read can lag behind.
 func (w *world) anHourAgo() *metav1.Time { return &metav1.Time{Time: w.clock.Now().Add(-time.Hour)} }
 
-var _ = Describe("A ledger that someone edited", func() {
+var _ = Describe("A ledger that was edited by hand", func() {
 	DescribeTable("to name what the controller never makes: the line is never acted on, all others are",
 		func(ctx context.Context, edit func(*v1alpha1.Rule)) {
 			w, _ := audited(ctx)
@@ -68,7 +68,7 @@ var _ = Describe("A ledger that someone edited", func() {
 		Entry("a range whose deletion is under way", func(r *v1alpha1.Rule) { r.State = v1alpha1.RuleDeleting }),
 	)
 
-	DescribeTable("to name a stranger's number: what stands there stays", func(ctx context.Context, state v1alpha1.RuleState) {
+	DescribeTable("to name a third party's number: what stands there stays", func(ctx context.Context, state v1alpha1.RuleState) {
 		w, _ := audited(ctx)
 		w.follow()
 		obj := w.blocking(ctx, within(2*time.Minute))

@@ -191,7 +191,7 @@ var _ = Describe("A manager with --max-active-runs", func() {
 		Expect(w.state(ctx, objects[2])).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, objects[2])))
 	})
 
-	It("counts no run whose object someone took away by force and made anew", func(ctx context.Context) {
+	It("counts no run whose object was deleted by force and made anew", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.limited(withMost(1))
 		objects := w.apart(ctx, 2)

@@ -175,7 +175,7 @@ var _ = Describe("A plan", func() {
 		Entry("where it is less than the manager assumes", func(w *world) { w.setQuota(8) }, 8, 0, false, ""),
 		Entry("where it may not be read", func(w *world) { w.sim.Faults().Add(faults.Fault{Action: "servicequotas:*", Denied: true}) }, 20, 12, true,
 			"the quota of rules per network ACL (L-2AEEBF1A) could not be read, and 20 is assumed (--network-acl-entry-quota): "),
-		Entry("where nobody answers", func(w *world) { w.sim.Faults().Add(faults.Fault{Action: "servicequotas:*", Lost: true}) }, 20, 12, true,
+		Entry("where AWS does not answer", func(w *world) { w.sim.Faults().Add(faults.Fault{Action: "servicequotas:*", Lost: true}) }, 20, 12, true,
 			"the quota of rules per network ACL (L-2AEEBF1A) could not be read, and 20 is assumed (--network-acl-entry-quota): "),
 	)
 

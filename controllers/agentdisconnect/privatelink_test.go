@@ -236,7 +236,7 @@ var _ = Describe("An answer of ECS that the manager's own path shaped", func() {
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionEndpointsDiscovered).Message).NotTo(ContainSubstring("ECS named"))
 		w.discard(ctx, obj)
 	})
-	It("is not claimed while nobody knows which endpoints the VPC has", func(ctx context.Context) {
+	It("is not claimed while it is unknown which endpoints the VPC has", func(ctx context.Context) {
 		w := newWorld(ctx)
 		operatorPrivate(w)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeVpcEndpoints", Denied: true})

@@ -20,13 +20,13 @@ import (
 	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
-// strangersKey belongs to another account.
-const strangersKey = "AKIASTRANGER00000001"
+// otherAccountsKey belongs to another account.
+const otherAccountsKey = "AKIAOTHERACCOUNT0001"
 
 // twoAccounts is the default world with a second access key, of another account.
 func twoAccounts(o *sim.Options) {
 	o.World = simworld.Default()
-	o.World.AccessKeys = append(o.World.Keys(), simworld.AccessKey{ID: strangersKey, Secret: "secret", Account: "210987654321"})
+	o.World.AccessKeys = append(o.World.Keys(), simworld.AccessKey{ID: otherAccountsKey, Secret: "secret", Account: "210987654321"})
 }
 
 // overdue says what of a run of a minute is not over soon after its time; empty: nothing. Its tags stay no longer than a line
@@ -191,7 +191,7 @@ var _ = Describe("A manager that dies", func() {
 	})
 })
 
-var _ = Describe("A manager that comes back as someone else", func() {
+var _ = Describe("A manager that comes back with other credentials", func() {
 	DescribeTable("concludes nothing and writes nothing, until it is itself again", func(ctx context.Context, key string, reason string, away func(context.Context, *world, *v1alpha1.AgentDisconnect)) {
 		w := newWorld(ctx, twoAccounts)
 		obj := w.blocking(ctx)
@@ -216,15 +216,15 @@ var _ = Describe("A manager that comes back as someone else", func() {
 		w.run(ctx, 15*time.Second, obj)
 		w.expectRestored()
 	},
-		Entry("with another account's credentials, during the run", strangersKey, v1alpha1.ReasonWrongAccount,
+		Entry("with another account's credentials, during the run", otherAccountsKey, v1alpha1.ReasonWrongAccount,
 			func(context.Context, *world, *v1alpha1.AgentDisconnect) {}),
-		Entry("with another account's credentials, after the expiration", strangersKey, v1alpha1.ReasonWrongAccount,
+		Entry("with another account's credentials, after the expiration", otherAccountsKey, v1alpha1.ReasonWrongAccount,
 			func(_ context.Context, w *world, _ *v1alpha1.AgentDisconnect) { w.clock.Step(time.Hour) }),
-		Entry("with another account's credentials, when the object is deleted", strangersKey, v1alpha1.ReasonWrongAccount,
+		Entry("with another account's credentials, when the object is deleted", otherAccountsKey, v1alpha1.ReasonWrongAccount,
 			func(ctx context.Context, _ *world, obj *v1alpha1.AgentDisconnect) {
 				Expect(kube.Delete(ctx, obj)).To(Succeed())
 			}),
-		Entry("with credentials that nobody knows", "AKIAUNKNOWN000000001", v1alpha1.ReasonNoCredentials,
+		Entry("with unknown credentials", "AKIAUNKNOWN000000001", v1alpha1.ReasonNoCredentials,
 			func(_ context.Context, w *world, _ *v1alpha1.AgentDisconnect) { w.clock.Step(time.Hour) }),
 	)
 

@@ -87,7 +87,7 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s fuzzed, trouble *
 	return s, trouble, nil
 }
 
-// Whatever someone writes into a status, the rules that it names come before all else, and no condition claims what was
+// Whatever is written into a status, the rules that it names come before all else, and no condition claims what was
 // not seen.
 func FuzzEditedStatus(f *testing.F) {
 	spec := []byte(`{"cluster":"demo","subnetID":"subnet-0a1b2c3d","duration":"10m"}`)

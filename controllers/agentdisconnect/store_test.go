@@ -20,7 +20,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 )
 
-// touch writes the object as someone else would.
+// touch writes the object as another writer would.
 func touch(ctx context.Context, obj client.Object) error {
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{"example.com/touched":"%d"}}}`, time.Now().UnixNano())
 	target := &v1alpha1.AgentDisconnect{}
@@ -31,7 +31,7 @@ func touch(ctx context.Context, obj client.Object) error {
 var _ = Describe("A write to the API server that goes wrong", func() {
 	It("doesn't change how a run ends, whichever write it is", func(ctx context.Context) {
 		kinds := map[string]func(obj client.Object, after bool) error{
-			"was overtaken by someone else's": func(obj client.Object, after bool) error {
+			"was overtaken by another writer's": func(obj client.Object, after bool) error {
 				if after {
 					return nil
 				}
@@ -81,7 +81,7 @@ var _ = Describe("A write to the API server that goes wrong", func() {
 		all(scenarios)
 	})
 
-	It("because someone writes the object all the time doesn't keep rules from being recorded", func(ctx context.Context) {
+	It("because a third party writes the object all the time doesn't keep rules from being recorded", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.create(ctx)
 		w.sim.Faults().After("ec2:CreateNetworkAclEntry", func(c call.Call) {
@@ -95,10 +95,10 @@ var _ = Describe("A write to the API server that goes wrong", func() {
 		Expect(seen.Status.Rules).To(HaveEach(HaveField("State", v1alpha1.RuleInstalled)))
 	})
 
-	It("because someone edits the ledger during the restoration doesn't keep the rest from going", func(ctx context.Context) {
+	It("because a third party edits the ledger during the restoration doesn't keep the rest from going", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		obj := w.settled(ctx)
-		// Rule 81 was taken by a stranger, so its line is dropped on sight; meanwhile someone drops the line of rule 80.
+		// Rule 81 was taken by a third party, so its line is dropped on sight; meanwhile another one drops the line of rule 80.
 		Expect(w.sim.Region().ReplaceNetworkACLEntry(aclID, deny(81, "198.51.100.0/24"))).To(Succeed())
 		var edited atomic.Bool
 		Expect(kube.Delete(ctx, obj)).To(Succeed())

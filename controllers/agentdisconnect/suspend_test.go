@@ -113,7 +113,7 @@ var _ = Describe("A run that is suspended", func() {
 		seen = w.get(ctx, obj)
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateBlocking), describe(seen))
 		Expect(*seen.Status.Agents.Disconnected).To(BeEquivalentTo(2))
-		Expect(seen.Status.DriftRepairs).To(BeZero(), "nobody else changed anything")
+		Expect(seen.Status.DriftRepairs).To(BeZero(), "no other actor changed anything")
 		Expect(seen.Status.ExpirationTime.Time).To(Equal(expires))
 		w.run(ctx, expires.Sub(w.clock.Now()), obj)
 		w.expectRestored()

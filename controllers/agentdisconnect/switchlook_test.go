@@ -66,7 +66,7 @@ var _ = Describe("A dead man's switch that a third party touched", func() {
 		Expect(w.schedules()).To(Equal(armedFor(w.get(ctx, obj))))
 	})
 
-	It("is not said to be armed when nobody could look for a while", func(ctx context.Context) {
+	It("is not said to be armed when no look succeeded for a while", func(ctx context.Context) {
 		w := switchWorld(ctx)
 		obj := w.blocking(ctx, cloning, within(30*time.Minute))
 		for _, action := range []string{"scheduler:ListSchedules", "scheduler:CreateSchedule"} {

@@ -33,7 +33,7 @@ func (w *world) move(subnet, to string) {
 	Expect(w.sim.Region().MoveSubnet(subnet, to)).To(Succeed())
 }
 
-// anotherACL is a network ACL of a stranger in the same VPC.
+// anotherACL is a network ACL of a third party in the same VPC.
 func (w *world) anotherACL() string {
 	GinkgoHelper()
 	found, _ := w.sim.Region().NetworkACL(aclID)

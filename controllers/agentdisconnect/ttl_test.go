@@ -85,7 +85,7 @@ var _ = Describe("A finished object with ttlSecondsAfterFinished", func() {
 		Expect(w.gone(ctx, obj)).To(BeTrue())
 	})
 
-	It("is not deleted when it was changed at that moment: whoever wrote it may want another run", func(ctx context.Context) {
+	It("is not deleted when it was changed at that moment: its writer may want another run", func(ctx context.Context) {
 		w, _ := followed(ctx)
 		obj := w.completed(ctx, keptFor(600), requesting("a"))
 		asked := false

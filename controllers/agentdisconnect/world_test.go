@@ -314,7 +314,7 @@ func untagged(acls map[string][]string) map[string][]string {
 	return out
 }
 
-// acceptMoves takes over into what the test found what a stranger has just done to whole network ACLs: moved subnets, added
+// acceptMoves takes over into what the test found what a third party has just done to whole network ACLs: moved subnets, added
 // ACLs, deleted some.
 func (w *world) acceptMoves() {
 	before := map[string][]string{}

@@ -73,7 +73,7 @@ func denyWith(ctx context.Context, clients aws.Fenced) error {
 	return err
 }
 
-// denies says whether the entry is there.
+// denies reports whether the entry is there.
 func denies(g *WithT, s *sim.Simulator) bool {
 	out, err := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region).EC2.DescribeNetworkAcls(context.Background(),
 		&ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{acl}})
@@ -141,7 +141,7 @@ func TestACallAfterALateOneIsSent(t *testing.T) {
 	g.Expect(denies(g, s)).To(BeTrue())
 }
 
-// Whoever adds a call to the interfaces says here whether it changes something.
+// A call that is added to the interfaces is listed here, with whether it changes something.
 func TestNoCallThatChangesSomethingIsSentLate(t *testing.T) {
 	writes := map[string]bool{}
 	for _, name := range []string{

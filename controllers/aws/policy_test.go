@@ -79,7 +79,7 @@ const (
 	deadmanPolicy = "policy-deadman.json"
 	// deadmanRole is what the role may do that EventBridge Scheduler takes on.
 	deadmanRole = "role-deadman.json"
-	// sweepPolicy is for whoever runs kubectl agentdisconnect sweep.
+	// sweepPolicy is for a person who runs kubectl agentdisconnect sweep.
 	sweepPolicy = "policy-sweep.json"
 )
 
@@ -148,7 +148,7 @@ func TestPolicyForClonesIsAPartOfTheFullOne(t *testing.T) {
 	g.Expect(policy(g, "policy-clone.json").Statement).To(Equal(full))
 }
 
-// Whoever sweeps by hand may do nothing that the manager may not.
+// A person who sweeps by hand may do nothing that the manager may not.
 func TestPolicyForSweepingGrantsNoMore(t *testing.T) {
 	g := NewWithT(t)
 	wider := slices.Concat(policy(g, "policy.json").Statement, policy(g, deadmanPolicy).Statement)
@@ -220,7 +220,7 @@ func TestTrustPoliciesNameTheManagerAlone(t *testing.T) {
 		HaveKeyWithValue(provider+":aud", oneOrMore{"sts.amazonaws.com"})))
 }
 
-// A schedule of somebody else's, in this account or another, can't make the scheduler use the role.
+// A schedule of a third party, in this account or another, can't make the scheduler use the role.
 func TestTheSwitchsRoleIsForItsSchedulesAlone(t *testing.T) {
 	g := NewWithT(t)
 	trust := policy(g, "trust-deadman.json").Statement

@@ -68,15 +68,15 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 			over(agents(false, false), restored, completed(21)),
 			"all agents were seen disconnected; the rules are gone, but not every agent was seen connected again within 10 minutes: 3f1b, 7c9e",
 		},
-		"nobody could look whether they came back": {
+		"no read showed whether they came back": {
 			over(agents(false, false), restored, unknownAgents, completed(21)),
 			"all agents were seen disconnected; the rules are gone, but it is not known whether 2 agents are connected again: 3f1b, 7c9e",
 		},
-		"nobody looked for the last minutes of the run": {
+		"no read in the last minutes of the run": {
 			over(restored, backAgain, observed(4), completed(12)),
 			"ECS last answered about the agents at 2026-01-02T03:08:05Z, and the run lasted until 2026-01-02T03:14:05Z: whether 2 agents were disconnected is not known: 3f1b, 7c9e; the rules are gone and the agents are connected",
 		},
-		"nobody looked for the last minute of the run": {
+		"no read in the last minute of the run": {
 			over(restored, backAgain, observed(8.95), completed(12)),
 			"ECS last answered about the agents at 2026-01-02T03:13:01Z, and the run lasted until 2026-01-02T03:14:05Z: whether 2 agents were disconnected is not known: 3f1b, 7c9e; the rules are gone and the agents are connected",
 		},
@@ -154,17 +154,17 @@ func TestMessagesOnTheWay(t *testing.T) {
 				"1 further container instance in the subnet is not tracked: not connected before the start, or joined later"},
 		"all disconnected": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, agents(false, false)),
 			"ECS reports on two polls in a row that 2 agents are disconnected"},
-		"nobody asked ECS lately": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, agents(true, false), unseen, stopped(aPerson)),
+		"ECS was not asked lately": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, agents(true, false), unseen, stopped(aPerson)),
 			"ECS last answered about the agents at 2026-01-02T03:08:05Z; grant it"},
-		"nobody asked ECS since a restart": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, agents(false, false), restarted, stopped(aPerson)),
+		"ECS was not asked since a restart": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, agents(false, false), restarted, stopped(aPerson)),
 			"ECS has not answered about the agents since the manager started; grant it"},
 		"asked once": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, unknownAgents),
 			"ECS has not reported the same state of 2 agents on two polls in a row: 3f1b, 7c9e"},
-		"nobody read the network ACL lately": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, unseen, stopped(aPerson)),
+		"the network ACL was not read lately": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, unseen, stopped(aPerson)),
 			"network ACL " + testACL + " was last read at 2026-01-02T03:08:05Z; grant it" + theWindow},
-		"nobody looked up lately": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, unseen),
+		"no lookup lately": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, unseen),
 			"the hosts were last looked up with an answer at 2026-01-02T03:08:05Z"},
-		"disconnected, and nobody read the network ACL lately": {v1alpha1.ConditionAgentsDisconnected,
+		"disconnected, and the network ACL was not read lately": {v1alpha1.ConditionAgentsDisconnected,
 			facing(run.Active, started, read, agents(false, false), func(f *Input) { f.ACLSeen.At = f.Now.Add(-time.Minute) }),
 			"whether rules of this run keep the agents disconnected is not known: network ACL " + testACL + " was last read at 2026-01-02T03:08:05Z"},
 		"disconnected while the rules are not in force": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, lets("192.0.2.3/32"), agents(false, false)),

@@ -24,8 +24,8 @@ const (
 	ServiceAgent = "ecs-agent"
 	// ServiceTelemetry is what agents keep their TCS session with.
 	ServiceTelemetry = "ecs-telemetry"
-	// ServiceAPI is the ECS API, which tells agents where to connect to and takes the calls of
-	// everybody else.
+	// ServiceAPI is the ECS API, which tells agents where to connect to and takes all other
+	// calls.
 	ServiceAPI = "ecs"
 )
 

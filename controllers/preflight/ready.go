@@ -245,7 +245,7 @@ func (p *Preflight) checkPermissions(ctx context.Context, t *Findings, ttl time.
 }
 
 // roomForClone is how many more network ACLs the VPC has room for. Where the quota can't be read,
-// it is taken for what AWS grants everybody.
+// it is taken for what AWS grants each account.
 func (p *Preflight) roomForClone(ctx context.Context, vpcID string) (int, error) {
 	quota, have := aclQuota, 0
 	err := parallel.Do(

@@ -67,7 +67,7 @@ func TestExplainOneCause(t *testing.T) {
 			"NetworkAclEntryLimitExceeded: in words: delete entries, or raise the quota of rules per network ACL (L-2AEEBF1A)"},
 		"no answer": {failed("ec2:DescribeSubnets", "InternalError", 500), v1alpha1.ReasonAWSUnavailable, true,
 			"ec2:DescribeSubnets got no usable answer, and the manager retries: InternalError: in words"},
-		"a refusal that nobody foresaw": {failed("ec2:DescribeSubnets", "InvalidParameterValue", 400), v1alpha1.ReasonAWSRejected, false,
+		"a refusal of an unknown kind": {failed("ec2:DescribeSubnets", "InvalidParameterValue", 400), v1alpha1.ReasonAWSRejected, false,
 			"ec2:DescribeSubnets: InvalidParameterValue: in words"},
 		"a Region that doesn't exist": {&smithy.OperationError{
 			ServiceID: "EC2", OperationName: "DescribeSubnets",

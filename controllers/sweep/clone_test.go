@@ -231,7 +231,7 @@ func TestACloneThatSomeoneEdited(t *testing.T) {
 		w.Expect(result.Left).To(And(ContainSubstring("aws ec2 replace-network-acl-association"), ContainSubstring(defaultACL)), name)
 		w.expectWithoutDenies(id, left)
 		w.Expect(w.aclOf(subnet)).To(Equal(id), name)
-		w.Expect(w.region().Schedules()).To(BeEmpty(), "their numbers may be a stranger's")
+		w.Expect(w.region().Schedules()).To(BeEmpty(), "their numbers may be a third party's")
 	}
 }
 
@@ -315,11 +315,11 @@ func TestAnOriginalThatIsGone(t *testing.T) {
 	w.Expect(w.snapshot()).To(Equal(before))
 }
 
-// Where nobody may list schedules, or there are none, all else is undone all the same.
+// Where the caller may not list schedules, or there are none, all else is undone all the same.
 func TestWithoutTheScheduler(t *testing.T) {
 	for name, fault := range map[string]faults.Fault{
 		"no permission":       {Action: "scheduler:*", Denied: true},
-		"nobody who answers":  {Action: "scheduler:*", Lost: true},
+		"no answer":           {Action: "scheduler:*", Lost: true},
 		"no permission to it": {Action: "scheduler:GetSchedule", Denied: true},
 	} {
 		w := newWorld(t)

@@ -32,7 +32,7 @@ func (w *world) lagging(lag time.Duration) {
 	w.sim.Faults().Add(faults.Fault{Action: "ec2:Describe*", Stale: faults.Duration(lag)})
 }
 
-// However long ago the end is that stale tags tell of, and whoever asks.
+// However long ago the end is that stale tags tell of, and whichever caller asks.
 func TestTagsThatOnlyAReadThatLagsShows(t *testing.T) {
 	undo := func(w *world, f sweep.Found) sweep.Result { return w.undo(f) }
 	lift := func(w *world, f sweep.Found) sweep.Result { return w.lift(f) }
@@ -73,7 +73,7 @@ func TestTagsThatOnlyAReadThatLagsShows(t *testing.T) {
 	}
 }
 
-// Tags that an adopted clone no longer has are no reason to delete it once it serves nobody.
+// Tags that an adopted clone no longer has are no reason to delete it once it serves no subnet.
 func TestACloneThatWasAdoptedIsNotDeletedForAReadThatLags(t *testing.T) {
 	w := newWorld(t)
 	id := w.orphan()

@@ -213,7 +213,7 @@ func TestReadsThatLag(t *testing.T) {
 		now, _ := w.region().NetworkACL(ownACL)
 		w.Expect(now.Tags).To(HaveKey(ownership.TagDomain + uid))
 
-		// What a stranger puts there meanwhile is not deleted for what reads show.
+		// What a third party puts there meanwhile is not deleted for what reads show.
 		w.add(ownACL, foreign(80, true))
 		w.clock.Step(lag / 2)
 		w.undo(f)

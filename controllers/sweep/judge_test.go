@@ -82,7 +82,7 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 					return o.Equal(e)
 				})
 			}
-			g.Expect(known).To(BeTrue(), "%v is a stranger's", e)
+			g.Expect(known).To(BeTrue(), "%v is a third party's", e)
 		}
 	})
 }
@@ -118,7 +118,7 @@ func TestPastEnd(t *testing.T) {
 	g.Expect(Found{}.PastEnd(time.Now())).To(BeFalse(), "no end is known")
 }
 
-// FuzzFoundOn reads whatever tags strangers may write.
+// FuzzFoundOn reads whatever tags third parties may write.
 func FuzzFoundOn(f *testing.F) {
 	const uid = "7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"
 	good := ownership.Ownership{UID: uid, Owner: "a/b", ClusterID: "x", Started: time.Unix(0, 0), Expires: time.Unix(60, 0)}.Tags()

@@ -136,7 +136,7 @@ func TestWhatWasReadTooLongAgoIsNotActedOn(t *testing.T) {
 	w.Expect(w.snapshot()).To(Equal(before))
 }
 
-// Between the move of the subnet and the deletion of the clone, somebody may still edit the clone.
+// Between the move of the subnet and the deletion of the clone, a third party may still edit the clone.
 func TestACloneThatIsEditedWhileItsSubnetGoesBackStays(t *testing.T) {
 	w := newWorld(t)
 	id := w.serve(w.clone(0, 80))
@@ -146,7 +146,7 @@ func TestACloneThatIsEditedWhileItsSubnetGoesBackStays(t *testing.T) {
 	w.Expect(result.Left).To(ContainSubstring("edited clone " + id + " just now"))
 	w.Expect(w.aclOf(subnet)).To(Equal(defaultACL))
 	now, there := w.region().NetworkACL(id)
-	w.Expect(there).To(BeTrue(), "it has a rule that is nobody's but its author's")
+	w.Expect(there).To(BeTrue(), "it has a rule that is its author's alone")
 	w.Expect(describe(now.Entries)).To(ContainElement(region.DescribeEntry(foreign(150, true))))
 	w.Expect(w.writes()).NotTo(ContainElement("ec2:DeleteNetworkAcl"))
 }
@@ -190,7 +190,7 @@ func TestWhatHappensToACloneWhileItsSubnetGoesBack(t *testing.T) {
 		w, id, f := meanwhile(t, func(w *world, id string) { w.Expect(w.region().SetTags(id, nil)).To(Succeed()) })
 		w.Expect(w.undo(f).Done).To(BeTrue(), "nothing is claimed any more")
 		_, there := w.region().NetworkACL(id)
-		w.Expect(there).To(BeTrue(), "what has no tag is nobody's but its owner's")
+		w.Expect(there).To(BeTrue(), "what has no tag is its owner's alone")
 		w.Expect(w.aclOf(subnet)).To(Equal(defaultACL))
 	})
 	t.Run("reads fail", func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestWhatHappensToACloneWhileItsSubnetGoesBack(t *testing.T) {
 		})
 		w.Expect(w.refused(f).Did).To(Equal([]string{"associated subnet " + subnet + " with network ACL " + defaultACL + " again"}))
 		_, there := w.region().NetworkACL(id)
-		w.Expect(there).To(BeTrue(), "nobody looked at it once it was free")
+		w.Expect(there).To(BeTrue(), "it was not read once it was free")
 	})
 	t.Run("another subnet comes onto it, and its denies can't be deleted", func(t *testing.T) {
 		w, id, f := meanwhile(t, func(w *world, id string) {

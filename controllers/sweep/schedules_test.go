@@ -60,7 +60,7 @@ func TestSchedulesWhoseCloneHasNoTags(t *testing.T) {
 	w.Expect(result.Done).To(BeFalse())
 	w.Expect(result.Left).To(ContainSubstring("deletes rule 80 of network ACL " + id))
 	left := w.region().Schedules()
-	w.Expect(left).To(HaveLen(1), "what would delete a stranger's rule is gone")
+	w.Expect(left).To(HaveLen(1), "what would delete a third party's rule is gone")
 	w.Expect(left[0].Name).To(HaveSuffix(".80"))
 	w.Expect(w.entriesOf(id)).To(Equal(entries))
 }

@@ -41,9 +41,9 @@ var worlds = map[string]struct {
 	prepare func(*world) string
 	then    func(*world, string)
 }{
-	"rules in place":             {prepare: func(w *world) string { w.inPlace(80); return "" }},
-	"a clone that serves":        {prepare: func(w *world) string { id := w.serve(w.clone(0, 80)); w.arm(id, 80); return id }},
-	"a clone that serves nobody": {prepare: func(w *world) string { id := w.clone(0, 80); w.arm(id, 80); return id }},
+	"rules in place":                {prepare: func(w *world) string { w.inPlace(80); return "" }},
+	"a clone that serves":           {prepare: func(w *world) string { id := w.serve(w.clone(0, 80)); w.arm(id, 80); return id }},
+	"a clone that serves no subnet": {prepare: func(w *world) string { id := w.clone(0, 80); w.arm(id, 80); return id }},
 	"a clone that was edited": {prepare: func(w *world) string {
 		id := w.serve(w.clone(0, 80))
 		w.arm(id, 80)
@@ -332,7 +332,7 @@ func TestSchedulesOfACloneThatStays(t *testing.T) {
 		w.undo(w.confirm(f))
 		w.Expect(w.region().Schedules()).To(HaveExactElements(HaveField("Name", deadman.Name(uid, 81))))
 	})
-	t.Run("where nobody may look at them", func(t *testing.T) {
+	t.Run("where the caller may not look at them", func(t *testing.T) {
 		for _, action := range []string{"scheduler:GetSchedule", "scheduler:ListSchedules"} {
 			w, _, f := edited(t)
 			w.sim.Faults().Add(faults.Fault{Action: action, Denied: true})
@@ -340,7 +340,7 @@ func TestSchedulesOfACloneThatStays(t *testing.T) {
 			w.Expect(w.region().Schedules()).To(HaveLen(2))
 		}
 	})
-	t.Run("where nobody answers", func(t *testing.T) {
+	t.Run("where AWS does not answer", func(t *testing.T) {
 		w, _, f := edited(t)
 		w.sim.Faults().Add(faults.Fault{Action: "scheduler:ListSchedules", Lost: true})
 		_, err := w.undoer.Undo(w.ctx, w.clients, f)

@@ -141,7 +141,7 @@ func deny(number int32) acl.Entry {
 	}
 }
 
-// foreign is a stranger's entry.
+// foreign is a third party's entry.
 func foreign(number int, egress bool) acl.Entry {
 	return acl.Entry{RuleNumber: number, Egress: egress, Protocol: acl.TCP, Allow: true, CIDR: netip.MustParsePrefix("10.0.0.0/8"), From: 443, To: 443}
 }

@@ -35,7 +35,7 @@ type settings struct {
 	trace                         bool
 }
 
-// room says whether that many objects are enough for the runs, and have room.
+// room reports whether that many objects are enough for the runs, and have room.
 func (s settings) room(objects int) bool { return objects > s.runs && objects <= maxFleet }
 
 func main() { os.Exit(run(os.Args[1:])) }

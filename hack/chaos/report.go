@@ -41,7 +41,7 @@ func (r *row) String() string {
 
 const columns = "POINTS TRIED\tNOT REACHED\tLEAKS\tFOREIGN CHANGES\tLATE\tOTHER\tSLOWEST CLEAN-UP (ROUND TRIPS)\t"
 
-// print prints the tables and the failures, and says whether there are any.
+// print prints the tables and the failures, and reports whether there are any.
 func (c *campaign) print(out io.Writer) (failed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 )
 
-// whole says whether the command asks for everything, and not for some points.
+// whole reports whether the command asks for everything, and not for some points.
 func (s *settings) whole() bool { return s.only.String() == "^(?:)" && s.point == "" }
 
 // once gives what came of a thing that is no point of a scenario, and does it where that is not known yet.

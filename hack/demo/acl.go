@@ -171,7 +171,7 @@ func (w *walk) compare(ctx context.Context) (string, error) {
 	return fmt.Sprintf("the clone is deleted, no tag is left, and the only write that named %s associated the subnet with it again", idOf(w.original)), nil
 }
 
-// spared says whether the original was left alone: no write named it but the ones that put the subnet back on it.
+// spared reports whether the original was left alone: no write named it but the ones that put the subnet back on it.
 func (w *walk) spared(made []call) error {
 	named := naming(made, idOf(w.original))
 	for _, c := range named {

@@ -37,7 +37,7 @@ func (e *ending) watch(ctx context.Context, w *walk) {
 	}()
 }
 
-// saw notes a look at the network ACL, and says whether there is no more to see.
+// saw notes a look at the network ACL, and reports whether there is no more to see.
 func (e *ending) saw(at time.Time, left int, err error) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -81,7 +81,7 @@ func (w *walk) read(ctx context.Context) error {
 	return w.stack.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: w.obj.Name}, &w.obj)
 }
 
-// is says whether the run is in a state, by the status that was last read, and that status is of the spec as it is.
+// is reports whether the run is in a state, by the status that was last read, and that status is of the spec as it is.
 func (w *walk) is(state string) bool {
 	c := meta.FindStatusCondition(w.obj.Status.Conditions, v1alpha1.ConditionSucceeded)
 	return c != nil && c.Reason == state && c.ObservedGeneration == w.obj.Generation

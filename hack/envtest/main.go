@@ -66,7 +66,7 @@ func assets(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if len(missingFrom(dest)) == 0 { // someone else made it while this run waited for the lock
+	if len(missingFrom(dest)) == 0 { // another process made it while this run waited for the lock
 		return dest, nil
 	}
 
@@ -156,7 +156,7 @@ func lock(ctx context.Context, path string) (func(), error) {
 }
 
 // emptyTemp makes a folder beside the destination, so that the last step is a rename, and clears what
-// interrupted runs left: whoever holds the lock is the only one that works here.
+// interrupted runs left: the holder of the lock is the only one that works here.
 func emptyTemp(root string) (string, error) {
 	stale, err := filepath.Glob(filepath.Join(root, ".new-*"))
 	if err != nil {

@@ -94,7 +94,7 @@ func run(ctx context.Context, out io.Writer, o options, patterns []string) error
 	}
 	var tallies []tally
 	for _, p := range packages {
-		fates, err := try(ctx, at, p, o.choose(p.mutants()), o.args, func(done, all int) {
+		outcomes, err := try(ctx, at, p, o.choose(p.mutants()), o.args, func(done, all int) {
 			if done%25 == 0 || done == all {
 				fmt.Fprintf(os.Stderr, "\r%s: %d of %d", p.ImportPath, done, all)
 			}
@@ -103,9 +103,9 @@ func run(ctx context.Context, out io.Writer, o options, patterns []string) error
 		if err != nil {
 			return err
 		}
-		one := tally{path: strings.TrimPrefix(p.ImportPath, "agentdisconnect.dev/agentdisconnect/"), tried: len(fates)}
+		one := tally{path: strings.TrimPrefix(p.ImportPath, "agentdisconnect.dev/agentdisconnect/"), tried: len(outcomes)}
 		var left []string
-		for m, f := range fates {
+		for m, f := range outcomes {
 			switch {
 			case f == killed:
 				one.killed++

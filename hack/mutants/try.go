@@ -21,12 +21,12 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/mutants/switches"
 )
 
-// fate is what became of a mutant.
-type fate int
+// outcome is what became of a mutant.
+type outcome int
 
 const (
 	// survived: no test that reaches it failed.
-	survived fate = iota
+	survived outcome = iota
 	killed
 	// unreached: no test comes there.
 	unreached
@@ -47,8 +47,8 @@ type trial struct {
 	args []string
 }
 
-// try gives the fate of each mutant that compiles.
-func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []string, progress func(done, all int)) (map[*mutant]fate, error) {
+// try gives the outcome of each mutant that compiles.
+func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []string, progress func(done, all int)) (map[*mutant]outcome, error) {
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []str
 		return nil, err
 	}
 
-	fates := map[*mutant]fate{}
+	outcomes := map[*mutant]outcome{}
 	done := 0
 	all := len(together)
 	for _, m := range mutants {
@@ -73,8 +73,8 @@ func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []str
 			all++
 		}
 	}
-	note := func(m *mutant, f fate) {
-		fates[m] = f
+	note := func(m *mutant, f outcome) {
+		outcomes[m] = f
 		done++
 		progress(done, all)
 	}
@@ -83,7 +83,7 @@ func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []str
 	group.SetLimit(runtime.NumCPU())
 	for _, m := range together {
 		group.Go(func() error {
-			f, err := t.fate(grouped, t.binary, m.id, reaching(tests, m.id))
+			f, err := t.outcome(grouped, t.binary, m.id, reaching(tests, m.id))
 			mu.Lock()
 			defer mu.Unlock()
 			note(m, f)
@@ -101,13 +101,13 @@ func try(ctx context.Context, root string, p *pkg, mutants []*mutant, args []str
 		if _, err := p.compile(ctx, root, dir, binary, []*mutant{m}); err != nil {
 			continue // not a change that is possible
 		}
-		f, err := t.fate(ctx, binary, m.id, tests)
+		f, err := t.outcome(ctx, binary, m.id, tests)
 		if err != nil {
 			return nil, err
 		}
 		note(m, f)
 	}
-	return fates, ctx.Err()
+	return outcomes, ctx.Err()
 }
 
 // tests runs each test without a change.
@@ -156,8 +156,8 @@ func reaching(tests []*test, id int) []*test {
 	return slices.DeleteFunc(slices.Clone(tests), func(t *test) bool { return !t.reaches[id] })
 }
 
-// fate runs tests, the quick ones first, until one fails. A change that makes one hang is noticed as well.
-func (t *trial) fate(ctx context.Context, binary string, id int, tests []*test) (fate, error) {
+// outcome runs tests, the quick ones first, until one fails. A change that makes one hang is noticed as well.
+func (t *trial) outcome(ctx context.Context, binary string, id int, tests []*test) (outcome, error) {
 	if len(tests) == 0 {
 		return unreached, nil
 	}

@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// convert holds output back until the result says whether it is needed: a spec's, and, as the package's, that of the
+// convert holds output back until the result shows whether it is needed: a spec's, and, as the package's, that of the
 // suite's own nodes.
 func convert(in io.Reader, out io.Writer) error {
 	decoder, encoder := json.NewDecoder(in), json.NewEncoder(out)

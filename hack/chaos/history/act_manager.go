@@ -36,7 +36,7 @@ func (p *play) crash(op Op) {
 func (p *play) off(op Op) {
 	p.world.Kill()
 	p.world.Boot(op.For.d())
-	p.trouble(p.now().Add(op.For.d()))
+	p.obstruct(p.now().Add(op.For.d()))
 }
 
 // skew has a manager take over whose clock is wrong, and one whose clock is right a while later. What it does by its own time
@@ -50,7 +50,7 @@ func (p *play) skew(op Op) {
 	}
 	restart(op.For.d())
 	end := p.now().Add(op.Window.d())
-	p.trouble(end)
+	p.obstruct(end)
 	p.after(end, func() { restart(0) })
 }
 
@@ -58,7 +58,7 @@ func (p *play) skew(op Op) {
 func (p *play) thaw() {
 	p.note("the paused manager resumes")
 	p.world.Thaw()
-	p.trouble(p.now())
+	p.obstruct(p.now())
 }
 
 func (p *play) awsFault(op Op) {
@@ -90,7 +90,7 @@ func (p *play) awsFault(op Op) {
 		p.staleUntil = latest(p.staleUntil, end)
 	}
 	remove := p.sim.Faults().Add(fault)
-	p.trouble(end)
+	p.obstruct(end)
 	p.after(end, remove)
 }
 
@@ -100,7 +100,7 @@ func (p *play) kubeFault(op Op) {
 	p.kubeFaults = append(p.kubeFaults, f)
 	p.mu.Unlock()
 	end := p.now().Add(op.For.d())
-	p.trouble(end)
+	p.obstruct(end)
 	p.after(end, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -117,15 +117,15 @@ type kubeFault struct {
 
 // tap sees each step of the manager, and says what goes wrong there.
 func (p *play) tap(step *rig.Step, after bool, err error) rig.Verdict {
-	v, meddle := p.verdict(step, after, err)
+	v, meddle := p.faultAt(step, after, err)
 	if meddle != nil {
 		meddle()
 	}
 	return v
 }
 
-// verdict says what goes wrong at a step, and what a third party does right then.
-func (p *play) verdict(step *rig.Step, after bool, err error) (v rig.Verdict, meddle func()) {
+// faultAt says what goes wrong at a step, and what a third party does right then.
+func (p *play) faultAt(step *rig.Step, after bool, err error) (v rig.Verdict, meddle func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.steps++
@@ -146,11 +146,11 @@ func (p *play) verdict(step *rig.Step, after bool, err error) (v rig.Verdict, me
 		}
 		if a.op.Do == Freeze {
 			p.slept[step.Life] = true
-			p.trouble(p.now().Add(rig.Lease))
+			p.obstruct(p.now().Add(rig.Lease))
 			p.world.At(a.op.For.d(), p.thaw)
 			return rig.Verdict{Freeze: true}, nil
 		}
-		p.trouble(p.now().Add(a.op.For.d()))
+		p.obstruct(p.now().Add(a.op.For.d()))
 		p.world.At(0, func() { p.world.Boot(a.op.For.d()) })
 		return rig.Verdict{Die: true}, nil
 	}

@@ -138,7 +138,7 @@ func (p *play) repair(d damage) {
 	})
 }
 
-// object reads an object; there says whether there is one of that name.
+// object reads an object; there reports whether there is one of that name.
 func (p *play) object(name string) (obj *v1alpha1.AgentDisconnect, there bool) {
 	obj, err := p.world.Get(p.ctx, name)
 	if err != nil {

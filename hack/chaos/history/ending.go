@@ -30,12 +30,12 @@ func (p *play) finish(deleted bool) {
 	if p.failed() {
 		return
 	}
-	if p.giveWay() {
+	if p.revertBlockers() {
 		p.note("third parties and users revert their changes that block the manager")
 		p.pass(p.untilOver())
 	}
 	if !p.failed() {
-		p.judge()
+		p.checkEnd()
 	}
 }
 
@@ -58,18 +58,18 @@ func (p *play) untilOver() time.Duration {
 	return last.Sub(now) + run.RecoveryTimeout + networkacl.AmbiguousFor + 2*(p.options.SweepInterval+networkacl.SettleFor) + 2*time.Minute + p.wrong
 }
 
-// giveWay takes back what third parties did to clones, which holds their end up, and says whether there was anything. Whoever
-// took tags of a run away that it needs, or damaged its ledger, puts back what was there: the object says what.
-func (p *play) giveWay() (gave bool) {
+// revertBlockers reverts what third parties and users did that keeps runs from their end: edits of clones, tags that
+// were removed, and ledgers that were damaged, as the object says it. It reports whether there was anything.
+func (p *play) revertBlockers() (reverted bool) {
 	for _, edit := range slices.Backward(p.edits) {
 		if found, there := p.region.NetworkACL(edit.aclID); there && len(found.Associations) > 0 {
-			gave = true
-			p.takeBack(edit)
+			reverted = true
+			p.revertEdit(edit)
 		}
 	}
 	for _, d := range slices.Backward(p.damages) {
 		if obj, there := p.object(d.object); there && p.damaged[string(obj.UID)] {
-			gave = true
+			reverted = true
 			p.damageSaid(obj)
 			p.repair(d)
 		}
@@ -79,24 +79,24 @@ func (p *play) giveWay() (gave bool) {
 			home = ACLs[shared] // it was deleted since
 		}
 		if on, _ := p.region.SubnetACL(subnet); !p.model.Has(on.ID) && p.region.MoveSubnet(subnet, home) == nil {
-			gave = true
+			reverted = true
 			p.model.Move(subnet, home)
 		}
 	}
 	for _, tag := range p.stripped {
 		found, there := p.region.NetworkACL(tag.aclID)
 		if _, has := found.Tags[tag.key]; there && !has && p.watch.isClone(tag.aclID) && !p.model.Has(tag.aclID) {
-			gave = true
+			reverted = true
 			_ = p.region.CreateTags([]string{tag.aclID}, map[string]string{tag.key: tag.value})
 		}
 	}
-	return gave
+	return reverted
 }
 
-// judge holds the world against what is promised when all is over.
-func (p *play) judge() {
+// checkEnd holds the world against what is promised when all is over.
+func (p *play) checkEnd() {
 	view := p.region.View(time.Time{})
-	for _, difference := range p.model.Differences(view, Nobody) {
+	for _, difference := range p.model.Differences(view, NothingOwned) {
 		p.violated("leak", "%s", difference)
 	}
 	for _, tag := range ProductTags(view) {

@@ -58,7 +58,7 @@ type drawn struct {
 }
 
 // menu is what can happen, creating an object first.
-func menu() []drawn { return slices.Concat(people, strangers, surroundings) }
+func menu() []drawn { return slices.Concat(people, thirdParties, surroundings) }
 
 var people = []drawn{
 	{14, (*generator).create},
@@ -75,7 +75,7 @@ var people = []drawn{
 	{1, func(g *generator) Op { return Op{Do: DamageLedger, Object: g.object(), Pick: g.IntN(12)} }},
 }
 
-var strangers = []drawn{
+var thirdParties = []drawn{
 	{7, func(g *generator) Op { return Op{Do: AddEntry, ACL: g.acl(), Entry: g.entry()} }},
 	{3, func(g *generator) Op { return Op{Do: ReplaceEntry, ACL: g.acl(), Pick: g.IntN(8), Entry: g.entry()} }},
 	{3, func(g *generator) Op { return Op{Do: DeleteEntry, ACL: g.acl(), Pick: g.IntN(8)} }},
@@ -139,7 +139,7 @@ func (g *generator) op() Op {
 }
 
 // amid has some of what third parties do happen in the middle of a pass: only to what is theirs, since between a read and a write
-// that rests on it nothing of ours is safe from them, nor anything of theirs that stands where ours did.
+// that rests on it nothing of a run is safe from them, nor anything of theirs that stands where a rule did.
 func (g *generator) amid(op Op) Op {
 	switch op.Do {
 	case AddEntry, ReplaceEntry, DeleteEntry, StripTags, RemoveRule, Withdraw, Consent, MoveSubnet, DeleteACL:

@@ -40,7 +40,7 @@ func (p *play) instant() {
 		byUID[string(objects[i].UID)] = &objects[i]
 	}
 	view := p.region.View(time.Time{})
-	for _, difference := range p.model.Differences(view, p.ours()) {
+	for _, difference := range p.model.Differences(view, p.owned()) {
 		p.violated("foreign", "%s", difference)
 	}
 	p.inTime(byUID, now, calm)
@@ -91,7 +91,7 @@ func (p *play) tell(objects []v1alpha1.AgentDisconnect) {
 	p.told = told
 }
 
-func (p *play) ours() Ours { return Ours{Entry: p.watch.made, Clone: p.watch.cloneFor} }
+func (p *play) owned() Owned { return Owned{Entry: p.watch.made, Clone: p.watch.cloneFor} }
 
 // acting are the rules that act on a subnet, as network ACL and run. Those on a clone that serves no subnet don't.
 func (p *play) acting() map[string]map[netip.Prefix]string {
@@ -196,15 +196,15 @@ func (p *play) oneHolder(objects []v1alpha1.AgentDisconnect) {
 	for i, a := range running {
 		for _, b := range running[:i] {
 			clones := a.Status.NetworkACL.Mode == v1alpha1.NetworkACLModeClone && b.Status.NetworkACL.Mode == v1alpha1.NetworkACLModeClone
-			if held(&a) == held(&b) && (!clones || a.Spec.SubnetID == b.Spec.SubnetID) {
-				p.violated("one holder", "%s and %s both hold network ACL %s", a.Name, b.Name, held(&a))
+			if requiredACL(&a) == requiredACL(&b) && (!clones || a.Spec.SubnetID == b.Spec.SubnetID) {
+				p.violated("one holder", "%s and %s both hold network ACL %s", a.Name, b.Name, requiredACL(&a))
 			}
 		}
 	}
 }
 
-// held is the network ACL that a run needs for itself.
-func held(obj *v1alpha1.AgentDisconnect) string {
+// requiredACL is the network ACL that a run needs for itself.
+func requiredACL(obj *v1alpha1.AgentDisconnect) string {
 	if obj.Status.NetworkACL.Mode == v1alpha1.NetworkACLModeClone {
 		return obj.Status.NetworkACL.OriginalID
 	}
@@ -239,7 +239,7 @@ func (p *play) honest(obj *v1alpha1.AgentDisconnect, now time.Time) {
 // meddled notes that a third party changed something about a network ACL.
 func (p *play) meddled(id string) { p.meddledAt[id] = p.now() }
 
-// calmSince is for how long nothing stood in the manager's way and no stranger changed a network ACL.
+// calmSince is for how long nothing stood in the manager's way and no third party changed a network ACL.
 func (p *play) calmSince(id string, now time.Time) time.Duration {
 	if !p.calm() {
 		return 0

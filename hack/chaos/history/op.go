@@ -38,14 +38,14 @@ const (
 
 // What third parties do in AWS.
 const (
-	// AddEntry, ReplaceEntry and DeleteEntry edit entries of strangers.
+	// AddEntry, ReplaceEntry and DeleteEntry edit entries of third parties.
 	AddEntry     Kind = "addEntry"
 	ReplaceEntry Kind = "replaceEntry"
 	DeleteEntry  Kind = "deleteEntry"
-	// AddTag and RemoveTag edit tags of strangers.
+	// AddTag and RemoveTag edit tags of third parties.
 	AddTag    Kind = "addTag"
 	RemoveTag Kind = "removeTag"
-	// StripTags takes tags of ours off a network ACL.
+	// StripTags takes tags of the product off a network ACL.
 	StripTags Kind = "stripTags"
 	// RemoveRule deletes a rule of the run, ReplaceRule puts an entry of a third party in its place, and OverrideRule allows
 	// its address in front of it.

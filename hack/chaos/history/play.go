@@ -31,7 +31,7 @@ type play struct {
 	sim     *sim.Simulator
 	region  *region.Region
 	options options.Options
-	model   *Strangers
+	model   *ThirdParties
 	watch   *watch
 	began   time.Time
 	op      int
@@ -139,8 +139,8 @@ func (p *play) pass(d time.Duration) {
 	}
 }
 
-// trouble notes that something stands in the manager's way until then.
-func (p *play) trouble(until time.Time) { p.troubled = latest(p.troubled, latest(until, p.now())) }
+// obstruct notes that something stands in the manager's way until then.
+func (p *play) obstruct(until time.Time) { p.troubled = latest(p.troubled, latest(until, p.now())) }
 
 // calm reports whether nothing stands in the manager's way.
 func (p *play) calm() bool {

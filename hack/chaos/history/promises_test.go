@@ -14,7 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
-// A play in which the manager does what it should not, or is not there and nobody said so, shows that each promise is
+// A play in which the manager does what it should not, or is away without an announcement, shows that each promise is
 // looked at.
 func newTestPlay(t *testing.T, armed bool) (*play, *ec2.Client) {
 	g := NewWithT(t)
@@ -43,7 +43,7 @@ func (p *play) blocking(g *WithT, mode string) {
 	g.Expect(p.acting()).NotTo(BeEmpty())
 }
 
-// vanish ends the manager, and nobody says that something stands in its way.
+// vanish ends the manager, and does not note that something stands in its way.
 func (p *play) vanish() {
 	p.world.Kill()
 	p.world.Boot(24 * time.Hour)
@@ -68,7 +68,7 @@ func TestTheWatchSeesAnEntryThatNoTagClaims(t *testing.T) {
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(p.broke("unclaimed")).To(BeTrue())
-	p.judge()
+	p.checkEnd()
 	g.Expect(p.broke("leak")).To(BeTrue())
 }
 
@@ -133,7 +133,7 @@ func TestAnObjectThatIsNotOverIsSeen(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := newTestPlay(t, false)
 	p.blocking(g, "")
-	p.judge()
+	p.checkEnd()
 	g.Expect(p.broke("unfinished")).To(BeTrue())
 	g.Expect(p.broke("leak")).To(BeTrue())
 }
@@ -143,6 +143,6 @@ func TestWhatIsNotUsedIsNoViolation(t *testing.T) {
 	p, _ := newTestPlay(t, false)
 	p.do(Op{Do: AddEntry, ACL: dedicated, Entry: &Entry{Number: 50, CIDR: region.AllowAll(1, true).CIDR}})
 	p.do(Op{Do: Pass, For: Span(time.Minute)})
-	p.judge()
+	p.checkEnd()
 	g.Expect(p.violations).To(BeEmpty())
 }

@@ -101,7 +101,7 @@ func explain(ctx context.Context, o SoakOptions, h History, result Result) Histo
 
 func tail(lines []string, n int) []string { return lines[max(len(lines)-n, 0):] }
 
-// Replay runs the history in a file, and prints what happened. It says whether no promise was broken.
+// Replay runs the history in a file, and prints what happened. It reports whether no promise was broken.
 func Replay(ctx context.Context, plane *rig.Plane, path string, out io.Writer) (kept bool, err error) {
 	h, err := Read(path)
 	if err != nil {

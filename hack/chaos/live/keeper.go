@@ -26,8 +26,8 @@ type keeper struct {
 	done chan struct{}
 }
 
-// keep starts the first manager and waits until it is ready.
-func (st *stage) keep(ctx context.Context) (*keeper, error) {
+// startKeeper starts the first manager and waits until it is ready.
+func (st *stage) startKeeper(ctx context.Context) (*keeper, error) {
 	m, err := st.AddManager(ctx)
 	if err != nil {
 		return nil, err

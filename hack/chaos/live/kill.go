@@ -38,7 +38,7 @@ type Outcome struct {
 	Err error
 }
 
-// OK says whether all is as it should be.
+// OK reports whether all is as it should be.
 func (o Outcome) OK() bool { return o.Err == nil && len(o.Left)+len(o.Lost) == 0 }
 
 // String is the outcome on one line.
@@ -84,7 +84,7 @@ func (k *killer) open(ctx context.Context) (err error) {
 	if k.stage, err = newStage(ctx); err != nil {
 		return err
 	}
-	k.keeper, err = k.stage.keep(ctx)
+	k.keeper, err = k.stage.startKeeper(ctx)
 	return err
 }
 

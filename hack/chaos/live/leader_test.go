@@ -21,7 +21,7 @@ import (
 // leaseName is the manager's leader election id.
 const leaseName = "agentdisconnect.chaos.agentdisconnect.dev"
 
-// holder is who has the lease, empty: nobody.
+// holder is the manager that has the lease; empty: none.
 func (st *stage) holder(ctx context.Context) string {
 	var lease coordinationv1.Lease
 	if err := st.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: leaseName}, &lease); err != nil || lease.Spec.HolderIdentity == nil {
@@ -68,7 +68,7 @@ type relay struct {
 	*stage
 	leader, standby *stack.Manager
 	identity        string
-	// after takes away what strangers did.
+	// after takes away what third parties did.
 	after func()
 }
 
@@ -101,9 +101,9 @@ func (r *relay) pass(ctx context.Context, g *WithT) (wake func()) {
 	}
 }
 
-// strangers take every other number that the run had in place, for the very same entries, once the run is over: a leader
-// that wakes may think that they are its own, or that a number is free that is.
-func (r *relay) strangers(g *WithT, obj *v1alpha1.AgentDisconnect) {
+// takeFreedNumbers has third parties take every other number that the run had in place, once the run is over, for
+// the very same entries. A leader that wakes may think that they are its own, or that a number is free.
+func (r *relay) takeFreedNumbers(g *WithT, obj *v1alpha1.AgentDisconnect) {
 	if obj.Status.NetworkACL == nil || obj.Status.NetworkACL.Mode != v1alpha1.NetworkACLModeInPlace {
 		return
 	}
@@ -157,7 +157,7 @@ func (r *relay) play(ctx context.Context, t *testing.T, g *WithT, m moment) {
 	r.wakeLate(ctx, t, g, obj, wake)
 }
 
-// ending says whether the moment is in the run's clean-up.
+// ending reports whether the moment is in the run's clean-up.
 func (m moment) ending() bool {
 	switch m.p.action {
 	case "ec2:DeleteNetworkAclEntry", "ec2:DeleteNetworkAcl", "scheduler:DeleteSchedule":
@@ -173,7 +173,7 @@ func (r *relay) wakeLate(ctx context.Context, t *testing.T, g *WithT, obj *v1alp
 	g.Expect(r.untilGone(ctx, obj)).To(Succeed())
 	g.Expect(r.unharmed()).To(Succeed())
 	r.after = func() {}
-	r.strangers(g, obj)
+	r.takeFreedNumbers(g, obj)
 	first := len(r.Sim.Calls())
 	wake()
 	g.Expect(r.unharmed()).To(Succeed(), "the leader that woke has changed something: %v", r.writes(first))

@@ -76,7 +76,7 @@ func (st *stage) untilStatus(ctx context.Context, obj *v1alpha1.AgentDisconnect,
 	})
 }
 
-// installed says whether every address is denied that there is.
+// installed reports whether every address is denied that there is.
 func installed(obj *v1alpha1.AgentDisconnect) bool {
 	return meta.IsStatusConditionTrue(obj.Status.Conditions, v1alpha1.ConditionRulesInstalled) && len(obj.Status.Rules) == addresses
 }

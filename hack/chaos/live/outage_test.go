@@ -23,7 +23,7 @@ func keeping(t *testing.T, g *WithT) (*stage, *keeper) {
 	st, err := newStage(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = st.Close() })
-	k, err := st.keep(t.Context())
+	k, err := st.startKeeper(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = k.close() })
 	return st, k
@@ -55,7 +55,7 @@ func TestRunsEndAsSoonAsTheAPIServerIsBack(t *testing.T) {
 
 	down := make(chan error, 1)
 	remove := at(st.Sim.Faults(), point{"ec2:ReplaceNetworkAclAssociation", 0, true}, func() {
-		// The manager stands still until nobody answers it: however slow the machine is, it ends neither run before.
+		// The manager stands still until no server answers it: however slow the machine is, it ends neither run before.
 		m := k.manager()
 		down <- errors.Join(m.Pause(), st.endsIn(ctx, expiring, time.Second), st.ControlPlane.StopAPIServer(), st.ControlPlane.StopEtcd(), m.Resume())
 	})

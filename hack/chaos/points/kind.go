@@ -33,13 +33,13 @@ type Kind struct {
 	What string
 	// after strikes when the answer is about to arrive, else before anything takes effect.
 	after bool
-	// on says whether the kind differs from others at a step.
+	// on reports whether the kind differs from others at a step.
 	on func(rig.Step) bool
 	// strike is what happens. It may do something to the world from there on.
 	strike func(*rig.World, *rig.Step) rig.Verdict
 }
 
-// On says whether the kind is to be tried at a step: at some it would be no other than another kind.
+// On reports whether the kind is to be tried at a step: at some it would be no other than another kind.
 func (k Kind) On(s rig.Step) bool { return k.on(s) }
 
 func everywhere(rig.Step) bool  { return true }

@@ -95,7 +95,7 @@ func delayElsewhere(w *rig.World, _ *rig.Step) rig.Verdict {
 func rewrite(w *rig.World, _ *rig.Step) rig.Verdict {
 	w.WatchTraffic()
 	each := func(edit func(r *region.Region, id string) error) error {
-		return w.Stranger(func(r *region.Region) error {
+		return w.EditAsThirdParty(func(r *region.Region) error {
 			var errs []error
 			for _, id := range []string{aloneACL, sharedACL} {
 				errs = append(errs, missing(edit(r, id))) // a scenario may have deleted it

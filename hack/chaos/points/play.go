@@ -17,7 +17,7 @@ type Result struct {
 	// Scenario, Kind and Point say what was played: the names of a scenario, of a kind and of a step. Kind and Point are
 	// empty for a scenario that was left undisturbed.
 	Scenario, Kind, Point string
-	// Reached says whether the point was: calls that are made side by side may come out otherwise.
+	// Reached reports whether the point was: calls that are made side by side may come out otherwise.
 	Reached bool
 	// Wrong is what the run did wrong.
 	Wrong rig.Wrong
@@ -29,7 +29,7 @@ type Result struct {
 	Log []string `json:",omitempty"`
 }
 
-// Failed says whether anything is wrong.
+// Failed reports whether anything is wrong.
 func (r Result) Failed() bool { return !r.Wrong.None() }
 
 // Points are the steps of a scenario's manager. The first Shared of them come before anything sets the scenario apart from

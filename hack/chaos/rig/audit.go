@@ -108,7 +108,7 @@ func (a *audit) standing(c call.Call) (acl.Entry, bool) {
 	return acl.Entry{}, false
 }
 
-// ours says whether a manager made the entry that stands on a network ACL, and for which run.
+// ours reports whether a manager made the entry that stands on a network ACL, and for which run.
 func (a *audit) ours(aclID string, e acl.Entry) (uid string, ours bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -56,7 +56,7 @@ func (a *audit) cloned(c call.Call) {
 	}
 }
 
-// copied says whether the status of a run has the entry that a call asks for as a copy of one of its original.
+// copied reports whether the status of a run has the entry that a call asks for as a copy of one of its original.
 func copied(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
 	acl := obj.Status.NetworkACL
 	if acl.Mode != v1alpha1.NetworkACLModeClone || acl.ID != c.Param("NetworkAclId") {
@@ -71,7 +71,7 @@ func copied(obj *v1alpha1.AgentDisconnect, c call.Call) bool {
 	return false
 }
 
-// asksFor says whether a call asks for an entry.
+// asksFor reports whether a call asks for an entry.
 func asksFor(c call.Call, e networkacl.Entry) bool {
 	action, ports := "deny", ""
 	if e.Allow {

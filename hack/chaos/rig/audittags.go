@@ -17,7 +17,7 @@ import (
 
 // The audit's part about tags and schedules.
 
-// claimed says whether a manager wrote a line of a run's ledger into the tags of the network ACL. A third party may have
+// claimed reports whether a manager wrote a line of a run's ledger into the tags of the network ACL. A third party may have
 // stripped them since.
 func (a *audit) claimed(obj *v1alpha1.AgentDisconnect, rule v1alpha1.Rule) bool {
 	a.mu.Lock()

@@ -31,8 +31,8 @@ type turn struct {
 	passes int
 }
 
-// held is a pass of a frozen manager.
-type held struct {
+// frozenPass is a pass of a frozen manager.
+type frozenPass struct {
 	manager *manager
 	done    chan struct{}
 }
@@ -81,7 +81,7 @@ func (w *World) bury() {
 	w.Hamper(Lease)
 }
 
-// Frozen says whether a manager is.
+// Frozen reports whether a manager is.
 func (w *World) Frozen() bool { return len(w.frozen) > 0 }
 
 // Lives is how many managers there were so far.
@@ -129,7 +129,7 @@ func (w *World) Run(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Until runs the world until something is so, which it asks between passes; it says whether it came to that within a time.
+// Until runs the world until something is so, which it asks between passes; it reports whether it came to that within a time.
 func (w *World) Until(ctx context.Context, most time.Duration, is func() bool) (bool, error) {
 	for end := w.Clock.Now().Add(most); ; {
 		if is() {
@@ -181,7 +181,7 @@ func (w *World) takeOver(ctx context.Context) error {
 	return nil
 }
 
-// work makes the passes that are due, and says whether there were any.
+// work makes the passes that are due, and reports whether there were any.
 func (w *World) work(ctx context.Context) (worked bool) {
 	if !w.sweepAt.After(w.Clock.Now()) {
 		w.sweep(ctx)
@@ -203,7 +203,7 @@ func (w *World) work(ctx context.Context) (worked bool) {
 		t.at = time.Time{}
 		m.begin()
 		if whole := w.do(func() { result, err = m.pass(ctx, name) }); whole && w.current == m {
-			w.again(name, t, result, err)
+			w.requeue(name, t, result, err)
 		}
 		return true
 	}
@@ -219,7 +219,7 @@ func (w *World) sweep(ctx context.Context) {
 	}
 }
 
-// do has the manager do something, and says whether it came to an end: a manager that freezes stays in it.
+// do has the manager do something, and reports whether it came to an end: a manager that freezes stays in it.
 func (w *World) do(what func()) (whole bool) {
 	m, done := w.current, make(chan struct{})
 	go func() {
@@ -230,7 +230,7 @@ func (w *World) do(what func()) (whole bool) {
 	case <-done:
 	case <-m.frozen:
 		m.settle()
-		w.frozen = append(w.frozen, &held{m, done})
+		w.frozen = append(w.frozen, &frozenPass{m, done})
 		w.bury()
 		return false
 	}
@@ -240,8 +240,8 @@ func (w *World) do(what func()) (whole bool) {
 	return true
 }
 
-// again says when an object is due after a pass, as the work queue would.
-func (w *World) again(name string, t *turn, result reconcile.Result, err error) {
+// requeue says when an object is due after a pass, as the work queue would.
+func (w *World) requeue(name string, t *turn, result reconcile.Result, err error) {
 	now := w.Clock.Now()
 	switch {
 	case err != nil:

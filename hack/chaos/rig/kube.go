@@ -71,13 +71,13 @@ func (m *manager) write(verb string, obj client.Object, do func(client.Object) e
 	name := fmt.Sprintf("kube:%s %s %s", verb, reflect.TypeOf(obj).Elem().Name(), obj.GetName())
 	step := &Step{Name: m.world.count(name), Action: "kube:" + verb, Kube: true, Life: m.life, Time: m.world.Clock.Now(), Object: obj.GetName()}
 	record := m.world.begin(step)
-	err := m.suffer(m.verdict(step, false, nil, nil))
+	err := m.suffer(m.askTap(step, false, nil, nil))
 	if err == nil {
 		written := obj.DeepCopyObject().(client.Object)
 		if err = m.reach(func() error { return do(written) }); err == nil {
 			m.world.noteWritten(written)
 		}
-		if instead := m.suffer(m.verdict(step, true, err, nil)); instead != nil {
+		if instead := m.suffer(m.askTap(step, true, err, nil)); instead != nil {
 			err = instead
 		}
 		if err == nil {

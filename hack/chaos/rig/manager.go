@@ -197,10 +197,10 @@ func (m *manager) guard(stack *middleware.Stack) error {
 			}
 			step := m.callOf(ctx)
 			record := m.world.begin(step)
-			err = m.suffer(m.verdict(step, false, nil, in.Request))
+			err = m.suffer(m.askTap(step, false, nil, in.Request))
 			if err == nil {
 				out, metadata, err = next.HandleFinalize(ctx, in)
-				if instead := m.suffer(m.verdict(step, true, err, nil)); instead != nil {
+				if instead := m.suffer(m.askTap(step, true, err, nil)); instead != nil {
 					err = instead
 				}
 			}
@@ -232,8 +232,8 @@ func (m *manager) callOf(ctx context.Context) *Step {
 	return step
 }
 
-// verdict asks the tap, and has the Region do to the call what it says.
-func (m *manager) verdict(step *Step, after bool, err error, request any) Verdict {
+// askTap asks the tap, and has the Region do to the call what it says.
+func (m *manager) askTap(step *Step, after bool, err error, request any) Verdict {
 	v := m.world.tapped(step, after, err)
 	if v.Fault == nil || request == nil {
 		return v

@@ -87,7 +87,7 @@ func describeStruct(v reflect.Value, add func(string)) {
 	}
 }
 
-// dryRun says whether a call to EC2 only asks whether it would be permitted.
+// dryRun reports whether a call to EC2 only asks whether it would be permitted.
 func dryRun(params any) bool {
 	v := reflect.ValueOf(params)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {

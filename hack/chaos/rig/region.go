@@ -79,9 +79,9 @@ func difference(got, want Snapshot) []string {
 	return lines
 }
 
-// Stranger has a third party edit the Region: its changes must be there in the end. It is done to the Region, and to the
+// EditAsThirdParty has a third party edit the Region: its changes must be there in the end. It is done to the Region, and to the
 // one that Wrong compares it with, in which no manager ever did anything.
-func (w *World) Stranger(edit func(*region.Region) error) error {
+func (w *World) EditAsThirdParty(edit func(*region.Region) error) error {
 	if err := edit(w.region); err != nil {
 		return fmt.Errorf("a third party's edit: %w", err)
 	}
@@ -138,7 +138,7 @@ func (w *World) Traces() []string {
 	return traces
 }
 
-// Blocked says whether a subnet has no way to any address of the control plane.
+// Blocked reports whether a subnet has no way to any address of the control plane.
 func (w *World) Blocked(subnet string) bool {
 	for _, host := range w.Sim.World().Hosts {
 		for _, address := range host.Addresses {

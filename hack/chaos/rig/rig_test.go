@@ -123,8 +123,8 @@ func TestAForeignChangeIsFound(t *testing.T) {
 	g.Expect(w.Meddle(remove)).To(Succeed())
 	g.Expect(wrongOf(t, w).Foreign).To(ConsistOf(ContainSubstring(aloneACL + " lacks egress 100 allow")))
 	w = newWorld(t, nil)
-	g.Expect(w.Stranger(remove)).To(Succeed())
-	g.Expect(wrongOf(t, w).All()).To(BeEmpty(), "a stranger's edit is theirs")
+	g.Expect(w.EditAsThirdParty(remove)).To(Succeed())
+	g.Expect(wrongOf(t, w).All()).To(BeEmpty(), "a third party's edit is theirs")
 }
 
 func TestCallsAboutWhatIsForeignAreFound(t *testing.T) {
@@ -144,7 +144,7 @@ func TestADenyOfWhatOthersNeedIsFound(t *testing.T) {
 	g := NewWithT(t)
 	w := newWorld(t, nil)
 	const subnet, consent = world.DedicatedSubnet, "agentdisconnect.dev/allow"
-	g.Expect(w.Stranger(func(r *region.Region) error { return r.DeleteTags([]string{subnet}, []region.Deletion{{Key: consent}}) })).To(Succeed())
+	g.Expect(w.EditAsThirdParty(func(r *region.Region) error { return r.DeleteTags([]string{subnet}, []region.Deletion{{Key: consent}}) })).To(Succeed())
 	w.Clock.Step(10 * time.Minute)
 	client := ec2.NewFromConfig(w.Sim.Config())
 	var denied []string
@@ -211,7 +211,7 @@ func TestTheAPIServerIsGoneForAWhile(t *testing.T) {
 	w := blocking(t, nil)
 	w.KubeDown(4 * time.Minute)
 	g.Expect(w.Run(t.Context(), 3*time.Minute)).To(Succeed())
-	g.Expect(w.Blocked(aloneOnACL)).To(BeTrue(), "past its end, but nobody can say so")
+	g.Expect(w.Blocked(aloneOnACL)).To(BeTrue(), "past its end, but no read can show it")
 	g.Expect(w.Run(t.Context(), 10*time.Minute)).To(Succeed())
 	g.Expect(wrongOf(t, w).All()).To(BeEmpty())
 }

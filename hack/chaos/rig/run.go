@@ -89,7 +89,7 @@ func (w *World) begun() []*v1alpha1.AgentDisconnect {
 	return begun
 }
 
-// Settled says whether every object that there ever was is over or gone, as far as managers wrote.
+// Settled reports whether every object that there ever was is over or gone, as far as managers wrote.
 func (w *World) Settled() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -38,9 +38,10 @@ type Options struct {
 }
 
 // World is one namespace, Region, clock and manager. Its methods are for one goroutine, but for what a Tap may call: At,
-// Hamper, KubeDown, Stranger, Meddle, Create, Edit, Crowd, CredentialsDown, WatchTraffic, Complain, and the reading of Clock.
+// Hamper, KubeDown, EditAsThirdParty, Meddle, Create, Edit, Crowd, CredentialsDown, WatchTraffic, Complain, and the
+// reading of Clock.
 type World struct {
-	// Sim is the Region. Edit it by Stranger or Meddle.
+	// Sim is the Region. Edit it by EditAsThirdParty or Meddle.
 	Sim *sim.Simulator
 	// Clock is the time of everyone in the world. Run sets it forward.
 	Clock *clocktesting.FakeClock
@@ -83,7 +84,7 @@ type World struct {
 
 	// What follows belongs to the goroutine that drives.
 	current *manager
-	frozen  []*held
+	frozen  []*frozenPass
 	lives   int
 	bootAt  time.Time // when another manager takes over; zero: one is there
 	sweepAt time.Time
@@ -212,7 +213,7 @@ func (w *World) Hamper(d time.Duration) {
 	}
 }
 
-// known says whether an id of a network ACL or an association is the same in each run: it was there at the start.
+// known reports whether an id of a network ACL or an association is the same in each run: it was there at the start.
 func (w *World) known(id string) bool {
 	for _, a := range w.Sim.World().NetworkACLs {
 		if a.ID == id {

@@ -32,7 +32,7 @@ type Wrong struct {
 	Strange []string
 }
 
-// None says whether nothing is wrong.
+// None reports whether nothing is wrong.
 func (w Wrong) None() bool { return len(w.All()) == 0 }
 
 // All are all of it, a line each.
@@ -71,7 +71,7 @@ func (w *World) Wrong(ctx context.Context) (Wrong, error) {
 	return wrong, nil
 }
 
-// Over says whether nothing is to be done about an object any more.
+// Over reports whether nothing is to be done about an object any more.
 func Over(obj *v1alpha1.AgentDisconnect) bool {
 	status := &obj.Status
 	return status.CompletionTime != nil && len(obj.Finalizers) == 0 && obj.DeletionTimestamp == nil && phase.IsRestored(status) &&

@@ -87,7 +87,7 @@ func (a *Agent) Restart(ctx context.Context) {
 	a.Start(ctx)
 }
 
-// Connected says whether the agent itself takes its session of a kind for connected.
+// Connected reports whether the agent itself takes its session of a kind for connected.
 func (a *Agent) Connected(k Kind) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -99,7 +99,7 @@ func (c *ControlPlane) Serve(kind Kind, addrs ...netip.AddrPort) {
 	}
 }
 
-// Connected says whether any session of a kind of a container instance is up on the server's side.
+// Connected reports whether any session of a kind of a container instance is up on the server's side.
 func (c *ControlPlane) Connected(kind Kind, containerInstanceARN string) bool {
 	return c.Sessions(kind, containerInstanceARN) > 0
 }

@@ -66,7 +66,7 @@ func TestOutboundDropOverRealSockets(t *testing.T) {
 		}))
 		agents[i].Start(t.Context())
 	}
-	// all says whether every session is up, or every one is down, for the agents and for the servers.
+	// all reports whether every session is up, or every one is down, for the agents and for the servers.
 	all := func(up bool) func() bool {
 		return func() bool {
 			for i, a := range agents {

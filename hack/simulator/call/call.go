@@ -21,7 +21,7 @@ type Call struct {
 	// itself, for a schedule, have no key.
 	AccessKey, Region string
 	// Identity is the ARN of who called: of a user, of a role's session, or of the role that a schedule runs under.
-	// Empty for a key that nobody has.
+	// Empty for a key of no identity.
 	Identity string
 	// Schedule is the ARN of the schedule that a call was made for; empty for all other calls.
 	Schedule string

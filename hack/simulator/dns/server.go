@@ -29,7 +29,7 @@ type Zone interface {
 // WholeZone is a Zone with hosts whose addresses all come in one answer.
 type WholeZone interface {
 	Zone
-	// Whole says whether host, named as for Lookup, is such a host now.
+	// Whole reports whether host, named as for Lookup, is such a host now.
 	Whole(host string) bool
 }
 

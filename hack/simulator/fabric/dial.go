@@ -119,12 +119,12 @@ type path struct {
 	instance, server netip.AddrPort
 }
 
-// out sends a packet from the instance to the server and says whether it arrives.
+// out sends a packet from the instance to the server and reports whether it arrives.
 func (p path) out() bool {
 	return p.judge(Packet{SubnetID: p.subnetID, Egress: true, Protocol: ProtocolTCP, Src: p.instance, Dst: p.server})
 }
 
-// in sends a packet from the server to the instance and says whether it arrives.
+// in sends a packet from the server to the instance and reports whether it arrives.
 func (p path) in() bool {
 	return p.judge(Packet{SubnetID: p.subnetID, Protocol: ProtocolTCP, Src: p.server, Dst: p.instance})
 }

@@ -22,7 +22,7 @@ type Packet struct {
 	Src, Dst netip.AddrPort
 }
 
-// Judge says whether a packet passes the network ACL that its subnet has at this instant. It is called from many
+// Judge reports whether a packet passes the network ACL that its subnet has at this instant. It is called from many
 // goroutines at once, and must not call the fabric.
 type Judge func(Packet) bool
 

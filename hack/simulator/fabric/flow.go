@@ -30,7 +30,7 @@ type segment struct {
 type flow struct {
 	// data and ack send a packet of this direction and of the other one, and say whether it arrives.
 	data, ack func() bool
-	// reach says whether the receiving host still takes a segment, one that is new data to it or not. If it does not,
+	// reach reports whether the receiving host still takes a segment, one that is new data to it or not. If it does not,
 	// it has answered with a RST.
 	reach func(newData bool) bool
 	// arrive hands the receiver a segment that is new to it.

@@ -144,7 +144,7 @@ func TestSenderGivesUpAfterAQuarterOfAnHour(t *testing.T) {
 		var opErr *net.OpError
 		r.Expect(errors.As(err, &opErr)).To(BeTrue())
 		r.Expect(atClient.end.Sub(start)).To(BeNumerically("~", 924600*time.Millisecond, time.Millisecond))
-		r.arrived(atServer, "") // nobody told the server
+		r.arrived(atServer, "") // the server was not told
 
 		// What the server sends now is answered by a host that has forgotten the connection.
 		r.acl.set(false, false)

@@ -88,7 +88,7 @@ func (l *link) after(d time.Duration, f func()) *time.Timer {
 }
 
 // reach is a segment's arrival at the host of end e. A host answers with a RST where it has forgotten the connection
-// or where nobody will ever read the data.
+// or where the data will never be read.
 func (l *link) reach(e *end, newData bool, answer func() bool) bool {
 	if !e.gone && !(e.closed && newData) {
 		return true
@@ -216,7 +216,7 @@ func (l *link) writeServer() {
 	}
 }
 
-// wrote says whether there may be more to write.
+// wrote reports whether there may be more to write.
 func (l *link) wrote(eof bool, err error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

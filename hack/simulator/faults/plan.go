@@ -31,7 +31,7 @@ func (p Plan) readsNow() bool { return p.ReadAt.IsZero() && p.Frozen == nil }
 // Injected is an error that a fault asks for.
 type Injected struct{ Code, Message string }
 
-// Plan decides what happens to a call and counts it. lacks says whether a resource that the call is about is without a
+// Plan decides what happens to a call and counts it. lacks reports whether a resource that the call is about is without a
 // tag; it must not call into the Set.
 func (s *Set) Plan(c call.Call, lacks func(tag string) bool) Plan {
 	s.mu.Lock()

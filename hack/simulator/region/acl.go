@@ -147,7 +147,7 @@ func noEntry(number int, egress bool) error {
 }
 
 // CreateNetworkACL makes a network ACL that denies everything. A client token that was used before gives the ACL that
-// was made then, if request is the same as then; whoever needs neither leaves both empty.
+// was made then, if request is the same as then; a caller that needs neither leaves both empty.
 func (r *Region) CreateNetworkACL(vpcID, token, request string, tags map[string]string) (ACL, error) {
 	var made ACL
 	err := r.change(func(s *state) error {

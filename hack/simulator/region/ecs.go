@@ -110,7 +110,7 @@ func (v View) Query(i ContainerInstance) clusterquery.Instance {
 }
 
 // DiscoverPollEndpoint is where the agent of a container instance is to connect to, told to a caller in a VPC (empty:
-// outside of all). A call that came through an endpoint for ECS gets the hosts for PrivateLink, whoever asks for what.
+// outside of all). A call that came through an endpoint for ECS gets the hosts for PrivateLink, whichever identity asks.
 func (v View) DiscoverPollEndpoint(clusterRef, instanceRef, callerVPC string) (acs, tcs, serviceConnect string, err error) {
 	o := v.r.o
 	acs, tcs, serviceConnect = o.ACSEndpoint, o.TCSEndpoint, o.ServiceConnectEndpoint
@@ -215,7 +215,7 @@ func (r *Region) RemoveContainerInstance(arn string) error {
 	})
 }
 
-// SetAgentConnected says whether ECS holds an ACS session with the agent of a container instance. An ARN that isn't
+// SetAgentConnected sets whether ECS holds an ACS session with the agent of a container instance. An ARN that isn't
 // registered is ignored: sessions end after deregistration too.
 func (r *Region) SetAgentConnected(arn string, connected bool) {
 	r.editInstance(arn, func(i *ContainerInstance) { i.AgentConnected = connected })

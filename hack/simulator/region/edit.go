@@ -156,7 +156,7 @@ func (r *Region) SetDNS64(subnetID string, enabled bool) error {
 	})
 }
 
-// MoveSubnet gives a subnet another network ACL, as someone with the console would.
+// MoveSubnet gives a subnet another network ACL, as a person with the console would.
 func (r *Region) MoveSubnet(subnetID, aclID string) error {
 	sub, ok := r.View(zeroTime).Subnet(subnetID)
 	if !ok {

@@ -37,7 +37,7 @@ func AllowAllIPv6(number int, egress bool) acl.Entry {
 }
 
 // withIPv6Allow is what AWS does to a VPC's default network ACL when the VPC gets IPv6: rule 101 allows it in each
-// direction whose rules nobody has modified.
+// direction whose rules were not modified.
 func withIPv6Allow(entries []acl.Entry) []acl.Entry {
 	out := slices.Clone(entries)
 	for _, egress := range []bool{true, false} {
@@ -72,7 +72,7 @@ const (
 )
 
 // AssociateVPCIPv6 gives a VPC an IPv6 CIDR block. Its network ACLs get the default entries of IPv6, and its default one
-// rule 101 in the directions that nobody has modified.
+// rule 101 in the directions that were not modified.
 func (r *Region) AssociateVPCIPv6(vpcID string, cidr netip.Prefix) error {
 	return r.change(func(s *state) error {
 		v, ok := s.vpcs.m[vpcID]

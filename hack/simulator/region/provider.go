@@ -15,7 +15,7 @@ const (
 )
 
 // CapacityProvider is where a cluster gets its instances from: an Auto Scaling group, or Managed Instances, which ECS
-// launches itself. FARGATE and FARGATE_SPOT are in every Region; nobody makes them.
+// launches itself. FARGATE and FARGATE_SPOT are in every Region; they are never created.
 type CapacityProvider struct {
 	Name, ARN, Type string
 	// AutoScalingGroupARN is for the type EC2_AUTOSCALING.

@@ -76,7 +76,7 @@ func checkTags(have, add map[string]string) error {
 	return nil
 }
 
-// reserved reports whether a tag is one of AWS's own, which nobody else makes or deletes.
+// reserved reports whether a tag is one of AWS's own, which only AWS makes or deletes.
 func reserved(key string) bool { return strings.HasPrefix(strings.ToLower(key), "aws:") }
 
 func errReserved() error {

@@ -172,10 +172,10 @@ func TestUnknownActionsAndCallers(t *testing.T) {
 	_, err = ecs.NewFromConfig(s.Config()).ListServices(ctx, &ecs.ListServicesInput{})
 	g.Expect(code(err)).To(Equal("UnknownOperationException"))
 
-	nobody := s.ConfigFor("AKIANOBODY")
-	_, err = ec2.NewFromConfig(nobody).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
+	unknown := s.ConfigFor("AKIAUNKNOWN")
+	_, err = ec2.NewFromConfig(unknown).DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
 	g.Expect(code(err)).To(Equal("AuthFailure"))
-	_, err = ecs.NewFromConfig(nobody).DescribeClusters(ctx, &ecs.DescribeClustersInput{})
+	_, err = ecs.NewFromConfig(unknown).DescribeClusters(ctx, &ecs.DescribeClustersInput{})
 	g.Expect(code(err)).To(Equal("UnrecognizedClientException"))
 
 	resp, err := http.Post(s.URL(), "application/x-www-form-urlencoded", strings.NewReader("Action=DescribeVpcs&Version=2016-11-15"))

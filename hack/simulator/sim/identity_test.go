@@ -23,7 +23,7 @@ func TestIdentities(t *testing.T) {
 		o.World.AccessKeys = []world.AccessKey{
 			{ID: "AKIAOPERATOR", Secret: "x"},
 			{ID: "AKIAREADER", Secret: "x", Allow: []string{"ec2:Describe*"}, Deny: []string{"ec2:DescribeTags"}},
-			{ID: "AKIASTRANGER", Secret: "x", Account: "210987654321"},
+			{ID: "AKIAOTHER", Secret: "x", Account: "210987654321"},
 		}
 	})
 	g.Expect(create(s, deny(80, "52.119.223.69/32"))).To(Succeed(), "Config has the first key")
@@ -44,8 +44,8 @@ func TestIdentities(t *testing.T) {
 	g.Expect(*me.Arn).To(HaveSuffix("user/AKIAREADER"))
 
 	// Another account has a Region of its own.
-	stranger := ec2.NewFromConfig(s.ConfigFor("AKIASTRANGER"))
-	_, err = stranger.DescribeNetworkAcls(t.Context(), &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{dedicatedACL}})
+	outsider := ec2.NewFromConfig(s.ConfigFor("AKIAOTHER"))
+	_, err = outsider.DescribeNetworkAcls(t.Context(), &ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{dedicatedACL}})
 	g.Expect(code(err)).To(Equal("InvalidNetworkAclID.NotFound"))
 
 	s.Faults().Add(faults.Fault{Action: "ec2:*", AccessKey: "AKIAREADER", Error: "InternalError", Times: 1})

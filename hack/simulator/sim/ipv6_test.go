@@ -107,7 +107,7 @@ func TestDefaultEntriesOfIPv6(t *testing.T) {
 	g.Expect(described(custom)).To(HaveLen(4))
 }
 
-// A VPC that gets IPv6 later: only the directions of the default ACL that nobody has modified let it pass.
+// A VPC that gets IPv6 later: only the directions of the default ACL that were not modified let it pass.
 func TestAssociateIPv6(t *testing.T) {
 	s, g := start(t)
 	g.Expect(s.Region().CreateNetworkACLEntry(defaultACL, region.AllowAll(90, true))).To(Succeed())

@@ -38,7 +38,7 @@ func TestPermissionByTag(t *testing.T) {
 		_, err := client.CreateTags(ctx, &ec2.CreateTagsInput{Resources: ids, Tags: []types.Tag{{Key: aws.String(cloneTag), Value: aws.String("")}}})
 		return err
 	}
-	g.Expect(code(mark(dedicatedACL))).To(Equal("UnauthorizedOperation"), "nobody can make an ACL one of theirs")
+	g.Expect(code(mark(dedicatedACL))).To(Equal("UnauthorizedOperation"), "no caller can make an ACL one of theirs")
 
 	// With tags at its creation: CreateTags is judged by ec2:CreateAction then.
 	made, err := client.CreateNetworkAcl(ctx, &ec2.CreateNetworkAclInput{VpcId: aws.String(vpcID), TagSpecifications: []types.TagSpecification{{

@@ -94,7 +94,7 @@ func TestScheduleInCloudTrail(t *testing.T) {
 	g.Expect(record.UserIdentity.SessionContext.SessionIssuer.Arn).To(Equal(switchRole))
 	g.Expect(record.SourceIPAddress).To(Equal("scheduler.amazonaws.com"))
 	g.Expect(record.RequestParameters.NetworkACLID).To(Equal(dedicatedACL))
-	g.Expect(record.EventTime).To(BeTemporally("<", noon.Add(time.Hour+time.Minute)), "when it was due, not when somebody looked")
+	g.Expect(record.EventTime).To(BeTemporally("<", noon.Add(time.Hour+time.Minute)), "when it was due, not when it was read")
 
 	events, err = lookup(t, s, cloudtrail.LookupEventsInput{LookupAttributes: by(cttypes.LookupAttributeKeyEventSource, "scheduler.amazonaws.com")})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -363,7 +363,7 @@ func TestSchedulesOfAnotherRegion(t *testing.T) {
 func TestScheduleInRealTime(t *testing.T) {
 	s, g := start(t, withScheduler)
 	g.Expect(create(s, deny(80, "52.119.223.69/32"))).To(Succeed())
-	held := s.Region() // nobody calls later on: the state itself changes
+	held := s.Region() // no call follows: the state itself changes
 	name := ""
 	for n := 0; name == "" && n < 10000; n++ { // one whose second is the first of its minute
 		trial := region.Schedule{Group: switchGroup, Name: fmt.Sprint("n", n), At: time.Now().Add(time.Hour), Target: region.ScheduleTarget{RoleARN: switchRole}}

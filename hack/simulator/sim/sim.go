@@ -200,7 +200,7 @@ func (s *Simulator) ConfigFor(accessKey string) aws.Config {
 func (s *Simulator) World() *world.World { return s.world }
 
 // RunSchedules carries out the schedules that are due by now, each as of its own time. API calls and the methods Region,
-// Roles, Faults and Calls begin with it, so that nobody sees a time whose schedules have not run; with an injected Clock
+// Roles, Faults and Calls begin with it, so that no caller sees a time whose schedules have not run; with an injected Clock
 // nothing else does. Who keeps what these methods return across a step of the clock calls it.
 func (s *Simulator) RunSchedules() { s.api.RunSchedules() }
 

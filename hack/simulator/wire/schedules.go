@@ -26,8 +26,8 @@ type runner struct {
 	hooked  bool // the one that runs is within a hook of a test, which may call anything
 }
 
-// begin waits for whoever runs and reports whether it is the caller's turn. Within a hook nobody waits: what runs may be
-// the caller itself.
+// begin waits for the goroutine that runs, and reports whether it is the caller's turn. Within a hook it does not wait:
+// what runs may be the caller itself.
 func (r *runner) begin() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,7 +131,7 @@ func (s *Server) refused(c call.Call, code string) string {
 	return code
 }
 
-// attempt puts a schedule's call through the steps of any other. A lost answer is a failure to whoever waits for it.
+// attempt puts a schedule's call through the steps of any other. A lost answer is a failure to the one that waits for it.
 func (s *Server) attempt(x *exchange) (failure string) {
 	x.logged = s.o.Log.Add(x.req.Call)
 	defer func() { s.o.Log.Done(x.logged, x.req.Call) }()

@@ -129,11 +129,11 @@ func TestAccessKeys(t *testing.T) {
 	w, err := Parse([]byte(string(DefaultYAML()) + `
 accessKeys:
 - {id: AKIAREADER, secret: x, allow: ["ec2:Describe*"], deny: ["ec2:DescribeTags"]}
-- {id: AKIASTRANGER, secret: x, account: "210987654321"}
+- {id: AKIAOTHER, secret: x, account: "210987654321"}
 `))
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	keys := w.Keys()
 	g.Expect(keys[0].ARN).To(gomega.Equal("arn:aws:iam::123456789012:user/AKIAREADER"))
-	g.Expect(keys[1].ARN).To(gomega.Equal("arn:aws:iam::210987654321:user/AKIASTRANGER"))
+	g.Expect(keys[1].ARN).To(gomega.Equal("arn:aws:iam::210987654321:user/AKIAOTHER"))
 	g.Expect(keys[1].Allow).To(gomega.Equal([]string{"*"}))
 }

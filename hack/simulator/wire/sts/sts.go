@@ -20,7 +20,7 @@ func Service() operation.Service {
 	return operation.Service{
 		Name: "sts", Source: "sts.amazonaws.com",
 		Operations: map[string]operation.Operation{
-			// Nobody can be denied to ask who they are.
+			// No identity can be denied to ask who it is.
 			"GetCallerIdentity": {ReadOnly: true, Open: true, Prepare: getCallerIdentity},
 		},
 	}

@@ -23,7 +23,7 @@ func (p *play) addEntry(op Op) {
 	}
 }
 
-// replaceEntry and deleteEntry take an entry of strangers on a network ACL of theirs, and a copy on a clone.
+// replaceEntry and deleteEntry take an entry of third parties on a network ACL of theirs, and a copy on a clone.
 func (p *play) replaceEntry(op Op) {
 	id, e := p.aclID(op.ACL), op.Entry.Rule()
 	old, ok := p.foreignEntry(id, op.Pick)
@@ -41,8 +41,8 @@ func (p *play) deleteEntry(op Op) {
 	}
 }
 
-// edited notes that a third party put an entry in the place of another, either of which may be none: as the strangers' state,
-// or, on a clone, as an edit that someone takes back at the end.
+// edited notes that a third party put an entry in the place of another, either of which may be none. On a clone that is
+// an edit, which is reverted at the end.
 func (p *play) edited(id string, old, put *acl.Entry) {
 	p.meddled(id)
 	switch {
@@ -61,8 +61,8 @@ type cloneEdit struct {
 	old, put *acl.Entry
 }
 
-// takeBack undoes an edit of a clone, where it still stands.
-func (p *play) takeBack(edit cloneEdit) {
+// revertEdit undoes an edit of a clone, where it still stands.
+func (p *play) revertEdit(edit cloneEdit) {
 	found, there := p.region.NetworkACL(edit.aclID)
 	if !there || p.model.Has(edit.aclID) {
 		return
@@ -82,7 +82,7 @@ func (p *play) takeBack(edit cloneEdit) {
 	}
 }
 
-// foreignEntry chooses an entry that is not ours.
+// foreignEntry chooses an entry that the run does not own.
 func (p *play) foreignEntry(id string, n int) (acl.Entry, bool) {
 	entries := p.model.Entries(id)
 	if !p.model.Has(id) {
@@ -113,7 +113,7 @@ func (p *play) removeRule(op Op) {
 	}
 }
 
-// replaceRule puts a third party's entry at the number of a rule of the run. Nobody does so while reads show what was before: no
+// replaceRule puts a third party's entry at the number of a rule of the run. Not while reads show what was before: no
 // call of AWS deletes an entry only if it is still the one that was read.
 func (p *play) replaceRule(op Op) {
 	id := p.aclID(op.ACL)
@@ -161,7 +161,7 @@ func (p *play) untag(id, key string) {
 	}
 }
 
-// stripTags takes tags of ours away: all of them, or one kind. Those of a run that has lost its object stay: they are all
+// stripTags takes tags of the product away: all of them, or one kind. Those of a run that has lost its object stay: they are all
 // that is left to tell whose its rules are.
 func (p *play) stripTags(op Op) {
 	id := p.aclID(op.ACL)
@@ -186,10 +186,10 @@ func (p *play) stripTags(op Op) {
 	}
 }
 
-// strippedTag is a tag of ours that a third party took away.
+// strippedTag is a tag of the product that a third party removed.
 type strippedTag struct{ aclID, key, value string }
 
-// moveSubnet gives a subnet another network ACL: one of strangers', or, for a subnet that it isn't for, a clone.
+// moveSubnet gives a subnet another network ACL: one of third parties', or, for a subnet that it isn't for, a clone.
 func (p *play) moveSubnet(op Op) {
 	to, subnet := p.aclID(op.ACL), Subnets[op.Subnet]
 	if target, made := p.watch.cloneFor(to); to == "" || made && target == subnet {

@@ -15,8 +15,8 @@ import (
 // domain begins the keys of the product's tags. The tag with which a subnet consents has it too, and is its owner's.
 const domain = "agentdisconnect.dev/"
 
-// Strangers are the Region as it would be had the product never been there: what everybody else did, and nothing more.
-type Strangers struct {
+// ThirdParties are the Region as it would be had the product never been there: what all others did, and nothing more.
+type ThirdParties struct {
 	acls map[string]*foreign
 	// homes are the network ACLs of the subnets, by id.
 	homes map[string]string
@@ -30,7 +30,7 @@ type foreign struct {
 	tags    map[string]string
 	// adopted says that it was a clone, which stays since its original was deleted: the numbers of its entries are its own.
 	adopted bool
-	// unknown says that the clone may lack what was last done to the original: nobody can look that up any more.
+	// unknown says that the clone may lack what was last done to the original: it can no longer be looked up.
 	unknown bool
 }
 
@@ -42,9 +42,9 @@ type place struct {
 
 func placeOf(e acl.Entry) place { return place{e.Egress, e.RuleNumber} }
 
-// Found are the strangers as a Region shows them before the product was there.
-func Found(view region.View) *Strangers {
-	s := &Strangers{acls: map[string]*foreign{}, homes: map[string]string{}, tags: map[string]map[string]string{}}
+// Found are the third parties as a Region shows them before the product was there.
+func Found(view region.View) *ThirdParties {
+	s := &ThirdParties{acls: map[string]*foreign{}, homes: map[string]string{}, tags: map[string]map[string]string{}}
 	for _, found := range view.NetworkACLs() {
 		s.AddACL(found.ID, found.Entries, found.Tags)
 	}
@@ -55,8 +55,8 @@ func Found(view region.View) *Strangers {
 	return s
 }
 
-// AddACL notes a network ACL of strangers.
-func (s *Strangers) AddACL(id string, entries []acl.Entry, tags map[string]string) {
+// AddACL notes a network ACL of third parties.
+func (s *ThirdParties) AddACL(id string, entries []acl.Entry, tags map[string]string) {
 	f := &foreign{entries: map[place]acl.Entry{}, tags: map[string]string{}}
 	for _, e := range entries {
 		f.entries[placeOf(e)] = e
@@ -65,11 +65,11 @@ func (s *Strangers) AddACL(id string, entries []acl.Entry, tags map[string]strin
 	s.acls[id] = f
 }
 
-// Has reports whether strangers have a network ACL.
-func (s *Strangers) Has(id string) bool { return s.acls[id] != nil }
+// Has reports whether third parties have a network ACL.
+func (s *ThirdParties) Has(id string) bool { return s.acls[id] != nil }
 
 // Put notes that a third party made an entry, or replaced one.
-func (s *Strangers) Put(id string, e acl.Entry) {
+func (s *ThirdParties) Put(id string, e acl.Entry) {
 	if f := s.acls[id]; f != nil {
 		f.entries[placeOf(e)] = e
 		f.unknown = f.adopted // the numbers of its entries are its own
@@ -77,15 +77,15 @@ func (s *Strangers) Put(id string, e acl.Entry) {
 }
 
 // Drop notes that a third party deleted an entry.
-func (s *Strangers) Drop(id string, e acl.Entry) {
+func (s *ThirdParties) Drop(id string, e acl.Entry) {
 	if f := s.acls[id]; f != nil {
 		delete(f.entries, placeOf(e))
 		f.unknown = f.adopted
 	}
 }
 
-// Entries are the strangers' entries of a network ACL that can be edited, in order.
-func (s *Strangers) Entries(id string) []acl.Entry {
+// Entries are the third parties' entries of a network ACL that can be edited, in order.
+func (s *ThirdParties) Entries(id string) []acl.Entry {
 	f := s.acls[id]
 	if f == nil {
 		return nil
@@ -98,7 +98,7 @@ func (s *Strangers) Entries(id string) []acl.Entry {
 func order(e acl.Entry) string { return fmt.Sprintf("%t %5d", e.Egress, e.RuleNumber) }
 
 // Tag notes that a third party gave a network ACL or a subnet a tag, Untag that one was taken away.
-func (s *Strangers) Tag(id, key, value string) {
+func (s *ThirdParties) Tag(id, key, value string) {
 	if f := s.acls[id]; f != nil {
 		f.tags[key] = value
 	} else if s.tags[id] != nil {
@@ -107,7 +107,7 @@ func (s *Strangers) Tag(id, key, value string) {
 }
 
 // Untag notes that a third party took a tag away.
-func (s *Strangers) Untag(id, key string) {
+func (s *ThirdParties) Untag(id, key string) {
 	if f := s.acls[id]; f != nil {
 		delete(f.tags, key)
 	}
@@ -115,14 +115,15 @@ func (s *Strangers) Untag(id, key string) {
 }
 
 // Home is the network ACL that a subnet would have.
-func (s *Strangers) Home(subnet string) string { return s.homes[subnet] }
+func (s *ThirdParties) Home(subnet string) string { return s.homes[subnet] }
 
 // Move notes that a third party gave a subnet another network ACL.
-func (s *Strangers) Move(subnet, id string) { s.homes[subnet] = id }
+func (s *ThirdParties) Move(subnet, id string) { s.homes[subnet] = id }
 
-// DeleteACL notes that a third party deleted a network ACL. Whoever would be on it is on a clone of it: that one stays, in
-// place of its original, unless its subnet leaves it before the manager sees that. current says whether the clones had all that the original did.
-func (s *Strangers) DeleteACL(id string, current bool, on func(subnet string) string) {
+// DeleteACL notes that a third party deleted a network ACL. A subnet that would be on it is on a clone of it. The clone
+// stays in place of its original, unless its subnet leaves it before the manager sees that. current reports whether the
+// clones had all that the original did.
+func (s *ThirdParties) DeleteACL(id string, current bool, on func(subnet string) string) {
 	gone := s.acls[id]
 	delete(s.acls, id)
 	for subnet, home := range s.homes {
@@ -134,27 +135,27 @@ func (s *Strangers) DeleteACL(id string, current bool, on func(subnet string) st
 	}
 }
 
-// Ours says what of a Region is the product's for now.
-type Ours struct {
+// Owned says what of a Region is the product's for now.
+type Owned struct {
 	// Entry reports whether an entry is one that the product made.
 	Entry func(aclID string, e acl.Entry) bool
 	// Clone is the subnet that a network ACL was made for, where the product made it.
 	Clone func(aclID string) (subnet string, made bool)
 }
 
-// Nobody owns nothing: what a Region is held against when all is over.
-var Nobody = Ours{
+// NothingOwned is what a Region is held against when all is over.
+var NothingOwned = Owned{
 	Entry: func(string, acl.Entry) bool { return false },
 	Clone: func(string) (string, bool) { return "", false },
 }
 
-// Differences are what of a Region is neither the strangers' nor the product's, or is the strangers' and lacking.
-func (s *Strangers) Differences(view region.View, ours Ours) []string {
+// Differences are what of a Region is neither the third parties' nor the product's, or is the third parties' and lacking.
+func (s *ThirdParties) Differences(view region.View, owned Owned) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, found := range view.NetworkACLs() {
 		seen[found.ID] = true
-		if _, made := ours.Clone(found.ID); made {
+		if _, made := owned.Clone(found.ID); made {
 			continue
 		}
 		f := s.acls[found.ID]
@@ -162,23 +163,23 @@ func (s *Strangers) Differences(view region.View, ours Ours) []string {
 			out = append(out, fmt.Sprintf("network ACL %s is left: %v", found.ID, found.Tags))
 			continue
 		}
-		out = append(out, f.differences(found, ours)...)
+		out = append(out, f.differences(found, owned)...)
 	}
 	for id, f := range s.acls {
 		if !seen[id] && !f.adopted {
 			out = append(out, "network ACL "+id+" is gone")
 		}
 	}
-	out = append(out, s.subnetDifferences(view, ours)...)
+	out = append(out, s.subnetDifferences(view, owned)...)
 	slices.Sort(out)
 	return out
 }
 
-func (s *Strangers) subnetDifferences(view region.View, ours Ours) []string {
+func (s *ThirdParties) subnetDifferences(view region.View, owned Owned) []string {
 	var out []string
 	for _, subnet := range view.Subnets() {
 		home := s.homes[subnet.ID]
-		target, made := ours.Clone(subnet.NetworkACLID)
+		target, made := owned.Clone(subnet.NetworkACLID)
 		if subnet.NetworkACLID != home && (!made || target != subnet.ID) {
 			out = append(out, fmt.Sprintf("subnet %s is on network ACL %s and not on %s", subnet.ID, subnet.NetworkACLID, home))
 		}
@@ -190,7 +191,7 @@ func (s *Strangers) subnetDifferences(view region.View, ours Ours) []string {
 }
 
 // differences are those of one network ACL. The product's tags don't count while something of it may be there.
-func (f *foreign) differences(found region.ACL, ours Ours) []string {
+func (f *foreign) differences(found region.ACL, owned Owned) []string {
 	if f.adopted {
 		return f.adoptedDifferences(found)
 	}
@@ -199,7 +200,7 @@ func (f *foreign) differences(found region.ACL, ours Ours) []string {
 	for _, e := range found.Entries {
 		if want, foreigners := f.entries[placeOf(e)]; foreigners && want == e {
 			there[placeOf(e)] = true
-		} else if !ours.Entry(found.ID, e) {
+		} else if !owned.Entry(found.ID, e) {
 			out = append(out, fmt.Sprintf("network ACL %s has %q", found.ID, region.DescribeEntry(e)))
 		}
 	}
@@ -214,7 +215,7 @@ func (f *foreign) differences(found region.ACL, ours Ours) []string {
 	return out
 }
 
-// adoptedDifferences are those of a clone that stays, once it is nobody's but its subnet's: the entries of its original in
+// adoptedDifferences are those of a clone that stays, once it is its subnet's alone: the entries of its original in
 // their order, and one tag that says what it was.
 func (f *foreign) adoptedDifferences(found region.ACL) []string {
 	var out []string

@@ -44,7 +44,7 @@ func (w *world) tagKeys(id string) []string {
 	return keys
 }
 
-var _ = Describe("A stranger, while a clone serves,", func() {
+var _ = Describe("A third party, while a clone serves,", func() {
 	It("moves the subnet to a third network ACL: it stays there, and the clone goes", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		third := w.anotherACL()
@@ -258,7 +258,7 @@ var _ = Describe("A stranger, while a clone serves,", func() {
 	})
 })
 
-var _ = Describe("A stranger, before a clone serves,", func() {
+var _ = Describe("A third party, before a clone serves,", func() {
 	It("moves the subnet: the run ends, and the subnet stays where it is", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		third := w.anotherACL()

@@ -26,9 +26,9 @@ func (p *play) recovering() error {
 	})
 }
 
-func (p *play) stranger(edit func(*region.Region) error) error {
+func (p *play) editAsThirdParty(edit func(*region.Region) error) error {
 	p.begin()
-	return p.w.Stranger(edit)
+	return p.w.EditAsThirdParty(edit)
 }
 
 func (p *play) meddle(edit func(*region.Region) error) error {
@@ -62,7 +62,7 @@ func allowing(number int, cidr string) acl.Entry {
 // override allows an address that the run denies, in front of its rules.
 func (p *play) override() error {
 	address := p.w.Sim.World().Hosts[0].Addresses[0]
-	return p.stranger(func(r *region.Region) error {
+	return p.editAsThirdParty(func(r *region.Region) error {
 		return r.CreateNetworkACLEntry(aloneACL, allowing(beforeAll, address+"/32"))
 	})
 }
@@ -89,7 +89,7 @@ func (p *play) takeEditBack() error {
 
 // editOriginal adds an entry to the network ACL that the clone is a copy of.
 func (p *play) editOriginal() error {
-	return p.stranger(func(r *region.Region) error {
+	return p.editAsThirdParty(func(r *region.Region) error {
 		return r.CreateNetworkACLEntry(sharedACL, allowing(behindAll, "198.51.100.0/24"))
 	})
 }
