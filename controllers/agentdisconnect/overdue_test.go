@@ -15,7 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
+
+var at, begun = runtest.At, runtest.Begun
 
 // object is one of the API server, made when the run began.
 func object(status v1alpha1.AgentDisconnectStatus, change ...func(*v1alpha1.AgentDisconnect)) v1alpha1.AgentDisconnect {
@@ -33,7 +36,7 @@ func deletedAt(minute float64) func(*v1alpha1.AgentDisconnect) {
 func TestPastEndOfOneRun(t *testing.T) {
 	type status = v1alpha1.AgentDisconnectStatus
 	ruled := func(s *status) {
-		s.Rules = []v1alpha1.Rule{{NetworkACLID: testACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
+		s.Rules = []v1alpha1.Rule{{NetworkACLID: runtest.ACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
 	}
 	abortedAt := func(minute float64) func(*status) {
 		return func(s *status) { s.Abort = &v1alpha1.Abort{Reason: "Some", Time: *at(minute)} }
@@ -42,7 +45,7 @@ func TestPastEndOfOneRun(t *testing.T) {
 	completed := func(s *status) { s.CompletionTime = at(3) }
 	clone := func(state v1alpha1.CloneState) func(*status) {
 		return func(s *status) {
-			s.NetworkACL = &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeClone, State: state}
+			s.NetworkACL = &v1alpha1.NetworkACL{ID: runtest.ACL, Mode: v1alpha1.NetworkACLModeClone, State: state}
 		}
 	}
 	timeless := func(s *status) { s.StartTime, s.ExpirationTime = nil, nil }

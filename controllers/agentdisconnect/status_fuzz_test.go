@@ -29,6 +29,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
 
 // What a pass happens to know, a bit each.
@@ -60,11 +61,11 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s fuzzed, trouble *
 	if bits&isDeleted != 0 {
 		obj.DeletionTimestamp = at(0)
 	}
-	now := testStart.Add(time.Duration(seconds%1e6) * time.Second)
+	now := runtest.Start.Add(time.Duration(seconds%1e6) * time.Second)
 	r := New(nil, nil, nil, nil, clocktesting.NewFakeClock(now), options.Options{ClusterID: "c"})
 	s = fuzzed{reconciliation: r.open(obj, now)}
 	if bits&hasRead != 0 {
-		s.acl = &networkacl.ACL{ID: testACL, Entries: []networkacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}
+		s.acl = &networkacl.ACL{ID: runtest.ACL, Entries: []networkacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}
 		if bits&onSubnet != 0 {
 			s.acl.SubnetIDs = []string{obj.Spec.SubnetID}
 		}

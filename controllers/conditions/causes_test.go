@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
 
 // Facts about what may keep agents connected.
@@ -76,12 +77,12 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 func TestCausesAreNamedOnlyWhenAgentsHadTheTimeToNotice(t *testing.T) {
 	g := NewWithT(t)
 	f := facing(run.Active, started, read, interfaceAtHome)
-	f.Now = testStart.Add(5*time.Minute - time.Second)
+	f.Now = runtest.Start.Add(5*time.Minute - time.Second)
 	g.Expect(messageOf(f, v1alpha1.ConditionAgentsDisconnected)).To(Equal("2 agents are still connected: 3f1b, 7c9e. Agents notice a dropped path after 1 to 4 minutes"))
-	f.Now = testStart.Add(5 * time.Minute)
+	f.Now = runtest.Start.Add(5 * time.Minute)
 	said := messageOf(f, v1alpha1.ConditionAgentsDisconnected)
 	g.Expect(said).To(ContainSubstring("(1) they use the network interface"))
-	f.Now = testStart.Add(9*time.Minute + 59*time.Second)
+	f.Now = runtest.Start.Add(9*time.Minute + 59*time.Second)
 	f.ACLSeen.At, f.AgentsSeen.At, f.HostsSeen.At = f.Now, f.Now, f.Now
 	g.Expect(messageOf(f, v1alpha1.ConditionAgentsDisconnected)).To(Equal(said), "the same as long as the facts are the same")
 }

@@ -12,14 +12,16 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
 
 const (
-	testOriginal = "acl-0d5f8a2c4e6b19370"
 	// Two container instances.
 	one = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/3f1b"
 	two = "arn:aws:ecs:ap-northeast-1:123456789012:container-instance/demo/7c9e"
 )
+
+var at = runtest.At
 
 // Facts of one pass, put together from what happened.
 
@@ -29,7 +31,7 @@ func facing(mode run.Phase, all ...happened) Input {
 	obj := &v1alpha1.AgentDisconnect{}
 	obj.Generation = 3
 	obj.Spec.Duration = metav1.Duration{Duration: 10 * time.Minute}
-	f := Input{Object: obj, Now: testStart.Add(5 * time.Minute), Phase: mode}
+	f := Input{Object: obj, Now: runtest.Start.Add(5 * time.Minute), Phase: mode}
 	f.AgentsSeen, f.HostsSeen = run.LookedAt(f.Now, 0), run.LookedAt(f.Now, 0)
 	for _, h := range all {
 		h(&f)
@@ -60,20 +62,20 @@ func started(f *Input) {
 	discovered(f)
 	status := &f.Object.Status
 	status.StartTime, status.ExpirationTime = at(0), at(10)
-	status.NetworkACL = &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace}
+	status.NetworkACL = &v1alpha1.NetworkACL{ID: runtest.ACL, Mode: v1alpha1.NetworkACLModeInPlace}
 	status.Agents = &v1alpha1.Agents{ContainerInstances: []v1alpha1.ContainerInstance{
 		{ARN: one, Connected: new(true)}, {ARN: two, Connected: new(true)},
 	}, ObservedTime: at(10)}
 	run.CountAgents(status.Agents)
 	for i, address := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"} {
 		status.Rules = append(status.Rules, v1alpha1.Rule{
-			NetworkACLID: testACL, RuleNumber: int32(80 + i), CIDR: address + "/32", State: v1alpha1.RuleInstalled,
+			NetworkACLID: runtest.ACL, RuleNumber: int32(80 + i), CIDR: address + "/32", State: v1alpha1.RuleInstalled,
 		})
 	}
 }
 
 func read(f *Input) {
-	f.ACLSeen, f.EnforcedSince, f.Own = run.LookedAt(f.Now, 0), testStart, 3
+	f.ACLSeen, f.EnforcedSince, f.Own = run.LookedAt(f.Now, 0), runtest.Start, 3
 }
 
 func lets(open ...string) happened {
@@ -147,7 +149,7 @@ func aborted(reason string) happened {
 func cloning(state v1alpha1.CloneState) happened {
 	return func(f *Input) {
 		acl := f.Object.Status.NetworkACL
-		acl.Mode, acl.ModeReason, acl.OriginalID, acl.State = v1alpha1.NetworkACLModeClone, v1alpha1.NetworkACLModeShared, testOriginal, state
+		acl.Mode, acl.ModeReason, acl.OriginalID, acl.State = v1alpha1.NetworkACLModeClone, v1alpha1.NetworkACLModeShared, runtest.Original, state
 		if state == v1alpha1.CloneCreating {
 			acl.ID, f.Object.Status.Rules = "", nil
 		}
@@ -176,7 +178,7 @@ func looked(refusals ...v1alpha1.Refusal) happened {
 		f.Object.Status.Plan = &v1alpha1.Plan{
 			ObservedGeneration: f.Object.Generation, WouldStart: new(len(refusals) == 0), Refusals: refusals, Rules: make([]v1alpha1.PlannedRule, 6),
 			Endpoints:  found.Object.Status.Endpoints,
-			NetworkACL: &v1alpha1.PlannedNetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace},
+			NetworkACL: &v1alpha1.PlannedNetworkACL{ID: runtest.ACL, Mode: v1alpha1.NetworkACLModeInPlace},
 			Agents:     &v1alpha1.PlannedAgents{Connected: new(int32(2))},
 		}
 	}

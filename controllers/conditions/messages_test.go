@@ -19,6 +19,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
 
 const theWindow = "; until AgentsDisconnected is True, RunTask still answers with a task, which hangs in PENDING"
@@ -118,17 +119,17 @@ func TestMessagesOnTheWay(t *testing.T) {
 		want      string
 	}{
 		"installing": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, lets("192.0.2.3/32")),
-			"network ACL " + testACL + " does not deny 192.0.2.3/32, as last read"},
+			"network ACL " + runtest.ACL + " does not deny 192.0.2.3/32, as last read"},
 		"many to install": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, lets("1.0.0.0/32", "2.0.0.0/32", "3.0.0.0/32", "4.0.0.0/32", "5.0.0.0/32")),
-			"network ACL " + testACL + " does not deny 1.0.0.0/32, 2.0.0.0/32, 3.0.0.0/32 and 2 more, as last read"},
+			"network ACL " + runtest.ACL + " does not deny 1.0.0.0/32, 2.0.0.0/32, 3.0.0.0/32 and 2 more, as last read"},
 		"blocking": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
+			"network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
 		"blocking in trouble": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, stopped(aPerson)),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back; grant it" + theWindow},
+			"network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back; grant it" + theWindow},
 		"a short run": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, func(f *Input) { f.Object.Spec.Duration.Duration = 5*time.Minute - time.Second }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow + "; a run of less than 5 minutes proves little, since agents take 1 to 4 minutes to notice"},
+			"network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow + "; a run of less than 5 minutes proves little, since agents take 1 to 4 minutes to notice"},
 		"a run of five minutes": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, func(f *Input) { f.Object.Spec.Duration.Duration = 5 * time.Minute }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
+			"network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
 		"one connected, within the time that agents take": {v1alpha1.ConditionAgentsDisconnected,
 			facing(run.Active, started, read, agents(true, false), func(f *Input) { f.Now = f.Now.Add(-time.Second) }),
 			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes"},
@@ -161,20 +162,20 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"asked once": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, unknownAgents),
 			"ECS has not reported the same state of 2 agents on two polls in a row: 3f1b, 7c9e"},
 		"the network ACL was not read lately": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, unseen, stopped(aPerson)),
-			"network ACL " + testACL + " was last read at 2026-01-02T03:08:05Z; grant it" + theWindow},
+			"network ACL " + runtest.ACL + " was last read at 2026-01-02T03:08:05Z; grant it" + theWindow},
 		"no lookup lately": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, unseen),
 			"the hosts were last looked up with an answer at 2026-01-02T03:08:05Z"},
 		"disconnected, and the network ACL was not read lately": {v1alpha1.ConditionAgentsDisconnected,
 			facing(run.Active, started, read, agents(false, false), func(f *Input) { f.ACLSeen.At = f.Now.Add(-time.Minute) }),
-			"whether rules of this run keep the agents disconnected is not known: network ACL " + testACL + " was last read at 2026-01-02T03:08:05Z"},
+			"whether rules of this run keep the agents disconnected is not known: network ACL " + runtest.ACL + " was last read at 2026-01-02T03:08:05Z"},
 		"disconnected while the rules are not in force": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, lets("192.0.2.3/32"), agents(false, false)),
 			"2 agents are disconnected, while the rules of this run are not in force, as last read: the run does not count that as its effect"},
 		"disconnected, but not seen so under the rules": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, agents(false, false), uncredited),
 			"2 agents are disconnected, 2 of them not yet on two polls while the rules of this run are in force: 3f1b, 7c9e"},
 		"denied by others too": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, read, func(f *Input) { f.Own, f.Foreign = 2, 1 }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 2 rules of this run and 1 entry of a third party, as read back"},
+			"network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 2 rules of this run and 1 entry of a third party, as read back"},
 		"denied by others alone": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, read, func(f *Input) { f.Own, f.Foreign = 0, 1 }),
-			"network ACL " + testACL + " denies 3 addresses of 2 hosts by 1 entry of a third party, and none by a rule of this run"},
+			"network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 1 entry of a third party, and none by a rule of this run"},
 		"a host fails": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, func(f *Input) {
 			f.Failing, f.Resolver = []string{"ecs-t.example (AAAA: the DNS server fails)"}, "DNS server 10.0.0.2:53"
 		}), "3 addresses of 2 hosts; lookups with DNS server 10.0.0.2:53 fail for ecs-t.example (AAAA: the DNS server fails)"},
@@ -182,7 +183,7 @@ func TestMessagesOnTheWay(t *testing.T) {
 			"3 addresses of 2 hosts; ECS was not asked in the last 10 minutes which hosts 1 agent connects to: 3f1b"},
 		"something is suspected": {v1alpha1.ConditionSucceeded, facing(run.Active, started, lets("192.0.2.3/32"), func(f *Input) {
 			f.Suspected = []string{"rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z confirms or clears this)"}
-		}), "network ACL " + testACL + " does not deny 192.0.2.3/32, as last read; suspected: rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z confirms or clears this)"},
+		}), "network ACL " + runtest.ACL + " does not deny 192.0.2.3/32, as last read; suspected: rule 82 (192.0.2.3/32) was removed (a read after 2026-01-02T03:10:00Z confirms or clears this)"},
 		"one connected again": {v1alpha1.ConditionAgentsDisconnected, facing(run.Expired, started, agents(false, false), agents(true, false), restored),
 			"1 agent is connected again; 1 agent is disconnected: 7c9e"},
 		"one stayed connected, one is connected again": {v1alpha1.ConditionAgentsDisconnected, facing(run.Expired, started, agents(true, false), restored, backAgain, completed(12)),
@@ -192,18 +193,18 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"settled": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, read),
 			"3 addresses of 2 hosts; lookups found no other address for 5 minutes"},
 		"restoring": {v1alpha1.ConditionSucceeded, facing(run.Expired, started),
-			"3 rules still to be removed from network ACL " + testACL},
+			"3 rules still to be removed from network ACL " + runtest.ACL},
 		"restoring, by its rules": {
-			v1alpha1.ConditionRulesInstalled, facing(run.Expired, started), "3 rules still to be removed from network ACL " + testACL,
+			v1alpha1.ConditionRulesInstalled, facing(run.Expired, started), "3 rules still to be removed from network ACL " + runtest.ACL,
 		},
 		"restoring in trouble": {v1alpha1.ConditionSucceeded, facing(run.Aborted, started, aborted(v1alpha1.AbortSubnetLeft), stopped(aPerson)),
-			"SubnetLeftNetworkACL: this was seen; 3 rules still to be removed from network ACL " + testACL + "; grant it"},
+			"SubnetLeftNetworkACL: this was seen; 3 rules still to be removed from network ACL " + runtest.ACL + "; grant it"},
 		"long before its time": {v1alpha1.ConditionSucceeded, facing(run.Waiting, asked(func(spec *v1alpha1.AgentDisconnectSpec) { spec.StartAfter = at(300) })),
 			"the run begins at 2026-01-02T08:04:05Z at the earliest; discovery begins 10 minutes before"},
 		"suspended before it began": {v1alpha1.ConditionSucceeded, facing(run.Suspended, asked(suspend)),
 			"spec.suspend is true: the run has not begun, and holds no network ACL; if it has not begun by 2026-01-02T03:04:05Z, it does not start"},
 		"suspended, its rules being lifted": {v1alpha1.ConditionSucceeded, facing(run.Suspended, asked(suspend), started, stopped(theWeight)),
-			"spec.suspend is true: the rules are being lifted from network ACL " + testACL + "; AWS limits the rate"},
+			"spec.suspend is true: the rules are being lifted from network ACL " + runtest.ACL + "; AWS limits the rate"},
 		"suspended": {v1alpha1.ConditionSucceeded, facing(run.Suspended, asked(suspend), started, withoutRules),
 			"spec.suspend is true: the rules are lifted; the run still ends at 2026-01-02T03:14:05Z"},
 		"suspended, by its rules": {v1alpha1.ConditionRulesInstalled, facing(run.Suspended, asked(suspend), started, withoutRules),
@@ -213,24 +214,24 @@ func TestMessagesOnTheWay(t *testing.T) {
 		"never begun": {v1alpha1.ConditionSucceeded, facing(run.Missed, neverBegun), "the run had not begun"},
 		"planning":    {v1alpha1.ConditionSucceeded, facing(run.Planning, stopped(theWeight)), "determining what a run would do; AWS limits the rate"},
 		"planned": {v1alpha1.ConditionSucceeded, facing(run.Planning, looked()),
-			"a run would start: 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
+			"a run would start: 6 rules on network ACL " + runtest.ACL + " (InPlace) for 2 connected agents"},
 		"planned, and a run would be refused": {v1alpha1.ConditionSucceeded, facing(run.Planning, looked(v1alpha1.Refusal{Reason: v1alpha1.ReasonNoConsent, Message: "no tag"})),
-			"a run would not start (NoConsent). NoConsent: no tag. It would create 6 rules on network ACL " + testACL + " (InPlace) for 2 connected agents"},
+			"a run would not start (NoConsent). NoConsent: no tag. It would create 6 rules on network ACL " + runtest.ACL + " (InPlace) for 2 connected agents"},
 		"cloning, without an answer": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, cloning(v1alpha1.CloneCreating)),
-			"clone (not known yet) of network ACL " + testOriginal + " does not serve the subnet yet"},
+			"clone (not known yet) of network ACL " + runtest.Original + " does not serve the subnet yet"},
 		"cloning": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, cloning(v1alpha1.CloneReady), read),
-			"clone " + testACL + " of network ACL " + testOriginal + " does not serve the subnet yet"},
+			"clone " + runtest.ACL + " of network ACL " + runtest.Original + " does not serve the subnet yet"},
 		"blocking by a clone": {v1alpha1.ConditionSucceeded, facing(run.Active, started, cloning(v1alpha1.CloneServing), read),
-			"network ACL " + testACL + " (a clone of " + testOriginal + ", which other subnets share) denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
+			"network ACL " + runtest.ACL + " (a clone of " + runtest.Original + ", which other subnets share) denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow},
 		"restoring a clone": {v1alpha1.ConditionSucceeded, facing(run.Expired, started, cloning(v1alpha1.CloneServing)),
-			"clone " + testACL + " of network ACL " + testOriginal + " is still to be removed"},
+			"clone " + runtest.ACL + " of network ACL " + runtest.Original + " is still to be removed"},
 		"over, its clone adopted": {v1alpha1.ConditionSucceeded,
 			facing(run.Aborted, started, cloning(v1alpha1.CloneAdopted), aborted(v1alpha1.AbortOriginalDeleted), restored, backAgain, completed(12)),
-			"this was seen; the rules are gone and the agents are connected; the original " + testOriginal + " was deleted, so clone " + testACL + " stays as the subnet's network ACL"},
+			"this was seen; the rules are gone and the agents are connected; the original " + runtest.Original + " was deleted, so clone " + runtest.ACL + " stays as the subnet's network ACL"},
 		"changed while on": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, func(f *Input) {
 			f.Object.Status.StartedWith = run.StartedWith(&f.Object.Spec)
 			f.Object.Spec.Mode, f.Object.Spec.RunID, f.Object.Spec.OnDrift = v1alpha1.ModePlan, "two", v1alpha1.OnDriftAbort
-		}), "network ACL " + testACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow + "; changed after the start and without effect on this run: mode, onDrift, runID"},
+		}), "network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow + "; changed after the start and without effect on this run: mode, onDrift, runID"},
 		"recovering": {v1alpha1.ConditionSucceeded, facing(run.Expired, started, agents(false, true), restored),
 			"the rules are gone; waiting for 1 agent to be connected again"},
 		"recovering, nearly": {v1alpha1.ConditionSucceeded, facing(run.Expired, started, restored),
@@ -272,9 +273,9 @@ func TestTheTimeOfATransitionStaysAsLongAsTheStatus(t *testing.T) {
 // drawFacts draws a pass over an object that may be in any state, those that people's edits make
 // included.
 func drawFacts(t *rapid.T) Input {
-	obj := drawObject(t)
+	obj := runtest.DrawObject(t)
 	obj.Generation = 3
-	f := Input{Object: obj, Now: testStart.Add(time.Duration(rapid.IntRange(-40, 40).Draw(t, "minute")) * time.Minute)}
+	f := Input{Object: obj, Now: runtest.Start.Add(time.Duration(rapid.IntRange(-40, 40).Draw(t, "minute")) * time.Minute)}
 	f.Phase, _ = run.PhaseAt(obj, f.Now)
 	if rapid.Bool().Draw(t, "known") {
 		rapid.SampledFrom([]happened{discovered, named}).Draw(t, "endpoints")(&f)
@@ -308,7 +309,7 @@ func drawFacts(t *rapid.T) Input {
 	f.Failing = rapid.SliceOfN(rapid.Just(strings.Repeat("f", 300)), 0, 5).Draw(t, "failing")
 	f.Unasked = rapid.SliceOfN(rapid.Just(strings.Repeat("x", 400)), 0, 5).Draw(t, "unasked")
 	if rapid.Bool().Draw(t, "in force") {
-		f.EnforcedSince = testStart
+		f.EnforcedSince = runtest.Start
 	}
 	f.PrivateInSubnet = rapid.SliceOfN(rapid.Just("eni-1 of vpce-1"), 0, 5).Draw(t, "private at home")
 	return f

@@ -9,11 +9,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
 
 func TestPhaseAt(t *testing.T) {
 	type spec = v1alpha1.AgentDisconnectSpec
-	rules := []v1alpha1.Rule{{NetworkACLID: testACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
+	rules := []v1alpha1.Rule{{NetworkACLID: runtest.ACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
 	aborted := func(s *v1alpha1.AgentDisconnectStatus) {
 		s.Abort, s.Rules = &v1alpha1.Abort{Reason: "Some", Time: *at(1)}, rules
 	}
@@ -26,7 +27,7 @@ func TestPhaseAt(t *testing.T) {
 	}
 	clone := func(state v1alpha1.CloneState) func(*v1alpha1.AgentDisconnectStatus) {
 		return func(s *v1alpha1.AgentDisconnectStatus) {
-			s.NetworkACL = &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeClone, State: state}
+			s.NetworkACL = &v1alpha1.NetworkACL{ID: runtest.ACL, Mode: v1alpha1.NetworkACLModeClone, State: state}
 		}
 	}
 	over := begun(restored(11), completed, of("one"))
@@ -97,7 +98,7 @@ func TestPhaseAt(t *testing.T) {
 		"finished, but never restored":          {status: begun(completed), now: 5, want: Expired},
 		"not begun, but with a rule":            {status: v1alpha1.AgentDisconnectStatus{Rules: rules}, want: Expired},
 		"not begun, but with a clone":           {spec: spec{Mode: v1alpha1.ModePlan}, status: begun(clone(v1alpha1.CloneServing), func(s *v1alpha1.AgentDisconnectStatus) { s.StartTime = nil }), want: Expired},
-		"not begun, but with a network ACL":     {status: v1alpha1.AgentDisconnectStatus{NetworkACL: &v1alpha1.NetworkACL{ID: testACL, Mode: v1alpha1.NetworkACLModeInPlace}}, want: Expired},
+		"not begun, but with a network ACL":     {status: v1alpha1.AgentDisconnectStatus{NetworkACL: &v1alpha1.NetworkACL{ID: runtest.ACL, Mode: v1alpha1.NetworkACLModeInPlace}}, want: Expired},
 		"restored, its start edited away":       {status: v1alpha1.AgentDisconnectStatus{RestoredTime: at(1)}, now: 2, want: Expired, change: at(11)},
 		"restored, but a rule turned up":        {status: begun(restored(11), func(s *v1alpha1.AgentDisconnectStatus) { s.Rules = rules }), now: 30, want: Expired},
 		"restored, but its clone is there":      {status: begun(restored(11), clone(v1alpha1.CloneAssociating)), now: 30, want: Expired},
@@ -140,7 +141,7 @@ func TestRestoredMeansThatNothingIsLeft(t *testing.T) {
 		"begun":                                {begun(), false},
 		"aborted, its start edited away":       {v1alpha1.AgentDisconnectStatus{Abort: &v1alpha1.Abort{}}, false},
 		"begun, with lines":                    {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.Rules = rules }), false},
-		"not begun, with a network ACL":        {v1alpha1.AgentDisconnectStatus{NetworkACL: &v1alpha1.NetworkACL{ID: testACL}}, false},
+		"not begun, with a network ACL":        {v1alpha1.AgentDisconnectStatus{NetworkACL: &v1alpha1.NetworkACL{ID: runtest.ACL}}, false},
 		"restored":                             {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.RestoredTime = at(11) }), true},
 		"restored, and then a line turned up":  {begun(func(s *v1alpha1.AgentDisconnectStatus) { s.RestoredTime, s.Rules = at(11), rules }), false},
 	} {
