@@ -90,7 +90,7 @@ func (w *world) shortRun(ctx context.Context) *v1alpha1.AgentDisconnect {
 }
 
 // shortfall says what is wrong at the end of a run that should have completed; empty: nothing.
-func (w *world) shortfall(seen *v1alpha1.AgentDisconnect, a *audit) string {
+func (w *world) shortfall(seen *v1alpha1.AgentDisconnect, v *violations) string {
 	var wrong []string
 	if state := condition(seen, v1alpha1.ConditionSucceeded).Reason; state != v1alpha1.StateCompleted {
 		wrong = append(wrong, "ended as "+describe(seen))
@@ -101,7 +101,7 @@ func (w *world) shortfall(seen *v1alpha1.AgentDisconnect, a *audit) string {
 	if len(seen.Finalizers) > 0 {
 		wrong = append(wrong, "the finalizer is still there")
 	}
-	return strings.Join(append(wrong, a.found()...), "; ")
+	return strings.Join(append(wrong, v.found()...), "; ")
 }
 
 // scenario is one of many runs that are alike, in a world of its own.

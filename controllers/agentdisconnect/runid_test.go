@@ -29,7 +29,7 @@ func (w *world) completed(ctx context.Context, change ...func(*v1alpha1.AgentDis
 }
 
 // followed is a world whose agents are connected as its network ACLs let them be.
-func followed(ctx context.Context) (*world, *audit) {
+func followed(ctx context.Context) (*world, *violations) {
 	w, a := audited(ctx)
 	w.follow()
 	return w, a

@@ -50,7 +50,7 @@ var _ = Describe("A write to the API server that goes wrong", func() {
 				return errors.New("connection reset by peer")
 			},
 		}
-		prepare := func(n int64, kind func(client.Object, bool) error) (w *world, a *audit, writes *atomic.Int64) {
+		prepare := func(n int64, kind func(client.Object, bool) error) (w *world, a *violations, writes *atomic.Int64) {
 			w, a = audited(ctx)
 			writes = &atomic.Int64{}
 			w.boot(func(p *process) {

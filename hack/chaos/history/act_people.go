@@ -86,11 +86,11 @@ func (p *play) claimed(obj *v1alpha1.AgentDisconnect) bool {
 	for _, found := range p.region.View(time.Time{}).NetworkACLs() {
 		claims, _ := ownership.ParseClaims(found.Tags)
 		mine := slices.IndexFunc(claims, func(c ownership.Claim) bool { return c.UID == string(obj.UID) })
-		if clone, made := p.watch.clone(found.ID); made && clone.uid == string(obj.UID) && (mine < 0 || found.Tags[ownership.TagClone] != clone.uid) {
+		if clone, made := p.audit.Clone(found.ID); made && clone.UID == string(obj.UID) && (mine < 0 || found.Tags[ownership.TagClone] != clone.UID) {
 			return false
 		}
 		for _, e := range found.Entries {
-			if p.watch.ownerOf(found.ID, e) == string(obj.UID) && mine < 0 {
+			if made, known := p.audit.Entry(found.ID, e); known && made.UID == string(obj.UID) && mine < 0 {
 				return false
 			}
 		}

@@ -87,7 +87,7 @@ func (p *play) foreignEntry(id string, n int) (acl.Entry, bool) {
 	entries := p.model.Entries(id)
 	if !p.model.Has(id) {
 		found, _ := p.region.NetworkACL(id)
-		entries = slices.DeleteFunc(found.Entries, func(e acl.Entry) bool { return e.Default() || p.watch.made(id, e) })
+		entries = slices.DeleteFunc(found.Entries, func(e acl.Entry) bool { return e.Default() || p.audit.Made(id, e) })
 	}
 	return choose(entries, n)
 }
@@ -95,7 +95,13 @@ func (p *play) foreignEntry(id string, n int) (acl.Entry, bool) {
 // rule chooses a rule of the run on a network ACL.
 func (p *play) rule(id string, n int) (acl.Entry, bool) {
 	found, _ := p.region.NetworkACL(id)
-	return choose(slices.DeleteFunc(found.Entries, func(e acl.Entry) bool { return !p.watch.denies(id, e) }), n)
+	return choose(slices.DeleteFunc(found.Entries, func(e acl.Entry) bool { return !p.isRule(id, e) }), n)
+}
+
+// isRule reports whether an entry is a rule of a run, for one address.
+func (p *play) isRule(id string, e acl.Entry) bool {
+	made, known := p.audit.Entry(id, e)
+	return known && made.UID != "" && e.Egress && !e.Allow && e.Protocol == acl.All && e.CIDR.IsSingleIP()
 }
 
 func choose[T any](from []T, n int) (chosen T, ok bool) {
@@ -108,7 +114,7 @@ func choose[T any](from []T, n int) (chosen T, ok bool) {
 func (p *play) removeRule(op Op) {
 	id := p.aclID(op.ACL)
 	if e, ok := p.rule(id, op.Pick); ok && p.region.DeleteNetworkACLEntry(id, e.RuleNumber, e.Egress) == nil {
-		p.watch.lost(id, e)
+		p.audit.Lost(id, e)
 		p.meddled(id)
 	}
 }
@@ -127,7 +133,7 @@ func (p *play) replaceRule(op Op) {
 		return
 	}
 	p.replacedAt = p.now()
-	p.watch.lost(id, e)
+	p.audit.Lost(id, e)
 	p.edited(id, nil, &theirs)
 }
 
@@ -192,7 +198,7 @@ type strippedTag struct{ aclID, key, value string }
 // moveSubnet gives a subnet another network ACL: one of third parties', or, for a subnet that it isn't for, a clone.
 func (p *play) moveSubnet(op Op) {
 	to, subnet := p.aclID(op.ACL), Subnets[op.Subnet]
-	if target, made := p.watch.cloneFor(to); to == "" || made && target == subnet {
+	if target, made := p.cloneFor(to); to == "" || made && target == subnet {
 		return
 	}
 	was, _ := p.region.SubnetACL(subnet)
@@ -223,7 +229,7 @@ func (p *play) deleteACL(op Op) {
 	if id == "" || p.region.DeleteNetworkACL(id) != nil {
 		return
 	}
-	p.watch.discarded(id)
+	p.audit.Discarded(id)
 	p.model.DeleteACL(id, p.calmSince(id, p.now()) > noticedWithin, func(subnet string) string {
 		on, _ := p.region.SubnetACL(subnet)
 		return on.ID

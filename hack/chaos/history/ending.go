@@ -85,7 +85,7 @@ func (p *play) revertBlockers() (reverted bool) {
 	}
 	for _, tag := range p.stripped {
 		found, there := p.region.NetworkACL(tag.aclID)
-		if _, has := found.Tags[tag.key]; there && !has && p.watch.isClone(tag.aclID) && !p.model.Has(tag.aclID) {
+		if _, has := found.Tags[tag.key]; there && !has && p.isClone(tag.aclID) && !p.model.Has(tag.aclID) {
 			reverted = true
 			_ = p.region.CreateTags([]string{tag.aclID}, map[string]string{tag.key: tag.value})
 		}
@@ -112,7 +112,7 @@ func (p *play) checkEnd() {
 			p.violated("unfinished", "%s: %s", why, rig.Describe(&obj))
 		}
 	}
-	p.asked()
+	p.checkPace()
 }
 
 // unfinished says what is wrong with an object that is neither over nor gone; empty: nothing, it says what it waits for.

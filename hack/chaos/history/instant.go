@@ -91,11 +91,22 @@ func (p *play) tell(objects []v1alpha1.AgentDisconnect) {
 	p.told = told
 }
 
-func (p *play) owned() Owned { return Owned{Entry: p.watch.made, Clone: p.watch.cloneFor} }
+func (p *play) owned() Owned { return Owned{Entry: p.audit.Made, Clone: p.cloneFor} }
+
+// cloneFor is the subnet that a clone was made for.
+func (p *play) cloneFor(id string) (subnet string, made bool) {
+	clone, made := p.audit.Clone(id)
+	return clone.Subnet, made
+}
+
+func (p *play) isClone(id string) bool {
+	_, isClone := p.audit.Clone(id)
+	return isClone
+}
 
 // acting are the rules that act on a subnet, as network ACL and run. Those on a clone that serves no subnet don't.
 func (p *play) acting() map[string]map[netip.Prefix]string {
-	rules := p.watch.rules()
+	rules := p.audit.Rules()
 	for id := range rules {
 		if found, _ := p.region.NetworkACL(id); len(found.Associations) == 0 {
 			delete(rules, id)

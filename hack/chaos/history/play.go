@@ -11,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/hack/audit"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -32,7 +33,7 @@ type play struct {
 	region  *region.Region
 	options options.Options
 	model   *ThirdParties
-	watch   *watch
+	audit   *audit.Audit
 	began   time.Time
 	op      int
 
@@ -86,7 +87,7 @@ func newPlay(ctx context.Context, plane *rig.Plane, armed bool) (*play, error) {
 		expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true,
 	}
 	var err error
-	if p.world, err = plane.NewWorld(ctx, rig.Options{Tap: p.tap, Manager: paced, DeadMan: armed}); err != nil {
+	if p.world, err = plane.NewWorld(ctx, rig.Options{Tap: p.tap, Manager: paced, DeadMan: armed, Violated: p.asked}); err != nil {
 		return nil, err
 	}
 	p.sim, p.region, p.options = p.world.Sim, p.world.Sim.Region(), p.world.Options
@@ -102,7 +103,7 @@ func newPlay(ctx context.Context, plane *rig.Plane, armed bool) (*play, error) {
 	err = errors.Join(err, p.region.CreateTags([]string{Subnets[plain]}, map[string]string{consentKey: "true"}))
 	p.region.ForgetHistory()
 	p.model = Found(p.region.View(time.Time{}))
-	p.watch = newWatch(p.sim, p.violated)
+	p.audit = p.world.Audit
 	for _, action := range []string{"ec2:*NetworkAclEntry", "ec2:ReplaceNetworkAclAssociation"} {
 		p.sim.Faults().After(action, func(call.Call) { p.mirror() })
 	}
@@ -174,8 +175,15 @@ func (p *play) calmDown() {
 	p.mirror()
 }
 
-// asked notes what the rig's own audit found: what was asked of AWS that should not have been.
-func (p *play) asked() {
+// asked notes what was asked of AWS that should not have been: what is promised whatever users and third parties do.
+func (p *play) asked(promise audit.Promise, text string) {
+	if promise == audit.Foreign || promise == audit.Unclaimed {
+		p.violated(string(promise), "%s", text)
+	}
+}
+
+// checkPace notes what the driver itself found wrong.
+func (p *play) checkPace() {
 	wrong, err := p.world.Wrong(p.ctx)
 	if err != nil {
 		p.broken("looking back: %w", err)

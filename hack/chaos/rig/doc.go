@@ -8,6 +8,6 @@
 // with a name that is the same in each run of the same history, though calls are made side by side. A Tap sees each Step
 // before it takes effect and before its answer arrives, and says what goes wrong there.
 //
-// A world watches its manager: every entry that is deleted or replaced must be one that the manager made (see Audit), and
+// A world watches its manager: each call is held against what is promised (see package audit), and
 // Wrong says what the run left behind, what became of what third parties own, and what came late.
 package rig

@@ -121,8 +121,8 @@ func (w *World) checkTraffic() {
 		return
 	}
 	for _, clone := range w.region.View(now).NetworkACLs() {
-		made, ours := w.audit.clone(clone.ID)
-		original, there := w.region.NetworkACL(made.original)
+		made, ours := w.Audit.Clone(clone.ID)
+		original, there := w.region.NetworkACL(made.Original)
 		if !ours || !there || len(clone.Associations) == 0 {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
@@ -15,6 +16,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
+
+// now is the present of a Region's View.
+var now time.Time
 
 // Snapshot is what there is in a Region that a network ACL's owner sees: for each network ACL, by id, its entries, its tags
 // and its subnets, a sorted line each. The ids of associations, which every swap changes, are not in it.
@@ -85,6 +89,7 @@ func (w *World) EditAsThirdParty(edit func(*region.Region) error) error {
 	if err := edit(w.region); err != nil {
 		return fmt.Errorf("a third party's edit: %w", err)
 	}
+	w.Audit.Observe()
 	w.follow()
 	if err := edit(w.untouched); err != nil {
 		return fmt.Errorf("a third party's edit of the Region without a manager: %w", err)
@@ -97,6 +102,7 @@ func (w *World) Meddle(edit func(*region.Region) error) error {
 	if err := edit(w.region); err != nil {
 		return fmt.Errorf("a third party's edit of owned resources: %w", err)
 	}
+	w.Audit.Observe()
 	w.follow()
 	return nil
 }
@@ -115,9 +121,9 @@ func (w *World) Traces() []string {
 	var traces []string
 	for _, found := range w.region.View(now).NetworkACLs() {
 		adopted := w.MayAdopt && found.Tags[ownership.TagAdopted] != ""
-		for _, entry := range w.audit.left([]region.ACL{found}) {
-			if !adopted || entry.uid != "" {
-				traces = append(traces, fmt.Sprintf("entry of %s: %s", entry.acl, region.DescribeEntry(entry.Entry)))
+		for _, made := range w.Audit.Left(found) {
+			if !adopted || made.UID != "" {
+				traces = append(traces, fmt.Sprintf("entry of %s: %s", made.ACL, region.DescribeEntry(made.Entry)))
 			}
 		}
 		for key := range found.Tags {
@@ -125,7 +131,7 @@ func (w *World) Traces() []string {
 				traces = append(traces, "tag "+key+" of "+found.ID)
 			}
 		}
-		if _, made := w.audit.clone(found.ID); made && !adopted {
+		if _, made := w.Audit.Clone(found.ID); made && !adopted {
 			traces = append(traces, "clone "+found.ID)
 		}
 	}

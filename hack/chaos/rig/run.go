@@ -10,10 +10,9 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/audit"
 )
 
 // run is what the world knows of an object's run: the object as it was last written, by any client, and when the run was over
@@ -80,9 +79,7 @@ func (w *World) begun() []*v1alpha1.AgentDisconnect {
 	defer w.mu.Unlock()
 	var begun []*v1alpha1.AgentDisconnect
 	for _, r := range w.runs {
-		status := &r.obj.Status
-		if controllerutil.ContainsFinalizer(r.obj, v1alpha1.Finalizer) && status.StartTime != nil && status.ExpirationTime != nil &&
-			status.Target != nil && status.NetworkACL != nil {
+		if audit.HasBegun(r.obj) {
 			begun = append(begun, r.obj)
 		}
 	}
@@ -132,8 +129,8 @@ func (w *World) advance(to time.Time) {
 		if len(found.Associations) == 0 {
 			continue
 		}
-		for _, entry := range w.audit.left([]region.ACL{found}) {
-			inForce = append(inForce, entry.uid)
+		for _, made := range w.Audit.Left(found) {
+			inForce = append(inForce, made.UID)
 		}
 	}
 	if !w.setClock(to, inForce) {

@@ -15,7 +15,9 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/hack/audit"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -35,6 +37,8 @@ type Options struct {
 	DeadMan bool
 	// Tap sees each step of all managers; nil: all pass.
 	Tap Tap
+	// Violated, if set, is told of each promise that the audit finds broken, as Wrong is.
+	Violated func(audit.Promise, string)
 }
 
 // World is one namespace, Region, clock and manager. Its methods are for one goroutine, but for what a Tap may call: At,
@@ -51,6 +55,8 @@ type World struct {
 	Options options.Options
 	// Skew is by how much the clocks of managers that boot from now on are ahead of everyone else's.
 	Skew time.Duration
+	// Audit watches what the managers ask of the Region.
+	Audit *audit.Audit
 	// Adjust, if set, changes what the Region is expected to be in the end.
 	Adjust func(expected Snapshot)
 	// MayAdopt says that a clone may stay as its subnet's network ACL, since its original was deleted.
@@ -63,7 +69,6 @@ type World struct {
 	tap       Tap
 	tapping   sync.Mutex // one step at a time is told
 	untouched *region.Region
-	audit     *audit
 	following sync.Mutex
 	stopped   map[string]bool // agents that are off, by ARN
 
@@ -77,6 +82,7 @@ type World struct {
 	hampered time.Time
 	goneAt   time.Time // the real time of the write after which nothing of the product was left
 	strange  []string  // what the driver itself found wrong
+	broken   []string  // what the audit found
 	crowd    *crowd
 	watching bool // clones are held to what their originals let through
 	// credentialsDownTill is until when the managers' credentials can't be had.
@@ -114,7 +120,7 @@ func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 			return nil, err
 		}
 	}
-	w.audit = newAudit(w)
+	w.watch(o.Violated)
 	w.followWrites()
 	w.Options.DNSServer, w.Options.ClusterID = w.Sim.DNSAddr(), ClusterID
 	if o.Manager != nil {
@@ -125,6 +131,34 @@ func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// noticedWithin is how long a manager may take to notice that a subnet no longer consents, or has another cluster's agents:
+// looks a minute apart, of which two have to agree, and reads that lag or fail.
+const noticedWithin = 5 * time.Minute
+
+// watch has the audit hold the managers to what is promised at each call, and notes what takes effect.
+func (w *World) watch(violated func(audit.Promise, string)) {
+	w.Audit = audit.New(audit.Options{
+		Simulator: w.Sim, Now: w.Clock.Now, Begun: w.begun,
+		Consent: func() (string, string) { return w.Options.ConsentTagKey, w.Namespace },
+		Notice:  audit.Notice{Consent: noticedWithin, Cluster: noticedWithin, Believed: noticedWithin},
+		// A manager that wakes beside another one may restore what that one has forgotten.
+		Skip: []audit.Promise{audit.Restored, audit.Overclaimed},
+		Violated: func(promise audit.Promise, text string) {
+			w.mu.Lock()
+			w.broken = append(w.broken, text)
+			w.mu.Unlock()
+			if violated != nil {
+				violated(promise, text)
+			}
+		},
+	})
+	w.faults.After("*", func(c call.Call) {
+		if !c.ReadOnly && !c.DryRun && c.Error == "" {
+			w.noteEffect()
+		}
+	})
 }
 
 // What a dead man's switch needs.

@@ -56,11 +56,11 @@ func (w *World) Wrong(ctx context.Context) (Wrong, error) {
 	for _, line := range w.Difference() {
 		wrong.Foreign = append(wrong.Foreign, "different from a Region without a manager: "+line)
 	}
-	for _, line := range w.audit.found() {
-		wrong.Foreign = append(wrong.Foreign, "requested from AWS: "+line)
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, line := range w.broken {
+		wrong.Foreign = append(wrong.Foreign, "requested from AWS: "+line)
+	}
 	for _, r := range w.runs {
 		if by := r.stood.Sub(later(r.ended, w.hampered)); !r.stood.IsZero() && by > Allowance {
 			wrong.Late = append(wrong.Late, fmt.Sprintf("rules of %s were in place until %s, %s after its end at %s (a fault blocked the manager until %s)",
