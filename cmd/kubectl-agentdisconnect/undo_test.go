@@ -93,7 +93,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestWithoutATerminalSomeoneHasToSayYes(t *testing.T) {
+func TestWithoutATerminalAPersonHasToSayYes(t *testing.T) {
 	w := newWorld(t)
 	w.inPlace(leftInPlace)
 	before := w.acls()

@@ -201,7 +201,7 @@ func TestAccountIDIsAskedOnceByManyAtATime(t *testing.T) {
 	g.Expect(callsOf(s, "sts:GetCallerIdentity")).To(Equal(1))
 }
 
-func TestAccountIDKeepsNobodyWaitingLongerThanTheyWantTo(t *testing.T) {
+func TestAccountIDKeepsNoCallerWaitingLongerThanItWantsTo(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
 	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)

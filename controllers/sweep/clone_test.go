@@ -117,7 +117,7 @@ func TestACloneThatServes(t *testing.T) {
 }
 
 // However far the creation of a clone came, it goes.
-func TestACloneThatServesNobody(t *testing.T) {
+func TestACloneThatServesNoSubnet(t *testing.T) {
 	for name, entries := range map[string][]acl.Entry{
 		"empty":             nil,
 		"a deny alone":      {deny(80)},
@@ -202,7 +202,7 @@ func TestAClaimThatCannotBeReadOnACloneThatServes(t *testing.T) {
 	w.Expect(w.snapshot()).To(Equal(before))
 }
 
-func TestACloneThatSomeoneEdited(t *testing.T) {
+func TestACloneThatAThirdPartyEdited(t *testing.T) {
 	for name, edit := range map[string]func(w *world, id string){
 		"a rule more": func(w *world, id string) { w.add(id, foreign(150, true)) },
 		"a rule less": func(w *world, id string) { w.Expect(w.region().DeleteNetworkACLEntry(id, 100, true)).To(Succeed()) },

@@ -89,7 +89,7 @@ func TestACloneThatWasAdoptedIsNotDeletedForAReadThatLags(t *testing.T) {
 	w.Expect(there).To(BeTrue())
 }
 
-func TestACloneWithoutOriginalThatServesNobodyGoesOnceConfirmed(t *testing.T) {
+func TestACloneWithoutOriginalThatServesNoSubnetGoesOnceConfirmed(t *testing.T) {
 	w := newWorld(t)
 	id := w.orphan(80)
 	w.Expect(w.region().MoveSubnet(subnet, defaultACL)).To(Succeed())

@@ -217,7 +217,7 @@ func TestWhatHappensToACloneWhileItsSubnetGoesBack(t *testing.T) {
 
 // What keeps a sweep from looking is told: without it, the sweep would seem to have nothing left to
 // do.
-func TestSchedulesAreNotUndoneWhereNobodyCanLook(t *testing.T) {
+func TestSchedulesAreNotUndoneWhereTheyCannotBeRead(t *testing.T) {
 	for _, action := range []string{"ec2:DescribeNetworkAcls", "scheduler:ListSchedules"} {
 		t.Run(action, func(t *testing.T) {
 			w := newWorld(t)

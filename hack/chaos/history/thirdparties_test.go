@@ -25,7 +25,7 @@ func deny(number int) acl.Entry {
 	return acl.Entry{RuleNumber: number, Egress: true, Protocol: acl.All, CIDR: netip.MustParsePrefix("52.119.223.69/32")}
 }
 
-func TestARegionDiffersByWhatNobodyNoted(t *testing.T) {
+func TestARegionDiffersByWhatWasNotNoted(t *testing.T) {
 	id, subnet := ACLs[dedicated], Subnets[dedicated]
 	for _, each := range []struct {
 		name   string
@@ -56,7 +56,7 @@ func TestARegionDiffersByWhatNobodyNoted(t *testing.T) {
 	}
 }
 
-func TestWhatIsOursIsNoDifferenceWhileItIs(t *testing.T) {
+func TestWhatIsOwnedIsNoDifferenceWhileItIs(t *testing.T) {
 	g := NewWithT(t)
 	r, s := before(g)
 	g.Expect(r.CreateNetworkACLEntry(ACLs[dedicated], deny(80))).To(Succeed())
