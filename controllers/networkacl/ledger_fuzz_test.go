@@ -84,7 +84,7 @@ func expectUndone(g Gomega, line v1alpha1.Rule, observed []networkacl.Entry) {
 			g.Expect(step).To(Equal(networkacl.StepDelete), "what is ours goes")
 		}
 		if there && !ours {
-			g.Expect(step).NotTo(Equal(networkacl.StepDelete), "%v is a stranger's", found)
+			g.Expect(step).NotTo(Equal(networkacl.StepDelete), "%v is a third party's", found)
 		}
 	}
 	if !there {

@@ -85,7 +85,7 @@ func (e *Entries) FindAssociationDrift(place *networkacl.ACL) Drift {
 // FindOtherSubnets says that the network ACL serves another subnet.
 func (e *Entries) FindOtherSubnets() Drift {
 	if others := e.seen.acl.OtherSubnets(e.Object.Spec.SubnetID); len(others) > 0 {
-		return Drift{v1alpha1.AbortNetworkACLShared, "network ACL " + e.seen.acl.ID + " serves " + problem.FirstFew(others) + " too, which the run did not begin with"}
+		return Drift{v1alpha1.AbortNetworkACLShared, "network ACL " + e.seen.acl.ID + " serves " + problem.List(others) + " too, which the run did not begin with"}
 	}
 	return Drift{}
 }

@@ -189,7 +189,7 @@ func carryOver(t *rapid.T, g Gomega, clone *cloned, copies []clones.Copy) {
 	g.Expect(clones.Complete(copies, clone.rules, clone.entries)).To(BeTrue())
 }
 
-// What a stranger does to a clone is told, all of it and nothing else.
+// What a third party does to a clone is told, all of it and nothing else.
 func TestEditsAreTold(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)

@@ -150,9 +150,9 @@ func TestTagsRoundTrip(t *testing.T) {
 		for _, r := range o.Rules {
 			g.Expect(claim.Covers(r)).To(BeTrue())
 		}
-		stranger := ruleGen().Draw(t, "another rule")
-		owned := slices.ContainsFunc(o.Rules, func(r v1alpha1.Rule) bool { return EntryOf(r).Equal(EntryOf(stranger)) })
-		g.Expect(claim.Covers(stranger)).To(Equal(owned))
+		another := ruleGen().Draw(t, "another rule")
+		owned := slices.ContainsFunc(o.Rules, func(r v1alpha1.Rule) bool { return EntryOf(r).Equal(EntryOf(another)) })
+		g.Expect(claim.Covers(another)).To(Equal(owned))
 	})
 }
 
