@@ -121,7 +121,10 @@ func createAll(ctx context.Context, objects *objects, what string, places []plac
 	}
 	for i := range all {
 		var err error
-		if all[i].installed, err = objects.until(ctx, all[i].name, installed); err != nil {
+		// The DNS server gives its addresses in turn to all that ask: a run among others may begin before it knows all six.
+		if all[i].installed, err = objects.until(ctx, all[i].name, func(v version) bool {
+			return installed(v) && len(v.object.Status.Rules) == len(theRules)
+		}); err != nil {
 			return nil, err
 		}
 		if err := asMeant(all[i].installed.object, all[i].place); err != nil {
