@@ -37,9 +37,9 @@ const (
 	Recorded Promise = "recorded"
 	// InTime is that nothing is made for a run that is over.
 	InTime Promise = "in time"
-	// Welcome is that rules are made, and stand, where each subnet's owner consents and no other
+	// Permitted is that rules are made, and stand, where each subnet's owner consents and no other
 	// cluster has agents, and that they deny no address that callers or the clean-up need.
-	Welcome Promise = "welcome"
+	Permitted Promise = "permitted"
 	// TagsLast is that the tags of a run are removed after its rules.
 	TagsLast Promise = "tags last"
 	// Restored is that a subnet is moved back by a run whose status names the clone.
@@ -85,7 +85,7 @@ type Audit struct {
 	// begun is when the audit first looked; the others say since when something has been so, see
 	// observe.
 	begun              time.Time
-	lacking, populated map[string]unwelcome
+	lacking, populated map[string]violation
 	protected          map[netip.Addr]time.Time
 }
 

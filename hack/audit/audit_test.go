@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -256,14 +257,14 @@ func TestEachPromiseIsLookedAt(t *testing.T) {
 			m.claim(m.object.Status.Rules...)
 			m.withdrawConsent()
 			m.create(ourACL, ourRule, denied)
-		}, []audit.Promise{audit.Welcome}},
+		}, []audit.Promise{audit.Permitted}},
 		"makes the first rule where another cluster has agents": {func(m *manager) {
 			m.claim(m.object.Status.Rules...)
 			_, err := m.sim.Region().AddContainerInstance(world.OtherCluster, "", region.ContainerInstance{SubnetID: world.DedicatedSubnet})
 			m.Expect(err).NotTo(HaveOccurred())
 			m.audit.Observe()
 			m.create(ourACL, ourRule, denied)
-		}, []audit.Promise{audit.Welcome}},
+		}, []audit.Promise{audit.Permitted}},
 		"keeps a rule where there is no consent any more": {func(m *manager) {
 			m.block()
 			m.withdrawConsent()
@@ -271,7 +272,14 @@ func TestEachPromiseIsLookedAt(t *testing.T) {
 				m.clock.Step(20 * time.Second)
 				m.read()
 			}
-		}, []audit.Promise{audit.Welcome}},
+		}, []audit.Promise{audit.Permitted}},
+		"puts a subnet that never consented on its clone": {func(m *manager) {
+			m.Expect(m.sim.Region().DeleteTags([]string{world.SharedSubnet}, []region.Deletion{{Key: consent}})).To(Succeed())
+			m.audit.Observe()
+			id := m.clone()
+			m.object.Status.NetworkACL.State = v1alpha1.CloneAssociating
+			m.move(world.SharedSubnet, id)
+		}, []audit.Promise{audit.Permitted}},
 		"denies an address of an API": {func(m *manager) {
 			for address := range m.sim.APIAddresses() {
 				if address.Is4() {
@@ -280,7 +288,7 @@ func TestEachPromiseIsLookedAt(t *testing.T) {
 			}
 			m.claim(m.object.Status.Rules...)
 			m.create(ourACL, ourRule, m.object.Status.Rules[0].CIDR)
-		}, []audit.Promise{audit.Welcome}},
+		}, []audit.Promise{audit.Permitted}},
 		"writes a tag that is not the product's": {func(m *manager) { m.tag(ourACL, map[string]string{"Name": "x"}) }, []audit.Promise{audit.Foreign, audit.Recorded}},
 		"writes tags on another network ACL": {func(m *manager) {
 			m.tag(world.SharedACL, map[string]string{ownership.TagDomain + uid: "x"})
@@ -290,6 +298,10 @@ func TestEachPromiseIsLookedAt(t *testing.T) {
 			m.block()
 			m.untag(ourACL, ownership.TagKeys(uid)...)
 		}, []audit.Promise{audit.TagsLast}},
+		"deletes a schedule that is not the product's": {func(m *manager) {
+			_, err := scheduler.NewFromConfig(m.sim.Config()).DeleteSchedule(m.t.Context(), &scheduler.DeleteScheduleInput{Name: new("nightly-report")})
+			m.Expect(err).To(MatchError(ContainSubstring("ResourceNotFoundException")))
+		}, []audit.Promise{audit.Schedules}},
 		"claims an entry that the ledger lacks": {func(m *manager) {
 			m.claim(m.object.Status.Rules...)
 			m.object.Status.Rules = nil

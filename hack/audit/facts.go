@@ -49,9 +49,11 @@ func (a *Audit) noteCreated(c call.Call) {
 	}
 	a.entries[id][placeOf(e)] = Entry{e, id, a.ownerOf(id, e, tagged)}
 	_, isClone := a.clones[id]
+	// A third party may have stripped the tags since the manager wrote them.
+	written := claimantAmong(a.claims[id], e)
 	a.mu.Unlock()
 
-	if !isClone && tagged == "" {
+	if !isClone && tagged == "" && written == "" {
 		a.violated(Unclaimed, "entry %s %s was created without a tag that names its owner", id, region.DescribeEntry(e))
 	}
 }

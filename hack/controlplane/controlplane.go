@@ -22,8 +22,9 @@ const (
 	// timeout bounds what would never come, for each of etcd and kube-apiserver. It does not bound
 	// what a busy machine takes.
 	timeout = 5 * time.Minute
-	// stopTimeout is how long a server may take to stop, before Close ends it and reports an error.
-	stopTimeout = 5 * time.Minute
+	// stopTimeout is how long a server may take to stop, before Close ends it and reports an error: a
+	// person may be waiting for the end of a demo.
+	stopTimeout = time.Minute
 )
 
 // Options are what control planes differ in. The zero value is one of which nothing is left on the
@@ -32,8 +33,8 @@ type Options struct {
 	// Dir keeps what the servers store, so that one that was stopped finds it again. Empty: folders
 	// that go with each server.
 	Dir string
-	// SpareCPU has the servers collect garbage less often: a quarter of what they do in tests,
-	// where little of it is there.
+	// SpareCPU has the servers collect garbage less often. In tests a quarter of their processor
+	// time goes into that, and little is freed.
 	SpareCPU bool
 }
 

@@ -49,7 +49,7 @@ func (p *play) vanish() {
 	p.world.Boot(24 * time.Hour)
 }
 
-func TestTheWatchSeesADeletionOfAForeignEntry(t *testing.T) {
+func TestTheAuditSeesADeletionOfAForeignEntry(t *testing.T) {
 	g := NewWithT(t)
 	p, client := newTestPlay(t, false)
 	_, err := client.DeleteNetworkAclEntry(t.Context(), &ec2.DeleteNetworkAclEntryInput{
@@ -59,7 +59,7 @@ func TestTheWatchSeesADeletionOfAForeignEntry(t *testing.T) {
 	g.Expect(p.broke("foreign")).To(BeTrue())
 }
 
-func TestTheWatchSeesAnEntryThatNoTagClaims(t *testing.T) {
+func TestTheAuditSeesAnEntryThatNoTagClaims(t *testing.T) {
 	g := NewWithT(t)
 	p, client := newTestPlay(t, false)
 	_, err := client.CreateNetworkAclEntry(t.Context(), &ec2.CreateNetworkAclEntryInput{
@@ -72,7 +72,7 @@ func TestTheWatchSeesAnEntryThatNoTagClaims(t *testing.T) {
 	g.Expect(p.broke("leak")).To(BeTrue())
 }
 
-func TestTheWatchSeesASubnetThatIsMoved(t *testing.T) {
+func TestTheAuditSeesASubnetThatIsMoved(t *testing.T) {
 	g := NewWithT(t)
 	p, client := newTestPlay(t, false)
 	home, _ := p.region.SubnetACL(Subnets[dedicated])

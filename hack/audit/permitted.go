@@ -32,21 +32,21 @@ type Notice struct {
 // readsToNotice is how many reads it takes to be sure that two of them came after the change.
 const readsToNotice = 3
 
-// unwelcome is since when denies on a network ACL have had no business in a subnet, and how often
+// violation is since when denies on a network ACL have had no business in a subnet, and how often
 // the manager has read network ACLs since, reads at one moment counted once.
-type unwelcome struct {
+type violation struct {
 	since, read time.Time
 	reads       int
 }
 
-// overstayed reports whether rules should be gone by now. A manager that was away has reads to make
+// isLate reports whether rules should be gone by now. A manager that was away has reads to make
 // first.
-func (u unwelcome) overstayed(now time.Time, most time.Duration) bool {
+func (u violation) isLate(now time.Time, most time.Duration) bool {
 	return u.reads >= readsToNotice && now.Sub(u.since) > most
 }
 
 // seen is the state after one more look, which may be a read of the manager's.
-func (u unwelcome) seen(now time.Time, isRead bool) unwelcome {
+func (u violation) seen(now time.Time, isRead bool) violation {
 	if u.since.IsZero() {
 		u.since = now
 	}
@@ -69,7 +69,7 @@ func (a *Audit) observe(isRead bool) {
 	for _, instance := range a.region.ContainerInstances() {
 		clusters[instance.SubnetID] = append(clusters[instance.SubnetID], instance.ClusterARN)
 	}
-	lacking, populated, protected := map[string]unwelcome{}, map[string]unwelcome{}, map[netip.Addr]time.Time{}
+	lacking, populated, protected := map[string]violation{}, map[string]violation{}, map[netip.Addr]time.Time{}
 
 	a.mu.Lock()
 	if a.begun.IsZero() {
@@ -101,13 +101,13 @@ func (a *Audit) observe(isRead bool) {
 
 // checkStanding: no run that is on has a rule on a network ACL where it should be gone by now. The
 // runs are only asked for where some rules may have stood for too long.
-func (a *Audit) checkStanding(lacking, populated map[string]unwelcome, now time.Time) {
+func (a *Audit) checkStanding(lacking, populated map[string]violation, now time.Time) {
 	late := map[string]bool{} // network ACL and subnet, and the cluster's ARN where one has instances there
 	for key, is := range lacking {
-		late[key] = is.overstayed(now, a.o.Notice.Consent)
+		late[key] = is.isLate(now, a.o.Notice.Consent)
 	}
 	for key, is := range populated {
-		late[key] = is.overstayed(now, a.o.Notice.Cluster)
+		late[key] = is.isLate(now, a.o.Notice.Cluster)
 	}
 	maps.DeleteFunc(late, func(_ string, is bool) bool { return !is })
 	if len(late) == 0 {
@@ -122,9 +122,9 @@ func (a *Audit) checkStanding(lacking, populated map[string]unwelcome, now time.
 			switch {
 			case !a.hasRuleOn(obj, where[0]):
 			case len(where) == 2:
-				a.violated(Welcome, "rules of %s stand on %s, which subnet %s has without consent", obj.Name, where[0], where[1])
+				a.violated(Permitted, "rules of %s stand on %s, which subnet %s has without consent", obj.Name, where[0], where[1])
 			case isUnwanted(obj, where[2]):
-				a.violated(Welcome, "rules of %s stand on %s, whose subnet %s has instances of %s", obj.Name, where[0], where[1], where[2])
+				a.violated(Permitted, "rules of %s stand on %s, whose subnet %s has instances of %s", obj.Name, where[0], where[1], where[2])
 			}
 		}
 	}
@@ -163,13 +163,13 @@ func (a *Audit) checkFirst(obj *v1alpha1.AgentDisconnect, c call.Call) {
 	found, _ := v.NetworkACL(id)
 	for _, association := range found.Associations {
 		if !a.consents(v, association.SubnetID) {
-			a.violated(Welcome, "the first rule of %s was requested on %s, which subnet %s has without consent", obj.Name, id, association.SubnetID)
+			a.violated(Permitted, "the first rule of %s was requested on %s, which subnet %s has without consent", obj.Name, id, association.SubnetID)
 		}
 	}
 	for key, is := range populated {
 		where := strings.Fields(key)
 		if where[0] == id && isUnwanted(obj, where[2]) && (is.since.Equal(begun) || now.Sub(is.since) > a.o.Notice.Believed) {
-			a.violated(Welcome, "the first rule of %s was requested on %s, whose subnet %s has instances of %s", obj.Name, id, where[1], where[2])
+			a.violated(Permitted, "the first rule of %s was requested on %s, whose subnet %s has instances of %s", obj.Name, id, where[1], where[2])
 		}
 	}
 }
@@ -187,20 +187,23 @@ func (a *Audit) checkDenied(c call.Call) {
 		a.mu.Unlock()
 		late := a.o.Notice.Protected == 0 || known && a.o.Now().Sub(since) > a.o.Notice.Protected
 		if late && cidr.Contains(address) {
-			a.violated(Welcome, "rule %s was requested, which denies %s of %s", spot(c), address, name)
+			a.violated(Permitted, "rule %s was requested, which denies %s of %s", spot(c), address, name)
 		}
 	}
 }
 
-// checkConsent: the subnets that a network ACL serves consent, or one of them does.
+// checkConsent: the subnets that a network ACL serves consent, or one of them does. One that never
+// did is no news that takes time to be noticed.
 func (a *Audit) checkConsent(id, subnetID, what string) {
 	found, _ := a.region.NetworkACL(id)
 	for _, association := range found.Associations {
 		a.mu.Lock()
-		since := a.lacking[id+" "+association.SubnetID].since
+		since, begun := a.lacking[id+" "+association.SubnetID].since, a.begun
 		a.mu.Unlock()
-		if !since.IsZero() && (subnetID == "" || association.SubnetID == subnetID) && a.o.Now().Sub(since) > a.o.Notice.Consent {
-			a.violated(Welcome, "%s was requested, which acts on subnet %s without consent", what, association.SubnetID)
+
+		late := !since.IsZero() && (since.Equal(begun) || a.o.Now().Sub(since) > a.o.Notice.Consent)
+		if late && (subnetID == "" || association.SubnetID == subnetID) {
+			a.violated(Permitted, "%s was requested, which acts on subnet %s without consent", what, association.SubnetID)
 		}
 	}
 }
