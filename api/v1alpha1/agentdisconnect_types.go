@@ -33,7 +33,7 @@ const (
 	NetworkACLModeClone NetworkACLMode = "Clone"
 )
 
-// Mode says whether an object is run or only planned.
+// Mode is what is done with an object: run it, or only plan it.
 // +kubebuilder:validation:Enum=Run;Plan
 type Mode string
 
@@ -114,7 +114,7 @@ type AgentDisconnectSpec struct {
 	// +kubebuilder:validation:MaxItems=2
 	Sessions []Session `json:"sessions,omitempty"`
 
-	// mode says whether the run takes place. Plan writes nothing to AWS: it reports in status.plan what Run would do, and
+	// mode is whether the run takes place. Plan writes nothing to AWS: it reports in status.plan what Run would do, and
 	// every reason why it would be refused; it uses up no runID. Unset: Run. A change has no effect on a run that has begun.
 	// +optional
 	Mode Mode `json:"mode,omitempty"`

@@ -179,7 +179,7 @@ var _ = Describe("The documentation", func() {
 	})
 })
 
-// others says whether an object is of a kind that this API server doesn't know.
+// others reports whether an object is of a kind that this API server doesn't know.
 func others(u *unstructured.Unstructured) bool {
 	group := u.GroupVersionKind().Group
 	return strings.HasSuffix(group, ".fluxcd.io") || group == "argoproj.io" || group == "kustomize.config.k8s.io"

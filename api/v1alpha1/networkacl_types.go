@@ -37,7 +37,7 @@ const (
 	CloneAdopted CloneState = "Adopted"
 )
 
-// DeadManSwitchState says whether the rules of a run are removed even if no manager is left to remove them.
+// DeadManSwitchState is how far the schedules are set up that remove the rules of a run if no manager does.
 // +kubebuilder:validation:Enum=Arming;Armed;NotConfigured;NotInPlace
 type DeadManSwitchState string
 

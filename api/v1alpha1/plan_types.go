@@ -29,7 +29,7 @@ type Plan struct {
 	// +kubebuilder:validation:Minimum=1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// wouldStart says whether Run would start at that time, or as soon as spec.startAfter and spec.suspend let it: nothing
+	// wouldStart is whether Run would start at that time, or as soon as spec.startAfter and spec.suspend let it: nothing
 	// else stood against it.
 	// +required
 	WouldStart *bool `json:"wouldStart,omitempty"`

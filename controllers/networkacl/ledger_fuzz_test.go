@@ -17,7 +17,7 @@ import (
 	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 )
 
-// Whatever someone writes into a line of the ledger, only an entry that is the line's is ever deleted.
+// Whatever a person writes into a line of the ledger, only an entry that is the line's is ever deleted.
 func FuzzLedgerLine(f *testing.F) {
 	const all, mine = "0.0.0.0/0", "52.119.223.69/32"
 	f.Add(ACLID, int32(80), mine, "Installed", int64(600), "", int32(80), mine, uint8(1), "-1")

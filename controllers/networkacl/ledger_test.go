@@ -112,7 +112,7 @@ func TestUndoAgain(t *testing.T) {
 	}
 }
 
-// An entry that is not the line's, in every respect, is nobody's to delete.
+// An entry that is not the line's, in every respect, is never deleted.
 func TestUndoNeverDeletesWhatIsNotOurs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		line := Rule(80, "52.119.223.69/32", rapid.SampledFrom([]v1alpha1.RuleState{creating, installed, deleting}).Draw(t, "state"))

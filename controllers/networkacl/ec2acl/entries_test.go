@@ -63,7 +63,7 @@ func attempts(s *sim.Simulator, action string) int {
 	return len(slices.DeleteFunc(s.Calls(), func(c sim.Call) bool { return c.Name() != action || c.DryRun }))
 }
 
-// trouble is what a call meets, and what is then known. made says whether it took effect all the
+// trouble is what a call meets, and what is then known. made reports whether it took effect all the
 // same.
 var trouble = map[string]struct {
 	fault faults.Fault
@@ -79,7 +79,7 @@ var trouble = map[string]struct {
 	"throttling":                    {faults.Fault{Error: "RequestLimitExceeded"}, networkacl.Refused, aws.Throttled, false},
 	"a permission withdrawn":        {faults.Fault{Denied: true}, networkacl.Refused, aws.Denied, false},
 	"credentials that expired":      {faults.Fault{Error: "RequestExpired"}, networkacl.Refused, aws.NoCredentials, false},
-	"a refusal that nobody foresaw": {faults.Fault{Error: "OperationNotPermitted"}, networkacl.Refused, aws.Rejected, false},
+	"an unexpected refusal":         {faults.Fault{Error: "OperationNotPermitted"}, networkacl.Refused, aws.Rejected, false},
 	"a quota":                       {faults.Fault{Error: "NetworkAclEntryLimitExceeded"}, networkacl.Refused, aws.Rejected, false},
 	"a parameter that AWS refuses":  {faults.Fault{Error: "InvalidParameterValue"}, networkacl.Refused, aws.Rejected, false},
 }

@@ -14,7 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 )
 
-// Whoever undoes a run by hand has nothing but the documentation to go by.
+// A person who undoes a run by hand has nothing but the documentation to go by.
 func TestTheDocumentedClaimIsOne(t *testing.T) {
 	g := NewWithT(t)
 	page, err := os.ReadFile("../../../docs/how-it-works.md")

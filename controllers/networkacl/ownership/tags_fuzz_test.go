@@ -56,7 +56,7 @@ func hashed(text string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:6]
 }
 
-// Whoever the owner is and whatever the rules are, AWS takes the tags, and they say all of it again.
+// Whichever the owner and whatever the rules, AWS takes the tags, and they say all of it again.
 func FuzzOwnershipTags(f *testing.F) {
 	f.Add("team-a/outage", clusterUID, int64(820638845), int64(820639445), []byte("\x00\x50\x34\x77\xdf\x45"))
 	f.Add("", "", int64(0), int64(-1), []byte{})
@@ -108,7 +108,7 @@ func splice(text string, at, length uint16, with string) string {
 	return text[:from] + with + text[min(from+int(length), len(text)):]
 }
 
-// Tags that someone edited claim what was written or nothing, and what is believed is written exactly as we write it.
+// Tags that a person edited claim what was written or nothing, and what is believed is written exactly as we write it.
 func FuzzTamperedTags(f *testing.F) {
 	lines := []byte("\x00\x50\x34\x77\xdf\x45\x00\x5a\x34\x77\xdf\x46\x80\x5b\x34\x77\xdf\x47")
 	f.Add(lines, uint8(0), uint16(0), uint16(0), "", "Name", "x")
@@ -221,7 +221,7 @@ func FuzzForeignTags(f *testing.F) {
 	})
 }
 
-// Whoever may tag the network ACL can write such tags, with every hash right.
+// Anyone who may tag the network ACL can write such tags, with every hash right.
 func TestForgedClaimsOwnNothingThatNoRunMakes(t *testing.T) {
 	for name, list := range map[string]string{
 		"the default entry":   "32767:" + hashed("egress 32767 deny -1 0.0.0.0/0"),
