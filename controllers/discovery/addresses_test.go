@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -158,15 +159,26 @@ func TestLookupsOfManyHostsAllComeBack(t *testing.T) {
 	}
 }
 
+// systemServer is the DNS server that the system's resolver asks; nil: that of the machine.
+var systemServer atomic.Pointer[string]
+
+// The system's resolver is replaced before any test: connections of tests that are over may still read it.
+func TestMain(m *testing.M) {
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if server := systemServer.Load(); server != nil {
+			address = *server
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	m.Run()
+}
+
 // Without a server the system's own resolver is asked, as a manager does that has no --dns-server.
 func TestLookupAsksTheSystemsResolverByDefault(t *testing.T) {
 	g := NewWithT(t)
 	_, server := resolver(t, dns.Options{Zone: &zone{hosts: map[string][]netip.Addr{"a.example": addresses("52.119.223.69")}}})
-	system := net.DefaultResolver
-	t.Cleanup(func() { net.DefaultResolver = system })
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, server.Addr())
-	}}
+	systemServer.Store(new(server.Addr()))
+	t.Cleanup(func() { systemServer.Store(nil) })
 	answer := discovery.NewResolver("").Lookup(t.Context(), []string{"a.example"}, false)["a.example"]
 	g.Expect(answer.Err).NotTo(HaveOccurred())
 	g.Expect(answer.Addresses).To(Equal(addresses("52.119.223.69")))
