@@ -5,6 +5,7 @@ package audit
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -132,12 +133,7 @@ func (a *Audit) watch(action string, check func(call.Call, []*v1alpha1.AgentDisc
 
 // holds reports whether the manager is held to a promise.
 func (a *Audit) holds(p Promise) bool {
-	for _, skipped := range a.o.Skip {
-		if p == skipped {
-			return false
-		}
-	}
-	return true
+	return !slices.Contains(a.o.Skip, p)
 }
 
 // violated reports a promise that is not kept. The lock must not be held.

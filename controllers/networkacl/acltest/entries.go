@@ -111,6 +111,7 @@ func Counted(entries []networkacl.Entry, e networkacl.Entry) int {
 	return n
 }
 
+// Inbound turns entries into those of the other direction, in place.
 func Inbound(entries []networkacl.Entry) []networkacl.Entry {
 	for i := range entries {
 		entries[i].Egress = false
