@@ -65,7 +65,7 @@ func (r *reconciliation) assemble(seen *state) {
 }
 
 // chooseEnforcement has the pass go on with the denies of the mode that the status has: a start sets
-// it, and one that is taken back unsets it.
+// it, and a start that steps back unsets it.
 func (r *reconciliation) chooseEnforcement() {
 	r.enforcement = enforcement.New(r.target, r.deadManSwitch, &r.seen.enforcement, enforcement.Hooks{
 		Warn:          func(reason, note string) { r.event(corev1.EventTypeWarning, reason, note) },

@@ -25,8 +25,7 @@ func turn(ctx context.Context, obj client.Object, n int) error {
 	return kube.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
 }
 
-// writesPerSecond is five times what eight writers with kubectl make. Each write of the manager meets one of theirs at
-// that pace, and the processor is not theirs alone: at full speed they would hold up the other specs, not the run.
+// writesPerSecond is five times what eight writers with kubectl make, and leaves the processor to the specs beside.
 const writesPerSecond = 100
 
 // write has so many writers write the object until stop is called, each as soon as its last write was answered and it is

@@ -47,13 +47,11 @@ func (a *Audit) noteCreated(c call.Call) {
 	if a.entries[id] == nil {
 		a.entries[id] = map[place]Entry{}
 	}
-	a.entries[id][placeOf(e)] = Entry{e, id, a.ownerOf(id, e, tagged)}
-	_, isClone := a.clones[id]
-	// A third party may have stripped the tags since the manager wrote them.
-	written := claimantAmong(a.claims[id], e)
+	owner := a.ownerOf(id, e, tagged)
+	a.entries[id][placeOf(e)] = Entry{e, id, owner}
 	a.mu.Unlock()
 
-	if !isClone && tagged == "" && written == "" {
+	if owner == Unknown {
 		a.violated(Unclaimed, "entry %s %s was created without a tag that names its owner", id, region.DescribeEntry(e))
 	}
 }

@@ -109,7 +109,7 @@ func (c *Clone) isServing() bool { return c.Status().NetworkACL.State == v1alpha
 
 // noteServing notes that the subnet was seen on the clone.
 func (c *Clone) noteServing() {
-	if acl := c.Status().NetworkACL; acl.State != v1alpha1.CloneServing && c.IsOnSubnet() {
-		acl.State = v1alpha1.CloneServing
+	if c.IsOnSubnet() {
+		c.Status().NetworkACL.State = v1alpha1.CloneServing
 	}
 }

@@ -53,8 +53,6 @@ func (c *Clone) prepareClone(ctx context.Context, created bool) (entries.Progres
 		if err := c.deadManSwitch.ArmLeft(ctx, valid); err != nil {
 			return entries.Waiting, err
 		}
-	}
-	if !created {
 		if err := c.DeleteUnneeded(ctx, valid); err != nil {
 			return entries.Waiting, err
 		}

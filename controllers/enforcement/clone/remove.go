@@ -23,7 +23,7 @@ const (
 	dispositionDelete disposition = iota
 	// dispositionReturn: it serves the subnet, which gets its original back.
 	dispositionReturn
-	// dispositionAdopt: it serves the subnet, and there is no original to give back. It stays,
+	// dispositionAdopt: it serves the subnet, and there is no original to restore. It stays,
 	// without anything of the run.
 	dispositionAdopt
 	// dispositionEdited: it serves the subnet with a third party's edit, which is not thrown away.
@@ -39,7 +39,7 @@ func (c *Clone) dispositionOf() disposition {
 	clone, original, subnetID := c.LastACL(), c.seen.original, c.Object.Spec.SubnetID
 	switch {
 	case clone == nil:
-		return dispositionDelete // AWS itself says whether it is there
+		return dispositionDelete // AWS itself reports whether it is there
 	case !slices.Contains(clone.SubnetIDs, subnetID) && len(clone.SubnetIDs) > 0:
 		return dispositionInUse
 	case len(clone.SubnetIDs) == 0:

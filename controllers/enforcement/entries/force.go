@@ -102,7 +102,7 @@ func (e *Entries) DescribeDisplacement() string {
 // DeniesAll reports whether the network ACL that the subnet has, as last read, denies every
 // destination of the run.
 func (e *Entries) DeniesAll() bool {
-	return e.seen.acl != nil && e.IsOnSubnet() && len(run.Desired(e.Object)) > 0 && len(e.OpenDestinations()) == 0
+	return e.IsOnSubnet() && len(run.Desired(e.Object)) > 0 && len(e.OpenDestinations()) == 0
 }
 
 // IsOnSubnet reports whether the network ACL that carries the rules is the subnet's, as last read.
