@@ -25,20 +25,33 @@ func turn(ctx context.Context, obj client.Object, n int) error {
 	return kube.Patch(ctx, target, client.RawPatch(types.MergePatchType, patch))
 }
 
-// writesPerSecond is five times what eight writers with kubectl make, and leaves the processor to the specs beside.
-const writesPerSecond = 100
+// writing is what each of several writers does, again and again.
+type writing struct {
+	write func(context.Context, client.Object, int) error
+	// most is how many writes all of them make in a second. Zero: as many as the API server answers.
+	most float32
+}
 
-// write has so many writers write the object until stop is called, each as soon as its last write was answered and it is
-// its turn.
-func write(ctx context.Context, obj client.Object, writers int, with func(context.Context, client.Object, int) error) (stop func() (writes int)) {
+var (
+	annotating = writing{write: func(ctx context.Context, obj client.Object, _ int) error { return touch(ctx, obj) }}
+	// turning makes five times as many writes as eight writers with kubectl. More of them only take the processor from the
+	// specs beside: each has the run follow another spec, which is a pass of its own.
+	turning = writing{write: turn, most: 100}
+)
+
+// start has so many writers write the object until stop is called, each as soon as its last write was answered.
+func (w writing) start(ctx context.Context, obj client.Object, writers int) (stop func() (writes int)) {
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	turns := flowcontrol.NewTokenBucketRateLimiter(writesPerSecond, max(writers, 1))
+	turns := flowcontrol.NewFakeAlwaysRateLimiter()
+	if w.most > 0 {
+		turns = flowcontrol.NewTokenBucketRateLimiter(w.most, max(writers, 1))
+	}
 	counts := make([]int, writers)
 	for i := range writers {
 		group.Go(func() {
-			for n := i; turns.Wait(ctx) == nil; n++ {
-				if with(ctx, obj, n) == nil {
+			for n := i; turns.Wait(ctx) == nil && ctx.Err() == nil; n++ {
+				if w.write(ctx, obj, n) == nil {
 					counts[i]++
 				}
 			}
@@ -54,8 +67,6 @@ func write(ctx context.Context, obj client.Object, writers int, with func(contex
 	}
 }
 
-func annotate(ctx context.Context, obj client.Object, _ int) error { return touch(ctx, obj) }
-
 var _ = Describe("Writers of the object that never pause", func() {
 	type deed func(context.Context, *world, *v1alpha1.AgentDisconnect)
 	expires := func(_ context.Context, w *world, obj *v1alpha1.AgentDisconnect) {
@@ -70,11 +81,11 @@ var _ = Describe("Writers of the object that never pause", func() {
 	}
 
 	// ending gives how long after a deed the last rule was gone, by the run's clock, and the calls of AWS until then.
-	ending := func(ctx context.Context, writers int, with func(context.Context, client.Object, int) error, d deed, change ...func(*v1alpha1.AgentDisconnect)) (took time.Duration, calls int) {
+	ending := func(ctx context.Context, writers int, of writing, d deed, change ...func(*v1alpha1.AgentDisconnect)) (took time.Duration, calls int) {
 		GinkgoHelper()
 		w, _ := audited(ctx)
 		obj := w.blocking(ctx, change...)
-		stop := write(ctx, obj, writers, with)
+		stop := of.start(ctx, obj, writers)
 		d(ctx, w, obj)
 		since, before := w.clock.Now(), len(w.sim.Calls())
 		for len(w.denies(aclID))+len(w.tagsOf(obj)) > 0 && w.clock.Since(since) < time.Minute {
@@ -89,19 +100,19 @@ var _ = Describe("Writers of the object that never pause", func() {
 		return took, calls
 	}
 
-	DescribeTable("hold up no end, and make no more calls of AWS", func(ctx context.Context, with func(context.Context, client.Object, int) error, d deed, change ...func(*v1alpha1.AgentDisconnect)) {
-		undisturbed, few := ending(ctx, 0, with, d, change...)
-		disturbed, many := ending(ctx, 8, with, d, change...)
+	DescribeTable("hold up no end, and make no more calls of AWS", func(ctx context.Context, of writing, d deed, change ...func(*v1alpha1.AgentDisconnect)) {
+		undisturbed, few := ending(ctx, 0, of, d, change...)
+		disturbed, many := ending(ctx, 8, of, d, change...)
 		Expect(disturbed).To(BeNumerically("<=", undisturbed+10*time.Second))
 		Expect(many).To(BeNumerically("<=", 2*few+20))
 	},
-		Entry("annotations, at the expiration", annotate, expires),
-		Entry("annotations, when it is deleted", annotate, deletes),
-		Entry("annotations, when the subnet's owner withdraws the consent", annotate, withdraws),
-		Entry("annotations, of a clone at its expiration", annotate, expires, cloning),
-		Entry("the spec, at the expiration", turn, expires),
-		Entry("the spec, when it is deleted", turn, deletes),
-		Entry("the spec, when the subnet's owner withdraws the consent", turn, withdraws),
+		Entry("annotations, at the expiration", annotating, expires),
+		Entry("annotations, when it is deleted", annotating, deletes),
+		Entry("annotations, when the subnet's owner withdraws the consent", annotating, withdraws),
+		Entry("annotations, of a clone at its expiration", annotating, expires, cloning),
+		Entry("the spec, at the expiration", turning, expires),
+		Entry("the spec, when it is deleted", turning, deletes),
+		Entry("the spec, when the subnet's owner withdraws the consent", turning, withdraws),
 	)
 
 	It("or that come before each write of the manager leave a run all its passes", func(ctx context.Context) {
