@@ -25,6 +25,9 @@ const (
 	MaxClusters = 300
 	// clusterBatch is how many clusters one DescribeClusters call takes.
 	clusterBatch = 100
+	// fewClusters are asked about their subnets right away: to ask first which of them have
+	// container instances would save one call at most, and costs a round trip.
+	fewClusters = 2
 	// subnetBatch is how many subnets one filter names: ECS documents no bound for its length, and
 	// this many stay below 1 KiB.
 	subnetBatch = 30
@@ -116,11 +119,14 @@ func OtherClusters(ctx context.Context, client aws.ECS, own string, subnetIDs ..
 	if err != nil {
 		return nil, false, err
 	}
-	populated, err := withInstances(ctx, client, others)
-	if err != nil {
-		return nil, false, err
+	if len(others) > fewClusters {
+		if others, err = withInstances(ctx, client, others); err != nil {
+			return nil, false, err
+		}
 	}
-	looks := looksAt(populated, subnetIDs)
+	slices.Sort(others)
+
+	looks := looksAt(others, subnetIDs)
 	present := make([]bool, len(looks))
 	pace := time.NewTicker(lookInterval)
 	defer pace.Stop()
@@ -189,7 +195,7 @@ func listOtherClusters(ctx context.Context, client aws.ECS, own string) (others 
 	return others, true, nil
 }
 
-// withInstances keeps the clusters that have container instances, sorted: of a cluster's
+// withInstances keeps the clusters that have container instances: of a cluster's
 // registeredContainerInstancesCount the API reference says that it counts the ACTIVE and the
 // DRAINING ones.
 func withInstances(ctx context.Context, client aws.ECS, arns []string) ([]string, error) {
@@ -205,7 +211,6 @@ func withInstances(ctx context.Context, client aws.ECS, arns []string) ([]string
 			}
 		}
 	}
-	slices.Sort(populated)
 	return populated, nil
 }
 

@@ -138,6 +138,7 @@ func TestDescribeClusterReadsStatisticsAsDocumentedAndAsAnswered(t *testing.T) {
 func TestOtherClustersGivesThoseWithInstancesInTheSubnet(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)
+	addEmptyClusters(g, s, 2)
 	others := func(own, subnet string) []string {
 		t.Helper()
 		found, complete, err := discovery.OtherClusters(t.Context(), clients.ECS, own, subnet)
@@ -181,6 +182,7 @@ func TestOtherClustersSaysNothingWhereACallFails(t *testing.T) {
 		t.Run(action, func(t *testing.T) {
 			g := NewWithT(t)
 			s, clients := simulate(t)
+			addEmptyClusters(g, s, 2)
 			s.Faults().Add(faults.Fault{Action: action, Denied: true})
 			found, complete, err := discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, otherID)
 			g.Expect(aws.Classify(err)).To(Equal(aws.Denied), "%v", err)
@@ -190,12 +192,37 @@ func TestOtherClustersSaysNothingWhereACallFails(t *testing.T) {
 	}
 }
 
+// addEmptyClusters adds clusters without container instances: with two of them and one other, the clusters are more than
+// are asked about their subnets right away.
+func addEmptyClusters(g *WithT, s *sim.Simulator, n int) {
+	for i := range n {
+		g.Expect(s.Region().AddCluster(fmt.Sprintf("empty-%03d", i), nil)).To(Succeed())
+	}
+}
+
+// Few clusters are asked at once, and what comes of it is the same.
+func TestOtherClustersAsksFewClustersAtOnce(t *testing.T) {
+	for empty, described := range []int{0, 0, 1} {
+		g := NewWithT(t)
+		s, clients := simulate(t)
+		addEmptyClusters(g, s, empty)
+		found, complete, err := discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, otherID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(complete).To(BeTrue())
+		g.Expect(found).To(Equal([]string{otherARN}))
+		g.Expect(countCalls(s, "ecs:DescribeClusters")).To(Equal(described))
+
+		found, complete, err = discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, subnetID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(complete).To(BeTrue())
+		g.Expect(found).To(BeEmpty())
+	}
+}
+
 func TestOtherClustersAsksNotAboutClustersWithoutInstances(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)
-	for i := range discovery.MaxClusters - 1 {
-		g.Expect(s.Region().AddCluster(fmt.Sprintf("empty-%03d", i), nil)).To(Succeed())
-	}
+	addEmptyClusters(g, s, discovery.MaxClusters-1)
 	found, complete, err := discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, otherID)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(complete).To(BeTrue(), "as many as are looked at")
