@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -17,6 +18,17 @@ func (r *reconciliation) end(ctx context.Context) error {
 		return err
 	}
 	return r.recover(ctx)
+}
+
+// endWakes are what the end of a run leaves to the next pass, after one that ended with trouble.
+func (r *reconciliation) endWakes(trouble *problem.Problem) []run.Wake {
+	switch {
+	case run.IsRestored(r.Status()):
+		return []run.Wake{r.nextPoll()}
+	case trouble == nil || !trouble.Stalled:
+		return []run.Wake{r.retrySoon("the run's rules are not all gone yet")}
+	}
+	return nil
 }
 
 // restore is apply with nothing desired: every line of the ledger, and a clone, is taken to its

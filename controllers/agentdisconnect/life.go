@@ -32,7 +32,7 @@ func (r *reconciliation) miss() {
 
 // renew clears the status of a run that is over or was only planned, since another is asked for
 // now, and has the pass get that one ready.
-func (r *reconciliation) renew(ctx context.Context) (goOn bool, err error) {
+func (r *reconciliation) renew(ctx context.Context) turned {
 	r.Object.Status = v1alpha1.AgentDisconnectStatus{
 		ObservedGeneration: r.Object.Generation,
 		Conditions:         r.Object.Status.Conditions,
@@ -46,9 +46,12 @@ func (r *reconciliation) renew(ctx context.Context) (goOn bool, err error) {
 	r.UpdatePhase(r.Now)
 	r.setConditions(nil)
 	if err := r.Ledger.Persist(ctx); err != nil {
-		return false, err
+		return r.rest(err)
 	}
-	return r.Phase != run.Renewed, nil
+	if r.Phase == run.Renewed {
+		return r.rest(nil)
+	}
+	return onward()
 }
 
 // expire deletes a finished object whose time to be kept is over, unless it was written
@@ -62,19 +65,19 @@ func (r *reconciliation) expire(ctx context.Context) error {
 }
 
 // suspend lifts the rules of a run, or keeps it from beginning.
-func (r *reconciliation) suspend(ctx context.Context) (goOn bool, err error) {
+func (r *reconciliation) suspend(ctx context.Context) turned {
 	if r.Status().StartTime == nil {
 		r.Reservations.Withdraw(r.Object.UID)
-		return false, nil
+		return r.rest(nil)
 	}
 	trouble := r.moveExpiration(ctx)
 	if problem.IsStoreError(trouble) {
-		return false, trouble
+		return r.rest(trouble)
 	}
 	if r.Phase != run.Suspended {
-		return true, nil
+		return onward()
 	}
-	err = r.VerifyAccount(ctx)
+	err := r.VerifyAccount(ctx)
 	if err == nil || problem.Passes(err) && !run.IsLifted(r.Status()) {
 		err = r.enforcement.Lift(ctx)
 	}
@@ -82,4 +85,15 @@ func (r *reconciliation) suspend(ctx context.Context) (goOn bool, err error) {
 		_, err = r.target.WatchAgents(ctx, r.Status().StartTime.Time)
 	}
 	return r.endIfAborted(ctx, errors.Join(trouble, err))
+}
+
+// suspendedWakes are what a suspended run leaves to the next pass.
+func (r *reconciliation) suspendedWakes() []run.Wake {
+	switch {
+	case r.Status().StartTime == nil:
+		return nil
+	case !run.IsLifted(r.Status()):
+		return []run.Wake{r.retrySoon("the rules are not lifted yet")}
+	}
+	return []run.Wake{r.nextPoll()}
 }

@@ -26,7 +26,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/target"
 )
 
-// reconciliation is one pass over one object: what takes part in it, and when the next is due.
+// reconciliation is one pass over one object: what takes part in it.
 type reconciliation struct {
 	*pass.Pass
 
@@ -39,8 +39,6 @@ type reconciliation struct {
 	seen *state
 	// notes are what is worth saying of the target of a run that begins, a sentence each.
 	notes []string
-	// wake is when something is due again; zero: nothing is.
-	wake time.Time
 }
 
 // open begins a pass over an object, as the API server had it at the time asked or later.
@@ -79,16 +77,16 @@ func (r *reconciliation) work(ctx context.Context) (reconcile.Result, error) {
 		r.Reservations.Finish(r.Object.UID)
 	}
 
-	trouble := r.ensureFinalizer(ctx)
-	if trouble == nil {
-		trouble = r.advance(ctx)
-	}
-	if fatal, ok := errors.AsType[*problem.StoreError](trouble); ok {
+	last := r.advance(ctx)
+	if fatal, ok := errors.AsType[*problem.StoreError](last.trouble); ok {
 		return r.resultForStoreError(ctx, fatal)
 	}
 	r.noteEnforced()
-	r.countFailure(trouble)
-	err := r.report(ctx, problem.Explain(trouble))
+	r.countFailure(last.trouble)
+
+	trouble := problem.Explain(last.trouble)
+	wakes := r.wakesAfter(last, trouble)
+	err := r.report(ctx, trouble)
 	if err == nil {
 		err = r.release(ctx)
 	}
@@ -96,7 +94,7 @@ func (r *reconciliation) work(ctx context.Context) (reconcile.Result, error) {
 		return r.resultForStoreError(ctx, err)
 	}
 	r.seen.conflicts = 0
-	return r.requeueAfter(), nil
+	return r.requeueAfter(ctx, wakes), nil
 }
 
 // ensureFinalizer puts the finalizer back on a run that has begun, since a write that replaces the
@@ -116,36 +114,55 @@ func (r *reconciliation) ensureFinalizer(ctx context.Context) error {
 // asked for again, begins, and is aborted.
 const mostTurns = 5
 
-// advance does what the object's phase asks for, and goes on where that leads to another phase.
-// What stands in the way is an error; what was done stays done.
-func (r *reconciliation) advance(ctx context.Context) error {
-	for range mostTurns {
-		if err := r.lookAgain(ctx); err != nil {
-			return err
-		}
-		if goOn, err := r.turn(ctx); err != nil || !goOn {
-			return err
-		}
-	}
-	return nil
+// turned is what came of one turn of the phase loop.
+type turned struct {
+	// goOn: the pass goes on with the phase that the object has by now.
+	goOn bool
+	// wakes are, where the pass ends here, what that phase leaves to the next one.
+	wakes []run.Wake
+	// trouble is what stood in the way, if anything did; what was done stays done.
+	trouble error
 }
 
-// turn does what one phase asks for. It reports whether the pass goes on with the phase that the
-// object has then.
-func (r *reconciliation) turn(ctx context.Context) (goOn bool, err error) {
+// onward has the pass go on with the phase that the object has by now.
+func onward() turned { return turned{goOn: true} }
+
+// rest ends the pass in the phase that the object has by now.
+func (r *reconciliation) rest(trouble error) turned {
+	return turned{wakes: r.wakes(problem.Explain(trouble)), trouble: trouble}
+}
+
+// advance does what the object's phase asks for, and goes on where that leads to another phase.
+func (r *reconciliation) advance(ctx context.Context) turned {
+	if err := r.ensureFinalizer(ctx); err != nil {
+		return r.rest(err)
+	}
+	for range mostTurns {
+		if err := r.lookAgain(ctx); err != nil {
+			return r.rest(err)
+		}
+		if last := r.turn(ctx); !last.goOn {
+			return last
+		}
+	}
+	return r.rest(nil)
+}
+
+// turn does what one phase asks for.
+func (r *reconciliation) turn(ctx context.Context) turned {
 	switch r.Phase {
 	case run.Finished:
-		return false, nil
+		return r.rest(nil)
 	case run.Waiting:
 		r.Status().RunID = r.Object.Spec.RunID
-		return false, nil
+		return r.rest(nil)
 	case run.Renewed:
 		return r.renew(ctx)
 	case run.Planning:
-		return false, r.plan(ctx)
+		return r.rest(r.plan(ctx))
 	case run.Missed:
 		r.miss()
-		return false, nil
+		return r.rest(nil)
 	case run.Pending:
 		// Of a run that is refused too: by it a tool knows whose conditions these are.
 		r.Status().RunID = r.Object.Spec.RunID
@@ -155,7 +172,7 @@ func (r *reconciliation) turn(ctx context.Context) (goOn bool, err error) {
 	case run.Suspended:
 		return r.suspend(ctx)
 	default:
-		return false, r.end(ctx)
+		return r.rest(r.end(ctx))
 	}
 }
 
@@ -174,22 +191,6 @@ func (r *reconciliation) release(ctx context.Context) error {
 		return nil
 	}
 	return r.expire(ctx)
-}
-
-// requeueAfter says when the following pass is due: never after the time at which the phase
-// can change.
-func (r *reconciliation) requeueAfter() reconcile.Result {
-	if r.Phase == run.Deleting && run.IsRestored(r.Status()) {
-		return reconcile.Result{}
-	}
-	if _, change := run.PhaseAt(r.Object, r.Now); change.After(r.Now) {
-		r.due(change)
-	}
-	if r.wake.IsZero() {
-		return reconcile.Result{}
-	}
-	// Zero would mean never.
-	return reconcile.Result{RequeueAfter: max(r.wake.Sub(r.Clock.Now()), time.Millisecond)}
 }
 
 // resultForStoreError ends a pass that the API server did not let finish. Whatever it had not

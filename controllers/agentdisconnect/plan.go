@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -29,6 +30,14 @@ func (r *reconciliation) plan(ctx context.Context) error {
 	r.seen.draft = nil
 	r.Status().Plan = plan
 	return nil
+}
+
+// planWakes are what a plan leaves to the next pass, after one that ended with trouble.
+func (r *reconciliation) planWakes(trouble *problem.Problem) []run.Wake {
+	if trouble != nil || run.IsPlanned(r.Object) {
+		return nil
+	}
+	return []run.Wake{{At: r.Now, Why: "the plan is not made yet"}}
 }
 
 // draftFor gives what earlier passes saw for the same plan, so that it is finished by and by where

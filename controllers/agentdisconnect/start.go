@@ -10,28 +10,42 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // start gets a run ready and begins it: target, endpoints, agents, a plan that fits, and permission
 // for every write and for undoing it. What fails here costs none of the run's duration, and nothing
 // was written to AWS.
-func (r *reconciliation) start(ctx context.Context) (goOn bool, err error) {
+func (r *reconciliation) start(ctx context.Context) turned {
 	t, counted, err := r.preflight.MakeReady(ctx)
 	r.notes = t.Notes()
 	if err != nil || counted == nil {
 		r.Reservations.Withdraw(r.Object.UID)
-		return false, err
+		return r.rest(err)
 	}
 	if err := r.yield(); err != nil {
-		return false, err
+		return r.rest(err)
 	}
 	if err := r.Reservations.Reserve(ctx, r.Object, r.Clients.Region, r.preflight.ReservationFor(t), r.Now, func() error { return r.begin(ctx, t, counted) }); err != nil {
-		return false, err
+		return r.rest(err)
 	}
 	if err := r.lookAgain(ctx); err != nil {
-		return false, err
+		return r.rest(err)
 	}
 	return r.endIfAborted(ctx, r.enforcement.Install(ctx))
+}
+
+// pendingWakes are what a run that has not begun leaves to the next pass, after one that ended with
+// trouble. Only a run that waits for its time goes on meanwhile.
+func (r *reconciliation) pendingWakes(trouble *problem.Problem) []run.Wake {
+	switch {
+	case trouble == nil:
+		return []run.Wake{r.nextPoll()}
+	case trouble.Reason == v1alpha1.ReasonNotYet:
+		return []run.Wake{r.nextPoll(), r.nextLookup()} // addresses rotate
+	}
+	return nil
 }
 
 // begin makes the run a fact, before the first write to AWS: first the finalizer, then times,

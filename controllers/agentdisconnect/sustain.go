@@ -19,18 +19,21 @@ import (
 
 // active keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is
 // due, and repairs what is missing or ends the run.
-func (r *reconciliation) active(ctx context.Context) (goOn bool, err error) {
+func (r *reconciliation) active(ctx context.Context) turned {
 	trouble := r.moveExpiration(ctx)
 	if problem.IsStoreError(trouble) {
-		return false, trouble
+		return r.rest(trouble)
 	}
 	if r.Phase != run.Active {
-		return true, nil
+		return onward()
 	}
 	trouble = errors.Join(trouble, r.maintain(ctx))
 	if !r.Clock.Now().Before(run.Expiration(r.Status())) {
 		r.UpdatePhase(r.Clock.Now())
-		return r.Phase != run.Active, nil // whatever the run's end cut off is no trouble
+		if r.Phase == run.Active {
+			return r.rest(nil)
+		}
+		return onward() // whatever the run's end cut off is no trouble
 	}
 	return r.endIfAborted(ctx, trouble)
 }
@@ -79,15 +82,15 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 
 // endIfAborted has the pass that aborted a run end it: the reason is written before anything is
 // taken back.
-func (r *reconciliation) endIfAborted(ctx context.Context, trouble error) (goOn bool, err error) {
+func (r *reconciliation) endIfAborted(ctx context.Context, trouble error) turned {
 	if r.Status().Abort == nil {
-		return false, trouble
+		return r.rest(trouble)
 	}
 	if err := r.Ledger.Persist(ctx); err != nil {
-		return false, err
+		return r.rest(err)
 	}
 	r.UpdatePhase(r.Clock.Now())
-	return true, nil
+	return onward()
 }
 
 // observe looks at whatever is due, side by side, and ends the run where its target is no longer
@@ -126,4 +129,9 @@ func (r *reconciliation) nextACLRead() time.Time {
 		return run.Earliest(look, read.Add(readBackInterval))
 	}
 	return run.Earliest(look, read.Add(r.Options.ACLPollInterval))
+}
+
+// activeWakes are what a run that is on leaves to the next pass.
+func (r *reconciliation) activeWakes() []run.Wake {
+	return []run.Wake{r.nextPoll(), {At: r.nextACLRead(), Why: "the network ACL is to be read"}, r.nextLookup()}
 }

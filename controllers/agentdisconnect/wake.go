@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/answers"
+	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
+)
+
+// wakes are what the phase that the object has by now leaves to the next pass, after one that ended
+// with trouble.
+func (r *reconciliation) wakes(trouble *problem.Problem) []run.Wake {
+	switch r.Phase {
+	case run.Finished, run.Waiting, run.Missed, run.Renewed:
+		return nil // nothing is due before the phase changes
+	case run.Planning:
+		return r.planWakes(trouble)
+	case run.Pending:
+		return r.pendingWakes(trouble)
+	case run.Active:
+		return r.activeWakes()
+	case run.Suspended:
+		return r.suspendedWakes()
+	default:
+		return r.endWakes(trouble)
+	}
+}
+
+func (r *reconciliation) nextPoll() run.Wake {
+	return run.Wake{At: r.History.Polls.LatestAt().Add(r.Options.AgentPollInterval), Why: "the agents are to be polled"}
+}
+
+func (r *reconciliation) nextLookup() run.Wake {
+	return run.Wake{At: r.History.Lookups.At().Add(r.Options.LookupInterval), Why: "the hosts are to be looked up"}
+}
+
+// retrySoon has what a pass did not finish tried again.
+func (r *reconciliation) retrySoon(why string) run.Wake {
+	return run.Wake{At: r.Now.Add(retryInterval), Why: why}
+}
+
+// wakesAfter are what the pass leaves to the next one, after its last turn.
+func (r *reconciliation) wakesAfter(last turned, trouble *problem.Problem) run.Wakes {
+	pause := options.ShortestInterval
+	if trouble != nil {
+		pause = retryInterval
+	}
+	return run.Wakes{Now: r.Now, Due: last.wakes, Pause: pause, Retry: r.retry(trouble)}
+}
+
+// retry is when what the pass ended with is worth another attempt. It counts the attempts, and so is
+// asked once a pass.
+func (r *reconciliation) retry(trouble *problem.Problem) run.Wake {
+	switch {
+	case trouble == nil:
+		r.seen.refused, r.seen.waited = backoff.Setback{}, backoff.Setback{}
+		return run.Wake{}
+	case trouble.Reason == v1alpha1.ReasonNotYet:
+		return run.Wake{} // polls and lookups go on at their pace
+	}
+	later := longestRetry - backoff.Spread(longestRetry, string(r.Object.UID)) // what waits for the same doesn't come at the same time
+	return run.Wake{At: run.Latest(trouble.NotBefore.Add(later), r.Now.Add(r.retryAfter(trouble))), Why: trouble.Reason}
+}
+
+// retryAfter is how soon a pass that ended with trouble is repeated. For a run that has not begun
+// the wait grows while nothing changes, and differs from object to object; for one that has,
+// nothing is put off.
+func (r *reconciliation) retryAfter(trouble *problem.Problem) time.Duration {
+	waiting := trouble.Reason == v1alpha1.ReasonHolder || trouble.Reason == v1alpha1.ReasonTooManyRuns
+	switch begun := hasBegun(r.Object, r.Now); {
+	case begun && trouble.Stalled:
+		return refusedInterval
+	case begun:
+		return retryInterval
+	case trouble.Stalled:
+		wait := r.seen.refused.Wait(r.Object, trouble, refusedInterval, longestRefused)
+		if wait > answers.AnswerTTL/2 {
+			r.Cache.Doubt() // or a problem that is fixed meanwhile would keep the run waiting twice
+		}
+		return wait
+	case waiting:
+		return r.seen.waited.Wait(r.Object, trouble, reservation.RetryInterval, reservation.RetryInterval)
+	default:
+		return r.seen.waited.Wait(r.Object, trouble, retryInterval, longestRetry)
+	}
+}
+
+// requeueAfter says when the following pass is due: never after the time at which the phase can
+// change.
+func (r *reconciliation) requeueAfter(ctx context.Context, wakes run.Wakes) reconcile.Result {
+	if r.Phase == run.Deleting && run.IsRestored(r.Status()) {
+		return reconcile.Result{}
+	}
+	_, change := run.PhaseAt(r.Object, r.Now)
+	next := run.NextWake(wakes, change)
+	if next.At.IsZero() {
+		return reconcile.Result{}
+	}
+	log.FromContext(ctx).V(1).Info("Next pass is due", "at", next.At, "why", next.Why)
+	// Zero would mean never.
+	return reconcile.Result{RequeueAfter: max(next.At.Sub(r.Clock.Now()), time.Millisecond)}
+}
