@@ -47,7 +47,7 @@ func (r *reconciliation) announce(ctx context.Context, before reported) {
 	if note := r.deadManSwitch.Rearmed(); note != "" {
 		r.event(corev1.EventTypeWarning, "DeadManSwitchChanged", note)
 	}
-	if changes := r.enforcement.DescribeCarriedOver(); changes != "" {
+	if changes := r.enforcement.Readings().CarriedOver; changes != "" {
 		r.event(corev1.EventTypeNormal, "OriginalCarriedOver", changes)
 	}
 	succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded)

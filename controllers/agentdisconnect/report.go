@@ -11,9 +11,11 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
+	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/target"
 )
 
 // report is the one deferred write of the status that a person reads; events and metrics follow
@@ -34,27 +36,28 @@ func (r *reconciliation) report(ctx context.Context, trouble *problem.Problem) e
 
 // setConditions brings the conditions in line with what the pass knows so far.
 func (r *reconciliation) setConditions(trouble *problem.Problem) {
-	force := r.enforcement.Force()
+	acl, about, endpoints := r.enforcement.Readings(), r.target.Report(), r.Status().Endpoints
+	lookups, options := &r.History.Lookups, r.Options
 	conditions.Set(conditions.Input{
 		Object: r.Object, Now: r.Now, Phase: r.Phase, Problem: trouble,
-		ACLSeen:       run.LookedAt(r.enforcement.ReadAt(), r.Options.ACLPollInterval),
-		AgentsSeen:    run.LookedAt(r.History.Polls.AnsweredAt(), r.Options.AgentPollInterval),
-		HostsSeen:     run.LookedAt(r.History.Lookups.AnsweredAt(r.Status().Endpoints, r.Now), r.Options.LookupInterval),
-		EndpointsSeen: run.LookedAt(r.Cache.Endpoints.AnsweredAt(), r.Options.ACLPollInterval+answers.AnswerTTL),
-		Open:          addressesOf(force.Open), Elsewhere: r.enforcement.DescribeDisplacement(), Suspected: r.suspected(), Own: force.Own, Foreign: force.Foreign,
-		Unsettled: r.History.Lookups.Unsettled(r.Status().Endpoints, r.Now, r.Options.LookupInterval), Failing: r.History.Lookups.Failing(r.Status().Endpoints),
-		Resolver: r.Resolver.String(), Unasked: r.target.Unasked(),
-		EnforcedSince: r.enforcement.EnforcedSince(), PathMismatch: r.target.Mismatch(), PrivateInSubnet: r.target.PrivateAtHome(),
-		SubnetsHit: r.enforcement.SubnetsHit(), Follows: r.Original.Pending(),
+		ACLSeen:       run.LookedAt(acl.ReadAt, options.ACLPollInterval),
+		AgentsSeen:    run.LookedAt(r.History.Polls.AnsweredAt(), options.AgentPollInterval),
+		HostsSeen:     run.LookedAt(lookups.AnsweredAt(endpoints, r.Now), options.LookupInterval),
+		EndpointsSeen: run.LookedAt(r.Cache.Endpoints.AnsweredAt(), options.ACLPollInterval+answers.AnswerTTL),
+		Open:          addressesOf(acl.Force.Open), Own: acl.Force.Own, Foreign: acl.Force.Foreign,
+		Elsewhere: acl.Displacement, EnforcedSince: acl.EnforcedSince, SubnetsHit: acl.SubnetsHit, Follows: r.Original.Pending(),
+		Suspected: r.suspected(acl, about),
+		Unsettled: lookups.Unsettled(endpoints, r.Now, options.LookupInterval), Failing: lookups.Failing(endpoints),
+		Resolver: r.Resolver.String(), Unasked: about.Unasked, PathMismatch: about.PathMismatch, PrivateInSubnet: about.PrivateInSubnet,
 	})
 }
 
-// suspected is what reads show that is not acted on yet.
-func (r *reconciliation) suspected() []string {
-	if r.Phase != run.Active || r.enforcement.ReadAt().IsZero() {
+// suspected is what reads and looks show that is not acted on yet.
+func (r *reconciliation) suspected(acl enforcement.Readings, about target.Report) []string {
+	if r.Phase != run.Active || acl.ReadAt.IsZero() {
 		return nil
 	}
-	return append(r.enforcement.Suspected(), r.target.Suspected()...)
+	return append(acl.Suspected, about.Suspected...)
 }
 
 // reported is what the status said of the run before the pass.
@@ -94,7 +97,8 @@ func (r *reconciliation) lastReason() string {
 // noteEnforced keeps when the rules of the run were first read back in force: a run of which ECS
 // shows nothing goes by it.
 func (r *reconciliation) noteEnforced() {
-	if status := r.Status(); r.Phase == run.Active && status.EnforcedTime == nil && !r.enforcement.EnforcedSince().IsZero() {
-		status.EnforcedTime = run.Stamp(r.enforcement.EnforcedSince())
+	since := r.enforcement.Readings().EnforcedSince
+	if status := r.Status(); r.Phase == run.Active && status.EnforcedTime == nil && !since.IsZero() {
+		status.EnforcedTime = run.Stamp(since)
 	}
 }

@@ -48,7 +48,7 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 		return err
 	}
 	valid, invalid := ledger.Valid(r.Object)
-	due, hit := !r.Now.Before(r.nextACLRead()), r.enforcement.SubnetsHit()
+	due, hit := !r.Now.Before(r.nextACLRead()), r.enforcement.Readings().SubnetsHit
 	var beside target.BesideSubnets
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
@@ -110,7 +110,7 @@ func (r *reconciliation) observe(ctx context.Context) error {
 		},
 		func() (err error) { seen, err = r.target.Observe(ctx, due); return },
 	)
-	unanswered := r.target.Adopt(ctx, seen, r.enforcement.EnforcedSince())
+	unanswered := r.target.Adopt(ctx, seen, r.enforcement.Readings().EnforcedSince)
 	return errors.Join(trouble, unanswered, r.enforcement.ConfirmEnforced(ctx), r.target.Judge(ctx, seen))
 }
 
@@ -119,16 +119,17 @@ func (r *reconciliation) observe(ctx context.Context) error {
 func (r *reconciliation) nextACLRead() time.Time {
 	// A read for a new address must not put off the look at the rest of the target, which goes with
 	// it.
-	look, read := r.target.LookedAt().Add(r.Options.ACLPollInterval), r.enforcement.ReadAt()
+	acl, about := r.enforcement.Readings(), r.target.Report()
+	look := about.LookedAt.Add(r.Options.ACLPollInterval)
 	switch {
-	case read.IsZero():
+	case acl.ReadAt.IsZero():
 		return r.Now
-	case r.enforcement.IsUnconfirmed() || r.target.IsUnconfirmed():
-		return run.Earliest(look, read.Add(networkacl.ConfirmInterval))
-	case !r.enforcement.DeniesAll():
-		return run.Earliest(look, read.Add(readBackInterval))
+	case acl.Unconfirmed || about.Unconfirmed:
+		return run.Earliest(look, acl.ReadAt.Add(networkacl.ConfirmInterval))
+	case !acl.DeniesAll:
+		return run.Earliest(look, acl.ReadAt.Add(readBackInterval))
 	}
-	return run.Earliest(look, read.Add(r.Options.ACLPollInterval))
+	return run.Earliest(look, acl.ReadAt.Add(r.Options.ACLPollInterval))
 }
 
 // activeWakes are what a run that is on leaves to the next pass.

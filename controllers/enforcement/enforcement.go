@@ -4,7 +4,6 @@ package enforcement
 
 import (
 	"context"
-	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
@@ -37,13 +36,16 @@ type Enforcement interface {
 	EnsureOwnershipTagsIfPlaced(ctx context.Context) error
 
 	Observer
-	Readings
 }
 
 // Observer reads the network ACL while the run is on.
 type Observer interface {
 	// FetchACL reads the network ACL, beside other calls.
 	FetchACL(ctx context.Context) error
+	// ACLOfPass is the network ACL as this pass read it; nil: it did not, or it was not there.
+	ACLOfPass() *networkacl.ACL
+	// Readings are what the reads came to so far.
+	Readings() Readings
 	// ConfirmEnforced notes since when the rules have been in force, and reads once more where
 	// agents were seen disconnected since the last read.
 	ConfirmEnforced(ctx context.Context) error
@@ -53,30 +55,8 @@ type Observer interface {
 	RelearnQuota(ctx context.Context, valid []v1alpha1.Rule) error
 }
 
-// Readings are what the reads of the network ACL came to.
-type Readings interface {
-	// ACLOfPass is the network ACL as this pass read it; nil: it did not, or it was not there.
-	ACLOfPass() *networkacl.ACL
-	// ReadAt is when the network ACL was last read by any pass; zero: never.
-	ReadAt() time.Time
-	// EnforcedSince is since when every read shows that everything is denied, by rules of this run;
-	// zero: the last one does not.
-	EnforcedSince() time.Time
-	// Force is what the network ACL does with the run's destinations.
-	Force() networkacl.Force
-	// DeniesAll reports whether the subnet's network ACL denies every destination of the run.
-	DeniesAll() bool
-	// SubnetsHit are the subnets that the denies act on.
-	SubnetsHit() []string
-	// DescribeDisplacement says that the network ACL is not the subnet's; empty: it is.
-	DescribeDisplacement() string
-	// IsUnconfirmed reports whether another read is to decide what the last one showed.
-	IsUnconfirmed() bool
-	// Suspected is what reads show that is not acted on yet.
-	Suspected() []string
-	// DescribeCarriedOver describes the third party's changes that this pass made too; empty: none.
-	DescribeCarriedOver() string
-}
+// Readings are what the reads of the network ACL came to, by any pass.
+type Readings = entries.Readings
 
 // Observation is what the passes of this process saw of a run's network ACL. It tells two reads in
 // a row from one; a restart loses it and costs the reads. The zero value is empty.

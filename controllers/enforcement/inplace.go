@@ -90,6 +90,3 @@ func (p *inPlace) checkNoClone() error {
 	}
 	return nil
 }
-
-// DescribeCarriedOver is empty: the network ACL is no copy.
-func (p *inPlace) DescribeCarriedOver() string { return "" }

@@ -116,9 +116,9 @@ func keepAddresses(before []v1alpha1.Endpoint, hosts []discovery.Host) []v1alpha
 	return endpoints
 }
 
-// PrivateAtHome are the interfaces of VPC endpoints in the subnet itself that agents may connect
+// privateInSubnet are the interfaces of VPC endpoints in the subnet itself that agents may connect
 // to.
-func (t *Target) PrivateAtHome() []string {
+func (t *Target) privateInSubnet() []string {
 	var found []string
 	for _, endpoint := range t.Cache.Endpoints.Value() {
 		for _, each := range endpoint.Interfaces {

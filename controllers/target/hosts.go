@@ -96,9 +96,9 @@ func (t *Target) HostsKnown(instances []string) bool {
 	return len(instances) > 0 && !slices.ContainsFunc(instances, func(arn string) bool { return t.History.Hosts.AnsweredFor(arn).IsZero() })
 }
 
-// Unasked are the tracked agents whose hosts ECS was not asked for lately, or did not
+// unasked are the tracked agents whose hosts ECS was not asked for lately, or did not
 // answer.
-func (t *Target) Unasked() []string {
+func (t *Target) unasked() []string {
 	return run.SelectAgents(t.Status().Agents, func(i v1alpha1.ContainerInstance) bool {
 		at := t.History.Hosts.AnsweredFor(i.ARN)
 		return at.IsZero() || t.Now.Sub(at) >= discovery.HostsLately

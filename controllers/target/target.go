@@ -67,26 +67,12 @@ func (t *Target) BeginRun(consented func(func(string) bool)) {
 	t.seen.lookedAt = t.Now
 }
 
-// LookedAt is when subnet and cluster were last looked at, or were about to be.
-func (t *Target) LookedAt() time.Time { return t.seen.lookedAt }
-
 // BeginLook notes that subnet and cluster are looked at in this pass.
 func (t *Target) BeginLook() { t.seen.lookedAt = t.Now }
 
 // IsChanged reports whether the last look showed subnet or cluster to be other than the run began
 // with, and another one is to decide.
 func (t *Target) IsChanged() bool { return t.seen.changed.IsPending() }
-
-// IsUnconfirmed reports whether another look is to decide whether the target is what it was.
-func (t *Target) IsUnconfirmed() bool { return t.seen.changed.IsPending() || t.seen.hit.IsPending() }
-
-// Suspected is what looks at subnet and cluster showed that is not acted on yet.
-func (t *Target) Suspected() []string {
-	if what, decides, ok := t.seen.changed.Pending(); ok {
-		return []string{problem.Undecided(what, decides)}
-	}
-	return nil
-}
 
 // KeepRanges keeps the blocks of the run's own subnet.
 func (t *Target) KeepRanges(ranges []netip.Prefix) { t.seen.subnetRanges = ranges }

@@ -60,15 +60,13 @@ func (c *Clone) findCloneDrift() entries.Drift {
 	return entries.Drift{}
 }
 
-// IsUnconfirmed reports whether another read is to decide what the last one showed.
-func (c *Clone) IsUnconfirmed() bool {
-	return c.Entries.IsUnconfirmed() || c.seen.changed.IsPending() || c.Original.IsWatched()
-}
-
-// Suspected is what reads show that is not acted on yet: another read may show that the last one
-// only lagged.
-func (c *Clone) Suspected() []string {
-	return append(c.suspectedDisplacement(), c.SuspectedBeside(&c.seen.changed)...)
+// Readings are what the reads of clone and original came to.
+func (c *Clone) Readings() entries.Readings {
+	readings := c.ReadingsWith(&c.seen.changed)
+	readings.Unconfirmed = readings.Unconfirmed || c.Original.IsWatched()
+	readings.Suspected = append(c.suspectedDisplacement(), readings.Suspected...)
+	readings.CarriedOver = c.describeCarriedOver()
+	return readings
 }
 
 // suspectedDisplacement is that the subnet is not on the clone that it was given, as long as a read

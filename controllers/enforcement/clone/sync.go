@@ -177,9 +177,9 @@ func oneByOne(steps []clones.CopyStep) []copyStep {
 	return all
 }
 
-// DescribeCarriedOver describes what the pass made to the clone since the original was changed;
+// describeCarriedOver describes what the pass made to the clone since the original was changed;
 // empty: nothing.
-func (c *Clone) DescribeCarriedOver() string {
+func (c *Clone) describeCarriedOver() string {
 	before, after := c.First.NetworkACL, c.Status().NetworkACL
 	if before == nil || after == nil || before.OriginalID != after.OriginalID || slices.Equal(before.Baseline, after.Baseline) {
 		return ""

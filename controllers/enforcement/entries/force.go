@@ -15,9 +15,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// Force is what the network ACL as last read does with the run's destinations. Where it is not the
+// force is what the network ACL as last read does with the run's destinations. Where it is not the
 // subnet's it does nothing.
-func (e *Entries) Force() networkacl.Force {
+func (e *Entries) force() networkacl.Force {
 	if !e.IsOnSubnet() {
 		return networkacl.Force{Open: run.Desired(e.Object)}
 	}
@@ -29,7 +29,7 @@ func (e *Entries) Force() networkacl.Force {
 // force. A read that shows otherwise ends that, also where it may only lag: what agents do
 // meanwhile is not credited to the run.
 func (e *Entries) recordEnforced() {
-	switch inForce := e.Force().InForce(); {
+	switch inForce := e.force().InForce(); {
 	case !inForce:
 		e.seen.enforcedSince = time.Time{}
 	case e.seen.enforcedSince.IsZero():
@@ -76,19 +76,15 @@ func (e *Entries) CreditDisconnections() {
 	}
 }
 
-// SubnetsHit are the subnets that the denies of a run that is on act on, as the network ACL was
-// last read.
-func (e *Entries) SubnetsHit() []string { return e.target.Hit(e.seen.acl) }
-
 // enforcedForTwoPolls reports whether the last two polls were both made while rules of the run were
 // in force: not before they were seen so, and not after the last read, which still shows it.
 func (e *Entries) enforcedForTwoPolls() bool {
 	return !e.seen.enforcedSince.IsZero() && e.History.Polls.AreTwoSince(e.seen.enforcedSince) && !e.seen.readAt.Before(e.History.Polls.LatestAt())
 }
 
-// DescribeDisplacement says that the network ACL that carries the rules is not the subnet's, as
+// describeDisplacement says that the network ACL that carries the rules is not the subnet's, as
 // last read; empty: it is.
-func (e *Entries) DescribeDisplacement() string {
+func (e *Entries) describeDisplacement() string {
 	switch acl := e.Status().NetworkACL; {
 	case acl == nil || e.IsOnSubnet():
 		return ""
@@ -99,9 +95,9 @@ func (e *Entries) DescribeDisplacement() string {
 	}
 }
 
-// DeniesAll reports whether the network ACL that the subnet has, as last read, denies every
+// deniesAll reports whether the network ACL that the subnet has, as last read, denies every
 // destination of the run.
-func (e *Entries) DeniesAll() bool {
+func (e *Entries) deniesAll() bool {
 	return e.IsOnSubnet() && len(run.Desired(e.Object)) > 0 && len(e.OpenDestinations()) == 0
 }
 

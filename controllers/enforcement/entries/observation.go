@@ -76,15 +76,6 @@ func (e *Entries) HasReadACL() bool { return e.hasRead }
 // ReadAt is when the network ACL was last read by any pass; zero: never.
 func (e *Entries) ReadAt() time.Time { return e.seen.readAt }
 
-// EnforcedSince is since when every read shows that the network ACL denies everything, by rules of
-// this run; zero: the last one does not.
-func (e *Entries) EnforcedSince() time.Time { return e.seen.enforcedSince }
-
-// IsUnconfirmed reports whether another read is to decide what the last one showed.
-func (e *Entries) IsUnconfirmed() bool {
-	return e.seen.drift.IsPending() || e.seen.stripped.IsPending()
-}
-
 // entryKey names the place of an entry: network ACL and number.
 type entryKey struct {
 	aclID  string
