@@ -35,9 +35,11 @@ func ExplainUnprotected(err error) error {
 	var unknown *discovery.UnprotectedError
 	switch {
 	case errors.As(err, &unknown):
-		known := problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s. No run may deny these addresses, so the run begins when they are known: check the Region, and the DNS server that the manager asks (--dns-server)", unknown)
-		known.Stalled = unknown.NotFound
-		return known
+		explain := problem.Wait
+		if unknown.NotFound {
+			explain = problem.Refuse
+		}
+		return explain(v1alpha1.ReasonAWSUnavailable, "%s. No run may deny these addresses, so the run begins when they are known: check the Region, and the DNS server that the manager asks (--dns-server)", unknown)
 	case apierrors.IsForbidden(err):
 		return problem.Refuse(v1alpha1.ReasonAccessDenied, "the API server does not let the manager find its addresses, which the run must not deny: grant get on endpointslices named kubernetes (config/rbac/role.yaml)")
 	default:

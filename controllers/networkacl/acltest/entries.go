@@ -111,10 +111,11 @@ func Counted(entries []networkacl.Entry, e networkacl.Entry) int {
 	return n
 }
 
-// Inbound turns entries into those of the other direction, in place.
+// Inbound gives entries as those of the other direction.
 func Inbound(entries []networkacl.Entry) []networkacl.Entry {
-	for i := range entries {
-		entries[i].Egress = false
+	inbound := make([]networkacl.Entry, 0, len(entries))
+	for _, entry := range entries {
+		inbound = append(inbound, Ingress(entry))
 	}
-	return entries
+	return inbound
 }
