@@ -113,6 +113,7 @@ step "gofmt" formatted
 step "go vet" everywhere go vet ./...
 step "golangci-lint (make lint)" make lint
 step "size of packages" shape
+step "one writer of each struct" go run ./hack/onewriter ./controllers/...
 step "go mod tidy" tidy
 step "kustomize build" kustomizations
 step "govulncheck" vulnerabilities

@@ -59,7 +59,7 @@ func (r *reconciliation) wakesAfter(last turned, trouble *problem.Problem) run.W
 	return run.Wakes{Now: r.Now, Due: last.wakes, Pause: pause, Retry: r.retry(trouble)}
 }
 
-// retry is when what the pass ended with is worth another attempt. It counts the attempts, and so is
+// retry is when what the pass ended with is worth another attempt. It counts the attempts, so it is
 // asked once a pass.
 func (r *reconciliation) retry(trouble *problem.Problem) run.Wake {
 	switch {

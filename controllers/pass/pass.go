@@ -26,7 +26,8 @@ import (
 const ObserveTimeout = 10 * time.Second
 
 // Learned is what the passes of this process learned of one object's target. It saves calls and
-// tells two answers in a row from one; a restart loses it and costs the calls.
+// tells two answers in a row from one; a restart loses it and costs the calls. Several packages add
+// to it, by methods of the values: only the packages of their types write to their fields.
 type Learned struct {
 	// History is what was learned of agents and hosts.
 	History discovery.History
