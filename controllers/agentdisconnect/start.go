@@ -18,16 +18,16 @@ import (
 // for every write and for undoing it. What fails here costs none of the run's duration, and nothing
 // was written to AWS.
 func (r *reconciliation) start(ctx context.Context) turned {
-	t, counted, err := r.preflight.MakeReady(ctx)
-	r.notes = t.Notes()
-	if err != nil || counted == nil {
+	report := r.preflight.MakeReady(ctx)
+	r.notes = report.Notes()
+	if !report.IsReady() {
 		r.Reservations.Withdraw(r.Object.UID)
-		return r.rest(err)
+		return r.rest(report.Err())
 	}
 	if err := r.yield(); err != nil {
 		return r.rest(err)
 	}
-	if err := r.Reservations.Reserve(ctx, r.Object, r.Clients.Region, r.preflight.ReservationFor(t), r.Now, func() error { return r.begin(ctx, t, counted) }); err != nil {
+	if err := r.Reservations.Reserve(ctx, r.Object, r.Clients.Region, report.Reservation(), r.Now, func() error { return r.begin(ctx, report) }); err != nil {
 		return r.rest(err)
 	}
 	if err := r.lookAgain(ctx); err != nil {
@@ -50,15 +50,14 @@ func (r *reconciliation) pendingWakes(trouble *problem.Problem) []run.Wake {
 
 // begin makes the run a fact, before the first write to AWS: first the finalizer, then times,
 // target and ledger.
-func (r *reconciliation) begin(ctx context.Context, t *preflight.Findings, counted []v1alpha1.ContainerInstance) error {
-	how, err := r.preflight.SettlePlacement(ctx, t)
-	if err != nil {
+func (r *reconciliation) begin(ctx context.Context, report *preflight.Report) error {
+	if err := r.preflight.SettlePlacement(ctx, report); err != nil {
 		r.removeUnusedFinalizer(ctx)
 		return err
 	}
 
 	now := r.Clock.Now()
-	r.preflight.InitStatus(t, how, counted, now)
+	r.preflight.InitStatus(report, now)
 	r.UpdatePhase(now)
 	r.chooseEnforcement()
 	r.setConditions(nil)
@@ -67,8 +66,8 @@ func (r *reconciliation) begin(ctx context.Context, t *preflight.Findings, count
 	}
 
 	r.History.Polls.Forget()
-	r.enforcement.BeginRun(t.ACL())
-	r.target.BeginRun(t.Consenting())
+	r.enforcement.BeginRun(report.ACL())
+	r.target.BeginRun(report.Consenting())
 	return nil
 }
 

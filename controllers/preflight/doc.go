@@ -5,6 +5,7 @@
 // run begins. What the first look shows to stand against a start is said alone, so that a run which
 // can't begin costs little; everything else is said at once.
 //
-// gather asks AWS and the DNS; the checks turn what was found into errors; MakeReady and
-// SettlePlacement have a run begin by them, and Plan puts them into a plan.
+// gather asks AWS and the DNS, and fills Findings; the checks, which are listed in checks.go, go by
+// these alone; what they say makes up a Report. MakeReady and SettlePlacement have a run begin by
+// it, and Plan puts it into a plan. What differs between the modes is in mode.go.
 package preflight

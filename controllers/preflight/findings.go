@@ -3,25 +3,31 @@
 package preflight
 
 import (
-	"iter"
-	"maps"
-	"strings"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/original"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/target"
 )
 
-// Findings are what was found out of what the spec names, as AWS describes it.
+// Findings are all that the checks go by: values alone, which gather fills and no check changes.
 type Findings struct {
+	given
 	firstLook
+	learned
+
 	// acl is the network ACL that the subnet has; aclRead says that AWS was asked, and answered.
 	acl     *networkacl.ACL
 	aclRead bool
+	// mode is how the run uses that network ACL, and modeReason why; nil: none was read.
+	mode       mode
+	modeReason v1alpha1.NetworkACLModeReason
 	// subnetOnClone says that another run has a subnet of that network ACL on a clone of it.
 	subnetOnClone bool
 	// foreign are the clones of it that runs of other Kubernetes clusters have.
@@ -42,21 +48,27 @@ type Findings struct {
 	unprotected error
 	// endpoints are the VPC's interface endpoints of ECS and the other protected APIs.
 	endpoints []discovery.VPCEndpoint
-	// cloneRoom is how many more network ACLs the VPC has room for; known only where one is to be
-	// made.
-	cloneRoom int
-	// notes are what is worth knowing of the target, a sentence each.
-	notes []string
+	// cloneRoom is how many more network ACLs the VPC has room for, if cloneRoomKnown: only where
+	// one is to be made.
+	cloneRoom      int
+	cloneRoomKnown bool
+	// managed are the capacity providers of the target whose instances ECS manages.
+	managed []string
 }
 
-// ACL is the network ACL that the subnet has.
-func (t *Findings) ACL() *networkacl.ACL { return t.acl }
-
-// Consenting are the other subnets that a run in place hits, which were seen to consent.
-func (t *Findings) Consenting() iter.Seq[string] { return maps.Keys(t.shared) }
-
-// Notes are what is worth knowing of the target, a sentence each.
-func (t *Findings) Notes() []string { return t.notes }
+// given is what is known without asking anybody.
+type given struct {
+	// object is the one whose run is to begin, and self what tags would say of the run.
+	object *v1alpha1.AgentDisconnect
+	self   ownership.Ownership
+	// now is the time of the pass.
+	now time.Time
+	// consent is what the tags of a subnet have to say, maxDuration the longest that a run may
+	// last, and allowAdditional says that a spec may name further destinations.
+	consent         target.Consent
+	maxDuration     time.Duration
+	allowAdditional bool
+}
 
 // firstLook is what takes one call of each service to find out.
 type firstLook struct {
@@ -65,38 +77,58 @@ type firstLook struct {
 	subnet    target.Subnet
 }
 
-// ReservationFor is what a run that has not begun would need for itself.
-func (p *Preflight) ReservationFor(t *Findings) reservation.Reservation {
-	mode, _ := t.chooseMode(&p.Object.Spec)
-	return reservation.Reservation{NetworkACLID: t.acl.ID, SubnetID: p.Object.Spec.SubnetID, Mode: mode}
+// learned is what this pass and earlier ones came to know of the target.
+type learned struct {
+	polls    discovery.Polls
+	original original.Reads
+	quota    answers.EntryQuota
+	// exempt are why what the run would deny must not or can't be denied.
+	exempt []error
+	// noTelemetry are the container instances for which ECS names no TCS endpoint, and mismatch is
+	// how the manager's own network path may have shaped what ECS named.
+	noTelemetry []string
+	mismatch    string
 }
 
-// region is where a run that has not begun will work: spec.region, else the one in the cluster's
-// ARN, else the manager's.
-func (p *Preflight) region(spec *v1alpha1.AgentDisconnectSpec) (string, error) {
-	if spec.Region != "" {
-		return spec.Region, nil
-	}
-	if parts := strings.Split(spec.Cluster, ":"); len(parts) > 3 {
-		return parts[3], nil
-	}
-	if region := p.Sessions.DefaultRegion(); region != "" {
-		return region, nil
-	}
-	return "", problem.Refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object again with spec.region or with the cluster's ARN")
+// newFindings are those of a pass that has asked nobody yet.
+func (p *Preflight) newFindings() *Findings {
+	return &Findings{given: given{
+		object: p.Object, self: p.Ownership(nil), now: p.Now,
+		consent: p.Consent(), maxDuration: p.Options.MaxDuration, allowAdditional: p.Options.AllowAdditionalEndpoints,
+	}}
 }
 
-// foreignCluster refuses a cluster whose ARN is of another account than the manager's; an unknown
-// account is none. A role in that account helps only where the subnet is that account's too.
-func foreignCluster(cluster, account string, on target.Subnet) error {
-	parts := strings.Split(cluster, ":")
-	if len(parts) <= 4 || account == "" || parts[4] == account {
-		return nil
+// learn takes what the passes learned into the findings, when all was asked.
+func (p *Preflight) learn(f *Findings) {
+	f.learned = learned{
+		polls: p.History.Polls, original: p.Original, quota: p.Quota,
+		noTelemetry: p.WithoutTelemetry(f.instances), mismatch: p.Mismatch(),
 	}
-	if on.OwnerID == account {
-		return problem.Refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the subnet and its network ACL are of account %s, as the manager's credentials are: a role in account %s couldn't change that network ACL, and this one can't see that account's agents. Choose a subnet that account %s owns, and a manager with a role there, or name a cluster of account %s",
-			cluster, parts[4], account, parts[4], parts[4], account)
+	if p.Clients != nil {
+		f.exempt = p.ProtectedRefusals()
 	}
-	return problem.Refuse(v1alpha1.ReasonWrongAccount, "cluster %s is in account %s, and the manager's credentials are of account %s: give the manager a role in account %s, or name a cluster of account %s",
-		cluster, parts[4], account, parts[4], account)
+}
+
+func (f *Findings) spec() *v1alpha1.AgentDisconnectSpec { return &f.object.Spec }
+
+// denied are the destinations that the run would deny.
+func (f *Findings) denied() []networkacl.Destination { return run.Desired(f.object) }
+
+// Reservation is what the run would need for itself.
+func (f *Findings) Reservation() reservation.Reservation {
+	return reservation.Reservation{NetworkACLID: f.acl.ID, SubnetID: f.spec().SubnetID, Mode: f.mode.name()}
+}
+
+// hit are the subnets that the denies of the run would act on.
+func (f *Findings) hit() []string {
+	if f.acl == nil {
+		return []string{f.spec().SubnetID}
+	}
+	return networkacl.SubnetsHit(f.acl, f.mode.name(), f.spec().SubnetID)
+}
+
+// mayHitOthers reports whether the denies of the run may act on other subnets than its own: only if
+// the spec asks for them in place, since else a network ACL with several subnets is cloned.
+func (f *Findings) mayHitOthers() bool {
+	return f.spec().NetworkACLMode == v1alpha1.NetworkACLModeInPlace
 }

@@ -3,10 +3,12 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
@@ -17,22 +19,34 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/target"
 )
 
-// gather reads all that a start needs. The error joins everything that stands against a start,
-// so that a person can fix it all at once; what the first look refuses a run for comes alone. A
-// pass asks for the rest only once the first look allows the run: a run that can't begin costs
-// little. Where the first look of the pass before did, both are made side by side.
-func (p *Preflight) gather(ctx context.Context) (*Findings, error) {
-	region, err := p.region(&p.Object.Spec)
+// gather reads all that a start needs, and reports everything that stands against one, so that a
+// person can fix it all at once; what the first look refuses a run for comes alone.
+func (p *Preflight) gather(ctx context.Context) *Report {
+	r := &Report{Findings: p.newFindings()}
+	settled := p.look(ctx, r)
+	p.learn(r.Findings)
+	if !settled {
+		r.add(r.all(targetChecks))
+	}
+	return r
+}
+
+// look asks AWS and the DNS. It asks for the rest only once the first look allows the run: a run
+// that can't begin costs little. Where the first look of the pass before did, both are made side by
+// side. It reports whether the first look settles the pass.
+func (p *Preflight) look(ctx context.Context, r *Report) (settled bool) {
+	spec := r.spec()
+	region, err := chooseRegion(spec, p.Sessions.DefaultRegion())
 	if err != nil {
-		t := &Findings{}
-		return t, errors.Join(err, p.check(t))
+		r.add(err)
+		return false
 	}
 	p.UseRegion(region)
 
-	about := strings.Join([]string{region, p.Object.Spec.SubnetID, p.Object.Spec.Cluster}, " ")
-	t := &Findings{firstLook: p.seen.passedLook.Value()}
+	about := strings.Join([]string{region, spec.SubnetID, spec.Cluster}, " ")
 	var looked lookResult
 	if p.seen.passedLook.IsKnown(p.Now, about, answers.AnswerTTL) {
+		r.firstLook = p.seen.passedLook.Value()
 		rest, stop := context.WithCancel(ctx)
 		defer stop()
 		_ = parallel.Do(
@@ -42,45 +56,61 @@ func (p *Preflight) gather(ctx context.Context) (*Findings, error) {
 				}
 				return nil
 			},
-			func() error { err = p.gatherRest(rest, t); return nil },
+			func() error { err = p.gatherRest(rest, r.Findings); return nil },
 		)
 	} else if looked = p.lookFirst(ctx); !looked.settles {
-		t.firstLook = looked.found
-		err = p.gatherRest(ctx, t)
+		r.firstLook = looked.found
+		err = p.gatherRest(ctx, r.Findings)
 	}
 
-	t.firstLook = looked.found
+	r.firstLook = looked.found
+	r.add(looked.err)
 	if looked.settles {
 		p.seen.passedLook = answers.Answer[firstLook]{}
-		return t, looked.err
+		return true
 	}
 	p.seen.passedLook.Keep(p.Now, about, looked.found)
-	p.KeepRanges(t.subnet.Ranges)
-	err = errors.Join(looked.err, explainNotFound(err, &p.Object.Spec, t.accountID, region))
-	if p.HostsKnown(t.instances) {
-		err = errors.Join(err, p.AdoptHosts(t.instances, t.endpoints, t.subnet.IPv6), p.LookUp(ctx, t.subnet.IPv6))
+	p.KeepRanges(r.subnet.Ranges)
+	r.add(explainNotFound(err, spec, r.accountID, region))
+	if p.HostsKnown(r.instances) {
+		r.add(p.AdoptHosts(r.instances, r.endpoints, r.subnet.IPv6), p.LookUp(ctx, r.subnet.IPv6))
 	}
-	return t, errors.Join(err, p.check(t))
+	return false
+}
+
+// chooseRegion is where a run that has not begun will work: spec.region, else the one in the
+// cluster's ARN, else the manager's.
+func chooseRegion(spec *v1alpha1.AgentDisconnectSpec, managers string) (string, error) {
+	parts := strings.Split(spec.Cluster, ":")
+	switch {
+	case spec.Region != "":
+		return spec.Region, nil
+	case len(parts) > 3:
+		return parts[3], nil
+	case managers != "":
+		return managers, nil
+	}
+	return "", problem.Refuse(v1alpha1.ReasonNoRegion, "neither the spec nor the manager names a Region: give the manager one (AWS_REGION), or create the object again with spec.region or with the cluster's ARN")
 }
 
 // gatherRest reads what the first look doesn't tell, side by side where nothing depends on
 // anything else. It takes the first look for granted that the target holds.
-func (p *Preflight) gatherRest(ctx context.Context, t *Findings) error {
+func (p *Preflight) gatherRest(ctx context.Context, f *Findings) error {
 	return parallel.Do(
-		func() error { return p.gatherEndpoints(ctx, t) },
-		func() error { return p.gatherNetworkACL(ctx, t) },
-		func() error { return p.gatherAgents(ctx, t) },
+		func() error { return p.gatherEndpoints(ctx, f) },
+		func() error { return p.gatherNetworkACL(ctx, f) },
+		func() error { return p.gatherAgents(ctx, f) },
 		func() error {
-			_, t.unprotected = p.LookUpProtected(ctx)
+			_, f.unprotected = p.LookUpProtected(ctx)
 			return nil // said with what the run would deny
 		},
 		func() (err error) {
-			if spec := &p.Object.Spec; spec.NetworkACLMode != v1alpha1.NetworkACLModeInPlace {
-				t.others, err = p.otherClusters(ctx, []string{spec.SubnetID}) // no other is hit; else gatherHit asks
+			if !f.mayHitOthers() {
+				f.others, err = p.otherClusters(ctx, []string{f.spec().SubnetID}) // else gatherHit asks
 			}
 			return
 		},
-		func() (err error) { t.tenants, err = p.otherAccounts(ctx, t); return },
+		func() (err error) { f.tenants, err = p.otherAccounts(ctx, f); return },
 		func() error { return p.LearnQuota(ctx, answers.QuotaTTL) },
 	)
 }
@@ -96,20 +126,19 @@ type lookResult struct {
 
 // lookFirst asks each service for what takes one call, unless the Region is known not to answer.
 func (p *Preflight) lookFirst(ctx context.Context) lookResult {
-	t := &Findings{}
-	silent, err := p.Outages.Look(ctx, p.Clients.Region, p.Now, func(ctx context.Context) error { return p.lookAtTarget(ctx, &t.firstLook) })
-	err = explainNotFound(err, &p.Object.Spec, t.accountID, p.Clients.Region)
-	// First of all: AWS tells of another account's cluster only that it isn't there, or that the
-	// caller may not see it.
-	foreign := foreignCluster(p.Object.Spec.Cluster, t.accountID, t.subnet)
-	refused := errors.Join(p.checkDuration(), p.checkSubnet(t))
+	f := p.newFindings()
+	silent, err := p.Outages.Look(ctx, p.Clients.Region, p.Now, func(ctx context.Context) error { return p.lookAtTarget(ctx, &f.firstLook) })
+	err = explainNotFound(err, f.spec(), f.accountID, p.Clients.Region)
+	// First of all what the checks say: AWS tells of another account's cluster only that it isn't
+	// there, or that the caller may not see it.
+	refused := f.all(firstChecks)
 	if silent != nil {
-		return lookResult{t.firstLook, errors.Join(silent, foreign, refused, err), true}
+		return lookResult{f.firstLook, errors.Join(silent, refused, err), true}
 	}
-	if all := errors.Join(foreign, refused, err); p.isSettledBy(all) {
-		return lookResult{t.firstLook, all, true}
+	if all := errors.Join(refused, err); p.isSettledBy(all) {
+		return lookResult{f.firstLook, all, true}
 	}
-	return lookResult{t.firstLook, errors.Join(foreign, err), false} // check tells what else it refused
+	return lookResult{f.firstLook, errors.Join(checkClusterAccount(f), err), false} // targetChecks tell the others
 }
 
 // lookAtTarget asks whose account it is, and for the subnet with its consent, and the cluster.
@@ -144,17 +173,17 @@ func (p *Preflight) isSettledBy(err error) bool {
 }
 
 // gatherEndpoints looks the VPC's endpoints of ECS up.
-func (p *Preflight) gatherEndpoints(ctx context.Context, t *Findings) (err error) {
-	if t.subnet.VPCID == "" {
+func (p *Preflight) gatherEndpoints(ctx context.Context, f *Findings) (err error) {
+	if f.subnet.VPCID == "" {
 		return nil
 	}
-	t.endpoints, err = p.Endpoints(ctx, t.subnet.VPCID)
+	f.endpoints, err = p.Endpoints(ctx, f.subnet.VPCID)
 	return err
 }
 
 // gatherAgents looks the cluster's container instances up, and asks about their agents and
 // endpoints.
-func (p *Preflight) gatherAgents(ctx context.Context, t *Findings) error {
+func (p *Preflight) gatherAgents(ctx context.Context, f *Findings) error {
 	spec := &p.Object.Spec
 	before := p.History.Polls
 	latest, _ := before.Latest()
@@ -162,7 +191,7 @@ func (p *Preflight) gatherAgents(ctx context.Context, t *Findings) error {
 	var unlisted, unpolled error
 	_ = parallel.Do(
 		func() error {
-			t.instances, unlisted = discovery.ListContainerInstances(ctx, p.Clients.ECS, spec.Cluster, spec.SubnetID, v1alpha1.MaxContainerInstances)
+			f.instances, unlisted = discovery.ListContainerInstances(ctx, p.Clients.ECS, spec.Cluster, spec.SubnetID, v1alpha1.MaxContainerInstances)
 			return nil
 		},
 		func() error {
@@ -172,14 +201,14 @@ func (p *Preflight) gatherAgents(ctx context.Context, t *Findings) error {
 			return nil
 		},
 	)
-	if !slices.Equal(known, t.instances) {
+	if !slices.Equal(known, f.instances) {
 		p.History.Polls.ForgetSince(before)
 		unpolled = nil // they are not: the ones listed are polled below
 	}
-	if t.cluster.ARN == "" && aws.HasCode(unlisted, aws.CodeClusterNotFound) {
+	if f.cluster.ARN == "" && aws.HasCode(unlisted, aws.CodeClusterNotFound) {
 		return nil // the first look says more of the same
 	}
-	if unlisted != nil || t.cluster.ARN == "" || len(t.instances) == 0 || len(t.instances) > v1alpha1.MaxContainerInstances {
+	if unlisted != nil || f.cluster.ARN == "" || len(f.instances) == 0 || len(f.instances) > v1alpha1.MaxContainerInstances {
 		return unlisted
 	}
 	return parallel.Do(
@@ -187,9 +216,9 @@ func (p *Preflight) gatherAgents(ctx context.Context, t *Findings) error {
 			if unpolled != nil {
 				return unpolled
 			}
-			return p.PollAgents(ctx, t.cluster.ARN, t.instances)
+			return p.PollAgents(ctx, f.cluster.ARN, f.instances)
 		},
-		func() error { return p.AskForHosts(ctx, t.cluster.ARN, t.instances) },
+		func() error { return p.AskForHosts(ctx, f.cluster.ARN, f.instances) },
 	)
 }
 
@@ -206,4 +235,42 @@ func (p *Preflight) otherClusters(ctx context.Context, hit []string) (answers.Ot
 			return answers.OtherClusters{ARNs: arns, Truncated: err == nil && !complete}, err
 		})
 	})
+}
+
+// tenantsTTL is how long it is taken for granted which other accounts have network interfaces in a
+// subnet: it is worth a note, and keeps no run from beginning.
+const tenantsTTL = 10 * time.Minute
+
+// otherAccounts finds the other accounts with network interfaces in the subnet.
+func (p *Preflight) otherAccounts(ctx context.Context, f *Findings) ([]string, error) {
+	if f.accountID == "" {
+		return nil, nil // said by the first look
+	}
+	subnetID := f.spec().SubnetID
+	return p.Cache.Tenants.GetWithin(tenantsTTL, p.Now, subnetID+" "+f.accountID, func() ([]string, error) {
+		return discovery.OtherAccounts(ctx, p.Clients.EC2, subnetID, f.accountID)
+	})
+}
+
+// explainNotFound has errors that say that the target isn't there name it, with the account and the
+// Region that were asked.
+func explainNotFound(err error, spec *v1alpha1.AgentDisconnectSpec, accountID, region string) error {
+	var explained []error
+	for _, each := range problem.Flatten(err) {
+		explained = append(explained, explainMissing(each, spec, cmp.Or(accountID, "(id not known)"), region))
+	}
+	return errors.Join(explained...)
+}
+
+func explainMissing(err error, spec *v1alpha1.AgentDisconnectSpec, accountID, region string) error {
+	if known, ok := errors.AsType[*discovery.ClusterNotFoundError](err); ok {
+		return problem.Refuse(v1alpha1.ReasonClusterNotFound, "%s in account %s, Region %s: check spec.cluster and spec.region", known, accountID, region)
+	}
+	switch {
+	case aws.HasCode(err, aws.CodeSubnetNotFound):
+		return problem.Refuse(v1alpha1.ReasonSubnetNotFound, "subnet %s does not exist in account %s, Region %s: check spec.subnetID and spec.region", spec.SubnetID, accountID, region)
+	case aws.HasCode(err, aws.CodeClusterNotFound):
+		return problem.Refuse(v1alpha1.ReasonClusterNotFound, "cluster %s does not exist in account %s, Region %s: check spec.cluster and spec.region", spec.Cluster, accountID, region)
+	}
+	return err
 }

@@ -9,24 +9,39 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/target"
 )
 
-// aclQuota is how many network ACLs a VPC has room for unless AWS was asked for more.
-const aclQuota = 200
+// gatherNetworkACL reads the subnet's network ACL, by which the mode is chosen, then what a run in
+// that mode would hit and needs, and asks AWS whether all that it writes would be allowed.
+func (p *Preflight) gatherNetworkACL(ctx context.Context, f *Findings) error {
+	err := p.readNetworkACL(ctx, f)
+	f.chooseMode()
+	if err != nil || f.acl == nil {
+		return err
+	}
+	return parallel.Do(
+		func() error { return p.gatherHit(ctx, f) },
+		func() error { return p.checkPermissions(ctx, f, permittedTTL) },
+		func() error { return f.mode.gather(ctx, p, f) },
+	)
+}
 
-// gatherNetworkACL reads the subnet's network ACL, and asks AWS whether all that the run writes
-// would be allowed.
-func (p *Preflight) gatherNetworkACL(ctx context.Context, t *Findings) (err error) {
+// readNetworkACL reads the subnet's network ACL, and who has clones of it.
+func (p *Preflight) readNetworkACL(ctx context.Context, f *Findings) error {
 	expected := p.Original.ID() // as a rule the pass before saw the same: that saves waiting for its id
 	var foreign []foreignClone
 	if err := parallel.Do(
 		func() (err error) {
-			t.acl, err = ec2acl.ReadOfSubnet(ctx, p.Clients.EC2, p.Object.Spec.SubnetID)
+			f.acl, err = ec2acl.ReadOfSubnet(ctx, p.Clients.EC2, f.spec().SubnetID)
 			return
 		},
 		func() (err error) {
@@ -38,36 +53,36 @@ func (p *Preflight) gatherNetworkACL(ctx context.Context, t *Findings) (err erro
 	); err != nil {
 		return err
 	}
-	p.Original.Observe(t.acl, p.Now)
-	if t.aclRead = true; t.acl == nil {
+	p.Original.Observe(f.acl, p.Now)
+	if f.aclRead = true; f.acl == nil {
 		return nil
 	}
-	if err := parallel.Do(
-		func() (err error) { t.subnetOnClone, err = p.hasSubnetOnClone(ctx, t.acl.ID); return },
+	return parallel.Do(
+		func() (err error) { f.subnetOnClone, err = p.hasSubnetOnClone(ctx, f.acl.ID); return },
 		func() (err error) {
-			if t.foreign = foreign; t.acl.ID != expected {
-				t.foreign, err = p.findForeignClones(ctx, t.acl.ID)
+			if f.foreign = foreign; f.acl.ID != expected {
+				f.foreign, err = p.findForeignClones(ctx, f.acl.ID)
 			}
 			return
 		},
-	); err != nil {
-		return err
-	}
-	mode, _ := t.chooseMode(&p.Object.Spec)
+	)
+}
+
+// gatherHit looks at what a run in place would hit: the other subnets, if there are any, and, if
+// the mode was asked for by name, the other clusters in all of them. In any other mode no subnet
+// but the run's own is hit: that is asked about earlier.
+func (p *Preflight) gatherHit(ctx context.Context, f *Findings) error {
+	hit := f.hit()
 	return parallel.Do(
-		func() error { return p.gatherHit(ctx, t) },
 		func() error {
-			return p.checkPermissions(ctx, t, permittedTTL)
-		},
-		func() error {
-			if mode == v1alpha1.NetworkACLModeClone {
-				return p.deadManSwitch.Check(ctx)
+			if len(hit) > 1 {
+				f.shared, f.unshared = target.DescribeSubnets(ctx, p.Clients.EC2, f.acl.OtherSubnets(f.spec().SubnetID))
 			}
-			return nil
+			return f.unshared
 		},
 		func() (err error) {
-			if mode == v1alpha1.NetworkACLModeClone {
-				t.cloneRoom, err = p.Cache.CloneRoom.Get(p.Now, t.acl.VPCID, func() (int, error) { return p.roomForClone(ctx, t.acl.VPCID) })
+			if f.mayHitOthers() {
+				f.others, err = p.otherClusters(ctx, hit)
 			}
 			return
 		},
@@ -80,31 +95,30 @@ const permittedTTL = 10 * time.Minute
 
 // checkPermissions asks AWS by dry runs whether it allows all that the run writes and undoes,
 // unless it said so within the ttl.
-func (p *Preflight) checkPermissions(ctx context.Context, t *Findings, ttl time.Duration) error {
-	mode, _ := t.chooseMode(&p.Object.Spec)
-	_, err := p.Cache.Permitted.GetWithin(ttl, p.Now, string(mode)+t.acl.ID, func() (bool, error) {
-		if mode == v1alpha1.NetworkACLModeClone {
-			return true, ec2acl.CheckCloning(ctx, p.Fenced().EC2, t.acl, p.Object.Spec.SubnetID)
-		}
-		return true, ec2acl.CheckInPlace(ctx, p.Fenced().EC2, t.acl)
+func (p *Preflight) checkPermissions(ctx context.Context, f *Findings, ttl time.Duration) error {
+	_, err := p.Cache.Permitted.GetWithin(ttl, p.Now, string(f.mode.name())+f.acl.ID, func() (bool, error) {
+		return true, f.mode.checkPermissions(ctx, p.Fenced().EC2, f)
 	})
 	return err
 }
 
+// aclQuota is how many network ACLs a VPC has room for unless AWS was asked for more.
+const aclQuota = 200
+
 // roomForClone is how many more network ACLs the VPC has room for. Where the quota can't be read,
 // it is taken for what AWS grants each account.
-func (p *Preflight) roomForClone(ctx context.Context, vpcID string) (int, error) {
+func roomForClone(ctx context.Context, clients *aws.Clients, vpcID string) (int, error) {
 	quota, have := aclQuota, 0
 	err := parallel.Do(
 		func() error {
 			ctx, cancel := context.WithTimeout(ctx, answers.QuotaTimeout)
 			defer cancel()
-			if granted, err := discovery.NetworkACLQuota(ctx, p.Clients.ServiceQuotas); err == nil {
+			if granted, err := discovery.NetworkACLQuota(ctx, clients.ServiceQuotas); err == nil {
 				quota = granted
 			}
 			return nil
 		},
-		func() (err error) { have, err = ec2acl.CountInVPC(ctx, p.Clients.EC2, vpcID); return },
+		func() (err error) { have, err = ec2acl.CountInVPC(ctx, clients.EC2, vpcID); return },
 	)
 	return quota - have, err
 }
@@ -121,4 +135,32 @@ func (p *Preflight) hasSubnetOnClone(ctx context.Context, aclID string) (bool, e
 		return o.UID != p.Object.UID && run.IsOn(&o.Status) && acl != nil && acl.OriginalID == aclID &&
 			o.Spec.SubnetID != p.Object.Spec.SubnetID && run.HasCloneLeft(acl)
 	}), nil
+}
+
+// findForeignClones asks AWS for the clones of a network ACL that runs of other Kubernetes clusters
+// have.
+func (p *Preflight) findForeignClones(ctx context.Context, aclID string) ([]foreignClone, error) {
+	clones, err := ec2acl.FindClonesOf(ctx, p.Clients.EC2, aclID)
+	return foreignClones(clones, p.Options.ClusterID, p.Now), err
+}
+
+// foreignClones are the clones of a network ACL that runs of other Kubernetes clusters have and
+// that are not over: the subnet that such a clone serves comes back to the network ACL.
+func foreignClones(clones []*networkacl.ACL, clusterID string, now time.Time) []foreignClone {
+	var found []foreignClone
+	for _, clone := range clones {
+		claims, _ := ownership.ParseClaims(clone.Tags)
+		for _, claim := range claims {
+			if claim.UID == clone.Tags[ownership.TagClone] && claim.ClusterID != clusterID && now.Before(claim.Expires) {
+				found = append(found, foreignClone{clone.ID, clone.Tags[ownership.TagSubnet], claim})
+			}
+		}
+	}
+	return found
+}
+
+// foreignClone is one of them: its id, the subnet that it is for, and what its tags say of the run.
+type foreignClone struct {
+	id, subnetID string
+	claim        ownership.Claim
 }

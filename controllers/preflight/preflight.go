@@ -3,13 +3,17 @@
 package preflight
 
 import (
+	"errors"
+	"iter"
+	"maps"
+	"slices"
 	"time"
 
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/original"
-	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/target"
 )
 
@@ -37,15 +41,49 @@ type Memory struct {
 // one found out.
 const readyTimeout = 5 * time.Second
 
-// checkOriginal makes sure that a clone of the network ACL as it is now may be put into service.
-func (p *Preflight) checkOriginal(acl *networkacl.ACL) error {
-	if unsettled := p.Original.CheckSettled(); unsettled != nil {
-		return unsettled
-	}
-	return p.checkAgentsPass(acl)
+// Report says whether a run may begin, and if not, why.
+type Report struct {
+	*Findings
+
+	// against is what stands against the run, in the order of the messages.
+	against []error
+	// notes are what is worth knowing of the target, a sentence each.
+	notes []string
+	// agents are those that the run would track. None, with nothing against the run: a second poll
+	// is still due.
+	agents []v1alpha1.ContainerInstance
+	// placement is how the rules would be put on the network ACL.
+	placement Placement
 }
 
-// checkAgentsPass refuses to copy a network ACL that denies the agents, though they are connected.
-func (p *Preflight) checkAgentsPass(acl *networkacl.ACL) error {
-	return original.CheckAgents(acl, run.Desired(p.Object), p.History.Polls.HasConnected())
+// Err joins all that stands against the run; nil: it may begin, or a second poll is still due.
+func (r *Report) Err() error { return errors.Join(r.against...) }
+
+// IsReady reports whether the run may begin.
+func (r *Report) IsReady() bool { return r.Err() == nil && r.agents != nil }
+
+// Notes are what is worth knowing of the target, a sentence each.
+func (r *Report) Notes() []string { return r.notes }
+
+// ACL is the network ACL that the subnet has.
+func (r *Report) ACL() *networkacl.ACL { return r.acl }
+
+// Consenting are the other subnets that a run in place hits, which were seen to consent.
+func (r *Report) Consenting() iter.Seq[string] { return maps.Keys(r.shared) }
+
+// add adds what stands against the run, unless it is nil.
+func (r *Report) add(errs ...error) {
+	if err := errors.Join(errs...); err != nil {
+		r.against = append(r.against, problem.Flatten(err)...)
+	}
+}
+
+// note adds what is worth knowing, unless it is empty.
+func (r *Report) note(notes ...string) {
+	r.notes = append(r.notes, slices.DeleteFunc(notes, func(n string) bool { return n == "" })...)
+}
+
+// withdraw takes out what stands against the run for a reason.
+func (r *Report) withdraw(reason string) {
+	r.against = slices.DeleteFunc(r.against, func(err error) bool { return problem.Explain(err).Reason == reason })
 }

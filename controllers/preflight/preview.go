@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"k8s.io/utils/ptr"
 
@@ -17,7 +16,6 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -27,68 +25,62 @@ import (
 func (p *Preflight) Plan(ctx context.Context) (*v1alpha1.Plan, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	t, trouble := p.gather(ctx)
-	if worst := problem.Explain(trouble); worst != nil && !worst.NotBefore.IsZero() && !worst.Stalled {
-		return nil, trouble // the Region does not answer: there is nothing to plan with
+	r := p.gather(ctx)
+	if worst := problem.Explain(r.Err()); worst != nil && !worst.NotBefore.IsZero() && !worst.Stalled {
+		return nil, r.Err() // the Region does not answer: there is nothing to plan with
 	}
-	err := p.preview(ctx, t, trouble)
-	return p.Status().Plan, err
-}
 
-// preview makes the plan of what is known. An error that passes by itself is no part of it:
-// the plan is made again.
-func (p *Preflight) preview(ctx context.Context, t *Findings, trouble error) error {
 	plan := &v1alpha1.Plan{Time: *run.Stamp(p.Now), ObservedGeneration: p.Object.Generation, Endpoints: p.Status().Endpoints}
-	p.Status().Plan = plan
-	trouble = errors.Join(trouble, p.previewOthers(ctx, t), p.previewNetworkACL(t), p.previewAgents(ctx, t), p.timeTrouble())
-	held := p.previewRuns(ctx, t)
-	if agents := plan.Agents; held == nil && agents != nil && *agents.Total > 0 && *agents.Connected == 0 {
-		held = p.noneConnected(t) // of a run that is on they would be its work
+	r.add(p.previewOthers(ctx, r, plan), previewNetworkACL(r, plan), p.previewAgents(ctx, r, plan), checkStartDeadline(r.Findings))
+	held := p.checkRuns(ctx, r)
+	if held == nil {
+		held = checkConnected(r.Findings) // of a run that is on they would be its work
 	}
 	if held != nil {
-		trouble = withoutAlreadyDenied(trouble) // by the rules of the run that holds the network ACL
+		r.withdraw(v1alpha1.ReasonAlreadyDenied) // by the rules of the run that holds the network ACL
 	}
-	trouble = errors.Join(trouble, held, p.checkDraining(t))
-	notes, err := p.listNotes(ctx, t)
-	trouble = errors.Join(trouble, err)
-	plan.Notes = append(plan.Notes, notes...)
-	plan.Notes = append(plan.Notes, p.timeNotes()...)
-	for i := range plan.Notes {
-		plan.Notes[i] = aws.Truncate(plan.Notes[i], 1024)
+	r.add(held, checkDraining(r.Findings), p.addNotes(ctx, r))
+	r.note(timeNotes(r.Findings)...)
+	return plan, r.putInto(plan)
+}
+
+// putInto has a plan say what stands against the run and what is worth knowing. An error that
+// passes by itself is no part of it: the plan is made again.
+func (r *Report) putInto(plan *v1alpha1.Plan) (err error) {
+	for _, note := range r.notes[:min(len(r.notes), v1alpha1.MaxNotes)] {
+		plan.Notes = append(plan.Notes, aws.Truncate(note, 1024))
 	}
-	plan.Notes = plan.Notes[:min(len(plan.Notes), v1alpha1.MaxNotes)]
-	plan.Refusals, err = refusals(trouble)
+	plan.Refusals, err = refusals(r.Err())
 	plan.WouldStart = new(len(plan.Refusals) == 0)
 	return err
 }
 
 // previewOthers names the other clusters in the subnet. Where they are allowed a run doesn't look
 // for them: then it is no trouble that they can't be looked for.
-func (p *Preflight) previewOthers(ctx context.Context, t *Findings) error {
-	plan, others := p.Status().Plan, t.others
-	if p.Object.Spec.OtherClusters == v1alpha1.OtherClustersAllow && p.Clients != nil {
-		arns, complete, err := discovery.OtherClusters(ctx, p.Clients.ECS, p.Object.Spec.Cluster, t.hit(&p.Object.Spec)...)
+func (p *Preflight) previewOthers(ctx context.Context, r *Report, plan *v1alpha1.Plan) error {
+	others := r.others.ARNs
+	if r.spec().OtherClusters == v1alpha1.OtherClustersAllow && p.Clients != nil {
+		arns, complete, err := discovery.OtherClusters(ctx, p.Clients.ECS, r.spec().Cluster, r.hit()...)
 		switch {
 		case err != nil && !problem.Explain(err).Stalled:
 			return err
 		case err != nil:
-			plan.Notes = append(plan.Notes, "other clusters in the subnet are allowed, and the search for them failed: "+problem.Explain(err).Message)
+			r.note("other clusters in the subnet are allowed, and the search for them failed: " + problem.Explain(err).Message)
 		case !complete:
-			plan.Notes = append(plan.Notes, fmt.Sprintf("the Region has more than %d clusters, and the manager checked no more than that for container instances in the subnet", discovery.MaxClusters))
+			r.note(fmt.Sprintf("the Region has more than %d clusters, and the manager checked no more than that for container instances in the subnet", discovery.MaxClusters))
 		}
-		others.ARNs = arns
+		others = arns
 	}
-	plan.OtherClusters = others.ARNs[:min(len(others.ARNs), v1alpha1.MaxNamed)]
+	plan.OtherClusters = others[:min(len(others), v1alpha1.MaxNamed)]
 	return nil
 }
 
-// previewRuns says which other run stands in the way, or that there are as many as may be on at
-// once.
-func (p *Preflight) previewRuns(ctx context.Context, t *Findings) error {
-	if t.acl == nil {
+// checkRuns says which other run stands in the way, or that there are as many as may be on at once.
+func (p *Preflight) checkRuns(ctx context.Context, r *Report) error {
+	if r.acl == nil {
 		return nil
 	}
-	others, held := p.Reservations.CheckFree(ctx, p.Object, p.Clients.Region, p.ReservationFor(t))
+	others, held := p.findHolder(ctx, r)
 	on := 0
 	for i := range others {
 		if run.IsOn(&others[i].Status) {
@@ -125,66 +117,51 @@ func refusals(trouble error) ([]v1alpha1.Refusal, error) {
 
 // previewNetworkACL says which network ACL would be used, what would be put on it, and for what
 // more there is room.
-func (p *Preflight) previewNetworkACL(t *Findings) error {
-	if t.acl == nil {
+func previewNetworkACL(r *Report, plan *v1alpha1.Plan) (err error) {
+	if r.acl == nil {
 		return nil
 	}
-	plan, others := p.Status().Plan, t.acl.OtherSubnets(p.Object.Spec.SubnetID)
-	mode, reason := t.chooseMode(&p.Object.Spec)
+	others := r.acl.OtherSubnets(r.spec().SubnetID)
 	plan.NetworkACL = &v1alpha1.PlannedNetworkACL{
-		ID: t.acl.ID, Mode: mode, ModeReason: reason,
+		ID: r.acl.ID, Mode: r.mode.name(), ModeReason: r.modeReason,
 		OtherSubnets: new(int32(len(others))), OtherSubnetIDs: others[:min(len(others), v1alpha1.MaxNamed)],
 	}
-	plan.Headroom = &v1alpha1.Headroom{EntryQuota: new(int32(p.Quota.Value))}
-	if note := p.Quota.Note(); note != "" {
+	plan.Headroom = &v1alpha1.Headroom{EntryQuota: new(int32(r.quota.Value))}
+	if note := r.quota.Note(); note != "" {
 		plan.Headroom.EntryQuotaAssumed = new(true)
-		plan.Notes = append(plan.Notes, note)
+		r.note(note)
 	}
-	var how Placement
-	var err error
-	if len(run.Desired(p.Object)) > 0 {
-		how, err = p.choosePlacement(t)
+	if len(r.denied()) > 0 {
+		r.placement, err = r.place()
 	}
-	if mode == v1alpha1.NetworkACLModeClone && (err == nil || problem.Explain(err).Reason == v1alpha1.ReasonAlreadyDenied) {
-		err = cmp.Or(p.checkAgentsPass(t.acl), err) // that it has settled is for a start to wait for
+	if err == nil || problem.Explain(err).Reason == v1alpha1.ReasonAlreadyDenied {
+		err = cmp.Or(r.mode.checkAgentsPass(r.Findings), err) // that it has settled is for a start to wait for
 	}
-	for _, rule := range how.rules {
+	for _, rule := range r.placement.rules {
 		plan.Rules = append(plan.Rules, v1alpha1.PlannedRule{RuleNumber: rule.RuleNumber, CIDR: rule.CIDR, Hostname: rule.Hostname})
 	}
-	if how.renumbered {
+	if r.placement.renumbered {
 		plan.NetworkACL.Renumbered = new(true)
 	}
-	room := networkacl.Room(t.acl.Entries, how.rules, p.Quota.Value)
+	room := networkacl.Room(r.acl.Entries, r.placement.rules, r.quota.Value)
 	plan.Headroom.IPv4Entries, plan.Headroom.IPv6Entries = new(int32(room[networkacl.IPv4])), new(int32(room[networkacl.IPv6]))
-	if mode == v1alpha1.NetworkACLModeClone {
-		plan.Notes = append(plan.Notes, "the permissions to change and delete the clone can be checked only when it exists: a run checks them before the clone serves the subnet, and does not move the subnet without them")
-		plan.Headroom.NetworkACLs = new(int32(t.cloneRoom - 1))
-	} else {
-		tags := p.Ownership(how.rules).Tags()
-		plan.Headroom.Tags = new(int32(ownership.TagRoom(t.acl.Tags, p.Ownership(how.rules), tags)))
-	}
+	r.mode.preview(plan, r)
 	return err
 }
 
-// previewAgents says which agents would be hit, and which container instances RunTask goes on
-// working on.
-func (p *Preflight) previewAgents(ctx context.Context, t *Findings) error {
-	poll, polled := p.History.Polls.Latest()
-	if t.cluster.ARN == "" || t.instances == nil || len(t.instances) > 0 && !polled {
+// previewAgents says which agents would be hit, which container instances RunTask goes on working
+// on, and how many of those are external.
+func (p *Preflight) previewAgents(ctx context.Context, r *Report, plan *v1alpha1.Plan) error {
+	poll, polled := r.polls.Latest()
+	if r.cluster.ARN == "" || r.instances == nil || len(r.instances) > 0 && !polled {
 		return nil
 	}
-	plan := p.Status().Plan
-	var connected []string
-	for _, arn := range t.instances {
-		if poll.IsConnected(arn) {
-			connected = append(connected, arn)
-		}
-	}
+	connected := slices.DeleteFunc(slices.Clone(r.instances), func(arn string) bool { return !poll.IsConnected(arn) })
 	plan.Agents = &v1alpha1.PlannedAgents{
-		Total: new(int32(len(t.instances))), Connected: new(int32(len(connected))),
+		Total: new(int32(len(r.instances))), Connected: new(int32(len(connected))),
 		ContainerInstances: connected[:min(len(connected), v1alpha1.MaxNamed)],
 	}
-	outside, more, err := discovery.OutsideInstances(ctx, p.Clients.ECS, t.cluster.ARN, t.instances, discovery.MaxOutside)
+	outside, more, err := discovery.OutsideInstances(ctx, p.Clients.ECS, r.cluster.ARN, r.instances, discovery.MaxOutside)
 	if err != nil {
 		return err
 	}
@@ -192,46 +169,28 @@ func (p *Preflight) previewAgents(ctx context.Context, t *Findings) error {
 	if more {
 		plan.Outside.AtLeast = new(true)
 	}
-	return p.previewExternal(ctx, t, outside)
-}
-
-// previewExternal says how many of the instances outside the subnet are external.
-func (p *Preflight) previewExternal(ctx context.Context, t *Findings, outside []string) error {
 	if len(outside) == 0 {
 		return nil
 	}
-	n, more, err := discovery.ExternalInstances(ctx, p.Clients.ECS, t.cluster.ARN, outside)
-	if n > 0 {
-		note := problem.Plural(n, "container instance of the cluster is", "container instances of the cluster are") + " external (ECS Anywhere): in no subnet, and not tracked"
+	external, more, err := discovery.ExternalInstances(ctx, p.Clients.ECS, r.cluster.ARN, outside)
+	if external > 0 {
+		note := problem.Plural(external, "container instance of the cluster is", "container instances of the cluster are") + " external (ECS Anywhere): in no subnet, and not tracked"
 		if more {
 			note += "; only the first 100 outside the subnet were checked"
 		}
-		p.Status().Plan.Notes = append(p.Status().Plan.Notes, note)
+		r.note(note)
 	}
 	return err
 }
 
-// timeTrouble is what of the times in the spec stands against a start for good.
-func (p *Preflight) timeTrouble() error {
-	if deadline := run.StartDeadline(p.Object); p.Object.Spec.StartDeadline != nil || p.Object.Spec.StartAfter != nil {
-		if !p.Now.Before(deadline) {
-			return problem.Refuse(v1alpha1.AbortStartDeadlineExceeded, "the start deadline %s is past: move spec.startDeadline or spec.startAfter", deadline.UTC().Format(time.RFC3339))
-		}
-	}
-	return nil
-}
-
 // timeNotes say what keeps a run from starting at once without standing against it.
-func (p *Preflight) timeNotes() []string {
+func timeNotes(f *Findings) []string {
 	var notes []string
-	if after := p.Object.Spec.StartAfter; after != nil && p.Now.Before(after.Time) {
-		notes = append(notes, "the run would not start before "+after.UTC().Format(time.RFC3339)+" (spec.startAfter)")
+	if after := f.spec().StartAfter; after != nil && f.now.Before(after.Time) {
+		notes = append(notes, "the run would not start before "+problem.FormatTime(after.Time)+" (spec.startAfter)")
 	}
-	if ptr.Deref(p.Object.Spec.Suspend, false) {
+	if ptr.Deref(f.spec().Suspend, false) {
 		notes = append(notes, "the run would not start while spec.suspend is true")
 	}
-	if short := conditions.ShortDuration(p.Object); short != "" {
-		notes = append(notes, short)
-	}
-	return notes
+	return append(notes, conditions.ShortDuration(f.object))
 }

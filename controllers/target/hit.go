@@ -82,7 +82,7 @@ func (t *Target) LackingConsent(acl *networkacl.ACL, beside BesideSubnets) []str
 	if acl == nil || beside.err != nil {
 		return nil
 	}
-	return t.WithoutConsent(t.hitBeside(acl), beside.known)
+	return t.Consent().LackedBy(t.hitBeside(acl), beside.known)
 }
 
 // JudgeHit holds the subnets that the denies act on, after a read of the network ACL and a look at

@@ -135,7 +135,7 @@ func (t *Target) Judge(ctx context.Context, seen *Observation) error {
 		t.abortIfConfirmed(v1alpha1.AbortSubnetLeft, "subnet %s was deleted", spec.SubnetID)
 	case seen.subnetErr != nil:
 		return seen.subnetErr
-	case seen.due && !t.Consents(seen.subnet.Tags):
+	case seen.due && !t.Consent().IsGivenBy(seen.subnet.Tags):
 		t.abortIfConfirmed(v1alpha1.AbortConsentWithdrawn, "the owner of subnet %s withdrew its consent: the tag %s no longer allows namespace %s", spec.SubnetID, t.Options.ConsentTagKey, t.Object.Namespace)
 	case seen.due:
 		t.seen.changed.Clear()
