@@ -69,7 +69,8 @@ func TestANetworkACLIsCopiedWhenReadsAgree(t *testing.T) {
 	}
 }
 
-// Whatever reads show and when: what the last ones closed is not followed before they agreed on it for as long as that takes.
+// Whatever reads show and when: what the last ones closed is not followed before they agreed on it
+// for as long as that takes.
 func TestWhatClosesIsFollowedOnlyAfterItStood(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var reads Reads

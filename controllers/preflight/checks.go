@@ -35,8 +35,8 @@ var firstChecks = []check{checkClusterAccount, checkDuration, checkConsent, chec
 // agentChecks are about the agents that would be tracked.
 var agentChecks = []check{checkConnected, checkDraining}
 
-// all joins what checks say of the findings.
-func (f *Findings) all(checks []check) error {
+// apply joins what checks say of the findings.
+func (f *Findings) apply(checks []check) error {
 	var errs []error
 	for _, one := range checks {
 		errs = append(errs, one(f))

@@ -128,9 +128,9 @@ func TestTheTargetIsRefusedForOneFault(t *testing.T) {
 			t.Run(of.name, func(t *testing.T) {
 				g := NewWithT(t)
 				f := findingsWith(of)
-				err := f.all(targetChecks)
+				err := f.apply(targetChecks)
 				expectOnly(g, err, of)
-				g.Expect(f.all(targetChecks)).To(MatchError(err.Error()), "the same findings say the same")
+				g.Expect(f.apply(targetChecks)).To(MatchError(err.Error()), "the same findings say the same")
 			})
 		}
 	}
@@ -195,7 +195,7 @@ func TestWhatDoesNotStandAgainstARun(t *testing.T) {
 		"in place on one that was read once":         func(f *Findings) { f.original.Observe(f.acl, time.Time{}) },
 		"after its time":                             func(f *Findings) { f.spec().StartAfter = &metav1.Time{Time: now} },
 	} {
-		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(findings(alter).all(every)).To(Succeed()) })
+		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(findings(alter).apply(every)).To(Succeed()) })
 	}
 }
 
@@ -211,14 +211,14 @@ func TestWhatIsNotKnownStandsAgainstNothing(t *testing.T) {
 		"whether there is an ACL": func(f *Findings) { f.acl, f.aclRead = nil, false },
 		"subnets hit":             both(in(v1alpha1.NetworkACLModeInPlace), sharedACL(nil), func(f *Findings) { f.shared, f.unshared = nil, errors.New("denied") }),
 	} {
-		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(findings(forget).all(every)).To(Succeed()) })
+		t.Run(name, func(t *testing.T) { NewWithT(t).Expect(findings(forget).apply(every)).To(Succeed()) })
 	}
 	f := findings()
-	NewWithT(t).Expect((&Findings{given: f.given}).all(every)).To(Succeed(), "nothing is known")
+	NewWithT(t).Expect((&Findings{given: f.given}).apply(every)).To(Succeed(), "nothing is known")
 }
 
-// A further fault adds to what is reported, and takes nothing away: whoever has mended all that was named is not told of something
-// that was there all the time.
+// A further fault adds to what is reported, and takes nothing away: whoever has mended all that was
+// named is not told of something that was there all the time.
 func TestAFurtherFaultHidesNone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
@@ -252,7 +252,7 @@ func together(list, others []fault) []fault {
 // problems are what the target's checks say of findings.
 func problems(f *Findings) []*problem.Problem {
 	r := Report{Findings: f}
-	r.add(f.all(targetChecks))
+	r.add(f.apply(targetChecks))
 	if r.Err() == nil {
 		return nil
 	}

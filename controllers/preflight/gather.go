@@ -26,7 +26,7 @@ func (p *Preflight) gather(ctx context.Context) *Report {
 	settled := p.look(ctx, r)
 	p.learn(r.Findings)
 	if !settled {
-		r.add(r.all(targetChecks))
+		r.add(r.apply(targetChecks))
 	}
 	return r
 }
@@ -131,7 +131,7 @@ func (p *Preflight) lookFirst(ctx context.Context) lookResult {
 	err = explainNotFound(err, f.spec(), f.accountID, p.Clients.Region)
 	// First of all what the checks say: AWS tells of another account's cluster only that it isn't
 	// there, or that the caller may not see it.
-	refused := f.all(firstChecks)
+	refused := f.apply(firstChecks)
 	if silent != nil {
 		return lookResult{f.firstLook, errors.Join(silent, refused, err), true}
 	}

@@ -49,7 +49,7 @@ func (p *Preflight) prepare(ctx context.Context, r *Report) (err error) {
 	if err = p.explainDenied(ctx, r, err); err != nil {
 		return err
 	}
-	if err = r.all(agentChecks); err != nil {
+	if err = r.apply(agentChecks); err != nil {
 		return err
 	}
 	if r.agents = trackedAgents(r.Findings); r.agents == nil {
@@ -113,7 +113,7 @@ func (p *Preflight) SettlePlacement(ctx context.Context, r *Report) (err error) 
 	}
 
 	r.chooseMode()
-	if err = r.all(targetChecks); err != nil {
+	if err = r.apply(targetChecks); err != nil {
 		return err
 	}
 	if r.Reservation() != reserved {
