@@ -4,6 +4,7 @@ package preflight
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -23,20 +24,33 @@ import (
 // gatherNetworkACL reads the subnet's network ACL, by which the mode is chosen, then what a run in
 // that mode would hit and needs, and asks AWS whether all that it writes would be allowed.
 func (p *Preflight) gatherNetworkACL(ctx context.Context, f *Findings) error {
-	err := p.readNetworkACL(ctx, f)
+	clonesKnown, err := p.readNetworkACL(ctx, f)
 	f.chooseMode()
-	if err != nil || f.acl == nil {
+	switch {
+	case err != nil || f.acl == nil:
 		return err
+	case clonesKnown:
+		return p.gatherForMode(ctx, f)
 	}
-	return parallel.Do(
-		func() error { return p.gatherHit(ctx, f) },
-		func() error { return p.checkPermissions(ctx, f, permittedTTL) },
-		func() error { return f.mode.gather(ctx, p, f) },
+
+	// As a rule no other manager has a clone of it, and the mode stays: that saves waiting.
+	expected := f.mode
+	var foreign []foreignClone
+	var unknown, lacking error
+	_ = parallel.Do(
+		func() error { foreign, unknown = p.findForeignClones(ctx, f.acl.ID); return nil },
+		func() error { lacking = p.gatherForMode(ctx, f); return nil },
 	)
+	f.foreign = foreign
+	if f.chooseMode(); f.mode != expected {
+		lacking = p.gatherForMode(ctx, f)
+	}
+	return errors.Join(unknown, lacking)
 }
 
-// readNetworkACL reads the subnet's network ACL, and who has clones of it.
-func (p *Preflight) readNetworkACL(ctx context.Context, f *Findings) error {
+// readNetworkACL reads the subnet's network ACL, and reports whether the clones that other managers
+// have of it are known too.
+func (p *Preflight) readNetworkACL(ctx context.Context, f *Findings) (clonesKnown bool, err error) {
 	expected := p.Original.ID() // as a rule the pass before saw the same: that saves waiting for its id
 	var foreign []foreignClone
 	if err := parallel.Do(
@@ -51,20 +65,27 @@ func (p *Preflight) readNetworkACL(ctx context.Context, f *Findings) error {
 			return
 		},
 	); err != nil {
-		return err
+		return false, err
 	}
+
 	p.Original.Observe(f.acl, p.Now)
 	if f.aclRead = true; f.acl == nil {
-		return nil
+		return false, nil
 	}
+	if clonesKnown = f.acl.ID == expected; clonesKnown {
+		f.foreign = foreign
+	}
+	f.subnetOnClone, err = p.hasSubnetOnClone(ctx, f.acl.ID)
+	return clonesKnown, err
+}
+
+// gatherForMode looks at what a run in the chosen mode would hit and needs, and asks AWS whether all
+// that it writes would be allowed.
+func (p *Preflight) gatherForMode(ctx context.Context, f *Findings) error {
 	return parallel.Do(
-		func() (err error) { f.subnetOnClone, err = p.hasSubnetOnClone(ctx, f.acl.ID); return },
-		func() (err error) {
-			if f.foreign = foreign; f.acl.ID != expected {
-				f.foreign, err = p.findForeignClones(ctx, f.acl.ID)
-			}
-			return
-		},
+		func() error { return p.gatherHit(ctx, f) },
+		func() error { return p.checkPermissions(ctx, f, permittedTTL) },
+		func() error { return f.mode.gather(ctx, p, f) },
 	)
 }
 
