@@ -12,15 +12,6 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-const (
-	// AmbiguousFor is how long reads must lack an entry whose creation was never answered before it
-	// counts as never made. AWS says that reads may lag behind writes for minutes.
-	AmbiguousFor = 5 * time.Minute
-	// SettleFor is how long after our last write a read that contradicts the ledger is put down to
-	// lag.
-	SettleFor = 2 * time.Minute
-)
-
 // Sound reports whether a line of the ledger is one that this controller makes, for the run on the
 // given network ACL with the given ranges of the spec. A line that isn't is never acted on; the
 // error says what is wrong with it.
@@ -68,55 +59,6 @@ func At(entries []Entry, number int32) (Entry, bool) {
 		return Entry{}, false
 	}
 	return entries[i], true
-}
-
-// Step is what the undoing of one line takes next.
-type Step int
-
-const (
-	// StepDelete: the run owns the entry; delete it.
-	StepDelete Step = iota
-	// StepLookAgain: an entry that AWS acknowledged isn't in the read, or another is in its place.
-	// A read that lags looks the same, so a second one decides.
-	StepLookAgain
-	// StepWait: the answer to the creation was lost, and reads have not lacked the entry for long
-	// enough.
-	StepWait
-	// StepGone: nothing of the line is left.
-	StepGone
-)
-
-// Undo says what the undoing of a sound line takes next, given the entries of a read at the time
-// now.
-func Undo(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
-	found, there := At(observed, line.RuleNumber)
-	switch {
-	case line.State == v1alpha1.RuleReleased:
-		return StepGone
-	case there && found.Equal(EntryOf(line)):
-		return StepDelete
-	case line.State != v1alpha1.RuleCreating:
-		return StepLookAgain
-	case sinceAttempt(line, now) < AmbiguousFor:
-		return StepWait
-	default:
-		return StepGone
-	}
-}
-
-// UndoAgain decides a line for which Undo said StepLookAgain, given a second read: an entry that
-// both lack is deleted all the same, so that AWS itself says that it isn't there; a third party's
-// entry at its number is left, and shows that the run's is gone once the read can't be lagging.
-func UndoAgain(line v1alpha1.Rule, observed []Entry, now time.Time) Step {
-	found, there := At(observed, line.RuleNumber)
-	switch {
-	case !there || found.Equal(EntryOf(line)):
-		return StepDelete
-	case sinceAttempt(line, now) < SettleFor:
-		return StepWait
-	default:
-		return StepGone
-	}
 }
 
 func sinceAttempt(line v1alpha1.Rule, now time.Time) time.Duration {

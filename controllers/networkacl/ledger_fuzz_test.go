@@ -15,6 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // Whatever a person writes into a line of the ledger, only an entry that is the line's is ever deleted.
@@ -77,20 +78,22 @@ func expectOurShape(g Gomega, line v1alpha1.Rule, ranges []string) {
 
 func expectUndone(g Gomega, line v1alpha1.Rule, observed []networkacl.Entry) {
 	found, there := networkacl.At(observed, line.RuleNumber)
-	ours := there && found.Equal(EntryOf(line))
-	for _, step := range []networkacl.Step{networkacl.Undo(line, observed, now), networkacl.UndoAgain(line, observed, now)} {
-		g.Expect(step).To(BeElementOf(networkacl.StepDelete, networkacl.StepLookAgain, networkacl.StepWait, networkacl.StepGone))
+	ours := there && found.Equal(EntryOf(line)) && line.State != v1alpha1.RuleReleased
+	var seen removal.Evidence
+	first, again := seen.Next(removal.OfLine(line), observed, now), seen.Next(removal.OfLine(line), observed, now.Add(time.Hour))
+	for _, next := range []removal.Next{first, again} {
+		g.Expect(next.Step).To(BeElementOf(removal.StepDelete, removal.StepWait, removal.StepGone))
 		if ours {
-			g.Expect(step).To(Equal(networkacl.StepDelete), "what is ours goes")
+			g.Expect(next.Step).To(Equal(removal.StepDelete), "what is ours goes")
 		}
 		if there && !ours {
-			g.Expect(step).NotTo(Equal(networkacl.StepDelete), "%v is a third party's", found)
+			g.Expect(next.Step).NotTo(Equal(removal.StepDelete), "%v is a third party's", found)
 		}
 	}
 	if !there {
-		g.Expect(networkacl.Undo(line, observed, now)).NotTo(Equal(networkacl.StepDelete), "there is nothing to delete")
+		g.Expect(first.Step).NotTo(Equal(removal.StepDelete), "there is nothing to delete")
 	}
-	g.Expect(networkacl.AtWork(line, observed)).To(Equal(ours))
+	g.Expect(networkacl.AtWork(line, observed)).To(Equal(there && found.Equal(EntryOf(line))))
 }
 
 // A range of the spec, however it is written, gives lines that are sound: a run whose own lines weren't would be stuck.

@@ -8,7 +8,6 @@ import (
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"pgregory.net/rapid"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
@@ -57,79 +56,6 @@ func TestSound(t *testing.T) {
 		})
 	}
 	NewWithT(t).Expect(networkacl.Sound(Rule(80, "192.0.2.0/24", installed), ACLID, nil)).NotTo(Succeed(), "a run without ranges has none")
-}
-
-func TestUndo(t *testing.T) {
-	const cidr = "52.119.223.69/32"
-	equal, other := With(DenyOut(80, cidr)), With(DenyOut(80, "52.119.223.70/32"))
-	for name, tc := range map[string]struct {
-		line     v1alpha1.Rule
-		observed []networkacl.Entry
-		want     networkacl.Step
-	}{
-		"acknowledged and there":                 {Rule(80, cidr, installed), equal, networkacl.StepDelete},
-		"never answered, but there":              {aged(Rule(80, cidr, creating), 0), equal, networkacl.StepDelete},
-		"being deleted and still there":          {aged(Rule(80, cidr, deleting), 0), equal, networkacl.StepDelete},
-		"acknowledged and not there":             {aged(Rule(80, cidr, installed), time.Hour), AllowAll, networkacl.StepLookAgain},
-		"being deleted and not there":            {aged(Rule(80, cidr, deleting), time.Hour), AllowAll, networkacl.StepLookAgain},
-		"acknowledged, another there":            {aged(Rule(80, cidr, installed), time.Hour), other, networkacl.StepLookAgain},
-		"an allow in its place":                  {Rule(80, cidr, installed), With(AllowOut(80, cidr)), networkacl.StepLookAgain},
-		"an inbound one of that number":          {Rule(80, cidr, installed), With(Ingress(DenyOut(80, cidr))), networkacl.StepLookAgain},
-		"TCP alone in its place":                 {Rule(80, cidr, installed), With(TCP(DenyOut(80, cidr), 443, 443)), networkacl.StepLookAgain},
-		"never answered, asked just now":         {aged(Rule(80, cidr, creating), 0), AllowAll, networkacl.StepWait},
-		"never answered, a moment short of long": {aged(Rule(80, cidr, creating), 5*time.Minute-time.Second), AllowAll, networkacl.StepWait},
-		"never answered, for long enough":        {aged(Rule(80, cidr, creating), 5*time.Minute), AllowAll, networkacl.StepGone},
-		"never answered, another there":          {aged(Rule(80, cidr, creating), time.Minute), other, networkacl.StepWait},
-		"never answered, another there for long": {aged(Rule(80, cidr, creating), 5*time.Minute), other, networkacl.StepGone},
-		"never answered, without a time":         {Rule(80, cidr, creating), AllowAll, networkacl.StepGone},
-		"asked in what the clock calls to come":  {aged(Rule(80, cidr, creating), -time.Hour), AllowAll, networkacl.StepWait},
-		"an equal one under another number":      {Rule(80, cidr, installed), With(DenyOut(81, cidr)), networkacl.StepLookAgain},
-	} {
-		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(networkacl.Undo(tc.line, tc.observed, now)).To(Equal(tc.want))
-		})
-	}
-}
-
-func TestUndoAgain(t *testing.T) {
-	const cidr = "52.119.223.69/32"
-	other := With(DenyOut(80, "52.119.223.70/32"))
-	for name, tc := range map[string]struct {
-		line     v1alpha1.Rule
-		observed []networkacl.Entry
-		want     networkacl.Step
-	}{
-		"not there again: AWS itself is to say so":     {aged(Rule(80, cidr, installed), 0), AllowAll, networkacl.StepDelete},
-		"there after all":                              {aged(Rule(80, cidr, installed), 0), With(DenyOut(80, cidr)), networkacl.StepDelete},
-		"another, and the read may lag":                {aged(Rule(80, cidr, installed), 2*time.Minute-time.Second), other, networkacl.StepWait},
-		"another, and no read lags that long":          {aged(Rule(80, cidr, installed), 2*time.Minute), other, networkacl.StepGone},
-		"another in the place of one that was deleted": {aged(Rule(80, cidr, deleting), 2*time.Minute), other, networkacl.StepGone},
-		"another, without a time":                      {Rule(80, cidr, installed), other, networkacl.StepGone},
-	} {
-		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(networkacl.UndoAgain(tc.line, tc.observed, now)).To(Equal(tc.want))
-		})
-	}
-}
-
-// An entry that is not the line's, in every respect, is never deleted.
-func TestUndoNeverDeletesWhatIsNotOurs(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		line := Rule(80, "52.119.223.69/32", rapid.SampledFrom([]v1alpha1.RuleState{creating, installed, deleting}).Draw(t, "state"))
-		line = aged(line, time.Duration(rapid.IntRange(-10, 600).Draw(t, "seconds"))*time.Second)
-		there := networkacl.Entry{
-			Number: 80, Egress: true, Allow: rapid.Bool().Draw(t, "allow"),
-			Protocol: rapid.SampledFrom([]string{"-1", "6", "17"}).Draw(t, "protocol"),
-			CIDR:     rapid.SampledFrom([]networkacl.Entry{DenyOut(1, "52.119.223.69/32"), DenyOut(1, "52.119.223.0/24"), DenyOut(1, "0.0.0.0/0")}).Draw(t, "range").CIDR,
-		}
-		if there.Equal(networkacl.EntryOf(line)) {
-			t.Skip("ours")
-		}
-		g := NewWithT(t)
-		g.Expect(networkacl.Undo(line, With(there), now)).NotTo(Equal(networkacl.StepDelete))
-		g.Expect(networkacl.UndoAgain(line, With(there), now)).NotTo(Equal(networkacl.StepDelete))
-		g.Expect(networkacl.AtWork(line, With(there))).To(BeFalse())
-	})
 }
 
 func TestDrift(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 
@@ -14,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	. "agentdisconnect.dev/agentdisconnect/controllers/networkacl/acltest"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 const (
@@ -249,7 +249,7 @@ func TestReleasedLines(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(plan.AlreadyDenied).To(ConsistOf(wanted))
 	g.Expect(plan.Create).To(BeEmpty())
-	g.Expect(networkacl.Undo(released, in.Observed, time.Now())).To(Equal(networkacl.StepGone))
+	g.Expect(new(removal.Evidence).Next(removal.OfLine(released), in.Observed, now).Step).To(Equal(removal.StepGone))
 	g.Expect(ownership.MissingLines(ownership.Ownership{UID: "9b2f4c1e-7a3d-4e5f-8a6b-0c1d2e3f4a5b", Rules: in.Owned}.Tags(), "9b2f4c1e-7a3d-4e5f-8a6b-0c1d2e3f4a5b",
 		released.NetworkACLID, in.Owned, in.Observed)).To(BeEmpty())
 }

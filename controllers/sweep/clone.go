@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // soon is how long reads lag that lag as usual.
@@ -27,17 +28,17 @@ func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim ownershi
 	original := originals[acl.Tags[ownership.TagOriginal]]
 	fate, problem := dispositionFor(acl, claim, original)
 	switch fate {
-	case dispositionDelete:
+	case removal.Delete:
 		// One without its original may have been adopted since: its subnets' owners have it now.
 		if original == nil && !a.confirmed() {
 			return nil
 		}
-		return a.discard(ctx, acl.ID)
-	case dispositionReturn:
+		return a.discard(ctx, acl)
+	case removal.Return:
 		return a.restoreAssociation(ctx, acl, original)
-	case dispositionAdopt:
+	case removal.Adopt:
 		return a.adopt(ctx, acl, claim, problem)
-	case dispositionEdited, dispositionInUse:
+	case removal.Edited, removal.InUse:
 		return a.lower(ctx, acl, claim, problem)
 	default:
 		a.leave(problem)
@@ -45,10 +46,12 @@ func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim ownershi
 	}
 }
 
-// restoreAssociation moves the subnet from the clone to the original, and deletes the clone.
+// restoreAssociation moves the subnet from the clone to the original, and deletes the clone. Between
+// the two it reads once more, as the controller does not: the tags alone prove that the clone is the
+// run's, and a third party may have changed it or them meanwhile.
 func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *networkacl.ACL) error {
 	subnet := clone.Tags[ownership.TagSubnet]
-	outcome, err := ec2acl.Associate(ctx, a.fenced().EC2, clone.Associations[subnet], original.ID)
+	outcome, err := a.remover(clone).ReturnSubnet(ctx, subnet, original.ID)
 	switch {
 	case err != nil:
 		return err
@@ -68,21 +71,21 @@ func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *netwo
 		a.leave(fmt.Sprintf("a third party edited clone %s just now: sweep again", clone.ID))
 		return nil
 	}
-	return a.discard(ctx, clone.ID)
+	return a.discard(ctx, again)
 }
 
 // discard deletes a clone that serves no subnet, and then its schedules: by then their rules are
 // gone for certain.
-func (a *undoRun) discard(ctx context.Context, id string) error {
-	const shown = true
-	outcome, err := ec2acl.DeleteACL(ctx, a.fenced().EC2, id)
+func (a *undoRun) discard(ctx context.Context, clone *networkacl.ACL) error {
+	id := clone.ID
+	outcome, err := a.remover(clone).DeleteClone(ctx, id)
 	switch {
 	case err != nil:
 		return err
 	case outcome == networkacl.InUse:
 		a.wait(a.clock.Now().Add(soon), "AWS does not delete clone %s yet, since a subnet is on it: sweep again", id)
 		return nil
-	case !outcome.IsGone(shown):
+	case outcome != networkacl.Done:
 		a.wait(a.clock.Now().Add(soon), "AWS says that clone %s does not exist, though a read just before showed it: sweep again", id)
 		return nil
 	}
@@ -144,7 +147,7 @@ func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim ownershi
 		return err
 	}
 	keys := slices.Concat(ownership.TagKeys(a.f.UID), ownership.CloneKeys())
-	if err := a.untag(ctx, acl.ID, keys); err != nil {
+	if err := a.untag(ctx, acl, keys); err != nil {
 		return err
 	}
 	a.leave(why)
@@ -161,7 +164,7 @@ func (a *undoRun) unscheduleGone(ctx context.Context, claim ownership.Claim) err
 	all, unseen := a.schedules(ctx)
 	err := a.unschedule(ctx, all, func(s armed) bool {
 		return !slices.ContainsFunc(claim.Rules, func(r ownership.ClaimedRule) bool {
-			return r.Number == s.number && !a.goneFor(r, claim, a.clock.Now())
+			return r.Number == s.number && !a.removed.IsGone(a.claimOf(r, claim), a.clock.Now())
 		})
 	})
 	if unseen != nil && aws.Classify(unseen) != aws.Denied {

@@ -15,6 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // Survey is what a look at an account and Region gave.
@@ -106,9 +107,9 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 		f.Started, f.Expires, f.Rules, f.Present = claim.Started, claim.Expires, claim.Rules, owned(acl, claim)
 		if cloned && claim.UID == owner {
 			f.Kind, f.OriginalID = KindClone, acl.Tags[ownership.TagOriginal]
-			var fate disposition
+			var fate removal.Disposition
 			fate, f.Problem = dispositionFor(acl, claim, originals[f.OriginalID])
-			f.Twice = fate.takesTwoReads(originals[f.OriginalID], f.Problem)
+			f.Twice = takesTwoReads(fate, originals[f.OriginalID], f.Problem)
 		} else {
 			f.Problem, f.Twice = stripped(acl, claim.UID), true
 		}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // inPlace undoes entries and tags of a run on a network ACL that isn't its own.
@@ -35,7 +35,7 @@ func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim owners
 	if settled, err = a.denies(ctx, acl, *again); err != nil || !settled {
 		return err
 	}
-	if err := a.untag(ctx, acl.ID, ownership.TagKeys(a.f.UID)); err != nil {
+	if err := a.untag(ctx, acl, ownership.TagKeys(a.f.UID)); err != nil {
 		return err
 	}
 	a.result.Done = true
@@ -46,54 +46,49 @@ func (a *undoRun) inPlace(ctx context.Context, acl *networkacl.ACL, claim owners
 // none is left for certain.
 func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim) (settled bool, err error) {
 	confirmed := a.confirmed()
-	var errs []error
 	var due time.Time
+	var claims []removal.Claim
 	for _, rule := range claim.Rules {
 		if shared(acl, claim, rule) {
 			continue
 		}
-		now := a.clock.Now()
-		var until time.Time
-		if entry, there := networkacl.At(acl.Entries, rule.Number); !there || !claimOf(claim, rule).Owns(entry) {
-			until = a.lackingUntil(rule, claim, now)
-		} else if lags, deleted := a.deleted(rule); deleted && (!a.lift || now.Before(lags)) {
-			until = lags
-		} else if !confirmed {
-			a.forget(rule)
-		} else {
-			until, err = a.delete(ctx, acl.ID, rule, entry)
-			errs = append(errs, err)
-		}
-		if now.Before(until) {
-			due = later(due, until)
+		one := a.claimOf(rule, claim)
+		switch next := a.removed.Next(one, acl.Entries, a.clock.Now()); next.Step {
+		case removal.StepDelete:
+			claims = append(claims, one)
+		case removal.StepWait:
+			due = later(due, next.Until)
+		case removal.StepGone:
 		}
 	}
 	if !confirmed {
 		return false, nil
 	}
+
+	// One after the other: no run waits for it, and a sweep that is slow reads again before it goes
+	// on. The controller deletes them side by side, since a run is to end at its time.
+	var errs []error
+	for _, one := range claims {
+		outcomes, err := a.remover(acl).DeleteEntries(ctx, []removal.Claim{one}, &a.removed, a.clock)
+		errs = append(errs, err)
+		switch entry, _ := networkacl.At(acl.Entries, one.Number); outcomes[0] {
+		case networkacl.Done:
+			a.did("deleted rule %d (%s) of network ACL %s", entry.Number, entry.CIDR, acl.ID)
+		case networkacl.Missing: // though the read shows it
+			due = later(due, a.clock.Now().Add(soon))
+		}
+	}
 	if !due.IsZero() {
 		a.wait(due, "network ACL %s keeps the tags of run %s for now: reads may not show all changes of its rules yet. Sweep again at %s, or, from another process, at %s",
 			acl.ID, a.f.UID, due.Format(time.RFC3339), claim.Expires.Add(Margin).Format(time.RFC3339))
 	}
-	return due.IsZero() && errors.Join(errs...) == nil, errors.Join(errs...)
+	err = errors.Join(errs...)
+	return due.IsZero() && err == nil, err
 }
 
-// delete deletes the entry of a rule, which a read just showed. The time says until when it is open
-// whether it is gone.
-func (a *undoRun) delete(ctx context.Context, aclID string, rule ownership.ClaimedRule, entry networkacl.Entry) (open time.Time, err error) {
-	const shown = true
-	outcome, err := ec2acl.DeleteEntry(ctx, a.fenced().EC2, aclID, entry)
-	switch {
-	case err != nil:
-		a.forget(rule)
-		return time.Time{}, err
-	case !outcome.IsGone(shown):
-		a.forget(rule)
-		return a.clock.Now().Add(soon), nil
-	}
-	a.acknowledge(rule, a.clock.Now())
-	a.did("deleted rule %d (%s) of network ACL %s", rule.Number, entry.CIDR, aclID)
-	return time.Time{}, nil
+// claimOf is a claim to one rule alone.
+func (a *undoRun) claimOf(rule ownership.ClaimedRule, claim ownership.Claim) removal.Claim {
+	return removal.OfTag(a.f.NetworkACLID, rule, claim.Expires.Add(Margin), a.lift)
 }
 
 // shared reports whether a later run claims the very same entry: then it is that one's.
@@ -105,20 +100,13 @@ func shared(acl *networkacl.ACL, claim ownership.Claim, rule ownership.ClaimedRu
 	})
 }
 
-// claimOf is a claim to one rule alone.
-func claimOf(claim ownership.Claim, rule ownership.ClaimedRule) ownership.Claim {
-	claim.Rules = []ownership.ClaimedRule{rule}
-	return claim
-}
-
-func (a *undoRun) untag(ctx context.Context, aclID string, keys []string) error {
-	const shown = true
-	switch outcome, err := ec2acl.RemoveTags(ctx, a.fenced().EC2, aclID, keys); {
+func (a *undoRun) untag(ctx context.Context, acl *networkacl.ACL, keys []string) error {
+	switch outcome, err := a.remover(acl).RemoveTags(ctx, acl.ID, keys); {
 	case err != nil:
 		return err
-	case !outcome.IsGone(shown):
-		return fmt.Errorf("AWS says that network ACL %s does not exist, though a read just before showed it: its tags count as removed once reads no longer show it, so sweep again", aclID)
+	case outcome != networkacl.Done:
+		return fmt.Errorf("AWS says that network ACL %s does not exist, though a read just before showed it: its tags count as removed once reads no longer show it, so sweep again", acl.ID)
 	}
-	a.did("removed the tags of run %s from network ACL %s", a.f.UID, aclID)
+	a.did("removed the tags of run %s from network ACL %s", a.f.UID, acl.ID)
 	return nil
 }

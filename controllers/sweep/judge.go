@@ -10,34 +10,16 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
-)
-
-// disposition is what becomes of a clone.
-type disposition int
-
-const (
-	// dispositionLeave: nothing is done with it, since the tags don't prove enough.
-	dispositionLeave disposition = iota
-	// dispositionDelete: nothing uses it, and nothing in it is a third party's.
-	dispositionDelete
-	// dispositionReturn: its subnet gets the original back, and then it goes.
-	dispositionReturn
-	// dispositionAdopt: the original is gone. It stays as its subnet's network ACL, without
-	// anything of the run.
-	dispositionAdopt
-	// dispositionEdited: it serves with a third party's edit. The denies go, and it stays.
-	dispositionEdited
-	// dispositionInUse: another subnet has it. The denies go, and it stays.
-	dispositionInUse
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // takesTwoReads reports whether a clone's fate comes only after two reads: where denies are taken
 // off one that stays, and where its original is gone.
-func (d disposition) takesTwoReads(original *networkacl.ACL, problem string) bool {
-	switch d {
-	case dispositionLeave:
+func takesTwoReads(fate removal.Disposition, original *networkacl.ACL, problem string) bool {
+	switch fate {
+	case removal.Leave:
 		return false
-	case dispositionDelete:
+	case removal.Delete:
 		return original == nil
 	default:
 		return problem != ""
@@ -46,30 +28,41 @@ func (d disposition) takesTwoReads(original *networkacl.ACL, problem string) boo
 
 // dispositionFor decides what becomes of a clone, given its claim and the original; nil: it is
 // gone. The problem says why it isn't undone wholly and what to do; empty: it is.
-func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) (disposition, string) {
-	id, subnet, originalID := clone.ID, clone.Tags[ownership.TagSubnet], clone.Tags[ownership.TagOriginal]
+func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) (fate removal.Disposition, problem string) {
+	if problem = unproven(clone, claim, original); problem != "" {
+		return removal.Leave, problem
+	}
+
+	id, originalID := clone.ID, clone.Tags[ownership.TagOriginal]
+	fate = removal.DispositionOf(clone, original, clone.Tags[ownership.TagSubnet], !unedited(clone, claim, original))
+	switch {
+	case fate == removal.InUse, fate == removal.Return && len(clone.SubnetIDs) > 1:
+		problem = inUse(clone)
+	case fate == removal.Adopt:
+		problem = fmt.Sprintf("network ACL %s, the original of clone %s, was deleted: the clone stays as the network ACL of %s, without the run's rules", originalID, id, strings.Join(clone.SubnetIDs, ", "))
+	case fate == removal.Edited:
+		problem = fmt.Sprintf("a third party edited clone %s while it served: the run's denies are removed, and the clone stays. Make the same change to %s if it is needed, associate the subnets with their own network ACL again (%s), and delete the clone (aws ec2 delete-network-acl --network-acl-id %s)",
+			id, originalID, swap(clone, originalID, clone.SubnetIDs), id)
+	}
+	return fate, problem
+}
+
+// unproven says why the tags of a network ACL do not prove it, or all of it, to be the clone of a
+// run, and what to do; empty: they do. The controller needs no such proof for one that serves no
+// subnet: the ledger has its id, and whatever is in it goes with it.
+func unproven(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) string {
+	id, originalID := clone.ID, clone.Tags[ownership.TagOriginal]
 	switch {
 	case clone.Default:
-		return dispositionLeave, fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: a third party copied the tags. Remove the tags that begin with %s", id, ownership.TagDomain)
-	case originalID == "" || subnet == "":
-		return dispositionLeave, fmt.Sprintf("clone %s lacks one of the tags %s and %s, which a third party removed: restore it, then sweep again", id, ownership.TagOriginal, ownership.TagSubnet)
+		return fmt.Sprintf("network ACL %s is its VPC's default one, which is no clone: a third party copied the tags. Remove the tags that begin with %s", id, ownership.TagDomain)
+	case originalID == "" || clone.Tags[ownership.TagSubnet] == "":
+		return fmt.Sprintf("clone %s lacks one of the tags %s and %s, which a third party removed: restore it, then sweep again", id, ownership.TagOriginal, ownership.TagSubnet)
 	case originalID == id, original != nil && original.VPCID != clone.VPCID:
-		return dispositionLeave, fmt.Sprintf("the tag %s of clone %s names %s, which is not possible: correct the tag, then sweep again", ownership.TagOriginal, id, originalID)
-	case len(clone.SubnetIDs) == 0 && accountedFor(clone, claim, original):
-		return dispositionDelete, ""
-	case len(clone.SubnetIDs) == 0:
-		return dispositionLeave, fmt.Sprintf("network ACL %s serves no subnet, and has rules that its tags do not name: check them, and delete the network ACL if it is not needed (aws ec2 delete-network-acl --network-acl-id %s)", id, id)
-	case !slices.Contains(clone.SubnetIDs, subnet):
-		return dispositionInUse, inUse(clone)
-	case original == nil:
-		return dispositionAdopt, fmt.Sprintf("network ACL %s, the original of clone %s, was deleted: the clone stays as the network ACL of %s, without the run's rules", originalID, id, strings.Join(clone.SubnetIDs, ", "))
-	case !unedited(clone, claim, original):
-		return dispositionEdited, fmt.Sprintf("a third party edited clone %s while it served: the run's denies are removed, and the clone stays. Make the same change to %s if it is needed, associate the subnets with their own network ACL again (%s), and delete the clone (aws ec2 delete-network-acl --network-acl-id %s)",
-			id, originalID, swap(clone, originalID, clone.SubnetIDs), id)
-	case len(clone.SubnetIDs) > 1:
-		return dispositionReturn, inUse(clone)
+		return fmt.Sprintf("the tag %s of clone %s names %s, which is not possible: correct the tag, then sweep again", ownership.TagOriginal, id, originalID)
+	case len(clone.SubnetIDs) == 0 && !accountedFor(clone, claim, original):
+		return fmt.Sprintf("network ACL %s serves no subnet, and has rules that its tags do not name: check them, and delete the network ACL if it is not needed (aws ec2 delete-network-acl --network-acl-id %s)", id, id)
 	}
-	return dispositionReturn, ""
+	return ""
 }
 
 // inUse says that subnets have a clone that it was not made for.

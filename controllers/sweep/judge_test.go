@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 func entry(number int32, egress, allow bool, cidr string) networkacl.Entry {
@@ -60,13 +61,13 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 			},
 		}
 		fate, problem := dispositionFor(clone, claims[0], original)
-		if fate == dispositionLeave || fate == dispositionEdited || fate == dispositionInUse || fate == dispositionAdopt {
+		if fate == removal.Leave || fate == removal.Edited || fate == removal.InUse || fate == removal.Adopt {
 			g.Expect(problem).NotTo(BeEmpty())
 			return
 		}
 		g.Expect(clone.Default).To(BeFalse())
 		g.Expect(clone.Tags[ownership.TagOriginal]).To(Equal("acl-1"))
-		if fate == dispositionReturn {
+		if fate == removal.Return {
 			g.Expect(original).NotTo(BeNil())
 			g.Expect(clone.SubnetIDs).To(ContainElement("subnet-1"))
 		} else {
@@ -98,16 +99,15 @@ func TestCopiesAreInTheOrderOfTheOriginal(t *testing.T) {
 // What was seen of a finding is kept for two days after it was last looked at.
 func TestWhatWasSeenLongAgoIsForgotten(t *testing.T) {
 	g := NewWithT(t)
-	start, rule := time.Unix(0, 0), ownership.ClaimedRule{Number: 80}
+	start, rule := time.Unix(0, 0), removal.OfTag("acl-1", ownership.ClaimedRule{Number: 80}, time.Time{}, false)
 	one, other := Found{UID: "one"}, Found{UID: "other"}
 	var m memory
-	m.of(one, start).acknowledge(rule, start)
+	deleted := func(at time.Time) bool { return m.of(one, at).removed.IsGone(rule, at) }
+	m.of(one, start).removed.Acknowledge(rule, start)
 	m.of(other, start.Add(48*time.Hour))
-	_, known := m.of(one, start.Add(48*time.Hour)).deleted(rule)
-	g.Expect(known).To(BeTrue())
+	g.Expect(deleted(start.Add(48 * time.Hour))).To(BeTrue())
 	m.of(other, start.Add(96*time.Hour+time.Second))
-	_, known = m.of(one, start.Add(96*time.Hour+time.Second)).deleted(rule)
-	g.Expect(known).To(BeFalse())
+	g.Expect(deleted(start.Add(96*time.Hour + time.Second))).To(BeFalse())
 }
 
 func TestPastEnd(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // forgetAfter is how long what was seen of a finding is kept that doesn't turn up again: longer
@@ -36,13 +36,12 @@ func spotOf(f Found) findingKey {
 type absence struct {
 	// mu is held by the attempt that is under way.
 	mu sync.Mutex
-	// gone says when AWS acknowledged that a rule's entry was deleted, lacking since when reads
-	// have lacked those of others.
-	gone, lacking map[ownership.ClaimedRule]time.Time
+	// removed is what reads and answers show of the claimed entries.
+	removed removal.Evidence
 	// claimed is what reads show of the claim: one that lags shows tags which were removed since.
 	claimed networkacl.Confirmation
-	// missing is since when reads lack the whole network ACL; zero: they don't.
-	missing time.Time
+	// missing is since when reads lack the whole network ACL.
+	missing networkacl.Since
 	// lifted says that the last attempt was a lift.
 	lifted bool
 
@@ -63,7 +62,7 @@ func (m *memory) of(f Found, now time.Time) *absence {
 	}
 	e := m.all[spotOf(f)]
 	if e == nil {
-		e = &absence{gone: map[ownership.ClaimedRule]time.Time{}, lacking: map[ownership.ClaimedRule]time.Time{}}
+		e = &absence{}
 		m.all[spotOf(f)] = e
 	}
 	e.touched = now
@@ -103,53 +102,13 @@ func (m *memory) forget(f Found) {
 	delete(m.all, spotOf(f))
 }
 
-// acknowledge notes that AWS deleted a rule's entry.
-func (e *absence) acknowledge(rule ownership.ClaimedRule, now time.Time) {
-	e.gone[rule] = now
-}
-
-// forget notes that a rule's entry stood, and that it is not known whether it still does.
-func (e *absence) forget(rule ownership.ClaimedRule) {
-	delete(e.lacking, rule)
-	delete(e.gone, rule)
-}
-
 // begin notes what an attempt is. After a lift the tags stay, so that an entry which comes back is
 // still the run's: to an attempt that removes the tags, nothing is gone yet.
 func (e *absence) begin(lift bool) {
 	if e.lifted && !lift {
-		clear(e.gone)
-		clear(e.lacking)
+		e.removed = removal.Evidence{}
 	}
 	e.lifted = lift
-}
-
-// deleted reports whether AWS acknowledged the deletion of a rule's entry, and until when a read
-// that shows the entry may only lag behind that. What shows later is a third party's.
-func (e *absence) deleted(rule ownership.ClaimedRule) (lags time.Time, deleted bool) {
-	at, deleted := e.gone[rule]
-	return at.Add(networkacl.SettleFor), deleted
-}
-
-// lackingUntil notes that a read lacks a rule's entry, and says from when on that shows that there
-// is none.
-func (e *absence) lackingUntil(rule ownership.ClaimedRule, claim ownership.Claim, now time.Time) time.Time {
-	if _, gone := e.gone[rule]; gone {
-		return now
-	}
-	since, again := e.lacking[rule]
-	if !again || now.Before(since) { // a clock that was set back proves nothing
-		since = now
-		e.lacking[rule] = now
-	}
-	return earlier(since.Add(networkacl.AmbiguousFor), claim.Expires.Add(Margin))
-}
-
-// goneFor reports whether a rule's entry is gone for certain.
-func (e *absence) goneFor(rule ownership.ClaimedRule, claim ownership.Claim, now time.Time) bool {
-	_, gone := e.gone[rule]
-	_, lacking := e.lacking[rule]
-	return gone || lacking && !now.Before(e.lackingUntil(rule, claim, now))
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -165,6 +165,9 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 		return err
 	}
 	now := a.clock.Now()
+	if acl != nil {
+		a.missing.Clear()
+	}
 	if acl != nil && acl.Tags[ownership.TagClone] == a.f.UID {
 		claims, _ := ownership.ParseClaims(acl.Tags)
 		if !slices.ContainsFunc(claims, func(c ownership.Claim) bool { return c.UID == a.f.UID }) {
@@ -203,10 +206,7 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 // missingFor notes that a read lacks the network ACL, and reports whether that shows that it is
 // gone.
 func (a *undoRun) missingFor(now time.Time) bool {
-	if a.missing.IsZero() || now.Before(a.missing) {
-		a.missing = now
-	}
-	sure := a.missing.Add(networkacl.AmbiguousFor)
+	sure := a.missing.Observe(now).Add(networkacl.AmbiguousFor)
 	if !a.f.Expires.IsZero() {
 		sure = earlier(sure, a.f.Expires.Add(Margin))
 	}

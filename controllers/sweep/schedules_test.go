@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
@@ -179,4 +180,23 @@ func TestOtherTagsAreNotOurs(t *testing.T) {
 	})
 	w.Expect(w.find()).To(BeEmpty())
 	w.Expect(w.writes()).To(BeEmpty())
+}
+
+// Reads that lack a clone show that it is gone only where none between them has it.
+func TestSchedulesOfACloneThatAReadShowsAgain(t *testing.T) {
+	w := newWorld(t)
+	w.clock.Step(time.Minute)
+	id := w.serve(w.clone(0, 80))
+	w.arm(id, 80)
+	w.add(id, foreign(150, true)) // so that it stays
+	f := w.one()
+	w.lagging(time.Hour) // to before the clone was made
+	w.Expect(w.undo(f).Left).To(ContainSubstring("reads do not show network ACL " + id))
+	w.sim.Faults().Clear()
+	w.undo(f)
+
+	w.clock.Step(networkacl.AmbiguousFor)
+	w.lagging(time.Hour)
+	w.Expect(w.undo(f).Again).To(Equal(w.clock.Now().Add(networkacl.AmbiguousFor)))
+	w.Expect(w.region().Schedules()).To(HaveLen(1))
 }

@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // Result is what became of a finding.
@@ -122,6 +123,11 @@ func (a *undoRun) fenced() aws.Fenced {
 	return a.clients.Fenced(func(context.Context) (time.Time, error) { return a.readAt, nil })
 }
 
+// remover makes the calls of a removal, on a network ACL as just read.
+func (a *undoRun) remover(acl *networkacl.ACL) removal.Remover {
+	return removal.Remover{EC2: a.fenced().EC2, Read: acl}
+}
+
 // read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
 func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, error) {
 	a.readAt = a.clock.Now() // what the read shows may be that old, however long the answer takes
@@ -133,6 +139,7 @@ func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, 
 		a.claimed.Clear()
 		return nil, nil, a.vanished(ctx)
 	}
+	a.missing.Clear()
 	claims, malformed := ownership.ParseClaims(acl.Tags)
 	i := slices.IndexFunc(claims, func(c ownership.Claim) bool { return c.UID == a.f.UID })
 	cloned := acl.Tags[ownership.TagClone] == a.f.UID

@@ -42,9 +42,9 @@ type Observation struct {
 	original *networkacl.ACL
 	// changed is how the original was changed.
 	changed networkacl.Confirmation
-	// unnamedSince is since when reads show no clone of this run, though AWS may have made one of
-	// which it never told the id; zero: they don't.
-	unnamedSince time.Time
+	// unnamed is since when reads show no clone of this run, though AWS may have made one of which
+	// it never told the id.
+	unnamed networkacl.Since
 }
 
 // BeginRun forgets what was seen before the run began: it says nothing of the run. original is the

@@ -147,19 +147,15 @@ func (c *Clone) moveSubnetToClone(ctx context.Context) error {
 	if err := c.Ledger.Persist(ctx); err != nil {
 		return err
 	}
-	return c.moveSubnet(ctx, association, acl.ID, v1alpha1.CloneAssociating, before)
+	outcome, err := c.CallWithin(ctx, func(ctx context.Context) (networkacl.Outcome, error) {
+		return ec2acl.Associate(ctx, c.FencedOnRead().EC2, association, acl.ID)
+	})
+	return c.recordMove(ctx, outcome, err, v1alpha1.CloneAssociating, before)
 }
 
-// moveSubnet moves the subnet, and writes down what came of it: done where AWS acknowledged, else
-// where it refused.
-func (c *Clone) moveSubnet(ctx context.Context, association, aclID string, done, refused v1alpha1.CloneState) error {
-	bounded, cancel, over := c.Within(context.WithoutCancel(ctx))
-	defer cancel()
-	outcome, err := networkacl.Refused, error(nil)
-	if !over && ctx.Err() == nil {
-		outcome, err = ec2acl.Associate(bounded, c.FencedOnRead().EC2, association, aclID)
-	}
-
+// recordMove writes down what came of a move of the subnet: done where AWS acknowledged it, else
+// refused where AWS did nothing.
+func (c *Clone) recordMove(ctx context.Context, outcome networkacl.Outcome, err error, done, refused v1alpha1.CloneState) error {
 	if aws.HasCode(err, aws.CodeACLNotFound) {
 		err = nil // deleted meanwhile: the next read shows it
 	}

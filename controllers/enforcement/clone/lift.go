@@ -4,10 +4,10 @@ package clone
 
 import (
 	"context"
-	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -21,7 +21,7 @@ func (c *Clone) Lift(ctx context.Context) error {
 	err := c.detachSubnet(ctx)
 	if err == nil && run.IsLifted(c.Status()) {
 		c.ForgetEnforced()
-		c.seen.unnamedSince = time.Time{}
+		c.seen.unnamed.Clear()
 	}
 	return err
 }
@@ -59,9 +59,9 @@ func (c *Clone) detachSubnet(ctx context.Context) error {
 
 	c.noteServing()
 	switch what := c.dispositionOf(); {
-	case what == dispositionReturn:
+	case what == removal.Return:
 		return c.restoreAssociation(ctx)
-	case what != dispositionDelete && what != dispositionInUse:
+	case what != removal.Delete && what != removal.InUse:
 	case c.sinceLastAttempt() < networkacl.SettleFor:
 		return nil // it was put there a moment ago, and may still show
 	case acl.State == v1alpha1.CloneAssociating:

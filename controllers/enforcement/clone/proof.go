@@ -81,14 +81,12 @@ func (c *Clone) findUnnamedClone(ctx context.Context) (entries.Progress, error) 
 	case err != nil:
 		return entries.Waiting, err
 	case id != "":
+		c.seen.unnamed.Clear()
 		return entries.Waiting, c.recordCloneID(ctx, id)
 	}
 
-	since := c.seen.unnamedSince
-	if since.IsZero() {
-		c.seen.unnamedSince = c.Now
-	}
-	if since.IsZero() || c.Now.Sub(since) < entries.LackingFor || c.sinceLastAttempt() < networkacl.AmbiguousFor {
+	c.seen.unnamed.Observe(c.Now)
+	if !c.seen.unnamed.HasLasted(networkacl.LackingFor, c.Now) || c.sinceLastAttempt() < networkacl.AmbiguousFor {
 		return entries.Waiting, nil
 	}
 

@@ -10,47 +10,15 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement/entries"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// disposition is what becomes of a clone.
-type disposition int
-
-const (
-	// dispositionDelete: nothing uses it.
-	dispositionDelete disposition = iota
-	// dispositionReturn: it serves the subnet, which gets its original back.
-	dispositionReturn
-	// dispositionAdopt: it serves the subnet, and there is no original to restore. It stays,
-	// without anything of the run.
-	dispositionAdopt
-	// dispositionEdited: it serves the subnet with a third party's edit, which is not thrown away.
-	// The denies go, and it stays until the edit is gone or stands in the original too.
-	dispositionEdited
-	// dispositionInUse: another subnet uses it. The denies go, and it stays until that one has
-	// left.
-	dispositionInUse
-)
-
 // dispositionOf decides by a read of both network ACLs.
-func (c *Clone) dispositionOf() disposition {
-	clone, original, subnetID := c.LastACL(), c.seen.original, c.Object.Spec.SubnetID
-	switch {
-	case clone == nil:
-		return dispositionDelete // AWS itself reports whether it is there
-	case !slices.Contains(clone.SubnetIDs, subnetID) && len(clone.SubnetIDs) > 0:
-		return dispositionInUse
-	case len(clone.SubnetIDs) == 0:
-		return dispositionDelete
-	case original == nil:
-		return dispositionAdopt
-	case c.acceptableCopies() == nil || len(c.findEdits()) > 0:
-		return dispositionEdited
-	default:
-		return dispositionReturn
-	}
+func (c *Clone) dispositionOf() removal.Disposition {
+	edited := c.acceptableCopies() == nil || len(c.findEdits()) > 0
+	return removal.DispositionOf(c.LastACL(), c.seen.original, c.Object.Spec.SubnetID, edited)
 }
 
 // Remove takes a run's clone to its end, and is Done when nothing is left of the run.
@@ -89,7 +57,7 @@ func (c *Clone) Remove(ctx context.Context) (entries.Progress, error) {
 	}
 
 	switch c.dispositionOf() {
-	case dispositionReturn:
+	case removal.Return:
 		if err := c.restoreAssociation(ctx); err != nil || c.Status().NetworkACL.State != v1alpha1.CloneReady {
 			return entries.Waiting, err
 		}
@@ -97,11 +65,11 @@ func (c *Clone) Remove(ctx context.Context) (entries.Progress, error) {
 			return entries.Waiting, c.leaveWithoutRules(ctx, c.inUseProblem())
 		}
 		return c.deleteClone(ctx)
-	case dispositionAdopt:
+	case removal.Adopt:
 		return c.handOverToSubnet(ctx)
-	case dispositionEdited:
+	case removal.Edited:
 		return entries.Waiting, c.leaveWithoutRules(ctx, c.editedProblem())
-	case dispositionInUse:
+	case removal.InUse:
 		return entries.Waiting, c.leaveWithoutRules(ctx, c.inUseProblem())
 	default:
 		return c.deleteClone(ctx)
@@ -117,7 +85,9 @@ func (c *Clone) restoreAssociation(ctx context.Context) error {
 	if err := c.Ledger.Persist(ctx); err != nil {
 		return err
 	}
-	return c.moveSubnet(ctx, c.LastACL().Associations[c.Object.Spec.SubnetID], acl.OriginalID, v1alpha1.CloneReady, before)
+	remover := removal.Remover{EC2: c.FencedOnRead().EC2, Read: c.LastACL(), Send: c.CallWithin}
+	outcome, err := remover.ReturnSubnet(ctx, c.Object.Spec.SubnetID, acl.OriginalID)
+	return c.recordMove(ctx, outcome, err, v1alpha1.CloneReady, before)
 }
 
 // deleteClone has AWS delete the clone, and its entries with it.
@@ -140,15 +110,15 @@ func (c *Clone) deleteClone(ctx context.Context) (entries.Progress, error) {
 		return entries.Waiting, err
 	}
 
-	acceptDenial := c.AcceptDenialAsMissing()
-	outcome, err := acceptDenial(ec2acl.DeleteACL(context.WithoutCancel(ctx), c.Fenced().EC2, id))
-	switch {
-	case outcome == networkacl.InUse:
+	outcome, err := c.Remover(c.Fenced()).DeleteClone(context.WithoutCancel(ctx), id)
+	switch outcome {
+	case networkacl.InUse:
 		return entries.Waiting, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not delete clone %s yet, since a subnet is on it", id)
-	case outcome == networkacl.Missing && c.ShowsACL():
+	case networkacl.Missing:
 		return entries.Waiting, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that clone %s does not exist, though a read just before showed it: it counts as deleted once reads no longer show it", id)
-	case !outcome.IsGone(c.ShowsACL()):
-		return entries.Waiting, c.ExplainNotShown(err)
+	}
+	if outcome != networkacl.Done {
+		return entries.Waiting, err
 	}
 
 	err = c.disownClone(ctx, "")

@@ -15,7 +15,7 @@ func (e *Entries) NoteWrittenTags(tags map[string]string) { e.seen.tags = tags }
 func (e *Entries) ForgetACL() { e.seen.acl = nil }
 
 // ForgetMissing forgets since when reads lack the network ACL: it is no longer the run's.
-func (e *Entries) ForgetMissing() { e.seen.missingSince = time.Time{} }
+func (e *Entries) ForgetMissing() { e.seen.missing.Clear() }
 
 // ForgetEnforced forgets what was seen under the rules after they were lifted. It says nothing of
 // what comes after, and they are put in place anew on a new read.
@@ -23,7 +23,7 @@ func (e *Entries) ForgetEnforced() {
 	e.History.Polls.Forget()
 	e.seen.drift.Clear()
 	e.seen.readAt, e.seen.enforcedSince = time.Time{}, time.Time{}
-	clear(e.seen.contradicted)
+	e.seen.removed.ForgetLacking()
 	e.Cache.Others.Forget()
 }
 

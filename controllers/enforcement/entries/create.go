@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -48,13 +49,17 @@ func (e *Entries) createIntended(ctx context.Context, lines []v1alpha1.Rule, ear
 		return errors.Join(err, e.Ledger.Settle(ctx, answers, nil))
 	}
 
-	for _, line := range lines {
-		delete(e.seen.deleted, entryOf(line))
+	calls := make([]func() error, 0, len(lines))
+	for i, line := range lines {
+		e.seen.removed.Forget(removal.OfLine(line))
+		calls = append(calls, func() (err error) {
+			answers[i].Outcome, err = e.CallWithin(ctx, func(ctx context.Context) (networkacl.Outcome, error) {
+				return ec2acl.Create(ctx, e.Fenced().EC2, line)
+			})
+			return err
+		})
 	}
-	trouble := e.forEachLine(ctx, lines, func(ctx context.Context, i int) (err error) {
-		answers[i].Outcome, err = ec2acl.Create(ctx, e.Fenced().EC2, lines[i])
-		return err
-	}, func(i int) { answers[i].Outcome = networkacl.Refused })
+	trouble := parallel.Do(calls...)
 
 	var observed []networkacl.Entry
 	if slices.ContainsFunc(answers, func(a ledger.Answer) bool { return a.Outcome == networkacl.Taken }) {
@@ -73,22 +78,15 @@ func (e *Entries) createIntended(ctx context.Context, lines []v1alpha1.Rule, ear
 	return errors.Join(trouble, err)
 }
 
-// forEachLine calls AWS for every line side by side. While a run is on, the clock is read again
-// before each call, and neither a call that has not begun nor its wait for an answer outlives the
-// run. A manager that is told to stop begins no more calls, and waits for those under way: an
-// answer that is not received has to be determined later.
-func (e *Entries) forEachLine(ctx context.Context, lines []v1alpha1.Rule, call func(context.Context, int) error, skip func(int)) error {
-	calls := make([]func() error, 0, len(lines))
-	for i := range lines {
-		calls = append(calls, func() error {
-			bounded, cancel, over := e.Within(context.WithoutCancel(ctx))
-			defer cancel()
-			if over || ctx.Err() != nil {
-				skip(i)
-				return nil
-			}
-			return call(bounded, i)
-		})
+// CallWithin makes a call that changes something. While a run is on, the clock is read again before
+// it, and neither a call that has not begun nor its wait for an answer outlives the run. A manager
+// that is told to stop begins no more calls, and waits for those under way: an answer that is not
+// received has to be determined later. A call that is not begun is Refused, without an error.
+func (e *Entries) CallWithin(ctx context.Context, call removal.Call) (networkacl.Outcome, error) {
+	bounded, cancel, over := e.Within(context.WithoutCancel(ctx))
+	defer cancel()
+	if over || ctx.Err() != nil {
+		return networkacl.Refused, nil
 	}
-	return parallel.Do(calls...)
+	return call(bounded)
 }

@@ -3,45 +3,33 @@
 package entries
 
 import (
-	"time"
+	"context"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
-// showsEntry reports whether the network ACL as read in this pass has the entry of a line.
-func (e *Entries) showsEntry(line v1alpha1.Rule) bool {
-	acl := e.ACLOfPass()
-	return acl != nil && networkacl.AtWork(line, acl.Entries)
-}
-
-// ShowsACL reports whether this pass read the run's network ACL and found it.
-func (e *Entries) ShowsACL() bool { return e.ACLOfPass() != nil }
-
-// isACLMissingForLong reports whether reads, this pass's included, have lacked the network ACL for
-// longer than reads may lag.
-func (e *Entries) isACLMissingForLong(now time.Time) bool {
-	return e.hasRead && e.seen.acl == nil && !e.seen.missingSince.IsZero() && now.Sub(e.seen.missingSince) >= networkacl.AmbiguousFor
-}
-
-// AcceptDenialAsMissing takes a refusal for want of permission as AWS's word that a network ACL is
-// not there, where reads have lacked it for long: a policy that names the VPC does not match what
-// no longer exists.
-func (e *Entries) AcceptDenialAsMissing() func(networkacl.Outcome, error) (networkacl.Outcome, error) {
-	missing := e.isACLMissingForLong(e.Clock.Now())
-	return func(outcome networkacl.Outcome, err error) (networkacl.Outcome, error) {
+// Remover makes the calls of a removal with clients, on what this pass read. Where reads, this
+// pass's included, have lacked the network ACL for longer than reads may lag, a refusal for want of
+// permission is AWS's word that it is not there: a policy that names the VPC does not match what no
+// longer exists.
+func (e *Entries) Remover(clients aws.Fenced) removal.Remover {
+	missing := e.hasRead && e.seen.acl == nil && e.seen.missing.HasLasted(networkacl.AmbiguousFor, e.Clock.Now())
+	return removal.Remover{EC2: clients.EC2, Read: e.ACLOfPass(), Send: func(ctx context.Context, call removal.Call) (networkacl.Outcome, error) {
+		outcome, err := call(ctx)
 		if missing && outcome == networkacl.Refused && aws.Classify(err) == aws.Denied {
 			return networkacl.Missing, nil
 		}
-		return outcome, err
-	}
+		return outcome, e.explainNotShown(err)
+	}}
 }
 
-// ExplainNotShown names both causes of a refusal for want of permission where reads do not show the
+// explainNotShown names both causes of a refusal for want of permission where reads do not show the
 // network ACL: AWS answers the same for a role that lacks the action and for what no longer exists.
-func (e *Entries) ExplainNotShown(err error) error {
+func (e *Entries) explainNotShown(err error) error {
 	acl, recorded := e.Status().NetworkACL, e.Status().Target
 	if err == nil || aws.Classify(err) != aws.Denied || !e.hasRead || e.seen.acl != nil || acl == nil || recorded == nil {
 		return err

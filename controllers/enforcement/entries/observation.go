@@ -6,15 +6,10 @@ import (
 	"context"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
-
-// LackingFor is how long, by this process's own reads, an entry whose creation was never answered
-// must be lacking before it counts as never made, beside the time that the ledger tells: clocks of
-// two managers differ.
-const LackingFor = 30 * time.Second
 
 // Observation is what the passes of this process saw of a run's network ACL. It tells two reads in
 // a row from one; a restart loses it and costs the reads. The zero value is empty.
@@ -29,9 +24,8 @@ type Observation struct {
 	// in a row had them.
 	// Nil: not known; empty: they were removed.
 	tags map[string]string
-	// unledgeredSince is since when reads show tags that claim rules which the ledger lacks; zero:
-	// the last one does not.
-	unledgeredSince time.Time
+	// unledgered is since when reads show tags that claim rules which the ledger lacks.
+	unledgered networkacl.Since
 	// drift is what is not as it should be on the network ACL, and stripped that the ownership tags
 	// are not all there.
 	drift, stripped networkacl.Confirmation
@@ -40,13 +34,10 @@ type Observation struct {
 	// switchFailure is what kept the dead man's switch from being looked at, armed, or rid of
 	// schedules without a rule, when that was last due; nil: nothing.
 	switchFailure error
-	// contradicted says since when reads contradict a line of the ledger that is to be undone, by
-	// rule number.
-	contradicted map[int32]time.Time
-	// deleted says when AWS acknowledged the deletion of an entry.
-	deleted map[entryKey]time.Time
-	// missingSince is since when reads lack the run's network ACL; zero: they don't.
-	missingSince time.Time
+	// removed is what reads and answers show of entries that are to go.
+	removed removal.Evidence
+	// missing is since when reads lack the run's network ACL.
+	missing networkacl.Since
 }
 
 // ForgetBeforeStart forgets what was seen before the run began: it says nothing of the run.
@@ -75,28 +66,6 @@ func (e *Entries) HasReadACL() bool { return e.hasRead }
 
 // ReadAt is when the network ACL was last read by any pass; zero: never.
 func (e *Entries) ReadAt() time.Time { return e.seen.readAt }
-
-// entryKey names the place of an entry: network ACL and number.
-type entryKey struct {
-	aclID  string
-	number int32
-}
-
-func entryOf(line v1alpha1.Rule) entryKey { return entryKey{line.NetworkACLID, line.RuleNumber} }
-
-func (o *Observation) noteDeleted(line v1alpha1.Rule, now time.Time) {
-	if o.deleted == nil {
-		o.deleted = map[entryKey]time.Time{}
-	}
-	o.deleted[entryOf(line)] = now
-}
-
-func (o *Observation) noteContradicted(number int32, now time.Time) {
-	if o.contradicted == nil {
-		o.contradicted = map[int32]time.Time{}
-	}
-	o.contradicted[number] = now
-}
 
 // FencedOnRead are the clients for changes that rest, beside the object, on the network ACL as this
 // pass read it.
@@ -134,10 +103,9 @@ func (e *Entries) FetchACL(ctx context.Context) error {
 // NoteRead takes in a read of the network ACL; nil: it was not there.
 func (o *Observation) NoteRead(acl *networkacl.ACL, now time.Time) {
 	o.acl, o.readAt = acl, now
-	switch {
-	case acl != nil:
-		o.missingSince = time.Time{}
-	case o.missingSince.IsZero() || now.Before(o.missingSince):
-		o.missingSince = now
+	if acl != nil {
+		o.missing.Clear()
+	} else {
+		o.missing.Observe(now)
 	}
 }

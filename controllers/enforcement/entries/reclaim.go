@@ -5,7 +5,6 @@ package entries
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
@@ -25,20 +24,17 @@ func (e *Entries) ReclaimFromTags(ctx context.Context, observed []networkacl.Ent
 	// The tags as this process wrote them tell a stale read from a ledger that lost lines.
 	stale := e.seen.tags != nil && len(e.missingLines(e.seen.tags, observed)) == 0
 	if len(lost) == 0 || stale {
-		e.seen.unledgeredSince = time.Time{}
+		e.seen.unledgered.Clear()
 		return nil
 	}
 
-	if e.seen.unledgeredSince.IsZero() || e.Now.Before(e.seen.unledgeredSince) {
-		e.seen.unledgeredSince = e.Now
-	}
-	if settled := e.seen.unledgeredSince.Add(networkacl.SettleFor); e.Now.Before(settled) {
+	if settled := e.seen.unledgered.Observe(e.Now).Add(networkacl.SettleFor); e.Now.Before(settled) {
 		what := fmt.Sprintf("the tags on network ACL %s claim %s of this run that status.rules does not have",
 			e.seen.acl.ID, problem.Plural(len(lost), "rule", "rules"))
 		e.undecided = problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s", problem.Undecided(what, settled))
 		return nil
 	}
-	e.seen.unledgeredSince = time.Time{}
+	e.seen.unledgered.Clear()
 	return e.Ledger.Reclaim(ctx, lost)
 }
 

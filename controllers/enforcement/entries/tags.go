@@ -9,6 +9,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -78,12 +79,11 @@ func (e *Entries) RemoveOwnershipTags(ctx context.Context, more ...string) error
 	if acl == nil || acl.ID == "" {
 		return nil
 	}
-	acceptDenial := e.AcceptDenialAsMissing()
-	outcome, err := acceptDenial(ec2acl.RemoveTags(ctx, e.Fenced().EC2, acl.ID, slices.Concat(ownership.TagKeys(string(e.Object.UID)), more)))
+	outcome, err := e.Remover(e.Fenced()).RemoveTags(ctx, acl.ID, slices.Concat(ownership.TagKeys(string(e.Object.UID)), more))
 	switch {
 	case err != nil:
-		return e.ExplainNotShown(err)
-	case !outcome.IsGone(e.ShowsACL()):
+		return err
+	case outcome != networkacl.Done:
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, though a read just before showed it: its tags count as removed once reads no longer show it", acl.ID)
 	}
 	e.seen.tags, e.untagged = map[string]string{}, true

@@ -12,8 +12,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
-	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // UndoLines takes the lines of the ledger to their end, given a read.
@@ -29,7 +29,9 @@ func (e *Entries) UndoLines(ctx context.Context, observed []networkacl.Entry) (P
 		if unread := e.ReadACL(ctx); unread != nil {
 			deleted, err = nil, errors.Join(err, unread)
 		}
-		deleted = slices.DeleteFunc(deleted, e.showsEntry)
+		if acl := e.ACLOfPass(); acl != nil {
+			deleted = slices.DeleteFunc(deleted, func(l v1alpha1.Rule) bool { return networkacl.AtWork(l, acl.Entries) })
+		}
 	}
 
 	err = errors.Join(err, e.releaseLines(ctx, append(gone, deleted...)))
@@ -68,46 +70,15 @@ func (e *Entries) ReadEntriesToUndo(ctx context.Context) ([]networkacl.Entry, er
 // nothing is left. The others are waited for.
 func (e *Entries) sortForUndo(valid []v1alpha1.Rule, observed []networkacl.Entry) (destroy, gone []v1alpha1.Rule) {
 	for _, line := range valid {
-		switch e.nextUndoStep(line, observed) {
-		case networkacl.StepDelete:
+		switch e.seen.removed.Next(removal.OfLine(line), observed, e.Now).Step {
+		case removal.StepDelete:
 			destroy = append(destroy, line)
-		case networkacl.StepGone:
+		case removal.StepGone:
 			gone = append(gone, line)
+		case removal.StepWait:
 		}
 	}
 	return destroy, gone
-}
-
-// nextUndoStep says what the undoing of a line takes next. What a read contradicts is not believed
-// before this process read it twice, some time apart: reads that lag show the same, and a clock may
-// be wrong.
-func (e *Entries) nextUndoStep(line v1alpha1.Rule, observed []networkacl.Entry) networkacl.Step {
-	if at, acknowledged := e.seen.deleted[entryOf(line)]; acknowledged {
-		// A read that shows the entry lags; when it no longer can, the entry is a third party's.
-		if networkacl.AtWork(line, observed) && e.Now.Sub(at) < networkacl.SettleFor {
-			return networkacl.StepWait
-		}
-		return networkacl.StepGone
-	}
-
-	step := networkacl.Undo(line, observed, e.Now)
-	if step == networkacl.StepDelete {
-		delete(e.seen.contradicted, line.RuleNumber)
-		return step
-	}
-
-	first, again := e.seen.contradicted[line.RuleNumber]
-	if !again {
-		e.seen.noteContradicted(line.RuleNumber, e.Now)
-	}
-	since := e.Now.Sub(first)
-	switch {
-	case again && step == networkacl.StepLookAgain && since >= networkacl.ConfirmInterval:
-		return networkacl.UndoAgain(line, observed, e.Now)
-	case again && step == networkacl.StepGone && since >= LackingFor:
-		return step
-	}
-	return networkacl.StepWait
 }
 
 // deleteEntries has AWS delete the entries of lines that were seen to be the run's, side by side,
@@ -118,19 +89,19 @@ func (e *Entries) deleteEntries(ctx context.Context, lines []v1alpha1.Rule) (gon
 		return nil, err
 	}
 
-	outcomes := make([]networkacl.Outcome, len(lines))
-	acceptDenial := e.AcceptDenialAsMissing()
-	client := e.FencedOnRead().EC2
-	trouble := e.forEachLine(ctx, lines, func(ctx context.Context, i int) (err error) {
-		outcomes[i], err = acceptDenial(ec2acl.Delete(ctx, client, lines[i]))
-		return e.ExplainNotShown(err)
-	}, func(i int) { outcomes[i] = networkacl.Refused })
+	claims := make([]removal.Claim, 0, len(lines))
+	for _, line := range lines {
+		claims = append(claims, removal.OfLine(line))
+	}
+	remover := e.Remover(e.FencedOnRead())
+	send := remover.Send
+	remover.Send = func(ctx context.Context, call removal.Call) (networkacl.Outcome, error) {
+		return e.CallWithin(ctx, func(ctx context.Context) (networkacl.Outcome, error) { return send(ctx, call) })
+	}
+	outcomes, trouble := remover.DeleteEntries(ctx, claims, &e.seen.removed, e.Clock)
 
 	for i, line := range lines {
 		if outcomes[i] == networkacl.Done {
-			e.seen.noteDeleted(line, e.Now)
-		}
-		if outcomes[i].IsGone(e.showsEntry(line)) {
 			gone = append(gone, line)
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
 // replies answers each call with the next body, the last one again and again, without a network.
@@ -123,11 +124,8 @@ func expectUnderstood(g Gomega, acl *networkacl.ACL, body string) {
 	_, _ = ownership.ManagedBy(acl.Tags)
 	line := Rule(80, "52.119.223.69/32", installed)
 	found, there := networkacl.At(acl.Entries, 80)
-	if there && found.Equal(EntryOf(line)) {
-		g.Expect(networkacl.Undo(line, acl.Entries, now)).To(Equal(networkacl.StepDelete))
-	} else {
-		g.Expect(networkacl.Undo(line, acl.Entries, now)).NotTo(Equal(networkacl.StepDelete))
-	}
+	next := new(removal.Evidence).Next(removal.OfLine(line), acl.Entries, now)
+	g.Expect(next.Step == removal.StepDelete).To(Equal(there && found.Equal(EntryOf(line))))
 	prefix := netip.MustParsePrefix(line.CIDR)
 	desired := []networkacl.Destination{{CIDR: prefix, Hostname: "ecs-a.example", Session: v1alpha1.EndpointACS}}
 	if plan, err := networkacl.NewPlan(networkacl.PlanInput{NetworkACLID: ACLID, Desired: desired, Observed: acl.Entries, Quota: 20}); err == nil {
