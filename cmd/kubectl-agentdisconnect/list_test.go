@@ -32,7 +32,7 @@ func (w *world) adopted() {
 func (w *world) unreadable() {
 	w.Helper()
 	w.Expect(w.sim.Region().AddNetworkACL(region.ACL{ID: unreadableID, VPCID: vpcID, Tags: map[string]string{
-		ownership.TagDomain + "c4b3a291-0f1e-4d2c-8b3a-495867768594": "v1 someone wrote this",
+		ownership.TagDomain + "c4b3a291-0f1e-4d2c-8b3a-495867768594": "v1 a person wrote this",
 	}})).To(Succeed())
 }
 

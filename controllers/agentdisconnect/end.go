@@ -20,12 +20,12 @@ func (r *reconciliation) end(ctx context.Context) error {
 	return r.recover(ctx)
 }
 
-// endWakes are what the end of a run leaves to the next pass, after one that ended with trouble.
-func (r *reconciliation) endWakes(trouble *problem.Problem) []run.Wake {
+// endWakes are what the end of a run leaves to the next pass, after one that ended with a failure.
+func (r *reconciliation) endWakes(failure *problem.Problem) []run.Wake {
 	switch {
 	case run.IsRestored(r.Status()):
 		return []run.Wake{r.nextPoll()}
-	case trouble == nil || !trouble.Stalled:
+	case failure == nil || !failure.Stalled:
 		return []run.Wake{r.retrySoon("the run's rules are not all gone yet")}
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 // allows. A run ends no later than its switch and its tags say: they come first where it gets
 // longer, and last where it gets shorter. What AWS says against it leaves a run its time, and is no
 // reason not to look after it.
-func (r *reconciliation) moveExpiration(ctx context.Context) (trouble error) {
+func (r *reconciliation) moveExpiration(ctx context.Context) (failure error) {
 	status, before := r.Status(), r.Status().ExpirationTime
 	expires := run.Stamp(status.StartTime.Add(r.Object.Spec.Duration.Duration))
 	grows := expires.After(run.Expiration(status))
@@ -26,8 +26,8 @@ func (r *reconciliation) moveExpiration(ctx context.Context) (trouble error) {
 		expires = before
 	}
 	if grows && !before.Equal(expires) {
-		if trouble = r.prolong(ctx, before, expires); trouble != nil {
-			return trouble
+		if failure = r.prolong(ctx, before, expires); failure != nil {
+			return failure
 		}
 	}
 	if !before.Equal(expires) {

@@ -70,9 +70,9 @@ func (r *reconciliation) suspend(ctx context.Context) turned {
 		r.Reservations.Withdraw(r.Object.UID)
 		return r.rest(nil)
 	}
-	trouble := r.moveExpiration(ctx)
-	if problem.IsStoreError(trouble) {
-		return r.rest(trouble)
+	failure := r.moveExpiration(ctx)
+	if problem.IsStoreError(failure) {
+		return r.rest(failure)
 	}
 	if r.Phase != run.Suspended {
 		return onward()
@@ -84,7 +84,7 @@ func (r *reconciliation) suspend(ctx context.Context) turned {
 	if err == nil && r.Status().Abort == nil && run.IsLifted(r.Status()) {
 		_, err = r.target.WatchAgents(ctx, r.Status().StartTime.Time)
 	}
-	return r.endIfAborted(ctx, errors.Join(trouble, err))
+	return r.endIfAborted(ctx, errors.Join(failure, err))
 }
 
 // suspendedWakes are what a suspended run leaves to the next pass.

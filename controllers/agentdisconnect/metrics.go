@@ -73,8 +73,8 @@ func observeRestored(ended, restored time.Time) {
 
 // countFailure counts a pass that something kept from cleaning up. Waiting for reads that lag is no
 // error.
-func (r *reconciliation) countFailure(trouble error) {
-	if trouble == nil || run.IsRestored(r.Status()) {
+func (r *reconciliation) countFailure(failure error) {
+	if failure == nil || run.IsRestored(r.Status()) {
 		return
 	}
 	switch phase, _ := run.PhaseAt(r.Object, r.Now); phase {

@@ -78,15 +78,15 @@ func (r *reconciliation) work(ctx context.Context) (reconcile.Result, error) {
 	}
 
 	last := r.advance(ctx)
-	if fatal, ok := errors.AsType[*problem.StoreError](last.trouble); ok {
+	if fatal, ok := errors.AsType[*problem.StoreError](last.failure); ok {
 		return r.resultForStoreError(ctx, fatal)
 	}
 	r.noteEnforced()
-	r.countFailure(last.trouble)
+	r.countFailure(last.failure)
 
-	trouble := problem.Explain(last.trouble)
-	wakes := r.wakesAfter(last, trouble)
-	err := r.report(ctx, trouble)
+	failure := problem.Explain(last.failure)
+	wakes := r.wakesAfter(last, failure)
+	err := r.report(ctx, failure)
 	if err == nil {
 		err = r.release(ctx)
 	}
@@ -120,16 +120,16 @@ type turned struct {
 	goOn bool
 	// wakes are, where the pass ends here, what that phase leaves to the next one.
 	wakes []run.Wake
-	// trouble is what stood in the way, if anything did; what was done stays done.
-	trouble error
+	// failure is what stood in the way, if anything did; what was done stays done.
+	failure error
 }
 
 // onward has the pass go on with the phase that the object has by now.
 func onward() turned { return turned{goOn: true} }
 
 // rest ends the pass in the phase that the object has by now.
-func (r *reconciliation) rest(trouble error) turned {
-	return turned{wakes: r.wakes(problem.Explain(trouble)), trouble: trouble}
+func (r *reconciliation) rest(failure error) turned {
+	return turned{wakes: r.wakes(problem.Explain(failure)), failure: failure}
 }
 
 // advance does what the object's phase asks for, and goes on where that leads to another phase.

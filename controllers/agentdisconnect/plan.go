@@ -32,9 +32,9 @@ func (r *reconciliation) plan(ctx context.Context) error {
 	return nil
 }
 
-// planWakes are what a plan leaves to the next pass, after one that ended with trouble.
-func (r *reconciliation) planWakes(trouble *problem.Problem) []run.Wake {
-	if trouble != nil || run.IsPlanned(r.Object) {
+// planWakes are what a plan leaves to the next pass, after one that ended with a failure.
+func (r *reconciliation) planWakes(failure *problem.Problem) []run.Wake {
+	if failure != nil || run.IsPlanned(r.Object) {
 		return nil
 	}
 	return []run.Wake{{At: r.Now, Why: "the plan is not made yet"}}

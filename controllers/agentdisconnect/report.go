@@ -20,26 +20,26 @@ import (
 
 // report is the one deferred write of the status that a person reads; events and metrics follow
 // only after it succeeded.
-func (r *reconciliation) report(ctx context.Context, trouble *problem.Problem) error {
+func (r *reconciliation) report(ctx context.Context, failure *problem.Problem) error {
 	before := r.reported()
 	r.target.NoteObserved()
-	r.setConditions(trouble)
+	r.setConditions(failure)
 	if err := r.Ledger.Persist(ctx); err != nil {
 		return err
 	}
-	if trouble != nil {
-		log.FromContext(ctx).V(1).Info("Pass was not complete", "phase", r.Phase, "reason", trouble.Reason, "message", trouble.Message)
+	if failure != nil {
+		log.FromContext(ctx).V(1).Info("Pass was not complete", "phase", r.Phase, "reason", failure.Reason, "message", failure.Message)
 	}
 	r.announce(ctx, before)
 	return nil
 }
 
 // setConditions brings the conditions in line with what the pass knows so far.
-func (r *reconciliation) setConditions(trouble *problem.Problem) {
+func (r *reconciliation) setConditions(failure *problem.Problem) {
 	acl, about, endpoints := r.enforcement.Readings(), r.target.Report(), r.Status().Endpoints
 	lookups, options := &r.History.Lookups, r.Options
 	conditions.Set(conditions.Input{
-		Object: r.Object, Now: r.Now, Phase: r.Phase, Problem: trouble,
+		Object: r.Object, Now: r.Now, Phase: r.Phase, Problem: failure,
 		ACLSeen:       run.LookedAt(acl.ReadAt, options.ACLPollInterval),
 		AgentsSeen:    run.LookedAt(r.History.Polls.AnsweredAt(), options.AgentPollInterval),
 		HostsSeen:     run.LookedAt(lookups.AnsweredAt(endpoints, r.Now), options.LookupInterval),

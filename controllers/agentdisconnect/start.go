@@ -37,12 +37,12 @@ func (r *reconciliation) start(ctx context.Context) turned {
 }
 
 // pendingWakes are what a run that has not begun leaves to the next pass, after one that ended with
-// trouble. Only a run that waits for its time goes on meanwhile.
-func (r *reconciliation) pendingWakes(trouble *problem.Problem) []run.Wake {
+// a failure. Only a run that waits for its time goes on meanwhile.
+func (r *reconciliation) pendingWakes(failure *problem.Problem) []run.Wake {
 	switch {
-	case trouble == nil:
+	case failure == nil:
 		return []run.Wake{r.nextPoll()}
-	case trouble.Reason == v1alpha1.ReasonNotYet:
+	case failure.Reason == v1alpha1.ReasonNotYet:
 		return []run.Wake{r.nextPoll(), r.nextLookup()} // addresses rotate
 	}
 	return nil

@@ -20,22 +20,22 @@ import (
 // active keeps the rules of a run in place: it looks at agents, hosts and network ACL as each is
 // due, and repairs what is missing or ends the run.
 func (r *reconciliation) active(ctx context.Context) turned {
-	trouble := r.moveExpiration(ctx)
-	if problem.IsStoreError(trouble) {
-		return r.rest(trouble)
+	failure := r.moveExpiration(ctx)
+	if problem.IsStoreError(failure) {
+		return r.rest(failure)
 	}
 	if r.Phase != run.Active {
 		return onward()
 	}
-	trouble = errors.Join(trouble, r.maintain(ctx))
+	failure = errors.Join(failure, r.maintain(ctx))
 	if !r.Clock.Now().Before(run.Expiration(r.Status())) {
 		r.UpdatePhase(r.Clock.Now())
 		if r.Phase == run.Active {
 			return r.rest(nil)
 		}
-		return onward() // whatever the run's end cut off is no trouble
+		return onward() // whatever the run's end cut off is no failure
 	}
-	return r.endIfAborted(ctx, trouble)
+	return r.endIfAborted(ctx, failure)
 }
 
 // maintain looks at the run, and repairs it, for as long as it lasts.
@@ -52,7 +52,7 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 	var beside target.BesideSubnets
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
-	trouble := errors.Join(invalid, parallel.Do(
+	failure := errors.Join(invalid, parallel.Do(
 		func() error {
 			err := r.observe(looking)
 			if beside = r.target.LookBeside(ctx, r.enforcement.ACLOfPass()); r.Status().Abort != nil || r.target.IsChanged() || len(r.target.LackingConsent(r.enforcement.ACLOfPass(), beside)) > 0 {
@@ -72,19 +72,19 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 			return err
 		},
 	))
-	trouble = errors.Join(trouble, r.target.JudgeHit(ctx, r.enforcement.ACLOfPass(), beside), r.LearnQuota(looking, answers.AnyAge), r.enforcement.RelearnQuota(looking, valid))
+	failure = errors.Join(failure, r.target.JudgeHit(ctx, r.enforcement.ACLOfPass(), beside), r.LearnQuota(looking, answers.AnyAge), r.enforcement.RelearnQuota(looking, valid))
 	if r.Status().Abort == nil && invalid == nil && r.target.MayHit() {
-		trouble = errors.Join(trouble, r.enforcement.Maintain(ctx, valid))
+		failure = errors.Join(failure, r.enforcement.Maintain(ctx, valid))
 	}
 	r.enforcement.CreditDisconnections()
-	return trouble
+	return failure
 }
 
 // endIfAborted has the pass that aborted a run end it: the reason is written before anything is
 // taken back.
-func (r *reconciliation) endIfAborted(ctx context.Context, trouble error) turned {
+func (r *reconciliation) endIfAborted(ctx context.Context, failure error) turned {
 	if r.Status().Abort == nil {
-		return r.rest(trouble)
+		return r.rest(failure)
 	}
 	if err := r.Ledger.Persist(ctx); err != nil {
 		return r.rest(err)
@@ -101,7 +101,7 @@ func (r *reconciliation) observe(ctx context.Context) error {
 		r.target.BeginLook()
 	}
 	var seen *target.Observation
-	trouble := parallel.Do(
+	failure := parallel.Do(
 		func() error {
 			if !due {
 				return nil
@@ -111,7 +111,7 @@ func (r *reconciliation) observe(ctx context.Context) error {
 		func() (err error) { seen, err = r.target.Observe(ctx, due); return },
 	)
 	unanswered := r.target.Adopt(ctx, seen, r.enforcement.Readings().EnforcedSince)
-	return errors.Join(trouble, unanswered, r.enforcement.ConfirmEnforced(ctx), r.target.Judge(ctx, seen))
+	return errors.Join(failure, unanswered, r.enforcement.ConfirmEnforced(ctx), r.target.Judge(ctx, seen))
 }
 
 // nextACLRead is when the network ACL is to be read again: soon after a read that did not show what

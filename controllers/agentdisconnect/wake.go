@@ -19,21 +19,21 @@ import (
 )
 
 // wakes are what the phase that the object has by now leaves to the next pass, after one that ended
-// with trouble.
-func (r *reconciliation) wakes(trouble *problem.Problem) []run.Wake {
+// with a failure.
+func (r *reconciliation) wakes(failure *problem.Problem) []run.Wake {
 	switch r.Phase {
 	case run.Finished, run.Waiting, run.Missed, run.Renewed:
 		return nil // nothing is due before the phase changes
 	case run.Planning:
-		return r.planWakes(trouble)
+		return r.planWakes(failure)
 	case run.Pending:
-		return r.pendingWakes(trouble)
+		return r.pendingWakes(failure)
 	case run.Active:
 		return r.activeWakes()
 	case run.Suspended:
 		return r.suspendedWakes()
 	default:
-		return r.endWakes(trouble)
+		return r.endWakes(failure)
 	}
 }
 
@@ -51,48 +51,48 @@ func (r *reconciliation) retrySoon(why string) run.Wake {
 }
 
 // wakesAfter are what the pass leaves to the next one, after its last turn.
-func (r *reconciliation) wakesAfter(last turned, trouble *problem.Problem) run.Wakes {
+func (r *reconciliation) wakesAfter(last turned, failure *problem.Problem) run.Wakes {
 	pause := options.ShortestInterval
-	if trouble != nil {
+	if failure != nil {
 		pause = retryInterval
 	}
-	return run.Wakes{Now: r.Now, Due: last.wakes, Pause: pause, Retry: r.retry(trouble)}
+	return run.Wakes{Now: r.Now, Due: last.wakes, Pause: pause, Retry: r.retry(failure)}
 }
 
 // retry is when what the pass ended with is worth another attempt. It counts the attempts, so it is
 // asked once a pass.
-func (r *reconciliation) retry(trouble *problem.Problem) run.Wake {
+func (r *reconciliation) retry(failure *problem.Problem) run.Wake {
 	switch {
-	case trouble == nil:
+	case failure == nil:
 		r.seen.refused, r.seen.waited = backoff.Setback{}, backoff.Setback{}
 		return run.Wake{}
-	case trouble.Reason == v1alpha1.ReasonNotYet:
+	case failure.Reason == v1alpha1.ReasonNotYet:
 		return run.Wake{} // polls and lookups go on at their pace
 	}
 	later := longestRetry - backoff.Spread(longestRetry, string(r.Object.UID)) // what waits for the same doesn't come at the same time
-	return run.Wake{At: run.Latest(trouble.NotBefore.Add(later), r.Now.Add(r.retryAfter(trouble))), Why: trouble.Reason}
+	return run.Wake{At: run.Latest(failure.NotBefore.Add(later), r.Now.Add(r.retryAfter(failure))), Why: failure.Reason}
 }
 
-// retryAfter is how soon a pass that ended with trouble is repeated. For a run that has not begun
+// retryAfter is how soon a pass that ended with a failure is repeated. For a run that has not begun
 // the wait grows while nothing changes, and differs from object to object; for one that has,
 // nothing is put off.
-func (r *reconciliation) retryAfter(trouble *problem.Problem) time.Duration {
-	waiting := trouble.Reason == v1alpha1.ReasonHolder || trouble.Reason == v1alpha1.ReasonTooManyRuns
+func (r *reconciliation) retryAfter(failure *problem.Problem) time.Duration {
+	waiting := failure.Reason == v1alpha1.ReasonHolder || failure.Reason == v1alpha1.ReasonTooManyRuns
 	switch begun := hasBegun(r.Object, r.Now); {
-	case begun && trouble.Stalled:
+	case begun && failure.Stalled:
 		return refusedInterval
 	case begun:
 		return retryInterval
-	case trouble.Stalled:
-		wait := r.seen.refused.Wait(r.Object, trouble, refusedInterval, longestRefused)
+	case failure.Stalled:
+		wait := r.seen.refused.Wait(r.Object, failure, refusedInterval, longestRefused)
 		if wait > answers.AnswerTTL/2 {
 			r.Cache.Doubt() // or a problem that is fixed meanwhile would keep the run waiting twice
 		}
 		return wait
 	case waiting:
-		return r.seen.waited.Wait(r.Object, trouble, reservation.RetryInterval, reservation.RetryInterval)
+		return r.seen.waited.Wait(r.Object, failure, reservation.RetryInterval, reservation.RetryInterval)
 	default:
-		return r.seen.waited.Wait(r.Object, trouble, retryInterval, longestRetry)
+		return r.seen.waited.Wait(r.Object, failure, retryInterval, longestRetry)
 	}
 }
 

@@ -40,7 +40,7 @@ type Outages struct {
 }
 
 type outage struct {
-	trouble *problem.Problem
+	failure *problem.Problem
 	// looks counts those that failed in a row; the next is due at the time next.
 	looks int
 	next  time.Time
@@ -61,7 +61,7 @@ func (o *Outages) known(region string, now time.Time) *problem.Problem {
 		out.looking = true
 		return nil
 	}
-	remembered := *out.trouble
+	remembered := *out.failure
 	remembered.NotBefore = run.Latest(out.next, now.Add(firstProbe))
 	return &remembered
 }
@@ -71,8 +71,8 @@ func (o *Outages) known(region string, now time.Time) *problem.Problem {
 func (o *Outages) settle(region string, err error, now time.Time) *problem.Problem {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	trouble := unanswered(err)
-	if trouble == nil {
+	failure := unanswered(err)
+	if failure == nil {
 		delete(o.byRegion, region)
 		return nil
 	}
@@ -86,11 +86,11 @@ func (o *Outages) settle(region string, err error, now time.Time) *problem.Probl
 		o.byRegion[region] = out
 	}
 	if now.Before(out.next) && !out.looking {
-		out.trouble = trouble // one of several that began to look before the outage was known
+		out.failure = failure // one of several that began to look before the outage was known
 	} else {
-		*out = outage{trouble: trouble, looks: out.looks + 1, next: now.Add(backoff.Spread(backoff.Grow(firstProbe, longestProbe, out.looks), region))}
+		*out = outage{failure: failure, looks: out.looks + 1, next: now.Add(backoff.Spread(backoff.Grow(firstProbe, longestProbe, out.looks), region))}
 	}
-	told := *trouble
+	told := *failure
 	told.NotBefore = out.next
 	return &told
 }

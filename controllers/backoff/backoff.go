@@ -40,11 +40,11 @@ type Setback struct {
 	count      int
 }
 
-// Wait counts one more pass that ended with trouble, and gives how long to wait for the next.
+// Wait counts one more pass that ended with a failure, and gives how long to wait for the next.
 // Another spec or another problem begins anew: then a person is at work.
-func (b *Setback) Wait(obj *v1alpha1.AgentDisconnect, trouble *problem.Problem, first, longest time.Duration) time.Duration {
-	if b.generation != obj.Generation || b.message != trouble.Error() {
-		*b = Setback{generation: obj.Generation, message: trouble.Error()}
+func (b *Setback) Wait(obj *v1alpha1.AgentDisconnect, failure *problem.Problem, first, longest time.Duration) time.Duration {
+	if b.generation != obj.Generation || b.message != failure.Error() {
+		*b = Setback{generation: obj.Generation, message: failure.Error()}
 	}
 	wait := Grow(first, longest, b.count)
 	b.count++

@@ -31,13 +31,13 @@ func (p *inPlace) BeginRun(*networkacl.ACL) { p.Entries.ForgetBeforeStart() }
 
 // Install creates the entries, and reads back what came of it.
 func (p *inPlace) Install(ctx context.Context) error {
-	trouble := p.CreateEntries(ctx, p.Status().Rules)
-	trouble = errors.Join(trouble, p.ReadACL(ctx))
+	failure := p.CreateEntries(ctx, p.Status().Rules)
+	failure = errors.Join(failure, p.ReadACL(ctx))
 	if p.HasReadACL() {
 		valid, _ := ledger.Valid(p.Object)
 		p.ConfirmDrift(valid) // the next read may confirm it
 	}
-	return p.AbortIfQuotaExceeded(trouble)
+	return p.AbortIfQuotaExceeded(failure)
 }
 
 // Lift deletes the entries of a run that is suspended. The tags go on to say who holds the network

@@ -217,7 +217,7 @@ func TestWhatIsNotKnownStandsAgainstNothing(t *testing.T) {
 	NewWithT(t).Expect((&Findings{given: f.given}).apply(every)).To(Succeed(), "nothing is known")
 }
 
-// A further fault adds to what is reported, and takes nothing away: whoever has mended all that was
+// A further fault adds to what is reported, and takes nothing away: a person who mended all that was
 // named is not told of something that was there all the time.
 func TestAFurtherFaultHidesNone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -90,7 +90,7 @@ type learned struct {
 	mismatch    string
 }
 
-// newFindings are those of a pass that has asked nobody yet.
+// newFindings are those of a pass that has made no call yet.
 func (p *Preflight) newFindings() *Findings {
 	return &Findings{given: given{
 		object: p.Object, self: p.Ownership(nil), now: p.Now,

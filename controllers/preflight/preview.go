@@ -56,7 +56,7 @@ func (r *Report) putInto(plan *v1alpha1.Plan) (err error) {
 }
 
 // previewOthers names the other clusters in the subnet. Where they are allowed a run doesn't look
-// for them: then it is no trouble that they can't be looked for.
+// for them: then it is no failure that they can't be looked for.
 func (p *Preflight) previewOthers(ctx context.Context, r *Report, plan *v1alpha1.Plan) error {
 	others := r.others.ARNs
 	if r.spec().OtherClusters == v1alpha1.OtherClustersAllow && p.Clients != nil {
@@ -95,15 +95,15 @@ func (p *Preflight) checkRuns(ctx context.Context, r *Report) error {
 
 // refusals are all that stands against a start, each once. The error is what passes by itself: no
 // plan is made of it.
-func refusals(trouble error) ([]v1alpha1.Refusal, error) {
-	if fatal, ok := errors.AsType[*problem.StoreError](trouble); ok {
+func refusals(failure error) ([]v1alpha1.Refusal, error) {
+	if fatal, ok := errors.AsType[*problem.StoreError](failure); ok {
 		return nil, fatal
 	}
-	if trouble == nil {
+	if failure == nil {
 		return nil, nil
 	}
 	var all []v1alpha1.Refusal
-	for _, each := range problem.All(trouble) {
+	for _, each := range problem.All(failure) {
 		if !each.Stalled && each.Reason != v1alpha1.ReasonHolder && each.Reason != v1alpha1.ReasonTooManyRuns {
 			return nil, each
 		}

@@ -26,8 +26,8 @@ func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim ownershi
 		return err
 	}
 	original := originals[acl.Tags[ownership.TagOriginal]]
-	fate, problem := dispositionFor(acl, claim, original)
-	switch fate {
+	disposition, problem := dispositionFor(acl, claim, original)
+	switch disposition {
 	case removal.Delete:
 		// One without its original may have been adopted since: its subnets' owners have it now.
 		if original == nil && !a.confirmed() {

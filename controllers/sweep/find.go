@@ -107,9 +107,9 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 		f.Started, f.Expires, f.Rules, f.Present = claim.Started, claim.Expires, claim.Rules, owned(acl, claim)
 		if cloned && claim.UID == owner {
 			f.Kind, f.OriginalID = KindClone, acl.Tags[ownership.TagOriginal]
-			var fate removal.Disposition
-			fate, f.Problem = dispositionFor(acl, claim, originals[f.OriginalID])
-			f.Twice = takesTwoReads(fate, originals[f.OriginalID], f.Problem)
+			var disposition removal.Disposition
+			disposition, f.Problem = dispositionFor(acl, claim, originals[f.OriginalID])
+			f.Twice = takesTwoReads(disposition, originals[f.OriginalID], f.Problem)
 		} else {
 			f.Problem, f.Twice = stripped(acl, claim.UID), true
 		}

@@ -13,10 +13,10 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
-// takesTwoReads reports whether a clone's fate comes only after two reads: where denies are taken
+// takesTwoReads reports whether a clone's disposition comes only after two reads: where denies are taken
 // off one that stays, and where its original is gone.
-func takesTwoReads(fate removal.Disposition, original *networkacl.ACL, problem string) bool {
-	switch fate {
+func takesTwoReads(disposition removal.Disposition, original *networkacl.ACL, problem string) bool {
+	switch disposition {
 	case removal.Leave:
 		return false
 	case removal.Delete:
@@ -28,23 +28,23 @@ func takesTwoReads(fate removal.Disposition, original *networkacl.ACL, problem s
 
 // dispositionFor decides what becomes of a clone, given its claim and the original; nil: it is
 // gone. The problem says why it isn't undone wholly and what to do; empty: it is.
-func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) (fate removal.Disposition, problem string) {
+func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) (disposition removal.Disposition, problem string) {
 	if problem = unproven(clone, claim, original); problem != "" {
 		return removal.Leave, problem
 	}
 
 	id, originalID := clone.ID, clone.Tags[ownership.TagOriginal]
-	fate = removal.DispositionOf(clone, original, clone.Tags[ownership.TagSubnet], !unedited(clone, claim, original))
+	disposition = removal.DispositionOf(clone, original, clone.Tags[ownership.TagSubnet], !unedited(clone, claim, original))
 	switch {
-	case fate == removal.InUse, fate == removal.Return && len(clone.SubnetIDs) > 1:
+	case disposition == removal.InUse, disposition == removal.Return && len(clone.SubnetIDs) > 1:
 		problem = inUse(clone)
-	case fate == removal.Adopt:
+	case disposition == removal.Adopt:
 		problem = fmt.Sprintf("network ACL %s, the original of clone %s, was deleted: the clone stays as the network ACL of %s, without the run's rules", originalID, id, strings.Join(clone.SubnetIDs, ", "))
-	case fate == removal.Edited:
+	case disposition == removal.Edited:
 		problem = fmt.Sprintf("a third party edited clone %s while it served: the run's denies are removed, and the clone stays. Make the same change to %s if it is needed, associate the subnets with their own network ACL again (%s), and delete the clone (aws ec2 delete-network-acl --network-acl-id %s)",
 			id, originalID, swap(clone, originalID, clone.SubnetIDs), id)
 	}
-	return fate, problem
+	return disposition, problem
 }
 
 // unproven says why the tags of a network ACL do not prove it, or all of it, to be the clone of a

@@ -60,14 +60,14 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 				ownership.TagOriginal: rapid.SampledFrom([]string{"acl-1", "acl-1", "acl-1", "acl-2", ""}).Draw(t, "of"),
 			},
 		}
-		fate, problem := dispositionFor(clone, claims[0], original)
-		if fate == removal.Leave || fate == removal.Edited || fate == removal.InUse || fate == removal.Adopt {
+		disposition, problem := dispositionFor(clone, claims[0], original)
+		if disposition == removal.Leave || disposition == removal.Edited || disposition == removal.InUse || disposition == removal.Adopt {
 			g.Expect(problem).NotTo(BeEmpty())
 			return
 		}
 		g.Expect(clone.Default).To(BeFalse())
 		g.Expect(clone.Tags[ownership.TagOriginal]).To(Equal("acl-1"))
-		if fate == removal.Return {
+		if disposition == removal.Return {
 			g.Expect(original).NotTo(BeNil())
 			g.Expect(clone.SubnetIDs).To(ContainElement("subnet-1"))
 		} else {

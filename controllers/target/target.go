@@ -39,7 +39,7 @@ type Memory struct {
 	// changed is what is not as it should be with subnet and cluster, and hit what is not with the
 	// subnets that the denies act on.
 	changed, hit networkacl.Confirmation
-	// suspected is the suspicion about the subnets hit, in words; nil: none. evidence are the
+	// suspected is what a read shows about the subnets hit, in words; nil: none. evidence are the
 	// subnets or clusters that all reads since it arose showed. consented are the subnets that were
 	// seen to consent.
 	suspected *problem.Problem

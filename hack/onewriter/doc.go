@@ -6,7 +6,7 @@
 // as a value.
 //
 // A value that a function makes, or gets as a copy, is its own: it may set fields of that, whatever
-// the type. The types of the API are nobody's: the status is what a pass will write.
+// the type. The types of the API are excepted: the status is what a pass will write.
 //
 //	go run ./hack/onewriter ./controllers/...
 package main

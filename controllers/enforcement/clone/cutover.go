@@ -79,12 +79,12 @@ func (c *Clone) advanceClone(ctx context.Context) error {
 
 // ignoreNewCloneLag ends the run where the clone can't hold the rules, and forgives that AWS
 // doesn't know a new clone everywhere yet.
-func (c *Clone) ignoreNewCloneLag(trouble error) error {
-	if trouble == nil {
+func (c *Clone) ignoreNewCloneLag(failure error) error {
+	if failure == nil {
 		return nil
 	}
 	var rest []error
-	for _, err := range problem.Flatten(trouble) {
+	for _, err := range problem.Flatten(failure) {
 		_, noRoom := errors.AsType[*networkacl.NoRoomError](err)
 		_, tooMany := errors.AsType[*networkacl.QuotaError](err)
 		switch {

@@ -60,20 +60,20 @@ func (c *Clone) prepareClone(ctx context.Context, created bool) (entries.Progres
 	}
 
 	create, replace, remove := clones.CopySteps(copies, valid, observed)
-	trouble := parallel.Do(
+	failure := parallel.Do(
 		func() error {
 			return c.writeCopies(ctx, copyStep{ec2acl.DeleteEntry, remove}, copyStep{ec2acl.ReplaceEntry, replace}, copyStep{ec2acl.CreateEntry, create})
 		},
 		func() error { return c.checkPermissions(ctx) },
 	)
-	trouble = errors.Join(trouble, c.CreateEntries(ctx, c.linesToCreate(valid, observed)))
+	failure = errors.Join(failure, c.CreateEntries(ctx, c.linesToCreate(valid, observed)))
 	if len(create)+len(replace)+len(remove) == 0 && !created {
 		// Not before: a new deny must not take the number of a copy that the read lacked.
-		trouble = errors.Join(trouble, c.CreateMissing(ctx, valid, entries.InSync))
+		failure = errors.Join(failure, c.CreateMissing(ctx, valid, entries.InSync))
 	}
 
-	if trouble != nil || c.Status().Abort != nil {
-		return entries.Waiting, trouble
+	if failure != nil || c.Status().Abort != nil {
+		return entries.Waiting, failure
 	}
 	return entries.Done, nil
 }

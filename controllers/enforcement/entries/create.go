@@ -59,13 +59,13 @@ func (e *Entries) createIntended(ctx context.Context, lines []v1alpha1.Rule, ear
 			return err
 		})
 	}
-	trouble := parallel.Do(calls...)
+	failure := parallel.Do(calls...)
 
 	var observed []networkacl.Entry
 	if slices.ContainsFunc(answers, func(a ledger.Answer) bool { return a.Outcome == networkacl.Taken }) {
 		acl, err := ec2acl.Read(ctx, e.Clients.EC2, e.Status().NetworkACL.ID)
 		if err != nil {
-			trouble = errors.Join(trouble, err)
+			failure = errors.Join(failure, err)
 		} else if acl != nil {
 			observed = acl.Entries
 		}
@@ -75,7 +75,7 @@ func (e *Entries) createIntended(ctx context.Context, lines []v1alpha1.Rule, ear
 	if err == nil {
 		err = e.dropReleasedLines(ctx)
 	}
-	return errors.Join(trouble, err)
+	return errors.Join(failure, err)
 }
 
 // CallWithin makes a call that changes something. While a run is on, the clock is read again before

@@ -29,8 +29,8 @@ func (e *Entries) force() networkacl.Force {
 // force. A read that shows otherwise ends that, also where it may only lag: what agents do
 // meanwhile is not credited to the run.
 func (e *Entries) recordEnforced() {
-	switch inForce := e.force().InForce(); {
-	case !inForce:
+	switch enforced := e.force().InForce(); {
+	case !enforced:
 		e.seen.enforcedSince = time.Time{}
 	case e.seen.enforcedSince.IsZero():
 		e.seen.enforcedSince = e.Now

@@ -24,8 +24,8 @@ type Observation struct {
 	// in a row had them.
 	// Nil: not known; empty: they were removed.
 	tags map[string]string
-	// unledgered is since when reads show tags that claim rules which the ledger lacks.
-	unledgered networkacl.Since
+	// missingLines is since when reads show tags that claim rules which the ledger lacks.
+	missingLines networkacl.Since
 	// drift is what is not as it should be on the network ACL, and stripped that the ownership tags
 	// are not all there.
 	drift, stripped networkacl.Confirmation

@@ -15,11 +15,11 @@ import (
 
 // AbortIfQuotaExceeded ends the run where AWS says that the rules don't fit: half of them would
 // disconnect no agent.
-func (e *Entries) AbortIfQuotaExceeded(trouble error) error {
-	if trouble == nil {
+func (e *Entries) AbortIfQuotaExceeded(failure error) error {
+	if failure == nil {
 		return nil
 	}
-	for _, err := range problem.Flatten(trouble) {
+	for _, err := range problem.Flatten(failure) {
 		switch aws.Code(err) {
 		case aws.CodeEntryLimitExceeded:
 			e.Abort(v1alpha1.AbortPlanDoesNotFit, "%s", problem.Explain(err).Message)
@@ -29,7 +29,7 @@ func (e *Entries) AbortIfQuotaExceeded(trouble error) error {
 			return nil
 		}
 	}
-	return trouble
+	return failure
 }
 
 // RelearnQuota asks for the quota again before a run that is on fails by it: it may have been

@@ -24,17 +24,17 @@ func (e *Entries) ReclaimFromTags(ctx context.Context, observed []networkacl.Ent
 	// The tags as this process wrote them tell a stale read from a ledger that lost lines.
 	stale := e.seen.tags != nil && len(e.missingLines(e.seen.tags, observed)) == 0
 	if len(lost) == 0 || stale {
-		e.seen.unledgered.Clear()
+		e.seen.missingLines.Clear()
 		return nil
 	}
 
-	if settled := e.seen.unledgered.Observe(e.Now).Add(networkacl.SettleFor); e.Now.Before(settled) {
+	if settled := e.seen.missingLines.Observe(e.Now).Add(networkacl.SettleFor); e.Now.Before(settled) {
 		what := fmt.Sprintf("the tags on network ACL %s claim %s of this run that status.rules does not have",
 			e.seen.acl.ID, problem.Plural(len(lost), "rule", "rules"))
 		e.undecided = problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s", problem.Undecided(what, settled))
 		return nil
 	}
-	e.seen.unledgered.Clear()
+	e.seen.missingLines.Clear()
 	return e.Ledger.Reclaim(ctx, lost)
 }
 

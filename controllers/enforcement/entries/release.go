@@ -32,8 +32,8 @@ func (e *Entries) dropReleasedLines(ctx context.Context) error {
 	if e.undecided != nil {
 		return e.Ledger.KeepReleased(ctx, released) // the tags are the only trace of what else they claim
 	}
-	if trouble := e.mode.ShrinkTags(ctx); trouble != nil {
-		return errors.Join(trouble, e.Ledger.KeepReleased(ctx, released))
+	if failure := e.mode.ShrinkTags(ctx); failure != nil {
+		return errors.Join(failure, e.Ledger.KeepReleased(ctx, released))
 	}
 	return e.Ledger.Drop(ctx, released)
 }

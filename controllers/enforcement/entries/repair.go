@@ -103,8 +103,8 @@ func (e *Entries) DeleteUnneeded(ctx context.Context, valid []v1alpha1.Rule) err
 		return nil
 	}
 	destroy, gone := e.sortForUndo(lines, e.seen.acl.Entries)
-	deleted, trouble := e.deleteEntries(ctx, destroy)
-	return errors.Join(trouble, e.releaseLines(ctx, append(gone, deleted...)))
+	deleted, failure := e.deleteEntries(ctx, destroy)
+	return errors.Join(failure, e.releaseLines(ctx, append(gone, deleted...)))
 }
 
 // CreateMissing creates the entries that the run still needs. Where they Drifted, the ledger's
@@ -140,20 +140,20 @@ func (e *Entries) CreateMissing(ctx context.Context, valid []v1alpha1.Rule, stat
 		return nil
 	}
 
-	trouble := e.CreateEntries(ctx, lines)
+	failure := e.CreateEntries(ctx, lines)
 	if drifted {
 		overridden := slices.DeleteFunc(slices.Clone(valid), func(l v1alpha1.Rule) bool { return !networkacl.Overridden(l, observed, run.Desired(e.Object)) })
-		trouble = e.finishRepair(ctx, lines, overridden, trouble)
+		failure = e.finishRepair(ctx, lines, overridden, failure)
 	}
 
 	if len(lines) > 0 {
-		trouble = errors.Join(trouble, e.ReadACL(ctx))
+		failure = errors.Join(failure, e.ReadACL(ctx))
 	}
-	if drifted && trouble == nil && e.seen.acl != nil {
+	if drifted && failure == nil && e.seen.acl != nil {
 		gone, err := e.deleteEntries(ctx, LinesAtWork(plan.Delete, e.seen.acl.Entries))
-		trouble = errors.Join(err, e.releaseLines(ctx, gone))
+		failure = errors.Join(err, e.releaseLines(ctx, gone))
 	}
-	return e.AbortIfQuotaExceeded(trouble)
+	return e.AbortIfQuotaExceeded(failure)
 }
 
 // needsEntry reports whether the network ACL as last read lets through what no acknowledged line

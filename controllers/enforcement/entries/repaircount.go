@@ -23,12 +23,12 @@ type repairUnderway struct {
 }
 
 // finishRepair counts a repair once AWS acknowledged all of it, and tells it. lines are what AWS
-// was just asked to create, with the trouble that it gave; overridden are those whose place they
+// was just asked to create, with the failure that it gave; overridden are those whose place they
 // take.
-func (e *Entries) finishRepair(ctx context.Context, lines, overridden []v1alpha1.Rule, trouble error) error {
+func (e *Entries) finishRepair(ctx context.Context, lines, overridden []v1alpha1.Rule, failure error) error {
 	e.seen.repair.written = ledger.Upsert(e.seen.repair.written, lines)
-	if trouble != nil || e.Phase != run.Active || len(e.acknowledgedLines(lines)) < len(lines) {
-		return trouble // it is repeated
+	if failure != nil || e.Phase != run.Active || len(e.acknowledgedLines(lines)) < len(lines) {
+		return failure // it is repeated
 	}
 	what, created := e.seen.repair.what, e.acknowledgedLines(e.seen.repair.written)
 	e.seen.repair = repairUnderway{}

@@ -98,12 +98,12 @@ func (e *Entries) deleteEntries(ctx context.Context, lines []v1alpha1.Rule) (gon
 	remover.Send = func(ctx context.Context, call removal.Call) (networkacl.Outcome, error) {
 		return e.CallWithin(ctx, func(ctx context.Context) (networkacl.Outcome, error) { return send(ctx, call) })
 	}
-	outcomes, trouble := remover.DeleteEntries(ctx, claims, &e.seen.removed, e.Clock)
+	outcomes, failure := remover.DeleteEntries(ctx, claims, &e.seen.removed, e.Clock)
 
 	for i, line := range lines {
 		if outcomes[i] == networkacl.Done {
 			gone = append(gone, line)
 		}
 	}
-	return gone, trouble
+	return gone, failure
 }
