@@ -83,10 +83,10 @@ func refers(body *ast.BlockStmt, pkg string, packages []string, of map[string]st
 	return c
 }
 
-// The policy is for kubectl agentdisconnect sweep, which calls AWS through package sweep alone.
+// The policy is for kubectl agentdisconnect sweep, which calls AWS through package sweep alone, and that through removal.
 func TestPolicyForSweepingGrantsWhatASweepCalls(t *testing.T) {
 	g := NewWithT(t)
-	all := callings(g, "sweep", "networkacl", "networkacl/ec2acl", "deadman")
+	all := callings(g, "sweep", "removal", "networkacl", "networkacl/ec2acl", "deadman")
 	reached, called := map[string]bool{}, map[string]bool{}
 	var follow func(string)
 	follow = func(name string) {
@@ -102,10 +102,10 @@ func TestPolicyForSweepingGrantsWhatASweepCalls(t *testing.T) {
 		}
 	}
 	for name := range all {
-		if strings.HasPrefix(name, "sweep.") {
+		if strings.HasPrefix(name, "sweep.") || strings.HasPrefix(name, "removal.") {
 			follow(name)
 		}
 	}
-	g.Expect(reached).To(HaveKey("ec2acl.DeleteEntry"))
+	g.Expect(reached).To(HaveKey("ec2acl.Delete"))
 	g.Expect(granted(g, sweepPolicy)).To(ConsistOf(slices.Collect(maps.Keys(called))))
 }
