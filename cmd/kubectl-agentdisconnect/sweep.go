@@ -39,7 +39,7 @@ It needs only AWS credentials, from where the AWS CLI takes them (AWS_PROFILE, A
 no Kubernetes cluster. It finds runs by tags agentdisconnect.dev/… on network ACLs, which hold for each entry of a run
 its number and a hash of the whole entry, and by the names of schedules. It does not touch what doesn't match them.
 
-In failure, step by step:
+In trouble, step by step:
   1. List:  kubectl agentdisconnect sweep --region ap-northeast-1
      Check the account and the Region in the first line. A run leaves things in its subnet's Region: look into each.
   2. Is the run's Kubernetes cluster alive, with the manager in it? Then delete the object there: kubectl delete agd NAME.
