@@ -59,7 +59,7 @@ func TestANetworkACLIsCopiedWhenReadsAgree(t *testing.T) {
 			}
 			unsettled := reads.CheckSettled()
 			if tc.says == "" {
-				g.Expect(unsettled).To(BeNil())
+				g.Expect(unsettled.AsError()).NotTo(HaveOccurred())
 				return
 			}
 			g.Expect(unsettled.Reason).To(Equal(v1alpha1.ReasonNetworkACLUnsettled))

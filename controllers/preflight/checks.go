@@ -108,7 +108,7 @@ func checkAddressFamilies(f *Findings) error {
 // checkHit refuses a run in place whose denies would act on a subnet that does not consent.
 func checkHit(f *Findings) error {
 	hit := f.hit()
-	if len(hit) == 1 || f.unshared != nil {
+	if known := f.unshared == nil; len(hit) == 1 || !known {
 		return nil // said by what kept them from being known
 	}
 	others := f.acl.OtherSubnets(f.spec().SubnetID)

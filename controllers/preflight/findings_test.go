@@ -3,6 +3,7 @@
 package preflight
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -90,9 +91,7 @@ func sharedACL(tags map[string]string) change {
 func claimed(of, clusterID string, expires time.Time) change {
 	return func(f *Findings) {
 		o := ownership.Ownership{UID: of, Owner: "else/where", ClusterID: clusterID, Started: expires.Add(-time.Hour), Expires: expires}
-		for key, value := range o.Tags() {
-			f.acl.Tags[key] = value
-		}
+		maps.Copy(f.acl.Tags, o.Tags())
 	}
 }
 

@@ -66,6 +66,12 @@ func (p *Preflight) findHolder(ctx context.Context, r *Report) ([]v1alpha1.Agent
 	return p.Reservations.CheckFree(ctx, p.Object, p.Clients.Region, r.Reservation())
 }
 
+// isHeld reports whether another run comes first on the network ACL.
+func (p *Preflight) isHeld(ctx context.Context, r *Report) bool {
+	_, held := p.findHolder(ctx, r)
+	return held != nil
+}
+
 // explainDenied gives what stands behind a refusal of checkRules: the rules of another run, for
 // which this one waits in its turn, or what keeps the network ACL from being copied. Any other
 // refusal stays.
@@ -73,7 +79,7 @@ func (p *Preflight) explainDenied(ctx context.Context, r *Report, refusal error)
 	if refusal == nil || problem.Explain(refusal).Reason != v1alpha1.ReasonAlreadyDenied {
 		return refusal
 	}
-	if _, held := p.findHolder(ctx, r); held != nil {
+	if p.isHeld(ctx, r) {
 		return nil // said when it is its turn
 	}
 	return cmp.Or(checkOriginal(r.Findings), refusal)

@@ -81,7 +81,8 @@ func TestNothingIsGoneOnOneRead(t *testing.T) {
 				default:
 					g.Expect(passed-lacking).To(BeNumerically(">=", least(at)), "reads in a row")
 					asked := acknowledged && what == "none" // what AWS acknowledged is AWS's to deny
-					g.Expect(next.Step == removal.StepDelete).To(Equal(asked))
+					deletes := next.Step == removal.StepDelete
+					g.Expect(deletes).To(Equal(asked))
 				}
 			}
 			if e.IsGone(claim, at) {

@@ -125,7 +125,8 @@ func expectUnderstood(g Gomega, acl *networkacl.ACL, body string) {
 	line := Rule(80, "52.119.223.69/32", installed)
 	found, there := networkacl.At(acl.Entries, 80)
 	next := new(removal.Evidence).Next(removal.OfLine(line), acl.Entries, now)
-	g.Expect(next.Step == removal.StepDelete).To(Equal(there && found.Equal(EntryOf(line))))
+	deletes := next.Step == removal.StepDelete
+	g.Expect(deletes).To(Equal(there && found.Equal(EntryOf(line))))
 	prefix := netip.MustParsePrefix(line.CIDR)
 	desired := []networkacl.Destination{{CIDR: prefix, Hostname: "ecs-a.example", Session: v1alpha1.EndpointACS}}
 	if plan, err := networkacl.NewPlan(networkacl.PlanInput{NetworkACLID: ACLID, Desired: desired, Observed: acl.Entries, Quota: 20}); err == nil {
