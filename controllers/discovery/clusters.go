@@ -25,9 +25,9 @@ const (
 	MaxClusters = 300
 	// clusterBatch is how many clusters one DescribeClusters call takes.
 	clusterBatch = 100
-	// fewClusters are asked about their subnets right away: to ask first which of them have
-	// container instances would save one call at most, and costs a round trip.
-	fewClusters = 2
+	// fewLooks are made right away: to ask first which clusters have container instances would save
+	// one call at most, and costs a round trip.
+	fewLooks = 2
 	// subnetBatch is how many subnets one filter names: ECS documents no bound for its length, and
 	// this many stay below 1 KiB.
 	subnetBatch = 30
@@ -119,14 +119,29 @@ func OtherClusters(ctx context.Context, client aws.ECS, own string, subnetIDs ..
 	if err != nil {
 		return nil, false, err
 	}
-	if len(others) > fewClusters {
+	looks := looksAt(others, subnetIDs)
+	described := len(looks) > fewLooks
+	if described {
 		if others, err = withInstances(ctx, client, others); err != nil {
 			return nil, false, err
 		}
+		looks = looksAt(others, subnetIDs)
 	}
-	slices.Sort(others)
 
-	looks := looksAt(others, subnetIDs)
+	found, err = findPresent(ctx, client, looks)
+	if err == nil && !described {
+		// A list has instances in any state but INACTIVE, such as those whose registration failed.
+		found, err = withInstances(ctx, client, found)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	slices.Sort(found)
+	return found, complete, nil
+}
+
+// findPresent gives the clusters of looks that have container instances where they look, each once.
+func findPresent(ctx context.Context, client aws.ECS, looks []look) (found []string, err error) {
 	present := make([]bool, len(looks))
 	pace := time.NewTicker(lookInterval)
 	defer pace.Stop()
@@ -145,7 +160,7 @@ func OtherClusters(ctx context.Context, client aws.ECS, own string, subnetIDs ..
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 
 	for i, look := range looks {
@@ -153,7 +168,7 @@ func OtherClusters(ctx context.Context, client aws.ECS, own string, subnetIDs ..
 			found = append(found, look.cluster)
 		}
 	}
-	return slices.Compact(found), complete, nil
+	return slices.Compact(found), nil
 }
 
 // look is one question to ECS: whether a cluster has container instances in some subnets.

@@ -206,13 +206,40 @@ func TestOtherClustersAsksFewClustersAtOnce(t *testing.T) {
 		g := NewWithT(t)
 		s, clients := simulate(t)
 		addEmptyClusters(g, s, empty)
-		found, complete, err := discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, otherID)
+		found, complete, err := discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, subnetID)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(complete).To(BeTrue())
+		g.Expect(found).To(BeEmpty())
+		g.Expect(countCalls(s, "ecs:DescribeClusters")).To(Equal(described))
+
+		found, complete, err = discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, otherID)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(complete).To(BeTrue())
 		g.Expect(found).To(Equal([]string{otherARN}))
-		g.Expect(countCalls(s, "ecs:DescribeClusters")).To(Equal(described))
+	}
+}
 
-		found, complete, err = discovery.OtherClusters(t.Context(), clients.ECS, clusterARN, subnetID)
+// withoutActive is an ECS whose clusters have container instances in other states alone: they are listed, and not counted.
+type withoutActive struct{ aws.ECS }
+
+func (e withoutActive) DescribeClusters(ctx context.Context, in *ecs.DescribeClustersInput, options ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error) {
+	out, err := e.ECS.DescribeClusters(ctx, in, options...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out.Clusters {
+		out.Clusters[i].RegisteredContainerInstancesCount = 0
+	}
+	return out, nil
+}
+
+// An instance whose registration failed has no agent that could be cut off.
+func TestOtherClustersLeavesOutClustersWithoutActiveInstances(t *testing.T) {
+	for _, empty := range []int{0, 2} {
+		g := NewWithT(t)
+		s, clients := simulate(t)
+		addEmptyClusters(g, s, empty)
+		found, complete, err := discovery.OtherClusters(t.Context(), withoutActive{clients.ECS}, clusterARN, otherID)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(complete).To(BeTrue())
 		g.Expect(found).To(BeEmpty())
