@@ -22,7 +22,7 @@ func writesOf(path string, fset *token.FileSet, files []*ast.File, imports types
 	if err != nil {
 		return nil, err
 	}
-	s := &search{fset: fset, info: info, in: in, fresh: map[types.Object]bool{}}
+	s := &search{fset: fset, info: info, in: in, fresh: map[types.Object]bool{}, shared: map[types.Object]bool{}}
 	for _, file := range files {
 		ast.Inspect(file, s.noteFresh)
 	}
@@ -37,12 +37,13 @@ type search struct {
 	fset *token.FileSet
 	info *types.Info
 	in   *types.Package
-	// fresh are the variables that hold a pointer, map or slice to what their function made.
-	fresh map[types.Object]bool
-	found []write
+	// fresh are the variables that hold a pointer, map or slice to what their function made, and
+	// shared those that were given another one later.
+	fresh, shared map[types.Object]bool
+	found         []write
 }
 
-// noteFresh notes the variables that are declared with what their function makes.
+// noteFresh notes the variables whose declaration makes a new value.
 func (s *search) noteFresh(n ast.Node) bool {
 	note := func(names []*ast.Ident, values []ast.Expr) {
 		for i, name := range names {
@@ -61,6 +62,12 @@ func (s *search) noteFresh(n ast.Node) bool {
 				names[i], _ = lhs.(*ast.Ident)
 			}
 			note(names, n.Rhs)
+			return true
+		}
+		for i, lhs := range n.Lhs {
+			if name, ok := lhs.(*ast.Ident); ok && (len(n.Rhs) != len(n.Lhs) || !s.makes(n.Rhs[i])) {
+				s.shared[s.info.Uses[name]] = true
+			}
 		}
 	}
 	return true
@@ -80,7 +87,13 @@ func (s *search) makes(e ast.Expr) bool {
 			return false
 		}
 		builtin, ok := s.info.Uses[name].(*types.Builtin)
-		return ok && (builtin.Name() == "make" || builtin.Name() == "new")
+		switch {
+		case !ok:
+			return false
+		case builtin.Name() == "append": // to what the function made
+			return s.pointsToOwn(e.Args[0])
+		}
+		return builtin.Name() == "make" || builtin.Name() == "new"
 	}
 	return false
 }
@@ -192,7 +205,7 @@ func (s *search) containsOwn(e ast.Expr) bool {
 // pointsToOwn reports whether an expression is a pointer, map or slice of what the function made.
 func (s *search) pointsToOwn(e ast.Expr) bool {
 	name, ok := ast.Unparen(e).(*ast.Ident)
-	return ok && s.fresh[s.info.Uses[name]]
+	return ok && s.fresh[s.info.Uses[name]] && !s.shared[s.info.Uses[name]]
 }
 
 // throughEmbedded reports whether a field is one of an embedded pointer.
