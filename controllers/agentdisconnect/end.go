@@ -31,8 +31,7 @@ func (r *reconciliation) endWakes(failure *problem.Problem) []run.Wake {
 	return nil
 }
 
-// restore is apply with nothing desired: every line of the ledger, and a clone, is taken to its
-// end.
+// restore takes every line of the ledger, and a clone, to its end.
 func (r *reconciliation) restore(ctx context.Context) error {
 	if run.IsRestored(r.Status()) {
 		return nil

@@ -59,8 +59,8 @@ func (r *reconciliation) wakesAfter(last turned, failure *problem.Problem) run.W
 	return run.Wakes{Now: r.Now, Due: last.wakes, Pause: pause, Retry: r.retry(failure)}
 }
 
-// retry is when what the pass ended with is worth another attempt. It counts the attempts, so it is
-// asked once a pass.
+// retry is when the pass is repeated after its failure. It counts the attempts, so it is asked once a
+// pass.
 func (r *reconciliation) retry(failure *problem.Problem) run.Wake {
 	switch {
 	case failure == nil:
@@ -69,13 +69,13 @@ func (r *reconciliation) retry(failure *problem.Problem) run.Wake {
 	case failure.Reason == v1alpha1.ReasonNotYet:
 		return run.Wake{} // polls and lookups go on at their pace
 	}
-	later := longestRetry - backoff.Spread(longestRetry, string(r.Object.UID)) // what waits for the same doesn't come at the same time
+	later := longestRetry - backoff.Spread(longestRetry, string(r.Object.UID)) // spreads the retries of objects that wait for the same
 	return run.Wake{At: run.Latest(failure.NotBefore.Add(later), r.Now.Add(r.retryAfter(failure))), Why: failure.Reason}
 }
 
 // retryAfter is how soon a pass that ended with a failure is repeated. For a run that has not begun
-// the wait grows while nothing changes, and differs from object to object; for one that has,
-// nothing is put off.
+// the wait grows while nothing changes, and differs from object to object; one that has begun is
+// retried soon, every time.
 func (r *reconciliation) retryAfter(failure *problem.Problem) time.Duration {
 	waiting := failure.Reason == v1alpha1.ReasonHolder || failure.Reason == v1alpha1.ReasonTooManyRuns
 	switch begun := hasBegun(r.Object, r.Now); {

@@ -18,6 +18,7 @@
 //   - Foreign entries are never touched, nor their numbers taken. Owned is what the ledger has a line for and what is equal,
 //     as a whole, to the entry that the line stands for.
 //   - Planning is values in, values out, whatever the order of the inputs. A plan that was cut off anywhere continues when
-//     planned again: its lines are kept, not made twice. With nothing desired, all that is owned goes.
+//     planned again: its lines are kept, not made twice. Planned with nothing desired, all that is
+//     owned goes.
 //   - One read may lag. A Confirmation tells what two reads some seconds apart show from what one does.
 package networkacl

@@ -16,8 +16,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 )
 
-// checkNetworkACL refuses a network ACL that is not a run's to use. What else stands against one
-// that is another's is not said: it is not this run's to put right.
+// checkNetworkACL refuses a network ACL that is not a run's to use. If something else
+// manages it, only that is reported: the user of this run can't mend its other problems.
 func checkNetworkACL(f *Findings) error {
 	if f.acl == nil {
 		if f.subnet.VPCID == "" || !f.aclRead {

@@ -29,7 +29,7 @@ var targetChecks = []check{
 	checkNetworkACL,
 }
 
-// firstChecks are about what the first look shows: they keep a pass from asking for more.
+// firstChecks are about what the first look shows: they keep a pass of a run from asking for more.
 var firstChecks = []check{checkClusterAccount, checkDuration, checkConsent, checkAddressFamilies}
 
 // agentChecks are about the agents that would be tracked.

@@ -16,7 +16,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/target"
 )
 
-// Findings are all that the checks go by: values alone, which gather fills and no check changes.
+// Findings are all that the checks go by: values alone, which no check changes. gather fills them,
+// and SettlePlacement reads the network ACL and the clones of others anew.
 type Findings struct {
 	given
 	firstLook
@@ -43,8 +44,8 @@ type Findings struct {
 	others answers.OtherClusters
 	// tenants are the other accounts with network interfaces in the subnet.
 	tenants []string
-	// unprotected is why it is not known of all addresses that the run must not deny which they
-	// are.
+	// unprotected is the error of the lookup of protected addresses: if it is set, not all of them
+	// are known.
 	unprotected error
 	// endpoints are the VPC's interface endpoints of ECS and the other protected APIs.
 	endpoints []discovery.VPCEndpoint

@@ -18,7 +18,7 @@ import (
 )
 
 // mode is what differs, before a run begins, between one in place and one on a clone. What further
-// differs is a method more, and never an if about the mode.
+// differs is a method more, and never an if about the chosen mode.
 type mode interface {
 	// name is what the API calls the mode.
 	name() v1alpha1.NetworkACLMode

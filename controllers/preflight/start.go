@@ -16,9 +16,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// heldUp are the reasons that another run on the network ACL gives rise to: then that is what this
-// one waits for.
-var heldUp = []string{
+// causedByHolder are the reasons that another run on the same network ACL can cause. If there is such
+// a run, this one waits for it.
+var causedByHolder = []string{
 	v1alpha1.ReasonNetworkACLTemporary, v1alpha1.ReasonNoConnectedAgents, v1alpha1.ReasonNoRoom, v1alpha1.ReasonQuotaExceeded,
 	v1alpha1.ReasonTagsFull,
 }
@@ -31,7 +31,7 @@ func (p *Preflight) MakeReady(ctx context.Context) *Report {
 	if r.Err() == nil {
 		r.add(p.prepare(ctx, r))
 	}
-	if worst := problem.Explain(r.Err()); worst != nil && r.acl != nil && slices.Contains(heldUp, worst.Reason) {
+	if worst := problem.Explain(r.Err()); worst != nil && r.acl != nil && slices.Contains(causedByHolder, worst.Reason) {
 		if _, held := p.findHolder(ctx, r); held != nil {
 			r.against = []error{held}
 		}

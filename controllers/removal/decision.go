@@ -18,13 +18,15 @@ type Claim struct {
 	// state is how far AWS was asked for the entry, and attempted when last: by the ledger.
 	state     v1alpha1.RuleState
 	attempted time.Time
-	// byTags: they say neither. From over on nothing of the run can show any more. kept says that
-	// they stay when the entry went: what shows again is owned.
+	// byTags: the claim is one of tags, which have neither. After the time over, reads can no longer
+	// show a new entry of the run. kept: the tags stay when the entry is deleted, so one that shows
+	// again is still owned.
 	byTags, kept bool
 	over         time.Time
 }
 
-// place tells entries apart: those that stood at one number in turn by a hash, where there is one.
+// place identifies an entry by network ACL and number, and one of a tag by the hash of its content
+// too.
 type place struct {
 	networkACLID string
 	Number       int32
@@ -103,8 +105,8 @@ func decide(claim Claim, s seen, now time.Time) Next {
 	}
 }
 
-// nextAfter is a step once all of some times have come. Each is held against the clock by itself:
-// this process's own tell the time that went by, also where the clock was set.
+// nextAfter is a step once all of some times have come. Each is compared with the clock by itself: a
+// time that this process noted begins anew when the clock is set back, one of the ledger does not.
 func nextAfter(step Step, now time.Time, times ...time.Time) Next {
 	next := Next{Step: step}
 	for _, at := range times {

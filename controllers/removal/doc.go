@@ -2,7 +2,7 @@
 
 // Package removal undoes what a run owns on network ACLs, given claims and reads: it promises that
 // an entry counts as owned only where the whole of it is what is claimed, and as gone only where AWS
-// acknowledged that, or reads have lacked it for longer than they lag.
+// said so, or reads that can no longer lag show it.
 //
 // It has two callers, which differ in where claims come from and in what they record beside: the
 // controller has the lines of its ledger (OfLine), the sweep and the kubectl plugin have tags

@@ -14,9 +14,9 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 )
 
-// Remover makes the calls of a removal. It holds each answer against the last read: an outcome that
-// it gives is Done where what was to go is gone, and Missing only where AWS does not know what that
-// read shows. Such an answer proves nothing, and a later read decides.
+// Remover makes the calls of a removal, and compares each answer with the last read. The outcome is
+// Done where what was to go is gone, and Missing where AWS says that it does not exist though that
+// read shows it: such an answer proves nothing, and a later read decides.
 type Remover struct {
 	// EC2 sends changes that rest on the read.
 	EC2 aws.FencedEC2
@@ -54,7 +54,7 @@ func (r Remover) DeleteEntries(ctx context.Context, claims []Claim, evidence *Ev
 			evidence.Acknowledge(claim, clk.Now())
 		}
 		shown, _ := claim.isIn(entries)
-		outcomes[i] = held(outcomes[i], shown)
+		outcomes[i] = comparedWithRead(outcomes[i], shown)
 	}
 	return outcomes, err
 }
@@ -62,7 +62,7 @@ func (r Remover) DeleteEntries(ctx context.Context, claims []Claim, evidence *Ev
 // DeleteClone has AWS delete a clone, and its entries with it.
 func (r Remover) DeleteClone(ctx context.Context, id string) (networkacl.Outcome, error) {
 	outcome, err := r.send(ctx, func(ctx context.Context) (networkacl.Outcome, error) { return ec2acl.DeleteACL(ctx, r.EC2, id) })
-	return held(outcome, r.Read != nil), err
+	return comparedWithRead(outcome, r.Read != nil), err
 }
 
 // ReturnSubnet has AWS give a subnet that the last read shows on a clone its original back.
@@ -75,7 +75,7 @@ func (r Remover) ReturnSubnet(ctx context.Context, subnetID, originalID string) 
 // RemoveTags has AWS remove the tags with keys from a network ACL, as the last thing of all.
 func (r Remover) RemoveTags(ctx context.Context, id string, keys []string) (networkacl.Outcome, error) {
 	outcome, err := r.send(ctx, func(ctx context.Context) (networkacl.Outcome, error) { return ec2acl.RemoveTags(ctx, r.EC2, id, keys) })
-	return held(outcome, r.Read != nil), err
+	return comparedWithRead(outcome, r.Read != nil), err
 }
 
 func (r Remover) send(ctx context.Context, call Call) (networkacl.Outcome, error) {
@@ -85,8 +85,8 @@ func (r Remover) send(ctx context.Context, call Call) (networkacl.Outcome, error
 	return call(ctx)
 }
 
-// held is an outcome held against a read that shows what was to go, or does not.
-func held(outcome networkacl.Outcome, shown bool) networkacl.Outcome {
+// comparedWithRead is an outcome, given whether the last read shows what was to go.
+func comparedWithRead(outcome networkacl.Outcome, shown bool) networkacl.Outcome {
 	if outcome.IsGone(shown) {
 		return networkacl.Done
 	}

@@ -21,8 +21,9 @@ import (
 // longer than the objects that wait need to come round again.
 const readyFor = 2 * RetryInterval
 
-// Table has one run at a time begin on a network ACL. Only the leader reconciles, so a lock of the
-// process is enough; what it guards is in the objects' status. It is one lock a network ACL, and no
+// Table has one run at a time begin on a network ACL. Its lock is of one process, since only the
+// leader reconciles; a second look after the start is stored covers two managers. What it guards is
+// in the objects' status. It is one lock a network ACL, and no
 // caller waits for it: a start that AWS holds up must not hold up another run's end. It is safe for
 // concurrent use.
 type Table struct {

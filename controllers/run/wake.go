@@ -17,9 +17,9 @@ type Wakes struct {
 	Now time.Time
 	// Due is what the phase of the object goes on with.
 	Due []Wake
-	// Pause is how long what was due and could not be done waits: it is still due, but not at once.
+	// Pause is the shortest wait before what is overdue is tried again.
 	Pause time.Duration
-	// Retry is when what kept the pass from its work is worth another attempt.
+	// Retry is when to repeat the pass after its failure.
 	Retry Wake
 }
 

@@ -65,8 +65,9 @@ func (a *undoRun) denies(ctx context.Context, acl *networkacl.ACL, claim ownersh
 		return false, nil
 	}
 
-	// One after the other: no run waits for it, and a sweep that is slow reads again before it goes
-	// on. The controller deletes them side by side, since a run is to end at its time.
+	// One after the other: no run waits for it. The fence refuses one that comes late, and the next
+	// attempt reads again. The controller deletes them side by side, since a run is to end at its
+	// time.
 	var errs []error
 	for _, one := range claims {
 		outcomes, err := a.remover(acl).DeleteEntries(ctx, []removal.Claim{one}, &a.removed, a.clock)

@@ -33,7 +33,7 @@ func main() {
 		fmt.Println(each.where + ": " + each.what)
 	}
 	if len(found) > 0 {
-		fmt.Println("Use a method of the package that declares the type, or give it the value back (docs/architecture.md).")
+		fmt.Println("Only the package that declares a struct may write to its fields: add a method there, or return the value to it (docs/architecture.md, Who writes which state).")
 		os.Exit(1)
 	}
 }
