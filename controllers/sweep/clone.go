@@ -19,12 +19,13 @@ import (
 // soon is how long reads lag that lag as usual.
 const soon = 5 * time.Second
 
-// clone undoes a network ACL that a run made.
-func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim) error {
+// undoClone undoes a network ACL that a run made.
+func (a *undoRun) undoClone(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim) error {
 	originals, err := ec2acl.ReadAll(ctx, a.clients.EC2, originalsOf([]*networkacl.ACL{acl})...)
 	if err != nil {
 		return err
 	}
+
 	original := originals[acl.Tags[ownership.TagOriginal]]
 	disposition, problem := dispositionFor(acl, claim, original)
 	switch disposition {
@@ -33,15 +34,15 @@ func (a *undoRun) clone(ctx context.Context, acl *networkacl.ACL, claim ownershi
 		if original == nil && !a.confirmed() {
 			return nil
 		}
-		return a.discard(ctx, acl)
+		return a.deleteClone(ctx, acl)
 	case removal.Return:
 		return a.restoreAssociation(ctx, acl, original)
 	case removal.Adopt:
 		return a.adopt(ctx, acl, claim, problem)
 	case removal.Edited, removal.InUse:
-		return a.lower(ctx, acl, claim, problem)
+		return a.removeDenies(ctx, acl, claim, problem)
 	default:
-		a.leave(problem)
+		a.noteLeft(problem)
 		return nil
 	}
 }
@@ -56,49 +57,54 @@ func (a *undoRun) restoreAssociation(ctx context.Context, clone, original *netwo
 	case err != nil:
 		return err
 	case outcome == networkacl.Stale:
-		a.wait(a.clock.Now().Add(soon), "subnet %s was moved from clone %s just now: sweep again", subnet, clone.ID)
+		a.noteWait(a.clock.Now().Add(soon), "subnet %s was moved from clone %s just now: sweep again", subnet, clone.ID)
 		return nil
 	}
-	a.did("associated subnet %s with network ACL %s again", subnet, original.ID)
+
+	a.noteDone("associated subnet %s with network ACL %s again", subnet, original.ID)
 	again, claim, err := a.read(ctx)
 	if err != nil || claim == nil {
 		return err
 	}
+
 	switch {
 	case len(without(again.SubnetIDs, subnet)) > 0:
-		return a.lower(ctx, again, *claim, inUse(again))
+		return a.removeDenies(ctx, again, *claim, explainInUse(again))
 	case !accountedFor(again, *claim, original):
-		a.leave(fmt.Sprintf("a third party edited clone %s just now: sweep again", clone.ID))
+		a.noteLeft(fmt.Sprintf("a third party edited clone %s just now: sweep again", clone.ID))
 		return nil
 	}
-	return a.discard(ctx, again)
+	return a.deleteClone(ctx, again)
 }
 
-// discard deletes a clone that serves no subnet, and then its schedules: by then their rules are
+// deleteClone deletes a clone that serves no subnet, and then its schedules: by then their rules are
 // gone for certain.
-func (a *undoRun) discard(ctx context.Context, clone *networkacl.ACL) error {
+func (a *undoRun) deleteClone(ctx context.Context, clone *networkacl.ACL) error {
 	id := clone.ID
 	outcome, err := a.remover(clone).DeleteClone(ctx, id)
 	switch {
 	case err != nil:
 		return err
 	case outcome == networkacl.InUse:
-		a.wait(a.clock.Now().Add(soon), "AWS does not delete clone %s yet, since a subnet is on it: sweep again", id)
+		a.noteWait(a.clock.Now().Add(soon), "AWS does not delete clone %s yet, since a subnet is on it: sweep again", id)
 		return nil
 	case outcome != networkacl.Done:
-		a.wait(a.clock.Now().Add(soon), "AWS says that clone %s does not exist, though a read just before showed it: sweep again", id)
+		a.noteWait(a.clock.Now().Add(soon), "AWS says that clone %s does not exist, though a read just before showed it: sweep again", id)
 		return nil
 	}
-	a.did("deleted clone %s", id)
+
+	a.noteDone("deleted clone %s", id)
 	if a.lift {
 		a.result.Done = true
 		return nil
 	}
-	all, unseen := a.schedules(ctx) // one about what is gone deletes nothing, and then itself
+
+	all, unseen := a.listSchedules(ctx) // one about what is gone deletes nothing, and then itself
 	if unseen != nil {
 		all = a.f.armed // those that were there when it was found
 	}
-	err = a.unschedule(ctx, all, func(armed) bool { return true })
+
+	err = a.deleteSchedules(ctx, all, func(armed) bool { return true })
 	if a.result.Done = err == nil; unseen != nil && len(all) == 0 {
 		a.result.Done = false
 		a.leaveUnseen(unseen)
@@ -106,13 +112,13 @@ func (a *undoRun) discard(ctx context.Context, clone *networkacl.ACL) error {
 	return err
 }
 
-// lower takes the denies off a clone that stays.
-func (a *undoRun) lower(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim, why string) error {
-	_, err := a.denies(ctx, acl, claim)
+// removeDenies takes the denies off a clone that stays.
+func (a *undoRun) removeDenies(ctx context.Context, acl *networkacl.ACL, claim ownership.Claim, why string) error {
+	_, err := a.deleteEntries(ctx, acl, claim)
 	if err == nil {
 		err = a.unscheduleGone(ctx, claim)
 	}
-	a.leave(why)
+	a.noteLeft(why)
 	return err
 }
 
@@ -121,36 +127,43 @@ func (a *undoRun) adopt(ctx context.Context, acl *networkacl.ACL, claim ownershi
 	// The original was there when the run began: by then all reads show it, unless it was made just
 	// before.
 	if sure := claim.Started.Add(networkacl.AmbiguousFor); a.clock.Now().Before(sure) {
-		a.wait(sure, "reads do not show network ACL %s, the original of clone %s: sweep again at %s", acl.Tags[ownership.TagOriginal], acl.ID, sure.Format(time.RFC3339))
+		a.noteWait(sure, "reads do not show network ACL %s, the original of clone %s: sweep again at %s", acl.Tags[ownership.TagOriginal], acl.ID, sure.Format(time.RFC3339))
 		return nil
 	}
-	settled, err := a.denies(ctx, acl, claim)
+
+	settled, err := a.deleteEntries(ctx, acl, claim)
 	if err == nil {
 		err = a.unscheduleGone(ctx, claim)
 	}
+
 	switch {
 	case err != nil:
 		return err
 	case !settled || a.lift:
-		a.leave(why)
+		a.noteLeft(why)
 		return nil
 	}
+
 	acl, again, err := a.read(ctx)
 	if err != nil || again == nil {
 		return err
 	}
-	if settled, err = a.denies(ctx, acl, *again); err != nil || !settled {
+
+	if settled, err = a.deleteEntries(ctx, acl, *again); err != nil || !settled {
 		return err
 	}
+
 	adopted := map[string]string{ownership.TagAdopted: claim.Started.UTC().Format(time.RFC3339)}
-	if _, err := ec2acl.WriteTags(ctx, a.fenced().EC2, acl.ID, adopted); err != nil {
+	if _, err := ec2acl.WriteTags(ctx, a.fencedOnRead().EC2, acl.ID, adopted); err != nil {
 		return err
 	}
+
 	keys := slices.Concat(ownership.TagKeys(a.f.UID), ownership.CloneKeys())
-	if err := a.untag(ctx, acl, keys); err != nil {
+	if err := a.removeTags(ctx, acl, keys); err != nil {
 		return err
 	}
-	a.leave(why)
+
+	a.noteLeft(why)
 	a.result.Done = true
 	return nil
 }
@@ -161,8 +174,9 @@ func (a *undoRun) unscheduleGone(ctx context.Context, claim ownership.Claim) err
 	if a.lift {
 		return nil
 	}
-	all, unseen := a.schedules(ctx)
-	err := a.unschedule(ctx, all, func(s armed) bool {
+
+	all, unseen := a.listSchedules(ctx)
+	err := a.deleteSchedules(ctx, all, func(s armed) bool {
 		return !slices.ContainsFunc(claim.Rules, func(r ownership.ClaimedRule) bool {
 			return r.Number == s.number && !a.removed.IsGone(a.claimOf(r, claim), a.clock.Now())
 		})
@@ -170,6 +184,7 @@ func (a *undoRun) unscheduleGone(ctx context.Context, claim ownership.Claim) err
 	if unseen != nil && aws.Classify(unseen) != aws.Denied {
 		return errors.Join(err, unseen) // it passes
 	}
+
 	if unseen != nil {
 		a.leaveUnseen(unseen)
 	}
@@ -178,5 +193,5 @@ func (a *undoRun) unscheduleGone(ctx context.Context, claim ownership.Claim) err
 
 // leaveUnseen says that there may be schedules which could not be read.
 func (a *undoRun) leaveUnseen(why error) {
-	a.leave(fmt.Sprintf("schedules of the dead man's switch were not read (%s): if the run had one, delete those named agd.%s.*", aws.Message(why), a.f.UID))
+	a.noteLeft(fmt.Sprintf("schedules of the dead man's switch were not read (%s): if the run had one, delete those named agd.%s.*", aws.Message(why), a.f.UID))
 }

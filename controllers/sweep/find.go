@@ -46,10 +46,11 @@ func Find(ctx context.Context, clients *aws.Clients) ([]Found, error) {
 
 // Look is Find, and reports whether it could look everywhere.
 func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
-	account, err := whose(ctx, clients)
+	account, err := askAccount(ctx, clients)
 	if err != nil {
 		return Survey{}, err
 	}
+
 	// Before the network ACLs: a schedule is made after its clone, so that none seems to be
 	// without.
 	armed, unseen := listSchedules(ctx, clients.Scheduler, "")
@@ -57,30 +58,35 @@ func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
 	if err != nil {
 		return Survey{}, err
 	}
+
 	originals, err := ec2acl.ReadAll(ctx, clients.EC2, originalsOf(acls)...)
 	if err != nil {
 		return Survey{}, err
 	}
-	switch again, err := whose(ctx, clients); {
+
+	switch again, err := askAccount(ctx, clients); {
 	case err != nil:
 		return Survey{}, err
 	case again != account:
 		return Survey{}, fmt.Errorf("the credentials changed from account %s to account %s during the search: search again", account, again)
 	}
+
 	var found []Found
 	for _, acl := range acls {
 		found = append(found, foundOn(acl, originals)...)
 	}
+
 	found = attach(found, armed)
 	for i := range found {
 		found[i].AccountID, found[i].Region = account, clients.Region
 	}
+
 	slices.SortStableFunc(found, Found.compare)
 	return Survey{Found: found, SchedulesUnseen: unseen}, nil
 }
 
-// whose asks AWS itself which account the credentials are of.
-func whose(ctx context.Context, clients *aws.Clients) (string, error) {
+// askAccount asks AWS itself which account the credentials are of.
+func askAccount(ctx context.Context, clients *aws.Clients) (string, error) {
 	clients.ForgetAccount()
 	return clients.AccountID(ctx, time.Now()) // the time is only that of the answer
 }
@@ -104,21 +110,23 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 	for _, claim := range claims {
 		f := on
 		f.Kind, f.UID, f.Owner, f.ClusterID = KindRules, claim.UID, claim.Owner, claim.ClusterID
-		f.Started, f.Expires, f.Rules, f.Present = claim.Started, claim.Expires, claim.Rules, owned(acl, claim)
+		f.Started, f.Expires, f.Rules, f.Present = claim.Started, claim.Expires, claim.Rules, ownedEntries(acl, claim)
 		if cloned && claim.UID == owner {
 			f.Kind, f.OriginalID = KindClone, acl.Tags[ownership.TagOriginal]
 			var disposition removal.Disposition
 			disposition, f.Problem = dispositionFor(acl, claim, originals[f.OriginalID])
 			f.Twice = takesTwoReads(disposition, originals[f.OriginalID], f.Problem)
 		} else {
-			f.Problem, f.Twice = stripped(acl, claim.UID), true
+			f.Problem, f.Twice = explainStripped(acl, claim.UID), true
 		}
 		found = append(found, f)
 	}
+
 	known := func(uid string) bool {
 		return slices.ContainsFunc(claims, func(c ownership.Claim) bool { return c.UID == uid })
 	}
-	for _, uid := range unreadable(malformed) {
+
+	for _, uid := range unreadableRuns(malformed) {
 		if uid != owner || known(uid) {
 			f := on
 			f.Kind, f.UID = KindUnreadable, uid
@@ -126,11 +134,13 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 			found = append(found, f)
 		}
 	}
+
 	if cloned && !known(owner) {
 		f := on
-		f.Kind, f.UID, f.OriginalID, f.Problem = KindUnreadable, owner, acl.Tags[ownership.TagOriginal], unclaimed(acl)
+		f.Kind, f.UID, f.OriginalID, f.Problem = KindUnreadable, owner, acl.Tags[ownership.TagOriginal], explainUnclaimed(acl)
 		found = append(found, f)
 	}
+
 	switch started, adopted := acl.Tags[ownership.TagAdopted]; {
 	case cloned:
 	case adopted:
@@ -138,16 +148,16 @@ func foundOn(acl *networkacl.ACL, originals map[string]*networkacl.ACL) []Found 
 		f.Kind = KindAdopted
 		f.Started, _ = time.Parse(time.RFC3339, started)
 		found = append(found, f)
-	case len(found) == 0 && stripped(acl, "") != "":
+	case len(found) == 0 && explainStripped(acl, "") != "":
 		f := on
-		f.Kind, f.OriginalID, f.Problem = KindUnreadable, acl.Tags[ownership.TagOriginal], stripped(acl, "")
+		f.Kind, f.OriginalID, f.Problem = KindUnreadable, acl.Tags[ownership.TagOriginal], explainStripped(acl, "")
 		found = append(found, f)
 	}
 	return found
 }
 
-// owned are the entries of a claim that stand.
-func owned(acl *networkacl.ACL, claim ownership.Claim) []networkacl.Entry {
+// ownedEntries are the entries of a claim that stand.
+func ownedEntries(acl *networkacl.ACL, claim ownership.Claim) []networkacl.Entry {
 	var entries []networkacl.Entry
 	for _, e := range acl.Entries {
 		if claim.Owns(e) {
@@ -157,8 +167,8 @@ func owned(acl *networkacl.ACL, claim ownership.Claim) []networkacl.Entry {
 	return entries
 }
 
-// unreadable are the runs that malformed keys are of.
-func unreadable(malformed []string) []string {
+// unreadableRuns are the runs that malformed keys are of.
+func unreadableRuns(malformed []string) []string {
 	uids := map[string]bool{}
 	for _, key := range malformed {
 		uid, _, _ := strings.Cut(strings.TrimPrefix(key, ownership.TagDomain), "/")

@@ -13,8 +13,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
-// takesTwoReads reports whether a clone's disposition comes only after two reads: where denies are taken
-// off one that stays, and where its original is gone.
+// takesTwoReads reports whether a clone's disposition comes only after two reads: where denies are
+// taken off one that stays, and where its original is gone.
 func takesTwoReads(disposition removal.Disposition, original *networkacl.ACL, problem string) bool {
 	switch disposition {
 	case removal.Leave:
@@ -29,28 +29,28 @@ func takesTwoReads(disposition removal.Disposition, original *networkacl.ACL, pr
 // dispositionFor decides what becomes of a clone, given its claim and the original; nil: it is
 // gone. The problem says why it isn't undone wholly and what to do; empty: it is.
 func dispositionFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) (disposition removal.Disposition, problem string) {
-	if problem = unproven(clone, claim, original); problem != "" {
+	if problem = explainUnproven(clone, claim, original); problem != "" {
 		return removal.Leave, problem
 	}
 
 	id, originalID := clone.ID, clone.Tags[ownership.TagOriginal]
-	disposition = removal.DispositionOf(clone, original, clone.Tags[ownership.TagSubnet], !unedited(clone, claim, original))
+	disposition = removal.DispositionOf(clone, original, clone.Tags[ownership.TagSubnet], !isUnedited(clone, claim, original))
 	switch {
 	case disposition == removal.InUse, disposition == removal.Return && len(clone.SubnetIDs) > 1:
-		problem = inUse(clone)
+		problem = explainInUse(clone)
 	case disposition == removal.Adopt:
 		problem = fmt.Sprintf("network ACL %s, the original of clone %s, was deleted: the clone stays as the network ACL of %s, without the run's rules", originalID, id, strings.Join(clone.SubnetIDs, ", "))
 	case disposition == removal.Edited:
 		problem = fmt.Sprintf("a third party edited clone %s while it served: the run's denies are removed, and the clone stays. Make the same change to %s if it is needed, associate the subnets with their own network ACL again (%s), and delete the clone (aws ec2 delete-network-acl --network-acl-id %s)",
-			id, originalID, swap(clone, originalID, clone.SubnetIDs), id)
+			id, originalID, moveCommand(clone, originalID, clone.SubnetIDs), id)
 	}
 	return disposition, problem
 }
 
-// unproven says why the tags of a network ACL do not prove it, or all of it, to be the clone of a
-// run, and what to do; empty: they do. The controller needs no such proof for one that serves no
-// subnet: the ledger has its id, and whatever is in it goes with it.
-func unproven(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) string {
+// explainUnproven says why the tags of a network ACL do not prove it, or all of it, to be the clone
+// of a run, and what to do; empty: they do. The controller needs no such proof for one that serves
+// no subnet: the ledger has its id, and whatever is in it goes with it.
+func explainUnproven(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) string {
 	id, originalID := clone.ID, clone.Tags[ownership.TagOriginal]
 	switch {
 	case clone.Default:
@@ -65,15 +65,15 @@ func unproven(clone *networkacl.ACL, claim ownership.Claim, original *networkacl
 	return ""
 }
 
-// inUse says that subnets have a clone that it was not made for.
-func inUse(clone *networkacl.ACL) string {
+// explainInUse says that subnets have a clone that it was not made for.
+func explainInUse(clone *networkacl.ACL) string {
 	others := without(clone.SubnetIDs, clone.Tags[ownership.TagSubnet])
 	return fmt.Sprintf("clone %s is in use by %s, which it was not created for: associate another network ACL (%s), then sweep again",
-		clone.ID, strings.Join(others, ", "), swap(clone, "ACL", others))
+		clone.ID, strings.Join(others, ", "), moveCommand(clone, "ACL", others))
 }
 
-// swap is the command that gives subnets another network ACL.
-func swap(clone *networkacl.ACL, to string, subnets []string) string {
+// moveCommand is the command that gives subnets another network ACL.
+func moveCommand(clone *networkacl.ACL, to string, subnets []string) string {
 	var commands []string
 	for _, subnet := range subnets {
 		commands = append(commands, fmt.Sprintf("aws ec2 replace-network-acl-association --association-id %s --network-acl-id %s", clone.Associations[subnet], to))
@@ -81,18 +81,18 @@ func swap(clone *networkacl.ACL, to string, subnets []string) string {
 	return strings.Join(commands, "; ")
 }
 
-// unclaimed says what to do with a clone whose claim can't be read.
-func unclaimed(acl *networkacl.ACL) string {
+// explainUnclaimed says what to do with a clone whose claim can't be read.
+func explainUnclaimed(acl *networkacl.ACL) string {
 	if len(acl.SubnetIDs) == 0 {
 		return fmt.Sprintf("clone %s has no tag that names the run's entries. It serves no subnet: check its rules, and delete it if it is not needed (aws ec2 delete-network-acl --network-acl-id %s)", acl.ID, acl.ID)
 	}
 	return fmt.Sprintf("clone %s has no tag that names the run's entries, and it serves %s: associate the subnets with their own network ACL again (%s), then delete it (aws ec2 delete-network-acl --network-acl-id %s)",
-		acl.ID, strings.Join(acl.SubnetIDs, ", "), swap(acl, cmp.Or(acl.Tags[ownership.TagOriginal], "ACL"), acl.SubnetIDs), acl.ID)
+		acl.ID, strings.Join(acl.SubnetIDs, ", "), moveCommand(acl, cmp.Or(acl.Tags[ownership.TagOriginal], "ACL"), acl.SubnetIDs), acl.ID)
 }
 
-// stripped says what to do with a network ACL that has tags of a clone, and none that says that it
-// is this run's; empty: it has no such tags, or is adopted.
-func stripped(acl *networkacl.ACL, uid string) string {
+// explainStripped says what to do with a network ACL that has tags of a clone, and none that says
+// that it is this run's; empty: it has no such tags, or is adopted.
+func explainStripped(acl *networkacl.ACL, uid string) string {
 	if _, adopted := acl.Tags[ownership.TagAdopted]; adopted {
 		return ""
 	}
@@ -105,32 +105,33 @@ func stripped(acl *networkacl.ACL, uid string) string {
 	return ""
 }
 
-// unedited reports whether a clone that serves has what its run gave it, and beside the denies
+// isUnedited reports whether a clone that serves has what its run gave it, and beside the denies
 // nothing else.
-func unedited(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
-	rest := beside(clone, claim)
+func isUnedited(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
+	rest := unclaimedEntries(clone, claim)
 	if copies := clone.Tags[ownership.TagCopies]; copies != "" && ownership.HashOf(rest) == copies {
 		return true
 	}
 	// A change of the original was carried over, and the tag not yet written.
-	return original != nil && len(rest) == len(beside(original, ownership.Claim{})) && follows(rest, beside(original, ownership.Claim{}))
+	return original != nil && len(rest) == len(unclaimedEntries(original, ownership.Claim{})) && areCopiesOf(rest, unclaimedEntries(original, ownership.Claim{}))
 }
 
 // accountedFor reports whether all of a clone that serves no subnet is the run's, one that was
 // never finished included.
 func accountedFor(clone *networkacl.ACL, claim ownership.Claim, original *networkacl.ACL) bool {
-	rest := beside(clone, claim)
-	return len(rest) == 0 || unedited(clone, claim, original) || original != nil && follows(rest, beside(original, ownership.Claim{}))
+	rest := unclaimedEntries(clone, claim)
+	return len(rest) == 0 || isUnedited(clone, claim, original) || original != nil && areCopiesOf(rest, unclaimedEntries(original, ownership.Claim{}))
 }
 
-// beside are the entries of a network ACL that are neither claimed nor AWS's own, in its order.
-func beside(acl *networkacl.ACL, claim ownership.Claim) []networkacl.Entry {
+// unclaimedEntries are the entries of a network ACL that are neither claimed nor AWS's own, in its
+// order.
+func unclaimedEntries(acl *networkacl.ACL, claim ownership.Claim) []networkacl.Entry {
 	return slices.DeleteFunc(slices.Clone(acl.Entries), func(e networkacl.Entry) bool { return e.Number > networkacl.LastNumber || claim.Owns(e) })
 }
 
-// follows reports whether entries are copies of some of the original's, in the same order. Outbound
-// ones may have other numbers.
-func follows(copies, original []networkacl.Entry) bool {
+// areCopiesOf reports whether entries are copies of some of the original's, in the same order.
+// Outbound ones may have other numbers.
+func areCopiesOf(copies, original []networkacl.Entry) bool {
 	for _, c := range copies {
 		i := slices.IndexFunc(original, func(e networkacl.Entry) bool {
 			if e.Egress && c.Egress {

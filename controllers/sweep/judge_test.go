@@ -92,8 +92,8 @@ func TestACloneIsDeletedOnlyWhereAllOfItIsAccountedFor(t *testing.T) {
 func TestCopiesAreInTheOrderOfTheOriginal(t *testing.T) {
 	g := NewWithT(t)
 	original := []networkacl.Entry{entry(100, true, true, "10.0.0.0/8"), entry(110, true, false, "0.0.0.0/0")}
-	g.Expect(follows([]networkacl.Entry{entry(90, true, true, "10.0.0.0/8"), entry(91, true, false, "0.0.0.0/0")}, original)).To(BeTrue())
-	g.Expect(follows([]networkacl.Entry{entry(90, true, false, "0.0.0.0/0"), entry(91, true, true, "10.0.0.0/8")}, original)).To(BeFalse())
+	g.Expect(areCopiesOf([]networkacl.Entry{entry(90, true, true, "10.0.0.0/8"), entry(91, true, false, "0.0.0.0/0")}, original)).To(BeTrue())
+	g.Expect(areCopiesOf([]networkacl.Entry{entry(90, true, false, "0.0.0.0/0"), entry(91, true, true, "10.0.0.0/8")}, original)).To(BeFalse())
 }
 
 // What was seen of a finding is kept for two days after it was last looked at.

@@ -28,7 +28,7 @@ type findingKey struct {
 	started                         time.Time
 }
 
-func spotOf(f Found) findingKey {
+func keyOf(f Found) findingKey {
 	return findingKey{f.Kind, f.AccountID, f.Region, f.NetworkACLID, f.UID, f.Started.UTC()}
 }
 
@@ -55,16 +55,19 @@ func (m *memory) of(f Found, now time.Time) *absence {
 	if m.all == nil {
 		m.all = map[findingKey]*absence{}
 	}
+
 	for at, e := range m.all {
 		if now.Sub(e.touched) > forgetAfter {
 			delete(m.all, at)
 		}
 	}
-	e := m.all[spotOf(f)]
+
+	e := m.all[keyOf(f)]
 	if e == nil {
 		e = &absence{}
-		m.all[spotOf(f)] = e
+		m.all[keyOf(f)] = e
 	}
+
 	e.touched = now
 	return e
 }
@@ -73,7 +76,7 @@ func (m *memory) of(f Found, now time.Time) *absence {
 func (m *memory) retain(due []Found, regions []string) {
 	keys := map[findingKey]bool{}
 	for _, f := range due {
-		keys[spotOf(f)] = true
+		keys[keyOf(f)] = true
 	}
 
 	for _, e := range m.without(keys, regions) {
@@ -99,7 +102,7 @@ func (m *memory) without(keys map[findingKey]bool, regions []string) []*absence 
 func (m *memory) forget(f Found) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.all, spotOf(f))
+	delete(m.all, keyOf(f))
 }
 
 // begin notes what an attempt is. After a lift the tags stay, so that an entry which comes back is

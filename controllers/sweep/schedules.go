@@ -58,6 +58,7 @@ func listSchedules(ctx context.Context, client aws.Scheduler, uid string) ([]arm
 	if uid != "" {
 		prefix += uid + "."
 	}
+
 	var all []armed
 	var denied *deniedError
 	pages := scheduler.NewListSchedulesPaginator(client, &scheduler.ListSchedulesInput{NamePrefix: awssdk.String(prefix)})
@@ -83,6 +84,7 @@ func listSchedules(ctx context.Context, client aws.Scheduler, uid string) ([]arm
 			}
 		}
 	}
+
 	slices.SortFunc(all, func(a, b armed) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Group, b.Group)) })
 	if denied != nil {
 		return all, denied
@@ -112,9 +114,11 @@ func (a *armed) read(ctx context.Context, client aws.Scheduler) (there bool, err
 	if aws.HasCode(err, aws.CodeScheduleNotFound) {
 		return false, nil
 	}
+
 	if err != nil {
 		return false, err
 	}
+
 	a.clusterID, a.owner, _ = deadman.ParseDescription(awssdk.ToString(out.Description))
 	at := strings.TrimSuffix(strings.TrimPrefix(awssdk.ToString(out.ScheduleExpression), "at("), ")")
 	a.fires, _ = time.Parse("2006-01-02T15:04:05", at)
@@ -164,20 +168,23 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	now := a.clock.Now()
 	if acl != nil {
 		a.missing.Clear()
 	}
+
 	if acl != nil && acl.Tags[ownership.TagClone] == a.f.UID {
 		claims, _ := ownership.ParseClaims(acl.Tags)
 		if !slices.ContainsFunc(claims, func(c ownership.Claim) bool { return c.UID == a.f.UID }) {
-			a.leave(unclaimed(acl)) // no search changes that
+			a.noteLeft(explainUnclaimed(acl)) // no search changes that
 			return nil
 		}
-		a.wait(now, "clone %s is there: search again", acl.ID)
+		a.noteWait(now, "clone %s is there: search again", acl.ID)
 		return nil
 	}
-	all, unseen := a.schedules(ctx)
+
+	all, unseen := a.listSchedules(ctx)
 	switch {
 	case unseen != nil && a.f.Kind == KindSchedules:
 		return unseen
@@ -187,13 +194,14 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 	case acl == nil && !a.missingFor(now):
 		return nil
 	}
-	err = a.unschedule(ctx, all, func(s armed) bool {
+
+	err = a.deleteSchedules(ctx, all, func(s armed) bool {
 		switch {
 		case !slices.Contains(a.f.armed, s):
-			a.wait(now, "schedule %s changed after it was found: search again", s.Name)
+			a.noteWait(now, "schedule %s changed after it was found: search again", s.Name)
 			return false
-		case acl != nil && denies(acl, s.number):
-			a.leave(fmt.Sprintf("schedule %s deletes rule %d of network ACL %s at %s, which may be a rule of the run: the tags of the network ACL that named the run's rules were removed. If it is, delete the rule and the schedule",
+		case acl != nil && hasDeny(acl, s.number):
+			a.noteLeft(fmt.Sprintf("schedule %s deletes rule %d of network ACL %s at %s, which may be a rule of the run: the tags of the network ACL that named the run's rules were removed. If it is, delete the rule and the schedule",
 				s.Name, s.number, acl.ID, s.fires.Format(time.RFC3339)))
 			return false
 		}
@@ -211,37 +219,37 @@ func (a *undoRun) missingFor(now time.Time) bool {
 		sure = earlier(sure, a.f.Expires.Add(Margin))
 	}
 	if now.Before(sure) {
-		a.wait(sure, "reads do not show network ACL %s, which schedules are about: sweep again at %s", a.f.NetworkACLID, sure.Format(time.RFC3339))
+		a.noteWait(sure, "reads do not show network ACL %s, which schedules are about: sweep again at %s", a.f.NetworkACLID, sure.Format(time.RFC3339))
 		return false
 	}
 	return true
 }
 
-// denies reports whether a rule of the shape that runs make stands at a number.
-func denies(acl *networkacl.ACL, number int32) bool {
+// hasDeny reports whether a rule of the shape that runs make stands at a number.
+func hasDeny(acl *networkacl.ACL, number int32) bool {
 	e, there := networkacl.At(acl.Entries, number)
 	return there && e.Equal(networkacl.Deny(number, e.CIDR))
 }
 
-// schedules are those of the network ACL as they are now. The error says why they could not be
+// listSchedules are those of the network ACL as they are now. The error says why they could not be
 // looked at.
-func (a *undoRun) schedules(ctx context.Context) ([]armed, error) {
+func (a *undoRun) listSchedules(ctx context.Context) ([]armed, error) {
 	all, unseen := listSchedules(ctx, a.clients.Scheduler, a.f.UID)
 	return slices.DeleteFunc(all, func(s armed) bool { return s.aclID != a.f.NetworkACLID }), unseen
 }
 
-// unschedule deletes those schedules that are due to go.
-func (a *undoRun) unschedule(ctx context.Context, all []armed, due func(armed) bool) error {
+// deleteSchedules deletes those schedules that are due to go.
+func (a *undoRun) deleteSchedules(ctx context.Context, all []armed, due func(armed) bool) error {
 	var errs []error
 	for _, s := range all {
 		if !due(s) {
 			continue
 		}
-		if err := deadman.Delete(ctx, a.fenced().Scheduler, s.Group, s.Name); err != nil {
+		if err := deadman.Delete(ctx, a.fencedOnRead().Scheduler, s.Group, s.Name); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		a.did("deleted schedule %s of group %s", s.Name, s.Group)
+		a.noteDone("deleted schedule %s of group %s", s.Name, s.Group)
 	}
 	return errors.Join(errs...)
 }

@@ -81,30 +81,34 @@ func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift b
 	case KindUnreadable:
 		return Result{Left: f.Problem}, nil
 	}
+
 	if clients.Region != f.Region {
 		return Result{}, fmt.Errorf("what was found is in Region %s, and the clients are of Region %s", f.Region, clients.Region)
 	}
-	switch account, err := whose(ctx, clients); {
+
+	switch account, err := askAccount(ctx, clients); {
 	case err != nil:
 		return Result{}, err
 	case account != f.AccountID:
 		return Result{}, fmt.Errorf("what was found is in account %s, and the credentials are of account %s: use the credentials of the search", f.AccountID, account)
 	}
+
 	a := &undoRun{absence: u.memory.of(f, u.clock.Now()), f: f, clients: clients, clock: u.clock, lift: lift}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.begin(lift)
-	err := a.run(ctx)
+	err := a.perform(ctx)
 	if err != nil {
 		a.result.Done = false
 	}
+
 	if a.result.Done && !lift { // the tags of a lifted claim stay, and an entry may come back
 		u.memory.forget(f)
 	}
 	return a.result, err
 }
 
-func (a *undoRun) run(ctx context.Context) error {
+func (a *undoRun) perform(ctx context.Context) error {
 	if a.f.Kind == KindSchedules {
 		return a.strandedSchedules(ctx)
 	}
@@ -113,19 +117,19 @@ func (a *undoRun) run(ctx context.Context) error {
 		return err
 	}
 	if a.f.Kind == KindClone {
-		return a.clone(ctx, acl, *claim)
+		return a.undoClone(ctx, acl, *claim)
 	}
-	return a.inPlace(ctx, acl, *claim)
+	return a.undoInPlace(ctx, acl, *claim)
 }
 
-// fenced are the clients for changes, which rest on the network ACL as last read.
-func (a *undoRun) fenced() aws.Fenced {
+// fencedOnRead are the clients for changes, which rest on the network ACL as last read.
+func (a *undoRun) fencedOnRead() aws.Fenced {
 	return a.clients.Fenced(func(context.Context) (time.Time, error) { return a.readAt, nil })
 }
 
 // remover makes the calls of a removal, on a network ACL as just read.
 func (a *undoRun) remover(acl *networkacl.ACL) removal.Remover {
-	return removal.Remover{EC2: a.fenced().EC2, Read: acl}
+	return removal.Remover{EC2: a.fencedOnRead().EC2, Read: acl}
 }
 
 // read reads the network ACL anew, and the claim on it. A nil claim: there is nothing more to do.
@@ -135,24 +139,27 @@ func (a *undoRun) read(ctx context.Context) (*networkacl.ACL, *ownership.Claim, 
 	if err != nil {
 		return nil, nil, err
 	}
+
 	if acl == nil {
 		a.claimed.Clear()
-		return nil, nil, a.vanished(ctx)
+		return nil, nil, a.endWithoutACL(ctx)
 	}
+
 	a.missing.Clear()
 	claims, malformed := ownership.ParseClaims(acl.Tags)
 	i := slices.IndexFunc(claims, func(c ownership.Claim) bool { return c.UID == a.f.UID })
 	cloned := acl.Tags[ownership.TagClone] == a.f.UID
 	switch {
-	case i < 0 && !cloned && !slices.Contains(unreadable(malformed), a.f.UID):
+	case i < 0 && !cloned && !slices.Contains(unreadableRuns(malformed), a.f.UID):
 		a.claimed.Clear()
 		a.result.Done = true // another process was faster
 		return acl, nil, nil
 	case i < 0, !a.f.is(claims[i]), cloned != (a.f.Kind == KindClone):
 		a.claimed.Clear()
-		a.wait(a.clock.Now(), "the tags of network ACL %s changed after they were found: search again", acl.ID)
+		a.noteWait(a.clock.Now(), "the tags of network ACL %s changed after they were found: search again", acl.ID)
 		return acl, nil, nil
 	}
+
 	a.claimed.Observe(a.confirms(claims[i]), "", a.readAt)
 	return acl, &claims[i], nil
 }
@@ -176,14 +183,14 @@ func (a *undoRun) confirmed() bool {
 	if !since.IsZero() && !a.readAt.Before(until) {
 		return true
 	}
-	a.wait(until, "network ACL %s keeps what its tags claim for run %s until a second read at %s confirms them: one read may show tags that were removed since",
+	a.noteWait(until, "network ACL %s keeps what its tags claim for run %s until a second read at %s confirms them: one read may show tags that were removed since",
 		a.f.NetworkACLID, a.f.UID, until.Format(time.RFC3339))
 	a.result.Unconfirmed = true
 	return false
 }
 
-// vanished ends an attempt on a network ACL that AWS doesn't know.
-func (a *undoRun) vanished(ctx context.Context) error {
+// endWithoutACL ends an attempt on a network ACL that AWS doesn't know.
+func (a *undoRun) endWithoutACL(ctx context.Context) error {
 	if a.f.Kind == KindClone {
 		return a.strandedSchedules(ctx)
 	}
@@ -191,12 +198,12 @@ func (a *undoRun) vanished(ctx context.Context) error {
 	return nil
 }
 
-func (a *undoRun) did(format string, args ...any) {
+func (a *undoRun) noteDone(format string, args ...any) {
 	a.result.Did = append(a.result.Did, fmt.Sprintf(format, args...))
 }
 
-// leave notes what stays.
-func (a *undoRun) leave(why string) {
+// noteLeft notes what stays.
+func (a *undoRun) noteLeft(why string) {
 	if why == "" || a.result.Left == why {
 		return
 	}
@@ -206,9 +213,9 @@ func (a *undoRun) leave(why string) {
 	a.result.Left = why
 }
 
-// wait notes what stays for now, and when it need no longer.
-func (a *undoRun) wait(until time.Time, format string, args ...any) {
-	a.leave(fmt.Sprintf(format, args...))
+// noteWait notes what stays for now, and when it need no longer.
+func (a *undoRun) noteWait(until time.Time, format string, args ...any) {
+	a.noteLeft(fmt.Sprintf(format, args...))
 	a.result.Again = later(a.result.Again, until)
 }
 
