@@ -28,10 +28,12 @@ func (p *program) connect(ctx context.Context, region string) (account, error) {
 	if err != nil {
 		return account{}, err
 	}
+
 	region = cmp.Or(region, cfg.Region)
 	if region == "" {
 		return account{}, errors.New("no Region: name one with --region, or set AWS_REGION. Runs leave things in the Region of their subnet; sweep each")
 	}
+
 	sessions := aws.NewSessions(cfg, product, version, finishCalls)
 	sessions.Clock = p.clock
 	clients := sessions.In(region)

@@ -64,13 +64,16 @@ func (p *program) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitDone
 	}
+
 	ending, ok := errors.AsType[*exit](err)
 	if !ok {
 		ending = &exit{code: exitError, err: err}
 	}
+
 	if ending != errLeft {
 		fmt.Fprintln(p.errOut, "Error:", err)
 	}
+
 	if ending.code == exitUsage {
 		fmt.Fprintln(p.errOut, "See --help.")
 	}

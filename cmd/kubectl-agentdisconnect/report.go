@@ -41,10 +41,12 @@ func (r *report) list(found []sweep.Found) error {
 	if r.output == outputJSON && !r.apply {
 		return r.printJSON(found, nil)
 	}
+
 	r.say("Account %s, Region %s", r.account.id, r.account.region)
 	if r.unseen != nil {
 		r.say("Warning: schedules of the dead man's switch were not read: %s.", advise(r.unseen))
 	}
+
 	switch {
 	case len(found) == 0 && r.hidden > 0:
 		r.say("Runs left nothing here that the flags select. The flags leave out %s.", plural(r.hidden, "other finding"))
@@ -53,13 +55,16 @@ func (r *report) list(found []sweep.Found) error {
 		r.say("Runs left nothing here: no network ACL has a tag %s…%s.", ownership.TagDomain, map[bool]string{true: ", and there is no schedule of a run"}[r.unseen == nil])
 		return nil
 	}
+
 	r.say("")
 	if err := printTable(r.screen(), found, r.clock.Now(), r.output == outputWide); err != nil {
 		return err
 	}
+
 	if r.hidden > 0 {
 		r.say("\nThe flags leave out %s.", plural(r.hidden, "other finding"))
 	}
+
 	for _, f := range found {
 		if f.Problem != "" {
 			r.say("\n%s: %s", title(f), sentence(f.Problem))
@@ -115,6 +120,7 @@ func (r *report) printJSON(found []sweep.Found, results []result) error {
 	if r.unseen != nil {
 		doc.SchedulesUnseen = advise(r.unseen)
 	}
+
 	for i, f := range found {
 		entry := finding{
 			Kind: f.Kind, NetworkACLID: f.NetworkACLID, OriginalID: f.OriginalID, SubnetIDs: f.SubnetIDs, UID: f.UID, Owner: f.Owner,
@@ -134,6 +140,7 @@ func (r *report) printJSON(found []sweep.Found, results []result) error {
 		}
 		doc.Found = append(doc.Found, entry)
 	}
+
 	out := json.NewEncoder(r.out)
 	out.SetIndent("", "  ")
 	return out.Encode(doc)

@@ -106,10 +106,12 @@ func (p *program) sweep(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+
 	survey, err := sweep.Look(ctx, where.clients)
 	if err != nil {
 		return explain(fmt.Sprintf("looking for what runs left in account %s, %s", where.id, where.region), err)
 	}
+
 	found := o.chosen(survey.Found, p.clock.Now())
 	r := &report{program: p, options: o, account: where, hidden: len(survey.Found) - len(found), unseen: survey.SchedulesUnseen}
 	if err := r.list(found); err != nil || !o.apply {

@@ -25,6 +25,7 @@ func printTable(out io.Writer, found []sweep.Found, now time.Time, wide bool) er
 	if wide {
 		header += "UID\tORIGINAL\t"
 	}
+
 	fmt.Fprintln(w, header+"NOTE")
 	for _, f := range found {
 		cells := []string{

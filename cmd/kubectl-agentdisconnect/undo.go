@@ -26,6 +26,7 @@ func (r *report) undo(ctx context.Context, found []sweep.Found) error {
 		return usage("these are of %d Kubernetes clusters: %s. Choose one with --cluster-id, or undo those of all with --all-clusters",
 			len(clusters), strings.Join(clusters, ", "))
 	}
+
 	if len(targets) > 0 {
 		r.intend(found)
 		if !r.yes && !r.terminal {
@@ -48,6 +49,7 @@ func (r *report) undoAll(ctx context.Context, found []sweep.Found) []result {
 	for i := range results {
 		results[i] = result{Left: "interrupted before it was begun"}
 	}
+
 	for first := true; ; first = false {
 		var next time.Time
 		for i, f := range found {
@@ -92,11 +94,13 @@ func (r *report) undoOne(ctx context.Context, undoer *sweep.Undoer, f sweep.Foun
 	case sweep.KindUnreadable:
 		return result{Left: f.Problem}
 	}
+
 	r.say("\n%s:", title(f))
 	out, err := undoer.Undo(ctx, r.account.clients, f)
 	for _, did := range out.Did {
 		r.say("  %s", sentence(did))
 	}
+
 	now := result{Done: out.Done && err == nil, Did: append(before.Did, out.Did...), Left: out.Left, unconfirmed: out.Unconfirmed}
 	switch {
 	case ctx.Err() != nil && (err != nil || len(f.Schedules) > 0):
@@ -109,6 +113,7 @@ func (r *report) undoOne(ctx context.Context, undoer *sweep.Undoer, f sweep.Foun
 	case !now.Done && out.Again.After(r.clock.Now()): // else it takes another list, which was not confirmed
 		now.again = out.Again
 	}
+
 	switch {
 	case !now.Done:
 		r.say("  Left: %s", sentence(now.Left))
@@ -149,17 +154,20 @@ func (r *report) finish(found []sweep.Found, results []result, why string) error
 		}
 		left = append(left, "  "+title(f)+": "+sentence(results[i].Left))
 	}
+
 	if r.output == outputJSON {
 		if err := r.printJSON(found, results); err != nil {
 			return err
 		}
 	}
+
 	switch {
 	case len(left) > 0 && why == "":
 		r.say("\nLeft: %d of %d. Once the cause is fixed, run this again; that is safe at any time:\n%s", len(left), len(found), strings.Join(left, "\n"))
 	case len(left) == 0 && len(found) > 0:
 		r.say("\nDone: everything was undone.")
 	}
+
 	if len(left) > 0 {
 		return errLeft
 	}
@@ -172,6 +180,7 @@ func (r *report) intend(found []sweep.Found) {
 	for _, f := range found {
 		r.say("  %s: %s", title(f), intention(f))
 	}
+
 	r.sayConfirmation(found)
 	now, warned := r.clock.Now(), map[string]bool{}
 	for _, f := range found {

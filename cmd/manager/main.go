@@ -66,6 +66,7 @@ func main() {
 		fmt.Println(product, version)
 		return
 	}
+
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&s.log)))
 	if err := run(ctrl.SetupSignalHandler(), s); err != nil {
 		ctrl.Log.Error(err, "Manager stopped")
@@ -116,6 +117,7 @@ func parse(args []string) (*settings, error) {
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
+
 	if f.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q: everything is set with flags, see --help", f.Arg(0))
 	}
@@ -135,6 +137,7 @@ func namespaces(list string) ([]string, error) {
 		}
 		names = append(names, name)
 	}
+
 	if list != "" && len(names) == 0 {
 		return nil, fmt.Errorf("%q names no namespace: leave it empty for all of them", list) // not all by a slip
 	}
@@ -155,10 +158,12 @@ func warn(ctx context.Context, reader client.Reader, watched []string) error {
 	if len(watched) == 0 {
 		return nil
 	}
+
 	var all v1alpha1.AgentDisconnectList
 	if err := reader.List(ctx, &all); err != nil {
 		return fmt.Errorf("listing the objects of all namespaces: %w", err)
 	}
+
 	for _, obj := range all.Items {
 		if obj.Status.StartTime != nil && obj.Status.RestoredTime == nil && !slices.Contains(watched, obj.Namespace) {
 			ctrl.Log.Info("A run is on in a namespace that --watch-namespaces leaves out: this manager does not end it", "namespace", obj.Namespace, "name", obj.Name)
@@ -172,17 +177,20 @@ func run(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
+
 	defer probes.close()
 
 	awsConfig, err := aws.Load(ctx)
 	if err != nil {
 		return err
 	}
+
 	sessions := aws.NewSessions(awsConfig, product, version, agentdisconnect.CountCalls)
 	restConfig, err := ctrl.GetConfig()
 	if err != nil {
 		return err
 	}
+
 	// Priority and fairness of the API server limit us; waiting on our side could hold up a run's end.
 	restConfig.QPS = -1
 	restConfig.UserAgent = product + "/" + version
@@ -201,10 +209,12 @@ func run(ctx context.Context, s *settings) error {
 	if s.secureMetrics {
 		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
+
 	watched := map[string]cache.Config{}
 	for _, name := range s.namespaces {
 		watched[name] = cache.Config{}
 	}
+
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme: scheme, Cache: cache.Options{DefaultNamespaces: watched}, Metrics: metrics, HealthProbeBindAddress: "0",
 		Controller:     config.Controller{CacheSyncTimeout: syncTimeout},
@@ -217,21 +227,26 @@ func run(ctx context.Context, s *settings) error {
 	if err != nil {
 		return fmt.Errorf("setting up the manager: %w", err)
 	}
+
 	s.options.APIServer = agentdisconnect.APIServer(restConfig.Host, mgr.GetAPIReader())
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), sessions, clock.RealClock{}, s.options)
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
+
 	sweeping := sweeper.Options{
 		Interval: s.options.SweepInterval, Regions: s.options.SweepRegions,
 		ClusterID: s.options.ClusterID, ScheduleGroup: s.options.DeadManScheduleGroup,
 	}
+
 	if err := mgr.Add(sweeper.New(mgr.GetAPIReader(), sessions, clock.RealClock{}, sweeping)); err != nil {
 		return fmt.Errorf("setting up the sweeper: %w", err)
 	}
+
 	if err := mgr.Add(&reading{mgr, probes}); err != nil {
 		return fmt.Errorf("setting up the readiness probe: %w", err)
 	}
+
 	ctrl.Log.Info("Starting", "version", version, "region", sessions.DefaultRegion())
 	return mgr.Start(ctx)
 }

@@ -30,6 +30,7 @@ func serveProbes(ctx context.Context, address string) (*probes, error) {
 	if address == "0" {
 		return p, nil
 	}
+
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("--health-probe-bind-address: %w", err)

@@ -91,6 +91,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 		}
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
+
 	if !r.occupy(obj, here) {
 		return r.turnAway(request), nil
 	}

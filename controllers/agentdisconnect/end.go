@@ -36,13 +36,16 @@ func (r *reconciliation) restore(ctx context.Context) error {
 	if run.IsRestored(r.Status()) {
 		return nil
 	}
+
 	r.observeLateness()
 	if r.Status().NetworkACL == nil && len(r.Status().Rules) == 0 && r.Status().StartTime == nil {
 		return r.restored(ctx) // the run never began
 	}
+
 	if progress, err := r.enforcement.Remove(ctx); err != nil || progress != enforcement.Done {
 		return err
 	}
+
 	if err := r.deadManSwitch.Disarm(ctx); err != nil {
 		return err
 	}
@@ -56,6 +59,7 @@ func (r *reconciliation) restored(ctx context.Context) error {
 	if err := r.Ledger.Persist(ctx); err != nil {
 		return err
 	}
+
 	switch r.Phase {
 	case run.Expired:
 		observeRestored(run.Expiration(r.Status()), now)
@@ -64,6 +68,7 @@ func (r *reconciliation) restored(ctx context.Context) error {
 	case run.Deleting:
 		observeRestored(r.Object.DeletionTimestamp.Time, now)
 	}
+
 	r.History.Polls.Forget() // what was seen under the rules says nothing of what comes after
 	return nil
 }

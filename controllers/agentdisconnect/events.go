@@ -41,24 +41,30 @@ func (r *reconciliation) announce(ctx context.Context, before reported) {
 			r.event(corev1.EventTypeWarning, "TargetNote", note)
 		}
 	}
+
 	if !before.disconnected && status.Agents != nil && status.Agents.DisconnectedTime != nil {
 		r.event(corev1.EventTypeNormal, "AgentsDisconnected", "ECS reports that all tracked agents are disconnected")
 	}
+
 	if note := r.deadManSwitch.Rearmed(); note != "" {
 		r.event(corev1.EventTypeWarning, "DeadManSwitchChanged", note)
 	}
+
 	if changes := r.enforcement.Readings().CarriedOver; changes != "" {
 		r.event(corev1.EventTypeNormal, "OriginalCarriedOver", changes)
 	}
+
 	succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded)
 	said := ""
 	if stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); stalled != nil && stalled.Reason != before.stalled && status.CompletionTime == nil {
 		said = stalled.Reason
 		r.event(corev1.EventTypeWarning, stalled.Reason, stalled.Message)
 	}
+
 	if succeeded == nil || succeeded.Reason == before.state {
 		return
 	}
+
 	log.FromContext(ctx).Info("State changed", "state", succeeded.Reason, "before", before.state, "message", succeeded.Message)
 	if succeeded.Reason != v1alpha1.StateRefused && succeeded.Reason != said { // the Stalled event says it
 		kind := corev1.EventTypeNormal
@@ -67,6 +73,7 @@ func (r *reconciliation) announce(ctx context.Context, before reported) {
 		}
 		r.event(kind, succeeded.Reason, succeeded.Message)
 	}
+
 	if status.CompletionTime != nil && r.First.CompletionTime == nil {
 		runs.WithLabelValues(succeeded.Reason).Inc()
 	}

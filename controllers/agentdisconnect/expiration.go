@@ -25,11 +25,13 @@ func (r *reconciliation) moveExpiration(ctx context.Context) (failure error) {
 	if grows && r.Object.Spec.Duration.Duration > r.Options.MaxDuration {
 		expires = before
 	}
+
 	if grows && !before.Equal(expires) {
 		if failure = r.prolong(ctx, before, expires); failure != nil {
 			return failure
 		}
 	}
+
 	if !before.Equal(expires) {
 		status.ExpirationTime = expires
 		if err := r.Ledger.Persist(ctx); err != nil {
@@ -37,6 +39,7 @@ func (r *reconciliation) moveExpiration(ctx context.Context) (failure error) {
 		}
 		r.UpdatePhase(r.Now)
 	}
+
 	if r.Phase != run.Active && r.Phase != run.Suspended {
 		return nil // it is over: its end takes all that away
 	}
@@ -50,9 +53,11 @@ func (r *reconciliation) prolong(ctx context.Context, before, expires *metav1.Ti
 	if err := r.VerifyAccount(ctx); err != nil {
 		return err
 	}
+
 	if err := r.deadManSwitch.Reschedule(ctx, expires.Time); err != nil {
 		return err
 	}
+
 	r.Status().ExpirationTime = expires
 	err := r.enforcement.EnsureOwnershipTagsIfPlaced(ctx)
 	r.Status().ExpirationTime = before
@@ -67,6 +72,7 @@ func (r *reconciliation) shorten(ctx context.Context) error {
 	if !moved && !due {
 		return nil
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, pass.ObserveTimeout)
 	defer cancel()
 	if err := r.VerifyAccount(ctx); err != nil {

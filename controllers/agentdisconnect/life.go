@@ -27,6 +27,7 @@ func (r *reconciliation) miss() {
 		r.Abort(v1alpha1.AbortStartDeadlineExceeded, "the run was to begin before %s, which was past when it was asked for. A new spec.runID asks for it again, with a later spec.startAfter or spec.startDeadline",
 			deadline.UTC().Format(time.RFC3339))
 	}
+
 	status.RestoredTime, status.CompletionTime = run.Stamp(r.Now), run.Stamp(r.Now)
 }
 
@@ -39,6 +40,7 @@ func (r *reconciliation) renew(ctx context.Context) turned {
 		RunID:              r.Object.Spec.RunID,
 		RequestTime:        run.Stamp(r.Now),
 	}
+
 	r.reconciler.forget(client.ObjectKeyFromObject(r.Object))
 	seen := r.reconciler.states.of(r.Object)
 	r.StartOver(&seen.Learned)
@@ -48,6 +50,7 @@ func (r *reconciliation) renew(ctx context.Context) turned {
 	if err := r.Ledger.Persist(ctx); err != nil {
 		return r.rest(err)
 	}
+
 	if r.Phase == run.Renewed {
 		return r.rest(nil)
 	}
@@ -70,17 +73,21 @@ func (r *reconciliation) suspend(ctx context.Context) turned {
 		r.Reservations.Withdraw(r.Object.UID)
 		return r.rest(nil)
 	}
+
 	failure := r.moveExpiration(ctx)
 	if problem.IsStoreError(failure) {
 		return r.rest(failure)
 	}
+
 	if r.Phase != run.Suspended {
 		return onward()
 	}
+
 	err := r.VerifyAccount(ctx)
 	if err == nil || problem.Passes(err) && !run.IsLifted(r.Status()) {
 		err = r.enforcement.Lift(ctx)
 	}
+
 	if err == nil && r.Status().Abort == nil && run.IsLifted(r.Status()) {
 		_, err = r.target.WatchAgents(ctx, r.Status().StartTime.Time)
 	}

@@ -34,12 +34,15 @@ func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
 	if run.IsRestored(status) {
 		return time.Time{}, false
 	}
+
 	if end = run.Expiration(status); end.IsZero() {
 		end = obj.CreationTimestamp.Time // the status was edited, and it was not earlier
 	}
+
 	if status.Abort != nil {
 		end = run.Earliest(end, status.Abort.Time.Time)
 	}
+
 	for _, t := range []*metav1.Time{status.CompletionTime, obj.DeletionTimestamp} {
 		if t != nil {
 			end = run.Earliest(end, t.Time)
@@ -83,12 +86,14 @@ func (c *pastEndCollector) Collect(samples chan<- prometheus.Metric) {
 	if source == nil {
 		return
 	}
+
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
 	var all v1alpha1.AgentDisconnectList
 	if err := source.cache.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil { // nothing is written to them
 		return
 	}
+
 	late := pastEnd(all.Items, source.clock.Now())
 	samples <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, late.Seconds())
 }

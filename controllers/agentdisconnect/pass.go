@@ -81,6 +81,7 @@ func (r *reconciliation) work(ctx context.Context) (reconcile.Result, error) {
 	if fatal, ok := errors.AsType[*problem.StoreError](last.failure); ok {
 		return r.resultForStoreError(ctx, fatal)
 	}
+
 	r.noteEnforced()
 	r.countFailure(last.failure)
 
@@ -90,9 +91,11 @@ func (r *reconciliation) work(ctx context.Context) (reconcile.Result, error) {
 	if err == nil {
 		err = r.release(ctx)
 	}
+
 	if err != nil {
 		return r.resultForStoreError(ctx, err)
 	}
+
 	r.seen.conflicts = 0
 	return r.requeueAfter(ctx, wakes), nil
 }
@@ -137,6 +140,7 @@ func (r *reconciliation) advance(ctx context.Context) turned {
 	if err := r.ensureFinalizer(ctx); err != nil {
 		return r.rest(err)
 	}
+
 	for range mostTurns {
 		if err := r.lookAgain(ctx); err != nil {
 			return r.rest(err)
@@ -183,9 +187,11 @@ func (r *reconciliation) release(ctx context.Context) error {
 	if !run.IsRestored(r.Status()) || (!deleting && r.Status().CompletionTime == nil) {
 		return nil
 	}
+
 	if err := r.Ledger.RemoveFinalizer(ctx); client.IgnoreNotFound(err) != nil {
 		return err
 	}
+
 	r.reconciler.forget(client.ObjectKeyFromObject(r.Object))
 	if deleting {
 		return nil

@@ -16,9 +16,11 @@ func (r *reconciliation) plan(ctx context.Context) error {
 	if r.Status().CompletionTime == nil {
 		r.Status().ObservedMode = v1alpha1.ModePlan
 	}
+
 	if run.IsPlanned(r.Object) {
 		return nil
 	}
+
 	r.Reservations.Withdraw(r.Object.UID) // it was perhaps about to begin
 
 	seen := r.seen.draftFor(r.Object.Generation)
@@ -27,6 +29,7 @@ func (r *reconciliation) plan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	r.seen.draft = nil
 	r.Status().Plan = plan
 	return nil

@@ -71,6 +71,7 @@ func enqueueByPriority(clk clock.PassiveClock) handler.EventHandler {
 		}
 		q.Add(request)
 	}
+
 	enqueue := func(q queue, obj client.Object) {
 		priority := PriorityOn
 		if known, ok := obj.(*v1alpha1.AgentDisconnect); ok {

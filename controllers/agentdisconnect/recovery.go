@@ -28,6 +28,7 @@ func (r *reconciliation) recover(ctx context.Context) error {
 	if err == nil {
 		clusterGone, err = r.target.WatchAgents(ctx, r.Status().RestoredTime.Time)
 	}
+
 	agents, unsure := r.Status().Agents, r.unsure()
 	switch settled := err == nil && len(unsure) == 0; {
 	case settled && clusterGone:
@@ -41,6 +42,7 @@ func (r *reconciliation) recover(ctx context.Context) error {
 	case len(unsure) > 0 && r.Now.Before(run.Latest(r.seen.recovering, run.RecoveryDeadline(r.Status())).Add(r.judgeWithin())):
 		return err // a manager that was away, or to which ECS did not answer, polls twice before it judges
 	}
+
 	run.ForgetAgents(agents, unsure)
 	r.Status().CompletionTime = run.Stamp(r.Now)
 	return nil

@@ -24,6 +24,7 @@ func (r *reconciliation) lookAgain(ctx context.Context) error {
 	if !r.enforcement.IsBeforeFirstWrite() {
 		return nil
 	}
+
 	wanted := reservation.Of(r.Object)
 	holder, _, err := r.Reservations.FindHolder(ctx, r.Object, r.Status().Target.Region, wanted)
 	switch {
@@ -42,6 +43,7 @@ func (r *reconciliation) lookAgain(ctx context.Context) error {
 	if err := r.stepBack(ctx, held); err != nil {
 		return err
 	}
+
 	if reservation.IsOlder(holder, r.Object) {
 		r.seen.yields, r.seen.yieldsUntil = held, r.Now.Add(yieldFor)
 	}

@@ -24,12 +24,15 @@ func (r *reconciliation) start(ctx context.Context) turned {
 		r.Reservations.Withdraw(r.Object.UID)
 		return r.rest(report.Err())
 	}
+
 	if err := r.yield(); err != nil {
 		return r.rest(err)
 	}
+
 	if err := r.Reservations.Reserve(ctx, r.Object, r.Clients.Region, report.Reservation(), r.Now, func() error { return r.begin(ctx, report) }); err != nil {
 		return r.rest(err)
 	}
+
 	if err := r.lookAgain(ctx); err != nil {
 		return r.rest(err)
 	}

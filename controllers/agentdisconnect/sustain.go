@@ -24,9 +24,11 @@ func (r *reconciliation) active(ctx context.Context) turned {
 	if problem.IsStoreError(failure) {
 		return r.rest(failure)
 	}
+
 	if r.Phase != run.Active {
 		return onward()
 	}
+
 	failure = errors.Join(failure, r.maintain(ctx))
 	if !r.Clock.Now().Before(run.Expiration(r.Status())) {
 		r.UpdatePhase(r.Clock.Now())
@@ -47,6 +49,7 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 	if err := r.VerifyAccount(looking); err != nil {
 		return err
 	}
+
 	valid, invalid := ledger.Valid(r.Object)
 	due, hit := !r.Now.Before(r.nextACLRead()), r.enforcement.Readings().SubnetsHit
 	var beside target.BesideSubnets
@@ -76,6 +79,7 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 	if r.Status().Abort == nil && invalid == nil && r.target.MayHit() {
 		failure = errors.Join(failure, r.enforcement.Maintain(ctx, valid))
 	}
+
 	r.enforcement.CreditDisconnections()
 	return failure
 }
@@ -100,6 +104,7 @@ func (r *reconciliation) observe(ctx context.Context) error {
 	if due {
 		r.target.BeginLook()
 	}
+
 	var seen *target.Observation
 	failure := parallel.Do(
 		func() error {

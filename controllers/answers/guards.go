@@ -92,12 +92,14 @@ func (g *guard) add(found []discovery.Protected, failure error, now time.Time, a
 	for _, p := range found {
 		g.addresses[p] = now
 	}
+
 	maps.DeleteFunc(g.addresses, func(_ discovery.Protected, seen time.Time) bool { return now.Sub(seen) > protectedFor })
 	g.looked = now
 	// Only a look at everything shows that nothing is unknown.
 	if all || failure != nil {
 		g.failure = failure
 	}
+
 	if all && failure == nil {
 		g.lookedAll = now
 	}
@@ -131,6 +133,7 @@ func (g *Guards) find(ctx context.Context, hosts []aws.APIHost, all bool) ([]dis
 		hosts = slices.DeleteFunc(slices.Clone(hosts), func(h aws.APIHost) bool { return !h.Required })
 		return g.Resolver.LookupProtected(ctx, hosts, false)
 	}
+
 	var theirs, own, server []discovery.Protected
 	notOwn := slices.DeleteFunc(slices.Clone(hosts), func(h aws.APIHost) bool { return h.Own })
 	ownHosts := slices.DeleteFunc(slices.Clone(hosts), func(h aws.APIHost) bool { return !h.Own })

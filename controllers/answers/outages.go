@@ -57,10 +57,12 @@ func (o *Outages) known(region string, now time.Time) *problem.Problem {
 	if !ok {
 		return nil
 	}
+
 	if !out.looking && !now.Before(out.next) {
 		out.looking = true
 		return nil
 	}
+
 	remembered := *out.failure
 	remembered.NotBefore = run.Latest(out.next, now.Add(firstProbe))
 	return &remembered
@@ -76,20 +78,24 @@ func (o *Outages) settle(region string, err error, now time.Time) *problem.Probl
 		delete(o.byRegion, region)
 		return nil
 	}
+
 	if o.byRegion == nil {
 		o.byRegion = map[string]*outage{}
 	}
+
 	maps.DeleteFunc(o.byRegion, func(_ string, old *outage) bool { return now.Sub(old.next) > outageKept })
 	out := o.byRegion[region]
 	if out == nil {
 		out = &outage{}
 		o.byRegion[region] = out
 	}
+
 	if now.Before(out.next) && !out.looking {
 		out.failure = failure // one of several that began to look before the outage was known
 	} else {
 		*out = outage{failure: failure, looks: out.looks + 1, next: now.Add(backoff.Spread(backoff.Grow(firstProbe, longestProbe, out.looks), region))}
 	}
+
 	told := *failure
 	told.NotBefore = out.next
 	return &told
@@ -110,6 +116,7 @@ func unanswered(err error) *problem.Problem {
 	if err == nil {
 		return nil
 	}
+
 	var silent error
 	for _, each := range problem.Flatten(err) {
 		switch class := aws.Classify(each); {

@@ -61,6 +61,7 @@ func (q *Quotas) Learn(ctx context.Context, clients *aws.Clients, assumed int, n
 	if account == "" {
 		return EntryQuota{assumed, "the account is not known"}, nil // why, is told by whatever else needs it
 	}
+
 	place := account + "/" + clients.Region
 	known, ok := q.get(place)
 	if age := now.Sub(known.at); ok && age >= 0 && age <= maxAge {
@@ -78,6 +79,7 @@ func (q *Quotas) Learn(ctx context.Context, clients *aws.Clients, assumed int, n
 	default:
 		known = quotaAnswer{EntryQuota{assumed, aws.Message(err)}, now}
 	}
+
 	q.put(place, known)
 	return known.EntryQuota, nil
 }

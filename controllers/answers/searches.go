@@ -74,6 +74,7 @@ func (s *Searches) join(ctx context.Context, now time.Time, about string, look f
 	if joined := s.about[about]; joined != nil {
 		return joined
 	}
+
 	begun := &search{began: now, done: make(chan struct{})}
 	s.about[about] = begun
 	go func() {

@@ -80,6 +80,7 @@ func (s *Sessions) lateness(ctx context.Context) (late func() error, err error) 
 	if len(fences) == 0 {
 		return nil, errUnfenced
 	}
+
 	for _, fence := range fences {
 		at, err := fence(ctx)
 		if err != nil {
@@ -87,6 +88,7 @@ func (s *Sessions) lateness(ctx context.Context) (late func() error, err error) 
 		}
 		since = append(since, at)
 	}
+
 	return func() error {
 		now := s.Clock.Now()
 		if slices.ContainsFunc(since, func(t time.Time) bool { return Elapsed(t, now) > CallTimeout }) {

@@ -119,6 +119,7 @@ func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*mi
 	if cfg.Credentials != nil {
 		cfg.Credentials = credentialsChain{cfg.Credentials}
 	}
+
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), awsmiddleware.AddUserAgentKeyValue(name, version), s.boundAttempts, s.refuseLate)
 	cfg.APIOptions = append(cfg.APIOptions, apiOptions...)
 	cfg.Retryer = func() awssdk.Retryer {
@@ -127,6 +128,7 @@ func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*mi
 			o.MaxBackoff = readMaxBackoff
 		})
 	}
+
 	s.base = cfg
 	return s
 }
@@ -141,12 +143,14 @@ func (s *Sessions) In(region string) *Clients {
 	if c, ok := s.regions[region]; ok {
 		return c
 	}
+
 	cfg := s.base.Copy()
 	cfg.Region = region
 	c := &Clients{
 		ECS: ecs.NewFromConfig(cfg), ServiceQuotas: servicequotas.NewFromConfig(cfg), Region: region,
 		ec2: ec2.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
 	}
+
 	c.EC2, c.Scheduler = c.ec2, c.scheduler
 	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints())
 	s.regions[region] = c
@@ -173,6 +177,7 @@ func (c *Clients) baseEndpoints() []string {
 			urls = append(urls, *base)
 		}
 	}
+
 	slices.Sort(urls)
 	return slices.Compact(urls)
 }
@@ -192,6 +197,7 @@ func (c *Clients) AccountID(ctx context.Context, now time.Time) (string, error) 
 	if account != "" && age >= 0 && age < accountTTL {
 		return account, nil
 	}
+
 	answer := c.asking.DoChan("", func() (any, error) { return c.askAccount(now) })
 	select {
 	case <-ctx.Done():
@@ -218,10 +224,12 @@ func (c *Clients) askAccount(now time.Time) (string, error) {
 	if _, err := c.credentials.Retrieve(ctx); err != nil {
 		return "", err
 	}
+
 	out, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return "", err
 	}
+
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.account, c.accountT = awssdk.ToString(out.Account), now

@@ -89,9 +89,11 @@ func Classify(err error) Class {
 	if err == nil {
 		return NoError
 	}
+
 	if _, ok := errors.AsType[*CredentialsError](err); ok {
 		return NoCredentials
 	}
+
 	code := Code(err)
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
 	switch {
@@ -175,6 +177,7 @@ func Message(err error) string {
 	if chain, ok := errors.AsType[*CredentialsError](err); ok {
 		return Truncate(noCredentials+Message(chain.Err), maxMessage) // the same for whichever call they were fetched
 	}
+
 	text := err.Error()
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		text = api.ErrorCode()
@@ -184,10 +187,12 @@ func Message(err error) string {
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		text = "no answer in time"
 	}
+
 	text = strings.Map(printable, strings.ToValidUTF8(text, "\uFFFD"))
 	for _, v := range volatile {
 		text = v.pattern.ReplaceAllString(text, v.with)
 	}
+
 	if id := requestID(err); id != "" { // in words that no pattern knows
 		text = strings.ReplaceAll(text, id, "(request id)")
 	}
@@ -218,10 +223,12 @@ func Truncate(text string, n int) string {
 	if len(text) <= n {
 		return text
 	}
+
 	cut := n - len(mark)
 	if cut < 0 {
 		return ""
 	}
+
 	for cut > 0 && !isRuneStart(text[cut]) {
 		cut--
 	}

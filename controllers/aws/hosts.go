@@ -72,15 +72,18 @@ func apiHosts(region, ownRegion string, baseEndpoints []string) []APIHost {
 			hosts = append(hosts, host)
 		}
 	}
+
 	for _, api := range apis {
 		add(APIHost{Hostname: api.resolve(region, false, false), API: api.name, Required: api.required})
 		for _, kind := range []struct{ dualStack, fips bool }{{true, false}, {false, true}, {true, true}} {
 			add(APIHost{Hostname: api.resolve(region, kind.dualStack, kind.fips), API: api.name})
 		}
 	}
+
 	if ownRegion != "" {
 		add(APIHost{Hostname: stsHost(ownRegion, false, false), API: "the STS API"})
 	}
+
 	for _, base := range baseEndpoints {
 		if parsed, err := url.Parse(base); err == nil {
 			add(APIHost{Hostname: strings.ToLower(parsed.Hostname()), API: "the AWS API that the manager calls", Own: true})

@@ -25,10 +25,12 @@ func (f Input) whyConnected() string {
 	if since := f.blockedSince(); since.IsZero() || f.Now.Sub(since) < NoticeWithin {
 		return "Agents notice a dropped path after 1 to 4 minutes"
 	}
+
 	text := "Agents notice a dropped path after 1 to 4 minutes, and that time has passed."
 	if checked := f.checked(); len(checked) > 0 {
 		text += " Checked: " + strings.Join(checked, "; ") + "."
 	}
+
 	causes := f.causes()
 	for i := range causes {
 		causes[i] = fmt.Sprintf("(%d) %s", i+1, causes[i])
@@ -52,15 +54,19 @@ func (f Input) checked() []string {
 	if len(f.Object.Status.Exemptions) > 0 {
 		all = ""
 	}
+
 	if f.ACLSeen.Fresh(f.Now) && len(f.Open) == 0 && f.Elsewhere == "" {
 		checked = append(checked, "the network ACL denies "+all+describeDenied(&f.Object.Status))
 	}
+
 	if f.HostsSeen.Fresh(f.Now) && len(f.Unsettled)+len(f.Failing) == 0 {
 		checked = append(checked, "lookups find no other address")
 	}
+
 	if len(f.Unasked) == 0 {
 		checked = append(checked, "ECS names no other host")
 	}
+
 	if f.EndpointsSeen.Fresh(f.Now) && f.PathMismatch == "" && len(f.PrivateInSubnet) == 0 {
 		checked = append(checked, "no VPC endpoint for ECS gives the agents another path")
 	}
@@ -73,24 +79,31 @@ func (f Input) causes() []string {
 	if exempt := f.Object.Status.Exemptions; len(exempt) > 0 {
 		causes = append(causes, "they use "+exempt[0].CIDR+", which is not denied: "+exempt[0].Message+";")
 	}
+
 	if f.Elsewhere != "" {
 		causes = append(causes, f.Elsewhere+";")
 	}
+
 	if len(f.Open) > 0 {
 		causes = append(causes, "the network ACL does not deny "+problem.List(f.Open)+";")
 	}
+
 	if len(f.PrivateInSubnet) > 0 {
 		causes = append(causes, "they use the network interface "+problem.List(f.PrivateInSubnet)+" in the subnet itself, where no network ACL acts;")
 	}
+
 	if f.PathMismatch != "" {
 		causes = append(causes, f.PathMismatch+";")
 	}
+
 	if len(f.Failing) > 0 {
 		causes = append(causes, "an address is not known: lookups with "+f.Resolver+" fail for "+problem.List(f.Failing)+";")
 	}
+
 	if len(f.Unsettled) > 0 {
 		causes = append(causes, "an address of "+problem.List(f.Unsettled)+" is not known yet: lookups go on, with the DNS server that the manager asks (--dns-server);")
 	}
+
 	return append(causes,
 		"they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it;",
 		"they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead")
@@ -142,6 +155,7 @@ func (f Input) howUsed() string {
 	if acl == nil {
 		return ""
 	}
+
 	switch {
 	case acl.Mode == v1alpha1.NetworkACLModeClone && acl.ModeReason == v1alpha1.NetworkACLModeShared:
 		return fmt.Sprintf(" (a clone of %s, which other subnets share)", acl.OriginalID)

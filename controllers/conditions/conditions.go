@@ -99,9 +99,11 @@ func Set(f Input) {
 		}
 		return
 	}
+
 	if f.Phase == run.Finished {
 		status.Plan = nil // it was a plan in between
 	}
+
 	succeeded := f.succeeded()
 	f.set(v1alpha1.ConditionSucceeded, &succeeded)
 	f.set(v1alpha1.ConditionEndpointsDiscovered, new(f.endpointsDiscovered()))
@@ -156,9 +158,11 @@ func (f Input) remaining() string {
 	if acl := status.NetworkACL; acl != nil && !run.HasCloneLeft(acl) && len(status.Rules) == 0 && run.IsArmed(status) {
 		return fmt.Sprintf("the rules are gone; the schedules of the dead man's switch are still to be deleted from group %s", acl.DeadManSwitch.ScheduleGroup)
 	}
+
 	if acl := status.NetworkACL; acl != nil && run.HasCloneLeft(acl) {
 		return fmt.Sprintf("clone %s of network ACL %s is still to be removed", aclID(status), acl.OriginalID)
 	}
+
 	left := slices.DeleteFunc(slices.Clone(status.Rules), func(l v1alpha1.Rule) bool { return l.State == v1alpha1.RuleReleased })
 	if len(left) == 0 && len(status.Rules) > 0 {
 		return fmt.Sprintf("the rules are gone; the tags that name them are still to be removed from network ACL %s", aclID(status))
@@ -208,9 +212,11 @@ func (f Input) running() Value {
 	if installed.status == yes || installed.reason == notObserved && f.lastReadBlocking() {
 		state = v1alpha1.StateBlocking
 	}
+
 	if installed.status != unknown { // then it has the problem already
 		message = f.withTrouble(message)
 	}
+
 	for _, more := range []string{f.suspicions(), f.Follows, f.window(state), ShortDuration(f.Object), f.changedSpec()} {
 		if more != "" {
 			message += "; " + more
@@ -224,6 +230,7 @@ func (f Input) endpointsDiscovered() Value {
 	if plan := f.Object.Status.Plan; f.Phase == run.Planning && plan != nil {
 		endpoints = plan.Endpoints
 	}
+
 	switch host := run.UnresolvedHost(endpoints); {
 	case f.Problem != nil && (f.Problem.Reason == v1alpha1.ReasonHostNotResolved || f.Problem.Reason == v1alpha1.ReasonInvalidEndpoint || f.Problem.Reason == v1alpha1.ReasonTooManyEndpoints):
 		return Value{no, f.Problem.Reason, f.Problem.Message}

@@ -175,16 +175,20 @@ func (f Input) agentsAfterwards() Value {
 	case len(back) == 0:
 		reason = "StayedConnected"
 	}
+
 	var parts []string
 	if len(back) > 0 {
 		parts = append(parts, problem.Plural(len(back), "agent is", "agents are")+" connected again")
 	}
+
 	if stayed > 0 {
 		parts = append(parts, problem.Plural(stayed, "agent is", "agents are")+" connected and was never seen disconnected")
 	}
+
 	if len(away) > 0 {
 		parts = append(parts, problem.Plural(len(away), "agent is", "agents are")+" disconnected: "+problem.List(run.InstanceIDs(away)))
 	}
+
 	if len(parts) == 0 {
 		return Value{no, "AllLeft", "no tracked container instance is left in the cluster"}
 	}

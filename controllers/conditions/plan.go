@@ -22,11 +22,13 @@ func planVerdict(plan *v1alpha1.Plan) Value {
 	if ptr.Deref(plan.WouldStart, false) {
 		return Value{yes, v1alpha1.StatePlanned, "a run would start: " + describePlan(plan)}
 	}
+
 	var reasons, messages []string
 	for _, refusal := range plan.Refusals {
 		reasons = append(reasons, refusal.Reason)
 		messages = append(messages, refusal.Reason+": "+refusal.Message)
 	}
+
 	text := aws.Truncate(fmt.Sprintf("a run would not start (%s). %s", problem.List(reasons), strings.Join(messages, ". ")), maxRefusal)
 	if plan.NetworkACL != nil {
 		text += ". It would create " + describePlan(plan)
@@ -41,9 +43,11 @@ func describePlan(plan *v1alpha1.Plan) string {
 	if acl.ID != "" {
 		where = "network ACL " + acl.ID
 	}
+
 	if acl.Mode != "" {
 		where += " (" + string(acl.Mode) + ")"
 	}
+
 	agents := "agents whose number is not known"
 	if plan.Agents != nil && plan.Agents.Connected != nil {
 		agents = problem.Plural(int(*plan.Agents.Connected), "connected agent", "connected agents")

@@ -52,9 +52,11 @@ func (f Input) leftInstances(before string) string {
 			}
 		}
 	}
+
 	if len(gone) == 0 {
 		return ""
 	}
+
 	slices.Sort(gone)
 	return before + problem.Plural(len(gone), "container instance", "container instances") + " left the cluster during the run: " + problem.List(run.InstanceIDs(gone))
 }

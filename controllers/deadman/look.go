@@ -39,6 +39,7 @@ func Unarmed(ctx context.Context, client aws.Scheduler, s Switch, numbers []int3
 			group.Go(func() { armed[i], errs[i] = s.isArmed(ctx, client, number) })
 		}
 	}
+
 	group.Wait()
 	var unarmed []int32
 	for i, number := range numbers {
@@ -49,6 +50,7 @@ func Unarmed(ctx context.Context, client aws.Scheduler, s Switch, numbers []int3
 			unarmed = append(unarmed, number)
 		}
 	}
+
 	slices.Sort(unarmed)
 	return unarmed, nil
 }
@@ -60,9 +62,11 @@ func (s Switch) isArmed(ctx context.Context, client aws.Scheduler, number int32)
 	if aws.HasCode(err, aws.CodeScheduleNotFound) {
 		return false, nil
 	}
+
 	if err != nil {
 		return false, err
 	}
+
 	same := func(a, b *string) bool { return awssdk.ToString(a) == awssdk.ToString(b) }
 	return same(got.ScheduleExpression, want.ScheduleExpression) && same(got.ScheduleExpressionTimezone, want.ScheduleExpressionTimezone) &&
 		got.State == want.State && got.StartDate == nil && got.EndDate == nil && got.Target != nil && same(got.Target.Arn, want.Target.Arn) &&

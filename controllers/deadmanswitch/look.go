@@ -31,10 +31,12 @@ func (w *Switch) Look(ctx context.Context) error {
 	if armable == nil || armable.State != v1alpha1.SwitchArmed || w.Options.DeadManRoleARN == "" {
 		return nil
 	}
+
 	seen := w.seen
 	if age := w.Now.Sub(seen.lookedAt); !seen.lookedAt.IsZero() && age >= 0 && age < lookInterval {
 		return nil
 	}
+
 	unarmed, err := deadman.Unarmed(ctx, w.Clients.Scheduler, w.switchOf(Fires(w.Status())), armable.RuleNumbers)
 	switch {
 	case err == nil:
@@ -44,6 +46,7 @@ func (w *Switch) Look(ctx context.Context) error {
 	case w.Now.Sub(seen.failedSince) >= saidFor-lookInterval:
 		armable.State = v1alpha1.SwitchArming
 	}
+
 	if len(unarmed) > 0 {
 		armable.State, w.unarmed = v1alpha1.SwitchArming, unarmed
 	}
@@ -56,14 +59,17 @@ func (w *Switch) Rearmed() string {
 	if len(w.unarmed) == 0 || armable == nil {
 		return ""
 	}
+
 	outcome := "they are armed again"
 	if armable.State != v1alpha1.SwitchArmed {
 		outcome = "arming them again did not succeed yet"
 	}
+
 	var rules []string
 	for _, number := range w.unarmed {
 		rules = append(rules, fmt.Sprint(number))
 	}
+
 	return fmt.Sprintf("a third party deleted or changed schedules of the dead man's switch in group %s, those for rules %s of clone %s: %s",
 		armable.ScheduleGroup, problem.List(rules), w.Status().NetworkACL.ID, outcome)
 }

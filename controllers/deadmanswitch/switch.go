@@ -91,16 +91,20 @@ func (w *Switch) Arm(ctx context.Context, lines []v1alpha1.Rule) error {
 	if armable == nil {
 		return nil
 	}
+
 	var numbers []int32
 	for _, line := range lines {
 		numbers = append(numbers, line.RuleNumber)
 	}
+
 	if err := w.askForSchedules(ctx, numbers, Fires(w.Status())); err != nil {
 		return err
 	}
+
 	unarmed := func(l v1alpha1.Rule) bool {
 		return l.State == v1alpha1.RuleCreating && !slices.Contains(numbers, l.RuleNumber)
 	}
+
 	if !slices.ContainsFunc(w.Status().Rules, unarmed) {
 		armable.State = v1alpha1.SwitchArmed
 	}
@@ -150,17 +154,21 @@ func (w *Switch) Reschedule(ctx context.Context, expires time.Time) error {
 	if armable == nil || armable.State == v1alpha1.SwitchArmed && Fires(w.Status()).Equal(at) {
 		return nil
 	}
+
 	armable.State, armable.Time = v1alpha1.SwitchArming, run.Stamp(at)
 	if err := w.Ledger.Persist(ctx); err != nil {
 		return err
 	}
+
 	numbers := armable.RuleNumbers
 	if err := w.askForSchedules(ctx, numbers, at); err != nil {
 		return err
 	}
+
 	unarmed := func(l v1alpha1.Rule) bool {
 		return l.State != v1alpha1.RuleReleased && !slices.Contains(numbers, l.RuleNumber)
 	}
+
 	if !slices.ContainsFunc(w.Status().Rules, unarmed) {
 		run.DeadManSwitch(w.Status()).State = v1alpha1.SwitchArmed
 	}
@@ -207,12 +215,14 @@ func (w *Switch) unschedule(ctx context.Context, numbers []int32) error {
 	if len(numbers) == 0 {
 		return nil
 	}
+
 	group := run.DeadManSwitch(w.Status()).ScheduleGroup
 	if err := parallel.ForEach(numbers, func(number int32) error {
 		return deadman.Disarm(context.WithoutCancel(ctx), w.Fenced().Scheduler, group, string(w.Object.UID), number)
 	}); err != nil {
 		return err
 	}
+
 	return w.Ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		left := run.DeadManSwitch(status)
 		if left == nil {

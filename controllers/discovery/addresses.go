@@ -115,6 +115,7 @@ func (r *Resolver) Lookup(ctx context.Context, hostnames []string, ipv6 bool) ma
 			return nil
 		})
 	}
+
 	_ = group.Wait() // no lookup fails the others
 	byName := make(map[string]Answer, len(hostnames))
 	for i, hostname := range hostnames {
@@ -131,6 +132,7 @@ func (r *Resolver) lookupFamilies(ctx context.Context, hostname string, ipv6 boo
 		four.Families = []Family{four.family("A")}
 		return four.settle(errNoIPv4Address)
 	}
+
 	var four, six Answer
 	var group errgroup.Group
 	group.Go(func() error { four = r.lookupAgain(ctx, hostname, "ip4"); return nil })
@@ -140,6 +142,7 @@ func (r *Resolver) lookupFamilies(ctx context.Context, hostname string, ipv6 boo
 		Addresses: append(four.Addresses, six.Addresses...), Lookups: max(four.Lookups, six.Lookups), Err: four.Err,
 		Families: []Family{four.family("A"), six.family("AAAA")},
 	}
+
 	// That there is no such host says less than a server that fails: of that family nothing is
 	// known.
 	if six.Err != nil && (four.Err == nil || isNotFound(four.Err)) {
@@ -192,9 +195,11 @@ func (r *Resolver) lookup(ctx context.Context, hostname, family string) ([]netip
 	if _, unsuitable := errors.AsType[*net.AddrError](err); unsuitable {
 		return nil, nil // there was an answer, with no address of the family in it
 	}
+
 	if err != nil {
 		return nil, err
 	}
+
 	var usable []netip.Addr
 	for _, address := range found {
 		if address = address.Unmap(); address.IsGlobalUnicast() {

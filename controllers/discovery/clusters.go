@@ -75,17 +75,21 @@ func DescribeCluster(ctx context.Context, client aws.ECS, cluster string) (Clust
 	if err != nil {
 		return Cluster{}, err
 	}
+
 	if len(out.Clusters) == 0 {
 		return Cluster{}, &ClusterNotFoundError{Cluster: cluster}
 	}
+
 	found := out.Clusters[0]
 	if status := awssdk.ToString(found.Status); status != "ACTIVE" {
 		return Cluster{}, &ClusterNotFoundError{Cluster: cluster, Status: status}
 	}
+
 	var providers []string
 	for _, item := range found.DefaultCapacityProviderStrategy {
 		providers = append(providers, awssdk.ToString(item.CapacityProvider))
 	}
+
 	return Cluster{
 		ARN:              awssdk.ToString(found.ClusterArn),
 		FargateTasks:     tasks(found.Statistics, "Fargate"),
@@ -119,6 +123,7 @@ func OtherClusters(ctx context.Context, client aws.ECS, own string, subnetIDs ..
 	if err != nil {
 		return nil, false, err
 	}
+
 	looks := looksAt(others, subnetIDs)
 	described := len(looks) > fewLooks
 	if described {
@@ -133,9 +138,11 @@ func OtherClusters(ctx context.Context, client aws.ECS, own string, subnetIDs ..
 		// A list has instances in any state but INACTIVE, such as those whose registration failed.
 		found, err = withInstances(ctx, client, found)
 	}
+
 	if err != nil {
 		return nil, false, err
 	}
+
 	slices.Sort(found)
 	return found, complete, nil
 }
@@ -159,6 +166,7 @@ func findPresent(ctx context.Context, client aws.ECS, looks []look) (found []str
 			return err
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
@@ -204,6 +212,7 @@ func listOtherClusters(ctx context.Context, client aws.ECS, own string) (others 
 			}
 		}
 	}
+
 	if len(others) > MaxClusters {
 		return others[:MaxClusters], false, nil
 	}

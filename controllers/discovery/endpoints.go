@@ -54,6 +54,7 @@ func PollEndpoints(ctx context.Context, client aws.ECS, cluster string, sessions
 			return err
 		})
 	}
+
 	unanswered := group.Wait()
 	// Parsed in their order, so that of several endpoints that can't be used the same one is named
 	// every time.
@@ -106,6 +107,7 @@ func ParseEndpoint(session v1alpha1.EndpointSession, endpoint string) (Host, err
 	invalid := func(reason string) (Host, error) {
 		return Host{}, &InvalidEndpointError{Session: session, Endpoint: endpoint, Reason: reason}
 	}
+
 	u, err := url.Parse(endpoint)
 	switch {
 	case endpoint == "":
@@ -115,13 +117,16 @@ func ParseEndpoint(session v1alpha1.EndpointSession, endpoint string) (Host, err
 	case u.Scheme != "http" && u.Scheme != "https":
 		return invalid("it is not an http or https URL")
 	}
+
 	hostname := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	if _, err := netip.ParseAddr(hostname); err == nil {
 		return invalid("its host is an address, not a name")
 	}
+
 	if !isHostname(hostname) {
 		return invalid("its host is not a fully qualified name")
 	}
+
 	if strings.HasPrefix(hostname, "ecs.") || strings.HasPrefix(hostname, "ecs-fips.") {
 		return invalid("that is the ECS API itself, which the callers under test need")
 	}
@@ -136,12 +141,14 @@ func isHostname(name string) bool {
 	if len(name) > 253 || len(labels) < 2 {
 		return false
 	}
+
 	for _, label := range labels {
 		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" ||
 			label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}
 	}
+
 	top := labels[len(labels)-1]
 	return top[0] < '0' || top[0] > '9'
 }

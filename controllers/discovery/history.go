@@ -52,6 +52,7 @@ func (n *NamedHosts) Note(asked []string, found map[string][]Host, now time.Time
 	if n.byInstance == nil {
 		n.byInstance = map[string]namedHosts{}
 	}
+
 	for _, arn := range asked {
 		known := n.byInstance[arn]
 		known.tried = now
@@ -61,6 +62,7 @@ func (n *NamedHosts) Note(asked []string, found map[string][]Host, now time.Time
 		}
 		n.byInstance[arn] = known
 	}
+
 	if len(found) > 0 {
 		n.answered = now
 	}
@@ -119,12 +121,15 @@ func (h lookups) after(answer Answer, grown bool, now time.Time, gap time.Durati
 	if h.failure = answer.Failure(); answer.Answered() {
 		h.answered = now
 	}
+
 	if between := now.Sub(h.covered); h.failure == "" && !h.covered.IsZero() && between <= gap {
 		h.quiet += between
 	}
+
 	if h.failure == "" {
 		h.covered = now
 	}
+
 	if grown {
 		h.quiet = 0
 	}

@@ -114,9 +114,11 @@ func PollAgents(ctx context.Context, client aws.ECS, cluster string, arns []stri
 			return nil
 		})
 	}
+
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+
 	agents := make(map[string]Agent, len(arns))
 	for _, instance := range slices.Concat(answers...) {
 		// INACTIVE is what ECS says for a while of an instance that was deregistered or terminated.
@@ -172,6 +174,7 @@ func ManagedInstances(ctx context.Context, client aws.ECS, cluster string, provi
 			}
 		}
 	}
+
 	slices.Sort(managed)
 	return slices.Compact(managed), nil
 }

@@ -49,12 +49,14 @@ func PathMismatch(hosts []Host, endpoints []VPCEndpoint) string {
 			example[shape] = host.Hostname
 		}
 	}
+
 	var private *VPCEndpoint // one whose answer the agents get
 	for i := range endpoints {
 		if endpoints[i].Service == ServiceAPI && endpoints[i].PrivateDNS && private == nil {
 			private = &endpoints[i]
 		}
 	}
+
 	switch {
 	case private != nil && example[PathPublic] != "" && example[PathPrivateLink] == "":
 		return fmt.Sprintf("ECS named the public host %s to the manager, while the agents' VPC has the endpoint %s for ECS with private DNS: ECS probably names PrivateLink hosts, which the manager does not know, to agents that start there. "+

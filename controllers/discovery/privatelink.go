@@ -100,15 +100,18 @@ func VPCEndpoints(ctx context.Context, client aws.EC2, region, vpcID string) ([]
 			endpoints = append(endpoints, endpoint)
 		}
 	}
+
 	interfaces, err := describeInterfaces(ctx, client, slices.Sorted(maps.Keys(owners)))
 	if err != nil {
 		return nil, err
 	}
+
 	for _, found := range interfaces {
 		if i, owned := owners[found.ID]; owned {
 			endpoints[i].Interfaces = append(endpoints[i].Interfaces, found)
 		}
 	}
+
 	slices.SortFunc(endpoints, func(a, b VPCEndpoint) int {
 		return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.ID, b.ID))
 	})
@@ -146,6 +149,7 @@ func usableEndpoint(found *ec2types.VpcEndpoint) (VPCEndpoint, bool) {
 		state != "available" && state != "pending" {
 		return VPCEndpoint{}, false
 	}
+
 	name := awssdk.ToString(found.ServiceName)
 	return VPCEndpoint{
 		ID:         awssdk.ToString(found.VpcEndpointId),
@@ -172,6 +176,7 @@ func describeInterfaces(ctx context.Context, client aws.EC2, ids []string) ([]In
 			}
 		}
 	}
+
 	slices.SortFunc(interfaces, func(a, b Interface) int { return cmp.Compare(a.ID, b.ID) })
 	return interfaces, nil
 }
@@ -181,15 +186,18 @@ func readInterface(found *ec2types.NetworkInterface) Interface {
 	for _, address := range found.PrivateIpAddresses {
 		texts = append(texts, awssdk.ToString(address.PrivateIpAddress))
 	}
+
 	for _, address := range found.Ipv6Addresses {
 		texts = append(texts, awssdk.ToString(address.Ipv6Address))
 	}
+
 	read := Interface{ID: awssdk.ToString(found.NetworkInterfaceId), SubnetID: awssdk.ToString(found.SubnetId)}
 	for _, text := range texts {
 		if address, err := netip.ParseAddr(text); err == nil { // unset where it has none of the family
 			read.Addresses = append(read.Addresses, address.Unmap().WithZone(""))
 		}
 	}
+
 	slices.SortFunc(read.Addresses, netip.Addr.Compare)
 	read.Addresses = slices.Compact(read.Addresses)
 	return read

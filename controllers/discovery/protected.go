@@ -53,6 +53,7 @@ func (r *Resolver) LookupProtected(ctx context.Context, hosts []aws.APIHost, ipv
 			names = append(names, host.Hostname)
 		}
 	}
+
 	answers := r.Lookup(ctx, names, ipv6)
 	var unresolved error
 	for _, host := range hosts {
@@ -65,6 +66,7 @@ func (r *Resolver) LookupProtected(ctx context.Context, hosts []aws.APIHost, ipv
 			unresolved = &UnprotectedError{host.Hostname, host.API, answer.Failure(), missing && isNotFound(answer.Err)}
 		}
 	}
+
 	SortProtected(found)
 	return found, unresolved
 }

@@ -44,9 +44,11 @@ func quota(ctx context.Context, client aws.ServiceQuotas, code string) (int, err
 	if err != nil {
 		return 0, err
 	}
+
 	if out.Quota == nil || out.Quota.Value == nil {
 		return 0, fmt.Errorf("the answer of AWS has no value of the quota %s", code)
 	}
+
 	value := *out.Quota.Value
 	if math.IsNaN(value) || value < 1 || value > maxQuota {
 		return 0, fmt.Errorf("AWS gives %v as value of the quota %s", value, code)

@@ -37,6 +37,7 @@ func OtherAccounts(ctx context.Context, client aws.EC2, subnetID, own string) ([
 			}
 		}
 	}
+
 	slices.Sort(accounts)
 	return slices.Compact(accounts), nil
 }

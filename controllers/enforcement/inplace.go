@@ -69,9 +69,11 @@ func (p *inPlace) undoEntries(ctx context.Context) (Progress, error) {
 	if err == nil {
 		err = p.checkNoClone()
 	}
+
 	if err == nil {
 		err = p.ReclaimFromTags(ctx, observed)
 	}
+
 	if err != nil {
 		return entries.Waiting, err
 	}

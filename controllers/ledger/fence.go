@@ -55,16 +55,20 @@ func (f *fence) check(ctx context.Context) (time.Time, error) {
 	if aws.Elapsed(f.at, now) <= holdsFor {
 		return f.at, nil
 	}
+
 	latest := &v1alpha1.AgentDisconnect{}
 	if err := f.reader.Get(ctx, f.name, latest); err != nil {
 		return time.Time{}, err
 	}
+
 	if err := compareGuarded(f.known, latest); err != nil {
 		return time.Time{}, err
 	}
+
 	if f.creates() && f.known.Generation != latest.Generation {
 		return time.Time{}, ErrChanged
 	}
+
 	f.at = now
 	return now, nil
 }

@@ -166,6 +166,7 @@ func (l *Ledger) IntendDeletion(ctx context.Context, lines []v1alpha1.Rule) (kep
 		}
 		l.obj.Status.Rules[i].LastAttemptTime = now
 	}
+
 	if len(kept) == 0 {
 		return nil, nil
 	}
@@ -220,6 +221,7 @@ func Upsert(rules, lines []v1alpha1.Rule) []v1alpha1.Rule {
 			rules = append(rules, line)
 		}
 	}
+
 	slices.SortFunc(rules, func(a, b v1alpha1.Rule) int {
 		return cmp.Or(cmp.Compare(a.NetworkACLID, b.NetworkACLID), cmp.Compare(a.RuleNumber, b.RuleNumber))
 	})

@@ -64,6 +64,7 @@ func (c *Confirmation) Observe(reason, what string, now time.Time) (confirmed bo
 	if reason != c.reason || c.since.isAheadOf(now) {
 		*c = Confirmation{reason: reason}
 	}
+
 	c.since.Observe(now)
 	c.what = what
 	if c.reads > 0 && now.Sub(c.at) < ConfirmInterval {
@@ -74,6 +75,7 @@ func (c *Confirmation) Observe(reason, what string, now time.Time) (confirmed bo
 	if c.reads < 2 {
 		return false
 	}
+
 	c.reads = 0
 	return true
 }

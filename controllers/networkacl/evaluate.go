@@ -32,6 +32,7 @@ func Evaluate(entries []Entry, d Destination) Verdict {
 	if !d.CIDR.IsValid() {
 		return Verdict{}
 	}
+
 	undecided := []netip.Prefix{d.CIDR.Masked()}
 	for _, e := range outbound(entries) {
 		switch {

@@ -39,6 +39,7 @@ func Enforcement(lines []v1alpha1.Rule, observed []Entry, destinations []Destina
 			foreign[by] = true
 		}
 	}
+
 	force.Own, force.Foreign = len(own), len(foreign)
 	return force
 }

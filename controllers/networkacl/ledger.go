@@ -109,6 +109,7 @@ func changeOf(line v1alpha1.Rule, observed []Entry, desired []Destination) strin
 	if line.State != v1alpha1.RuleInstalled {
 		return ""
 	}
+
 	want := EntryOf(line)
 	found, there := At(observed, line.RuleNumber)
 	switch {
@@ -117,6 +118,7 @@ func changeOf(line v1alpha1.Rule, observed []Entry, desired []Destination) strin
 	case !found.Equal(want):
 		return fmt.Sprintf("rule %d (%s) was replaced", line.RuleNumber, line.CIDR)
 	}
+
 	if allow, is := overriding(line, observed, desired); is {
 		return fmt.Sprintf("rule %d (%s) is overridden by rule %d", line.RuleNumber, line.CIDR, allow.Number)
 	}

@@ -29,6 +29,7 @@ func (s survey) place(missing []demand) ([]v1alpha1.Rule, error) {
 		}
 		rules, missing = append(rules, placed...), missing[n:]
 	}
+
 	slices.SortFunc(rules, compareRules)
 	return rules, nil
 }
@@ -45,6 +46,7 @@ func (s survey) placeBelow(limit int32, demands []demand) ([]v1alpha1.Rule, erro
 			rest = append(rest, d)
 		}
 	}
+
 	for _, d := range rest {
 		number, ok := s.highestFree(limit)
 		if !ok {
@@ -79,6 +81,7 @@ func (s survey) freeInBand(session v1alpha1.EndpointSession, limit int32) (int32
 	default:
 		return 0, false
 	}
+
 	for number := first; number < min(first+10, limit); number++ {
 		if !s.taken[number] {
 			return number, true

@@ -59,11 +59,13 @@ func NewPlan(in PlanInput) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
+
 	s := newSurvey(in)
 	plan, missing := s.match(wanted)
 	if plan.Create, err = s.place(missing); err != nil {
 		return Plan{}, err
 	}
+
 	if err := s.fit(plan, EffectiveQuota(in.Quota, in.Observed)); err != nil {
 		return Plan{}, err
 	}
@@ -80,6 +82,7 @@ func Widest(desired []Destination) ([]Destination, error) {
 		}
 		sorted[i].CIDR = d.CIDR.Masked()
 	}
+
 	// The wider range first, so that whatever covers a destination comes before it.
 	slices.SortFunc(sorted, func(a, b Destination) int {
 		return cmp.Or(cmp.Compare(a.CIDR.Bits(), b.CIDR.Bits()), a.compare(b))
@@ -93,6 +96,7 @@ func Widest(desired []Destination) ([]Destination, error) {
 		}
 		widest[wider].Traffic = widest[wider].Traffic.widest(d.Traffic)
 	}
+
 	slices.SortFunc(widest, Destination.compare)
 	return widest, nil
 }
@@ -121,12 +125,14 @@ func newSurvey(in PlanInput) survey {
 		taken: map[int32]bool{},
 		have:  map[Family]int{IPv4: 1, IPv6: 1},
 	}
+
 	observed, own := map[int32]Entry{}, map[int32]bool{}
 	for _, e := range outbound(in.Observed) {
 		observed[e.Number] = e
 		s.taken[e.Number] = true
 		s.have[FamilyOf(e.CIDR)]++
 	}
+
 	for _, rule := range in.Owned {
 		if rule.NetworkACLID != in.NetworkACLID {
 			continue
@@ -140,6 +146,7 @@ func newSurvey(in PlanInput) survey {
 		s.taken[rule.RuleNumber] = true
 		own[rule.RuleNumber] = own[rule.RuleNumber] || l.atWork
 	}
+
 	slices.SortFunc(s.lines, func(a, b line) int { return compareRules(a.Rule, b.Rule) })
 	for _, e := range outbound(in.Observed) {
 		if !own[e.Number] {
@@ -195,6 +202,7 @@ func (s survey) match(wanted []Destination) (Plan, []demand) {
 			missing = append(missing, demand{Destination: d, allow: verdict.Entry})
 		}
 	}
+
 	for _, l := range s.lines {
 		switch {
 		case l.kept:
@@ -245,9 +253,11 @@ func (s survey) fit(plan Plan, quota int) error {
 			need[FamilyOf(l.prefix)]++
 		}
 	}
+
 	for _, rule := range plan.Create {
 		need[FamilyOf(netip.MustParsePrefix(rule.CIDR))]++
 	}
+
 	for _, family := range []Family{IPv4, IPv6} {
 		if need[family] > 0 && s.have[family]+need[family] > quota {
 			return &QuotaError{NetworkACLID: s.id, Family: family, Have: s.have[family], Need: need[family], Quota: quota}

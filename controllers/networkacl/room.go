@@ -17,6 +17,7 @@ func EffectiveQuota(quota int, entries []Entry) int {
 		egress bool
 		family Family
 	}
+
 	standing := map[kind]int{}
 	for _, e := range entries {
 		if k := (kind{e.Egress, FamilyOf(e.CIDR)}); !e.IsDefault() {

@@ -145,6 +145,7 @@ func (e Entry) protocol() string {
 	case "58":
 		name = "ICMPv6"
 	}
+
 	switch {
 	case e.PortRange != nil && !e.allPorts():
 		if e.PortRange.From == e.PortRange.To {
@@ -170,13 +171,16 @@ func (e Entry) Line() string {
 	if e.Egress {
 		direction = "egress"
 	}
+
 	if e.Allow {
 		action = "allow"
 	}
+
 	line := fmt.Sprintf("%s %d %s %s %s", direction, e.Number, action, e.Protocol, e.CIDR)
 	if e.PortRange != nil {
 		line += fmt.Sprintf(" ports %d-%d", e.PortRange.From, e.PortRange.To)
 	}
+
 	if e.ICMP != nil {
 		line += fmt.Sprintf(" icmp %d/%d", e.ICMP.Type, e.ICMP.Code)
 	}

@@ -80,6 +80,7 @@ func addressesOf(entries []Entry, family Family) []netip.Addr {
 	for _, e := range entries {
 		ranges = append(ranges, e.CIDR)
 	}
+
 	slices.SortFunc(ranges, netip.Prefix.Compare)
 	ranges = slices.Compact(ranges)
 
@@ -107,10 +108,12 @@ func shapesOf(entries []Entry) []Packet {
 			named[e.Protocol] = append(named[e.Protocol], e)
 		}
 	}
+
 	var shapes []Packet
 	for protocol, some := range named {
 		shapes = append(shapes, shapesOfProtocol(protocol, some)...)
 	}
+
 	for number := range 256 {
 		if protocol := strconv.Itoa(number); named[protocol] == nil {
 			return append(shapes, Packet{protocol: protocol})
@@ -131,6 +134,7 @@ func shapesOfProtocol(protocol string, entries []Entry) []Packet {
 			types, codes = append(types, e.ICMP.Type), append(codes, e.ICMP.Code)
 		}
 	}
+
 	slices.Sort(ports)
 	var shapes []Packet
 	for _, port := range slices.Compact(ports) {

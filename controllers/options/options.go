@@ -89,27 +89,34 @@ func (o Options) Validate() error {
 			errs = append(errs, fmt.Errorf("--%s is %s: it must be from %s to %s", each.flag, each.interval, ShortestInterval, longestInterval))
 		}
 	}
+
 	if o.EntryQuota < 1 || o.EntryQuota > 40 {
 		errs = append(errs, fmt.Errorf("--network-acl-entry-quota is %d: AWS grants from 1 to 40", o.EntryQuota))
 	}
+
 	if o.MaxDuration < shortestDuration || o.MaxDuration > LongestDuration {
 		errs = append(errs, fmt.Errorf("--max-duration is %s: it must be from %s to %s", o.MaxDuration, shortestDuration, LongestDuration))
 	}
+
 	if o.MaxActiveRuns < 0 {
 		errs = append(errs, fmt.Errorf("--max-active-runs is %d: it must be 0, for any number, or more", o.MaxActiveRuns))
 	}
+
 	if o.SweepInterval < ShortestInterval || o.SweepInterval > longestSweep {
 		errs = append(errs, fmt.Errorf("--sweep-interval is %s: it must be from %s to %s", o.SweepInterval, ShortestInterval, longestSweep))
 	}
+
 	for _, region := range o.SweepRegions {
 		if !regionName.MatchString(region) {
 			errs = append(errs, fmt.Errorf("--sweep-regions names %q: it must be names of Regions, such as ap-northeast-1, separated by commas", region))
 		}
 	}
+
 	errs = append(errs, o.validateSwitch())
 	if o.MaxConcurrentReconciles < 1 {
 		errs = append(errs, fmt.Errorf("--max-concurrent-reconciles is %d: it must be at least 1", o.MaxConcurrentReconciles))
 	}
+
 	if host, port, err := net.SplitHostPort(o.DNSServer); o.DNSServer != "" {
 		if number, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil || host == "" || number == 0 {
 			errs = append(errs, fmt.Errorf("--dns-server is %q: it must be an address with a port, such as 10.0.0.2:53", o.DNSServer))

@@ -54,6 +54,7 @@ func (o *Reads) Observe(acl *networkacl.ACL, now time.Time) {
 		o.entries, o.since = acl.Entries, now
 		o.Watch(now)
 	}
+
 	o.read = now
 }
 

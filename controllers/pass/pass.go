@@ -128,11 +128,13 @@ func (p *Pass) VerifyAccount(ctx context.Context) error {
 	if recorded == nil || p.Status().NetworkACL == nil {
 		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.target or status.networkACL was removed: the run can't be undone without it. Restore it (kubectl edit --subresource=status)")
 	}
+
 	p.UseRegion(recorded.Region)
 	account, err := p.Clients.AccountID(ctx, p.Now)
 	if err != nil {
 		return err
 	}
+
 	if account != recorded.AccountID {
 		return problem.Refuse(v1alpha1.ReasonWrongAccount, "the run works in account %s, and the manager's credentials are of account %s: restore the manager's role in account %s", recorded.AccountID, account, recorded.AccountID)
 	}

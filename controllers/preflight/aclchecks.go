@@ -25,9 +25,11 @@ func checkNetworkACL(f *Findings) error {
 		}
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS does not show yet which network ACL is associated with subnet %s", f.spec().SubnetID)
 	}
+
 	if who, managed := ownership.ManagedBy(f.acl.Tags); managed {
 		return problem.Refuse(v1alpha1.ReasonNetworkACLManaged, "network ACL %s is managed by %s, whose changes to it would conflict with those of a run: wait until it no longer manages the network ACL, or choose another subnet", f.acl.ID, who)
 	}
+
 	if uid, is := f.acl.Tags[ownership.TagClone]; is {
 		return problem.Refuse(v1alpha1.ReasonNetworkACLTemporary, "network ACL %s is itself the clone of a run (%s): the run begins when subnet %s has its own network ACL again",
 			f.acl.ID, cmp.Or(ownerOf(f.acl.Tags, uid), uid), f.spec().SubnetID)
@@ -100,6 +102,7 @@ func denyingEntries(entries []networkacl.Entry, destinations []networkacl.Destin
 			by = append(by, entry)
 		}
 	}
+
 	slices.SortFunc(by, func(a, b networkacl.Entry) int { return int(a.Number - b.Number) })
 	var names []string
 	for _, entry := range by {
@@ -109,6 +112,7 @@ func denyingEntries(entries []networkacl.Entry, destinations []networkacl.Destin
 		}
 		names = append(names, entry.String())
 	}
+
 	const most = 3
 	if len(names) > most {
 		names = append(names[:most], "and others")

@@ -111,16 +111,19 @@ func checkHit(f *Findings) error {
 	if known := f.unshared == nil; len(hit) == 1 || !known {
 		return nil // said by what kept them from being known
 	}
+
 	others := f.acl.OtherSubnets(f.spec().SubnetID)
 	for _, id := range others {
 		if _, known := f.shared[id]; !known {
 			return problem.Wait(v1alpha1.ReasonAWSUnavailable, "subnet %s was associated with network ACL %s just now: the run is prepared again", id, f.acl.ID)
 		}
 	}
+
 	lacking := f.consent.LackedBy(others, f.shared)
 	if len(lacking) == 0 {
 		return nil
 	}
+
 	return problem.Refuse(v1alpha1.ReasonNoConsent, "with spec.networkACLMode InPlace the rules act on all %d subnets of network ACL %s, and %s consent to runs of this namespace (tag %s): set spec.networkACLMode to Clone, which acts on subnet %s alone, or have their owners consent",
 		len(hit), f.acl.ID, problem.Subjects(lacking, "subnet", "does not", "do not"), f.consent.TagKey, f.spec().SubnetID)
 }
@@ -144,16 +147,19 @@ func checkOtherClusters(f *Findings) error {
 	if f.spec().OtherClusters == v1alpha1.OtherClustersAllow {
 		return nil
 	}
+
 	hit, own := f.hit(), f.spec().SubnetID
 	where, fix := "subnet "+own, "choose a subnet of its own for the cluster, or set spec.otherClusters to Allow to accept that"
 	if len(hit) > 1 {
 		where = fmt.Sprintf("the %d subnets of network ACL %s (%s)", len(hit), f.acl.ID, problem.List(hit))
 		fix = "set spec.networkACLMode to Clone, which acts on subnet " + own + " alone, or set spec.otherClusters to Allow to accept that"
 	}
+
 	further := ""
 	if f.others.Truncated {
 		further = fmt.Sprintf(" (only %d of the Region's clusters were checked)", discovery.MaxClusters)
 	}
+
 	switch {
 	case len(f.others.ARNs) > 0:
 		return problem.Refuse(v1alpha1.ReasonOtherClusters, "%s container instances in %s too, whose agents would be cut off as well%s: %s",

@@ -41,6 +41,7 @@ func (p *Preflight) look(ctx context.Context, r *Report) (settled bool) {
 		r.add(err)
 		return false
 	}
+
 	p.UseRegion(region)
 
 	about := strings.Join([]string{region, spec.SubnetID, spec.Cluster}, " ")
@@ -69,6 +70,7 @@ func (p *Preflight) look(ctx context.Context, r *Report) (settled bool) {
 		p.seen.passedLook = answers.Answer[firstLook]{}
 		return true
 	}
+
 	p.seen.passedLook.Keep(p.Now, about, looked.found)
 	p.KeepRanges(r.subnet.Ranges)
 	r.add(explainNotFound(err, spec, r.accountID, region))
@@ -135,6 +137,7 @@ func (p *Preflight) lookFirst(ctx context.Context) lookResult {
 	if silent != nil {
 		return lookResult{f.firstLook, errors.Join(silent, refused, err), true}
 	}
+
 	if all := errors.Join(refused, err); p.isSettledBy(all) {
 		return lookResult{f.firstLook, all, true}
 	}
@@ -205,12 +208,15 @@ func (p *Preflight) gatherAgents(ctx context.Context, f *Findings) error {
 		p.History.Polls.ForgetSince(before)
 		unpolled = nil // they are not: the ones listed are polled below
 	}
+
 	if f.cluster.ARN == "" && aws.HasCode(unlisted, aws.CodeClusterNotFound) {
 		return nil // the first look says more of the same
 	}
+
 	if unlisted != nil || f.cluster.ARN == "" || len(f.instances) == 0 || len(f.instances) > v1alpha1.MaxContainerInstances {
 		return unlisted
 	}
+
 	return parallel.Do(
 		func() error {
 			if unpolled != nil {

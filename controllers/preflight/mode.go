@@ -64,6 +64,7 @@ func (f *Findings) chooseMode() {
 	default:
 		f.modeReason = v1alpha1.NetworkACLModeOnlySubnet
 	}
+
 	f.mode = inPlace{}
 	if name == v1alpha1.NetworkACLModeClone {
 		f.mode = onClone{}

@@ -72,9 +72,11 @@ func (p *Preflight) readNetworkACL(ctx context.Context, f *Findings) (clonesKnow
 	if f.aclRead = true; f.acl == nil {
 		return false, nil
 	}
+
 	if clonesKnown = f.acl.ID == expected; clonesKnown {
 		f.foreign = foreign
 	}
+
 	f.subnetOnClone, err = p.hasSubnetOnClone(ctx, f.acl.ID)
 	return clonesKnown, err
 }

@@ -36,9 +36,11 @@ func (p *Preflight) Plan(ctx context.Context) (*v1alpha1.Plan, error) {
 	if held == nil {
 		held = checkConnected(r.Findings) // of a run that is on they would be its work
 	}
+
 	if held != nil {
 		r.withdraw(v1alpha1.ReasonAlreadyDenied) // by the rules of the run that holds the network ACL
 	}
+
 	r.add(held, checkDraining(r.Findings), p.addNotes(ctx, r))
 	r.note(timeNotes(r.Findings)...)
 	return plan, r.putInto(plan)
@@ -71,6 +73,7 @@ func (p *Preflight) previewOthers(ctx context.Context, r *Report, plan *v1alpha1
 		}
 		others = arns
 	}
+
 	plan.OtherClusters = others[:min(len(others), v1alpha1.MaxNamed)]
 	return nil
 }
@@ -80,6 +83,7 @@ func (p *Preflight) checkRuns(ctx context.Context, r *Report) error {
 	if r.acl == nil {
 		return nil
 	}
+
 	others, held := p.findHolder(ctx, r)
 	on := 0
 	for i := range others {
@@ -87,6 +91,7 @@ func (p *Preflight) checkRuns(ctx context.Context, r *Report) error {
 			on++
 		}
 	}
+
 	if most := p.Options.MaxActiveRuns; held == nil && most > 0 && on >= most {
 		return problem.Wait(v1alpha1.ReasonTooManyRuns, "%s on, which is as many as the manager allows at once (--max-active-runs): a run would begin when one of them is over", problem.Plural(on, "run is", "runs are"))
 	}
@@ -99,9 +104,11 @@ func refusals(failure error) ([]v1alpha1.Refusal, error) {
 	if fatal, ok := errors.AsType[*problem.StoreError](failure); ok {
 		return nil, fatal
 	}
+
 	if failure == nil {
 		return nil, nil
 	}
+
 	var all []v1alpha1.Refusal
 	for _, each := range problem.All(failure) {
 		if !each.Stalled && each.Reason != v1alpha1.ReasonHolder && each.Reason != v1alpha1.ReasonTooManyRuns {
@@ -121,28 +128,35 @@ func previewNetworkACL(r *Report, plan *v1alpha1.Plan) (err error) {
 	if r.acl == nil {
 		return nil
 	}
+
 	others := r.acl.OtherSubnets(r.spec().SubnetID)
 	plan.NetworkACL = &v1alpha1.PlannedNetworkACL{
 		ID: r.acl.ID, Mode: r.mode.name(), ModeReason: r.modeReason,
 		OtherSubnets: new(int32(len(others))), OtherSubnetIDs: others[:min(len(others), v1alpha1.MaxNamed)],
 	}
+
 	plan.Headroom = &v1alpha1.Headroom{EntryQuota: new(int32(r.quota.Value))}
 	if note := r.quota.Note(); note != "" {
 		plan.Headroom.EntryQuotaAssumed = new(true)
 		r.note(note)
 	}
+
 	if len(r.denied()) > 0 {
 		r.placement, err = r.place()
 	}
+
 	if err == nil || problem.Explain(err).Reason == v1alpha1.ReasonAlreadyDenied {
 		err = cmp.Or(r.mode.checkAgentsPass(r.Findings), err) // that it has settled is for a start to wait for
 	}
+
 	for _, rule := range r.placement.rules {
 		plan.Rules = append(plan.Rules, v1alpha1.PlannedRule{RuleNumber: rule.RuleNumber, CIDR: rule.CIDR, Hostname: rule.Hostname})
 	}
+
 	if r.placement.renumbered {
 		plan.NetworkACL.Renumbered = new(true)
 	}
+
 	room := networkacl.Room(r.acl.Entries, r.placement.rules, r.quota.Value)
 	plan.Headroom.IPv4Entries, plan.Headroom.IPv6Entries = new(int32(room[networkacl.IPv4])), new(int32(room[networkacl.IPv6]))
 	r.mode.preview(plan, r)
@@ -156,22 +170,27 @@ func (p *Preflight) previewAgents(ctx context.Context, r *Report, plan *v1alpha1
 	if r.cluster.ARN == "" || r.instances == nil || len(r.instances) > 0 && !polled {
 		return nil
 	}
+
 	connected := slices.DeleteFunc(slices.Clone(r.instances), func(arn string) bool { return !poll.IsConnected(arn) })
 	plan.Agents = &v1alpha1.PlannedAgents{
 		Total: new(int32(len(r.instances))), Connected: new(int32(len(connected))),
 		ContainerInstances: connected[:min(len(connected), v1alpha1.MaxNamed)],
 	}
+
 	outside, more, err := discovery.OutsideInstances(ctx, p.Clients.ECS, r.cluster.ARN, r.instances, discovery.MaxOutside)
 	if err != nil {
 		return err
 	}
+
 	plan.Outside = &v1alpha1.InstanceList{Total: new(int32(len(outside))), ContainerInstances: outside[:min(len(outside), v1alpha1.MaxNamed)]}
 	if more {
 		plan.Outside.AtLeast = new(true)
 	}
+
 	if len(outside) == 0 {
 		return nil
 	}
+
 	external, more, err := discovery.ExternalInstances(ctx, p.Clients.ECS, r.cluster.ARN, outside)
 	if external > 0 {
 		note := problem.Plural(external, "container instance of the cluster is", "container instances of the cluster are") + " external (ECS Anywhere): in no subnet, and not tracked"

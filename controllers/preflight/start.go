@@ -31,6 +31,7 @@ func (p *Preflight) MakeReady(ctx context.Context) *Report {
 	if r.Err() == nil {
 		r.add(p.prepare(ctx, r))
 	}
+
 	if worst := problem.Explain(r.Err()); worst != nil && r.acl != nil && slices.Contains(causedByHolder, worst.Reason) {
 		if _, held := p.findHolder(ctx, r); held != nil {
 			r.against = []error{held}
@@ -45,16 +46,20 @@ func (p *Preflight) prepare(ctx context.Context, r *Report) (err error) {
 	if err = p.addNotes(ctx, r); err != nil {
 		return err
 	}
+
 	r.placement, err = r.place()
 	if err = p.explainDenied(ctx, r, err); err != nil {
 		return err
 	}
+
 	if err = r.apply(agentChecks); err != nil {
 		return err
 	}
+
 	if r.agents = trackedAgents(r.Findings); r.agents == nil {
 		return nil
 	}
+
 	if err = p.checkPermissions(ctx, r.Findings, answers.AnswerTTL); err != nil {
 		return err
 	}
@@ -105,6 +110,7 @@ func (p *Preflight) SettlePlacement(ctx context.Context, r *Report) (err error) 
 	if err = checkOriginal(r.Findings); err != nil {
 		return err // without a write of the object, however often it is tried
 	}
+
 	looking, cancel := context.WithTimeout(ctx, answers.LookTimeout)
 	defer cancel()
 	if err := parallel.Do(
@@ -122,6 +128,7 @@ func (p *Preflight) SettlePlacement(ctx context.Context, r *Report) (err error) 
 	if err = r.apply(targetChecks); err != nil {
 		return err
 	}
+
 	if r.Reservation() != reserved {
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "the network ACL of subnet %s changed just now: the run is prepared again", reserved.SubnetID)
 	}
@@ -132,6 +139,7 @@ func (p *Preflight) SettlePlacement(ctx context.Context, r *Report) (err error) 
 	if err = cmp.Or(err, checkOriginal(r.Findings)); err != nil {
 		return err
 	}
+
 	if phase, _ := run.PhaseAt(p.Object, p.Clock.Now()); phase != run.Pending {
 		return problem.Wait(v1alpha1.ReasonNotYet, "the run's start deadline passed while it was prepared")
 	}
@@ -149,6 +157,7 @@ func (p *Preflight) InitStatus(r *Report, now time.Time) {
 	if r.subnet.IPv6 {
 		status.Target.IPv6 = new(true)
 	}
+
 	status.Agents = &v1alpha1.Agents{ContainerInstances: r.agents, Uncounted: new(int32(len(r.instances) - len(r.agents)))}
 	run.CountAgents(status.Agents)
 	r.mode.begin(status, r.Findings, r.placement)

@@ -86,6 +86,7 @@ func All(err error) []*Problem {
 		}
 		all = append(all, one)
 	}
+
 	if first >= 0 {
 		slices.Sort(denied)
 		all[first] = Refuse(v1alpha1.ReasonAccessDenied, "AWS denies the manager's role %s: grant the actions of the product's IAM policy (config/iam/policy.json). %s",
@@ -114,9 +115,11 @@ func severity(p *Problem) int {
 		v1alpha1.ReasonNoConsent, v1alpha1.ReasonAccessDenied, v1alpha1.ReasonSubnetNotFound, v1alpha1.ReasonClusterNotFound, v1alpha1.ReasonSubnetNotSupported,
 		v1alpha1.ReasonNoConnectedAgents, v1alpha1.ReasonNetworkACLTemporary, v1alpha1.ReasonNetworkACLManaged, v1alpha1.ReasonOtherClusters,
 	}
+
 	if i := slices.Index(order, p.Reason); i >= 0 {
 		return i
 	}
+
 	if p.Stalled {
 		return len(order)
 	}

@@ -33,6 +33,7 @@ func (e *Evidence) Next(claim Claim, observed []networkacl.Entry, now time.Time)
 	} else {
 		s.lacking.Observe(now)
 	}
+
 	if !s.deleted.Time().IsZero() {
 		s.deleted.Observe(now) // for a clock that was set back
 	}
@@ -41,6 +42,7 @@ func (e *Evidence) Next(claim Claim, observed []networkacl.Entry, now time.Time)
 	if next.Step == StepDelete {
 		s.deleted.Clear() // it stands again
 	}
+
 	e.put(claim, s)
 	return next
 }

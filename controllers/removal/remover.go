@@ -43,12 +43,14 @@ func (r Remover) DeleteEntries(ctx context.Context, claims []Claim, evidence *Ev
 			return err
 		}
 	}
+
 	err := parallel.Do(calls...)
 
 	var entries []networkacl.Entry
 	if r.Read != nil {
 		entries = r.Read.Entries
 	}
+
 	for i, claim := range claims {
 		if outcomes[i] == networkacl.Done {
 			evidence.Acknowledge(claim, clk.Now())

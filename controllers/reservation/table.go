@@ -154,11 +154,13 @@ func (t *Table) takePlace(obj *v1alpha1.AgentDisconnect, others []v1alpha1.Agent
 			ahead++
 		}
 	}
+
 	maps.DeleteFunc(t.begun, func(uid types.UID, _ bool) bool { return !on[uid] }) // those are no longer there
 
 	if t.maxActiveRuns > 0 && len(on)+ahead >= t.maxActiveRuns {
 		return false
 	}
+
 	t.begun[obj.UID] = true
 	return true
 }

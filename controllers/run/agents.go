@@ -25,6 +25,7 @@ func CountAgents(agents *v1alpha1.Agents) {
 			disconnected++
 		}
 	}
+
 	agents.Total, agents.Disconnected = &total, &disconnected
 	if unobserved {
 		agents.Disconnected = nil

@@ -48,6 +48,7 @@ func Desired(obj *v1alpha1.AgentDisconnect) []networkacl.Destination {
 			})
 		}
 	}
+
 	for _, text := range DeniedRanges(obj) {
 		if cidr, err := netip.ParsePrefix(text); err == nil {
 			destinations = append(destinations, networkacl.Destination{CIDR: cidr, Session: v1alpha1.EndpointAdditional})

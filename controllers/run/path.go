@@ -16,6 +16,7 @@ func IsPathKnown(status *v1alpha1.AgentDisconnectStatus, spec *v1alpha1.AgentDis
 	if status.Agents != nil && slices.ContainsFunc(status.Agents.ContainerInstances, func(i v1alpha1.ContainerInstance) bool { return i.DisconnectedTime != nil }) {
 		return true
 	}
+
 	for _, session := range []v1alpha1.Session{v1alpha1.SessionACS, v1alpha1.SessionTCS} {
 		wanted := len(spec.Sessions) == 0 || slices.Contains(spec.Sessions, session)
 		if wanted && !slices.ContainsFunc(status.Endpoints, func(e v1alpha1.Endpoint) bool {

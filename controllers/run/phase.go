@@ -69,6 +69,7 @@ func PhaseAt(obj *v1alpha1.AgentDisconnect, now time.Time) (Phase, time.Time) {
 	case status.StartTime == nil:
 		return beforehand(obj, now)
 	}
+
 	expires := Expiration(status)
 	switch {
 	case !now.Before(expires):
@@ -103,14 +104,17 @@ func beforehand(obj *v1alpha1.AgentDisconnect, now time.Time) (Phase, time.Time)
 	if spec.Mode == v1alpha1.ModePlan {
 		return Planning, time.Time{}
 	}
+
 	if obj.Status.Plan != nil || obj.Status.ObservedMode == v1alpha1.ModePlan {
 		return Renewed, time.Time{} // asked for only now
 	}
+
 	deadline := StartDeadline(obj)
 	var begins, discovers time.Time
 	if spec.StartAfter != nil {
 		begins, discovers = spec.StartAfter.Time, spec.StartAfter.Add(-WarmUp)
 	}
+
 	switch {
 	case !now.Before(deadline):
 		return Missed, time.Time{}

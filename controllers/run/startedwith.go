@@ -18,10 +18,12 @@ func ChangedFields(obj *v1alpha1.AgentDisconnect) []string {
 	if longer(obj) {
 		changed = append(changed, "duration (longer than the manager's --max-duration)")
 	}
+
 	with := obj.Status.StartedWith
 	if with == nil {
 		return changed
 	}
+
 	spec, now := &obj.Spec, StartedWith(&obj.Spec)
 	for _, each := range []struct {
 		field string

@@ -117,12 +117,14 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 			errs, complete = append(errs, fmt.Errorf("searching Region %s: %w", region, err)), false
 		}
 	}
+
 	owners, err := s.owners(ctx)
 	if err != nil {
 		errs = append(errs, err)
 	} else {
 		errs = append(errs, s.act(ctx, all, owners, complete))
 	}
+
 	err = errors.Join(errs...)
 	observe(s.clock.Now(), err)
 	return err
@@ -150,6 +152,7 @@ func (s *Sweeper) noteRegions(ctx context.Context) error {
 			s.regions[region] = true
 		}
 	}
+
 	owners, err := s.owners(ctx)
 	for _, obj := range owners.objects {
 		if target := obj.Status.Target; target != nil && target.Region != "" {
@@ -174,6 +177,7 @@ func (s *Sweeper) owners(ctx context.Context) (owners, error) {
 	case err != nil:
 		return owners{}, fmt.Errorf("listing the objects of all namespaces: %w", err)
 	}
+
 	found := owners{objects: map[types.UID]*v1alpha1.AgentDisconnect{}}
 	for i := range all.Items {
 		found.objects[all.Items[i].UID] = &all.Items[i]
@@ -227,6 +231,7 @@ func (s *Sweeper) actionFor(f sweep.Found, all owners, now time.Time) action {
 	case f.Kind == sweep.KindSchedules:
 		return actionNone
 	}
+
 	end := run.Expiration(&obj.Status)
 	return when(f.PastEnd(now) && !now.Before(end.Add(sweep.Margin)), actionLift)
 }
@@ -268,6 +273,7 @@ func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) 
 			errs = append(errs, fmt.Errorf("undoing %s of run %s on network ACL %s in Region %s: %w", f.Kind, f.UID, f.NetworkACLID, f.Region, err))
 		}
 	}
+
 	if complete {
 		tally.publish()
 	}
@@ -281,14 +287,17 @@ func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what action) (done bo
 	if what == actionLift {
 		act = s.undoer.Lift
 	}
+
 	result, err := act(ctx, s.sessions.In(f.Region), f)
 	if len(result.Did) > 0 || result.Left != "" {
 		log.FromContext(ctx).Info("Removed what a run left behind", "kind", f.Kind, "accountID", f.AccountID, "region", f.Region,
 			"networkACLID", f.NetworkACLID, "uid", f.UID, "owner", f.Owner, "did", result.Did, "left", result.Left)
 	}
+
 	if again := result.Again; !again.IsZero() && (s.again.IsZero() || again.Before(s.again)) {
 		s.again = again
 	}
+
 	if result.Done && len(result.Did) > 0 {
 		undoneTotal.WithLabelValues(string(f.Kind)).Inc()
 	}

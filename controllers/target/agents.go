@@ -34,12 +34,15 @@ func (t *Target) WatchAgents(ctx context.Context, since time.Time) (gone bool, e
 		t.History.Polls.Add(discovery.NewPoll(t.Now, nil)) // an answer too: without its cluster, ECS knows no agent
 		return true, nil
 	}
+
 	if t.Phase == run.Active && err == nil {
 		t.seen.watchedAt = t.History.Polls.LatestAt() // of this run: its start forgets those before it
 	}
+
 	if err != nil || status.Agents == nil {
 		return false, err // status.agents was removed, so no agent is tracked
 	}
+
 	for i := range status.Agents.ContainerInstances {
 		instance := &status.Agents.ContainerInstances[i]
 		connected, left, ok := t.History.Polls.Agreed(instance.ARN, since)
@@ -56,6 +59,7 @@ func (t *Target) WatchAgents(ctx context.Context, since time.Time) (gone bool, e
 			instance.Gone = new(left)
 		}
 	}
+
 	run.CountAgents(status.Agents)
 	return false, nil
 }

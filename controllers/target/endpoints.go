@@ -73,6 +73,7 @@ func (t *Target) join(hosts []discovery.Host, private []v1alpha1.Endpoint) {
 	known := func(hostname string, session v1alpha1.EndpointSession) int {
 		return slices.IndexFunc(status.Endpoints, func(e v1alpha1.Endpoint) bool { return e.Hostname == hostname && e.Session == session })
 	}
+
 	for _, endpoint := range slices.Concat(keepAddresses(nil, hosts), private) {
 		i := known(endpoint.Hostname, endpoint.Session)
 		switch {

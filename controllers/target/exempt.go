@@ -53,19 +53,23 @@ func (l limits) against(d networkacl.Destination) (reason, message string) {
 	if api := l.hosts[d.Hostname]; api != "" {
 		return v1alpha1.ReasonProtectedAddress, fmt.Sprintf("%s is a host of %s", d.Hostname, api)
 	}
+
 	for _, needed := range l.protected {
 		if d.CIDR.Contains(needed.Address) {
 			return v1alpha1.ReasonProtectedAddress, subjectOf(d) + " " + needed.String()
 		}
 	}
+
 	if d.Session != v1alpha1.EndpointAdditional {
 		return "", "" // what agents connect to within the subnet is said as EndpointInSubnet
 	}
+
 	for _, own := range l.subnetRanges {
 		if own.Overlaps(d.CIDR) {
 			return v1alpha1.ReasonNetworkACLHasNoEffect, fmt.Sprintf("%s the subnet's own range %s, and no network ACL acts within a subnet", reaches(d), own)
 		}
 	}
+
 	for _, local := range linkLocal {
 		if local.Overlaps(d.CIDR) {
 			return v1alpha1.ReasonNetworkACLHasNoEffect, fmt.Sprintf("%s %s, and network ACLs do not act on link-local traffic", reaches(d), local)
@@ -137,6 +141,7 @@ func recordExemptions(recorded []v1alpha1.Exemption, found []exemption) (all []v
 		}
 		all = append(all, v1alpha1.Exemption{CIDR: cidr, Reason: e.reason, Message: aws.Truncate(e.message, 512)})
 	}
+
 	slices.SortFunc(all, func(a, b v1alpha1.Exemption) int { return strings.Compare(a.CIDR, b.CIDR) })
 	return all, false
 }

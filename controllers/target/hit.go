@@ -25,10 +25,12 @@ func (t *Target) LookForOthers(ctx context.Context, hit []string) (answers.Other
 	if run.StartSpec(t.Object).OtherClusters == v1alpha1.OtherClustersAllow {
 		return answers.OtherClusters{}, nil
 	}
+
 	about := strings.Join(hit, " ")
 	if t.unseen.err != nil && t.unseen.about == about {
 		return answers.OtherClusters{}, t.unseen.err // a look that fails is not repeated in the same pass
 	}
+
 	ctx, cancel := context.WithTimeout(ctx, othersTimeout)
 	defer cancel()
 	found, err := t.Cache.Others.Get(t.Now, about, func() (answers.OtherClusters, error) {
@@ -93,12 +95,15 @@ func (t *Target) JudgeHit(ctx context.Context, acl *networkacl.ACL, beside Besid
 	if acl == nil {
 		return t.seen.suspected.AsError()
 	}
+
 	if t.seen.lookFailed.beside = beside.err != nil; beside.err != nil {
 		return errors.Join(t.seen.suspected.AsError(), beside.err)
 	}
+
 	if lacking := t.LackingConsent(acl, beside); len(lacking) > 0 {
 		return t.suspectHit(t.consentTrouble(acl.ID, lacking), lacking)
 	}
+
 	t.noteConsent(maps.Keys(beside.known))
 	if t.Status().Abort != nil || t.seen.changed.IsPending() {
 		return t.seen.suspected.AsError() // it ends, or another read decides: nothing is added meanwhile
@@ -115,11 +120,13 @@ func (t *Target) JudgeHit(ctx context.Context, acl *networkacl.ACL, beside Besid
 		}
 		return errors.Join(t.seen.suspected.AsError(), err)
 	}
+
 	if len(others.ARNs) > 0 {
 		t.Cache.Others.Expire() // the next look must not be this one's answer
 		return t.suspectHit(problem.Wait(v1alpha1.AbortOtherClusters, "%s container instances in %s now, whose agents the rules cut off as well, and spec.otherClusters does not allow that",
 			problem.Subjects(others.ARNs, "cluster", "has", "have"), problem.Subnets(hit)), others.ARNs)
 	}
+
 	t.clearHit()
 	return nil
 }

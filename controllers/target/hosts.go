@@ -34,6 +34,7 @@ func (t *Target) AskForHosts(ctx context.Context, clusterARN string, instances [
 	if t.Status().StartTime == nil && run.UnresolvedHost(t.Status().Endpoints) != "" && t.Now.Sub(t.History.Hosts.AnsweredAt()) >= endpointTTL {
 		t.History.Hosts.Forget()
 	}
+
 	t.History.Hosts.AskFor(run.StartSpec(t.Object).Sessions)
 
 	var unknown, old []string
@@ -62,6 +63,7 @@ func (t *Target) askAgain(ctx context.Context, enforcedSince time.Time) ([]disco
 	if len(due) > 0 {
 		t.seen.unanswered = t.poll(ctx, t.Status().Target.ClusterARN, t.oldest(due))
 	}
+
 	failed := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
 		return t.History.Hosts.AnsweredFor(i.ARN).Before(t.History.Hosts.TriedFor(i.ARN))
 	})

@@ -36,6 +36,7 @@ func (t *Target) LookUp(ctx context.Context, ipv6 bool) error {
 			return t.tooMany(host)
 		}
 	}
+
 	if host := run.UnresolvedHost(endpoints); host != "" {
 		return problem.Refuse(v1alpha1.ReasonHostNotResolved, "%s has no address to deny (%s; the manager asked %s): check the name, and the DNS server that the manager asks (--dns-server)", host, t.History.Lookups.Failure(host), t.Resolver)
 	}

@@ -59,12 +59,15 @@ func (t *Target) Adopt(ctx context.Context, seen *Observation, enforcedSince tim
 	if seen.due {
 		t.seen.lookFailed.own = seen.subnetErr != nil
 	}
+
 	if seen.untracked != nil && status.Agents != nil {
 		status.Agents.Uncounted = seen.untracked
 	}
+
 	if seen.subnet.IPv6 {
 		status.Target.IPv6 = new(true) // also where it was given to the subnet during the run
 	}
+
 	if len(seen.subnet.Ranges) > 0 {
 		t.seen.subnetRanges = seen.subnet.Ranges
 	}
@@ -74,6 +77,7 @@ func (t *Target) Adopt(ctx context.Context, seen *Observation, enforcedSince tim
 	if seen.privateRead {
 		t.releasePrivate(seen.private)
 	}
+
 	t.exempt()
 	return unanswered
 }
@@ -83,6 +87,7 @@ func (t *Target) observePlace(ctx context.Context, seen *Observation) error {
 	if !seen.due {
 		return nil
 	}
+
 	recorded, spec := t.Status().Target, &t.Object.Spec
 	return parallel.Do(
 		func() error {
@@ -111,9 +116,11 @@ func (t *Target) observeNewInstances(ctx context.Context, seen *Observation) ([]
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
 		return nil, nil // said by the look at the cluster
 	}
+
 	if err != nil {
 		return nil, err
 	}
+
 	untracked := slices.DeleteFunc(present, func(arn string) bool { return slices.Contains(seen.tracked, arn) })
 	seen.untracked = new(int32(len(untracked)))
 	unanswered := t.AskForHosts(ctx, clusterARN, untracked)

@@ -32,6 +32,7 @@ func ExplainUnprotected(err error) error {
 	if err == nil {
 		return nil
 	}
+
 	var unknown *discovery.UnprotectedError
 	switch {
 	case errors.As(err, &unknown):

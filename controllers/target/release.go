@@ -36,6 +36,7 @@ func (t *Target) releasePrivate(found []v1alpha1.Endpoint) {
 			return asked.Sub(since) >= networkacl.ConfirmInterval
 		})
 	}
+
 	t.seen.missing = missing
 	status.Endpoints = slices.DeleteFunc(status.Endpoints, func(e v1alpha1.Endpoint) bool { return run.IsPrivate(e) && len(e.Addresses) == 0 })
 }

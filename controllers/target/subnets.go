@@ -89,11 +89,13 @@ func readSubnet(found *types.Subnet) Subnet {
 		IPv6Native: awssdk.ToBool(found.Ipv6Native), DNS64: awssdk.ToBool(found.EnableDns64),
 		Ranges: subnetRanges(awssdk.ToString(found.CidrBlock)), Tags: map[string]string{},
 	}
+
 	for _, association := range found.Ipv6CidrBlockAssociationSet {
 		read.Ranges = append(read.Ranges, subnetRanges(awssdk.ToString(association.Ipv6CidrBlock))...)
 		read.IPv6 = read.IPv6 || association.Ipv6CidrBlockState == nil ||
 			association.Ipv6CidrBlockState.State == types.SubnetCidrBlockStateCodeAssociated
 	}
+
 	for _, tag := range found.Tags {
 		read.Tags[awssdk.ToString(tag.Key)] = awssdk.ToString(tag.Value)
 	}

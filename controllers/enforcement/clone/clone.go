@@ -63,10 +63,12 @@ func (c *Clone) DescribeACL(ctx context.Context) (*networkacl.ACL, error) {
 	if err != nil {
 		return nil, err
 	}
+
 	original := found[recorded.OriginalID]
 	if original == nil {
 		c.Clients.ForgetAccount() // not found, or not in the account that the run works in
 	}
+
 	c.Original.Observe(original, c.Now)
 	c.seen.original = original
 	return found[recorded.ID], nil

@@ -26,6 +26,7 @@ func (c *Clone) createClone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+
 	plan, err := networkacl.NewPlan(networkacl.PlanInput{Desired: run.Desired(c.Object), Observed: clones.InClone(copies), Quota: c.Quota.Value})
 	if err != nil {
 		return err
@@ -40,6 +41,7 @@ func (c *Clone) createClone(ctx context.Context) error {
 			return err
 		}
 	}
+
 	if id == "" {
 		if id, err = c.requestClone(ctx, tags); err != nil {
 			return err
@@ -97,6 +99,7 @@ func (c *Clone) recreateClone(ctx context.Context) error {
 	if !c.ConfirmByReads("clone gone") {
 		return nil
 	}
+
 	if progress, err := c.deleteClone(ctx); err != nil || progress == entries.Waiting {
 		return err
 	}

@@ -47,6 +47,7 @@ func (c *Clone) advanceClone(ctx context.Context) error {
 		}
 		created = true
 	}
+
 	if !created && !c.HasReadACL() {
 		if err := c.ReadACL(ctx); err != nil {
 			return err
@@ -60,6 +61,7 @@ func (c *Clone) advanceClone(ctx context.Context) error {
 	if err := c.ReadACL(ctx); err != nil {
 		return err
 	}
+
 	if !c.isComplete() {
 		return nil // reads lag: the next one decides
 	}
@@ -67,12 +69,15 @@ func (c *Clone) advanceClone(ctx context.Context) error {
 	if progress, err := c.checkMayServe(); err != nil || progress == entries.Waiting {
 		return err
 	}
+
 	if err := c.moveSubnetToClone(ctx); err != nil || c.Status().NetworkACL.State != v1alpha1.CloneAssociating {
 		return err
 	}
+
 	if err := c.ReadACL(ctx); err != nil {
 		return err
 	}
+
 	c.noteServing()
 	return nil
 }
@@ -83,6 +88,7 @@ func (c *Clone) ignoreNewCloneLag(failure error) error {
 	if failure == nil {
 		return nil
 	}
+
 	var rest []error
 	for _, err := range problem.Flatten(failure) {
 		_, noRoom := errors.AsType[*networkacl.NoRoomError](err)
@@ -147,6 +153,7 @@ func (c *Clone) moveSubnetToClone(ctx context.Context) error {
 	if err := c.Ledger.Persist(ctx); err != nil {
 		return err
 	}
+
 	outcome, err := c.CallWithin(ctx, func(ctx context.Context) (networkacl.Outcome, error) {
 		return ec2acl.Associate(ctx, c.FencedOnRead().EC2, association, acl.ID)
 	})

@@ -35,10 +35,12 @@ func (c *Clone) findAssociationDrift() entries.Drift {
 	if !c.isServing() {
 		place = c.seen.original // it goes to the clone from there
 	}
+
 	lagging := c.sinceLastAttempt() < networkacl.SettleFor && c.Phase == run.Active
 	if lagging && (clone == nil || place != nil && !slices.Contains(place.SubnetIDs, c.Object.Spec.SubnetID)) {
 		return entries.Drift{} // a read that lags behind our own move of the subnet
 	}
+
 	if drift := c.FindAssociationDrift(place); drift.Reason != "" {
 		return drift
 	}

@@ -22,6 +22,7 @@ func (c *Clone) findEdits() []clones.Edit {
 	if acceptable == nil || c.LastACL() == nil {
 		return nil
 	}
+
 	valid, _ := ledger.Valid(c.Object)
 	serves, settled := c.IsOnSubnet(), c.sinceLastAttempt() >= networkacl.SettleFor
 	if serves && !settled && c.Phase == run.Active {
@@ -44,12 +45,14 @@ func (c *Clone) acceptableCopies() [][]clones.Copy {
 	if err != nil {
 		return nil
 	}
+
 	sets := [][]clones.Copy{copies}
 	if acl.CarryOver != nil {
 		if under, err := parseCopies(acl.CarryOver); err == nil {
 			sets = append(sets, under)
 		}
 	}
+
 	if c.seen.original != nil {
 		if now, err := clones.Recopy(copies, c.seen.original.Entries, nil, nil, maxBaseline); err == nil {
 			sets = append(sets, now)

@@ -47,12 +47,15 @@ func (c *Clone) detachSubnet(ctx context.Context) error {
 	if acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating {
 		return nil
 	}
+
 	if err := c.ReadACL(ctx); err != nil {
 		return err
 	}
+
 	if err := c.proveClone(); err != nil {
 		return err
 	}
+
 	if _, err := c.baseline(); err != nil {
 		return err
 	}
@@ -68,6 +71,7 @@ func (c *Clone) detachSubnet(ctx context.Context) error {
 		acl.State = v1alpha1.CloneReady // it never was
 		return c.Ledger.Persist(ctx)
 	}
+
 	c.ConfirmDrift(nil)
 	return nil
 }

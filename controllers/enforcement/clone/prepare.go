@@ -48,6 +48,7 @@ func (c *Clone) prepareClone(ctx context.Context, created bool) (entries.Progres
 	if err := c.deadManSwitch.DisarmStale(ctx); err != nil {
 		return entries.Waiting, err
 	}
+
 	valid, _ := ledger.Valid(c.Object)
 	if !created {
 		if err := c.deadManSwitch.ArmLeft(ctx, valid); err != nil {
@@ -111,6 +112,7 @@ func (c *Clone) checkPlacement(ctx context.Context) (entries.Progress, error) {
 		c.ConfirmDrift(nil)
 		return entries.Waiting, nil
 	}
+
 	c.ForgetDrift()
 	return entries.Done, nil
 }

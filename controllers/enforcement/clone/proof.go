@@ -32,6 +32,7 @@ func (c *Clone) proveClone() error {
 	if acl.OriginalID == acl.ID {
 		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL was edited: id and originalID are the same. Restore the earlier value (kubectl edit --subresource=status)")
 	}
+
 	if clone == nil {
 		return nil
 	}
@@ -42,6 +43,7 @@ func (c *Clone) proveClone() error {
 		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "nothing shows that network ACL %s is this run's clone: its tags were removed, or status.networkACL was edited. If it is, restore the tag: aws ec2 create-tags --resources %s --tags Key=%s,Value=%s",
 			acl.ID, acl.ID, ownership.TagClone, uid)
 	}
+
 	if original := clone.Tags[ownership.TagOriginal]; original != "" && original != acl.OriginalID {
 		return problem.Refuse(v1alpha1.ReasonLedgerInvalid, "status.networkACL or a tag of clone %s was edited: originalID is %s, and the tag %s says %s. Restore the earlier value (kubectl edit --subresource=status)",
 			acl.ID, acl.OriginalID, ownership.TagOriginal, original)

@@ -52,6 +52,7 @@ func (c *Clone) Remove(ctx context.Context) (entries.Progress, error) {
 	if err := c.ReadACL(ctx); err != nil {
 		return entries.Waiting, err
 	}
+
 	if err := c.proveClone(); err != nil {
 		return entries.Waiting, err
 	}
@@ -117,6 +118,7 @@ func (c *Clone) deleteClone(ctx context.Context) (entries.Progress, error) {
 	case networkacl.Missing:
 		return entries.Waiting, problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that clone %s does not exist, though a read just before showed it: it counts as deleted once reads no longer show it", id)
 	}
+
 	if outcome != networkacl.Done {
 		return entries.Waiting, err
 	}

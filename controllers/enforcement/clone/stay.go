@@ -55,6 +55,7 @@ func (c *Clone) handOverToSubnet(ctx context.Context) (entries.Progress, error) 
 	if !c.ConfirmByReads("original gone") {
 		return entries.Waiting, nil
 	}
+
 	if err := c.VerifyAccount(ctx); err != nil {
 		return entries.Waiting, err // in another account everything is gone
 	}
@@ -66,6 +67,7 @@ func (c *Clone) handOverToSubnet(ctx context.Context) (entries.Progress, error) 
 	if progress, err := c.UndoLines(ctx, c.LastACL().Entries); err != nil || progress == entries.Waiting {
 		return entries.Waiting, err
 	}
+
 	if err := c.deadManSwitch.Disarm(ctx); err != nil {
 		return entries.Waiting, err
 	}
@@ -74,6 +76,7 @@ func (c *Clone) handOverToSubnet(ctx context.Context) (entries.Progress, error) 
 	if _, err := ec2acl.WriteTags(ctx, c.Fenced().EC2, id, map[string]string{ownership.TagAdopted: c.adoptedTagValue()}); err != nil {
 		return entries.Waiting, err
 	}
+
 	if err := c.RemoveOwnershipTags(ctx, ownership.CloneKeys()...); err != nil {
 		return entries.Waiting, err
 	}

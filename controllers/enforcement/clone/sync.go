@@ -27,6 +27,7 @@ func (c *Clone) SyncFromOriginal(ctx context.Context) error {
 	if c.seen.original == nil || c.LastACL() == nil {
 		return nil
 	}
+
 	acl := c.Status().NetworkACL
 	if acl.CarryOver != nil {
 		// One at a time: what an earlier one began to write is no third party's edit only while it
@@ -42,6 +43,7 @@ func (c *Clone) SyncFromOriginal(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
+
 	c.seen.changed.Clear()
 	c.Original.SetPending(false)
 	if slices.Equal(clones.FormatCopies(wanted), acl.Baseline) {
@@ -59,6 +61,7 @@ func (c *Clone) SyncFromOriginal(ctx context.Context) error {
 	if !slices.Equal(clones.FormatCopies(next), clones.FormatCopies(wanted)) {
 		c.Original.SetPending(true)
 	}
+
 	if slices.Equal(clones.FormatCopies(next), acl.Baseline) {
 		return nil // what it closes has not stood yet
 	}
@@ -72,10 +75,12 @@ func (c *Clone) updateBaseline(ctx context.Context) ([]clones.Copy, entries.Prog
 	if _, err := c.baseline(); err != nil {
 		return nil, entries.Waiting, err
 	}
+
 	wanted, ok := c.recopyOriginal()
 	if !ok {
 		return nil, entries.Waiting, nil
 	}
+
 	c.seen.changed.Clear()
 	c.Original.SetPending(false)
 
@@ -83,6 +88,7 @@ func (c *Clone) updateBaseline(ctx context.Context) ([]clones.Copy, entries.Prog
 	if acl := c.Status().NetworkACL; slices.Equal(lines, acl.Baseline) && acl.CarryOver == nil {
 		return wanted, entries.Done, nil
 	}
+
 	return wanted, entries.Done, c.Ledger.Record(ctx, func(status *v1alpha1.AgentDisconnectStatus) {
 		status.NetworkACL.Baseline, status.NetworkACL.CarryOver = lines, nil
 	})
@@ -95,6 +101,7 @@ func (c *Clone) recopyOriginal() ([]clones.Copy, bool) {
 	if err != nil {
 		return nil, false
 	}
+
 	valid, _ := ledger.Valid(c.Object)
 	wanted, err := clones.Recopy(copies, c.seen.original.Entries, valid, run.Desired(c.Object), c.Quota.Value)
 	if err != nil {
@@ -122,6 +129,7 @@ func (c *Clone) resumeSync(ctx context.Context, wanted []clones.Copy) error {
 	if err := c.Ledger.Persist(ctx); err != nil {
 		return err
 	}
+
 	if c.Phase != run.Active {
 		return nil
 	}
@@ -139,6 +147,7 @@ func (c *Clone) resumeSync(ctx context.Context, wanted []clones.Copy) error {
 	if err := c.ReadACL(ctx); err != nil {
 		return err
 	}
+
 	if c.LastACL() != nil && clones.Complete(wanted, valid, c.LastACL().Entries) {
 		c.Status().NetworkACL.Baseline, c.Status().NetworkACL.CarryOver = clones.FormatCopies(wanted), nil
 	}

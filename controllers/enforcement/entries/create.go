@@ -59,6 +59,7 @@ func (e *Entries) createIntended(ctx context.Context, lines []v1alpha1.Rule, ear
 			return err
 		})
 	}
+
 	failure := parallel.Do(calls...)
 
 	var observed []networkacl.Entry

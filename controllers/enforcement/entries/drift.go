@@ -58,6 +58,7 @@ func (e *Entries) ConfirmDrift(valid []v1alpha1.Rule) DriftState {
 		e.Abort(drift.Reason, "%s, again after %s", drift.Message, problem.Plural(maxDriftRepairs, "repair", "repairs"))
 		return Unconfirmed
 	}
+
 	e.seen.repair = repairUnderway{what: drift.Message}
 	return Drifted
 }

@@ -64,6 +64,7 @@ func (e *Entries) CreditDisconnections() {
 	if e.Phase != run.Active || agents == nil || !e.enforcedForTwoPolls() {
 		return
 	}
+
 	for i := range agents.ContainerInstances {
 		instance := &agents.ContainerInstances[i]
 		connected, left, agreed := e.History.Polls.Agreed(instance.ARN, e.seen.enforcedSince)
@@ -71,6 +72,7 @@ func (e *Entries) CreditDisconnections() {
 			instance.DisconnectedTime = run.Stamp(e.Now)
 		}
 	}
+
 	if run.AllDisconnected(agents) && agents.DisconnectedTime == nil {
 		agents.DisconnectedTime = run.Stamp(e.Now)
 	}

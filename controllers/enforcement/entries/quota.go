@@ -19,6 +19,7 @@ func (e *Entries) AbortIfQuotaExceeded(failure error) error {
 	if failure == nil {
 		return nil
 	}
+
 	for _, err := range problem.Flatten(failure) {
 		switch aws.Code(err) {
 		case aws.CodeEntryLimitExceeded:

@@ -20,6 +20,7 @@ func (e *Entries) ReclaimFromTags(ctx context.Context, observed []networkacl.Ent
 	if e.seen.acl == nil {
 		return nil
 	}
+
 	lost := e.missingLines(e.seen.acl.Tags, observed)
 	// The tags as this process wrote them tell a stale read from a ledger that lost lines.
 	stale := e.seen.tags != nil && len(e.missingLines(e.seen.tags, observed)) == 0
@@ -34,6 +35,7 @@ func (e *Entries) ReclaimFromTags(ctx context.Context, observed []networkacl.Ent
 		e.undecided = problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s", problem.Undecided(what, settled))
 		return nil
 	}
+
 	e.seen.missingLines.Clear()
 	return e.Ledger.Reclaim(ctx, lost)
 }

@@ -66,6 +66,7 @@ func (e *Entries) maintainInSync(ctx context.Context, valid []v1alpha1.Rule) err
 	if err := errors.Join(stale, unarmed); problem.IsStoreError(err) {
 		return err
 	}
+
 	e.seen.switchFailure = errors.Join(stale, unseen, unarmed)
 
 	var err error
@@ -77,6 +78,7 @@ func (e *Entries) maintainInSync(ctx context.Context, valid []v1alpha1.Rule) err
 		err = e.DeleteUnneeded(ctx, valid)
 		valid, _ = ledger.Valid(e.Object)
 	}
+
 	if err == nil && unarmed == nil && e.Status().Abort == nil && e.seen.acl != nil {
 		err = e.CreateMissing(ctx, valid, e.repairState())
 	}
@@ -115,6 +117,7 @@ func (e *Entries) CreateMissing(ctx context.Context, valid []v1alpha1.Rule, stat
 	if !e.target.MaySpread() {
 		return nil
 	}
+
 	if err := e.dropReleasedLines(ctx); err != nil {
 		return e.AbortIfQuotaExceeded(err)
 	}
@@ -129,12 +132,14 @@ func (e *Entries) CreateMissing(ctx context.Context, valid []v1alpha1.Rule, stat
 	if err != nil {
 		return err
 	}
+
 	lines := linesToRetry(plan.Keep, observed)
 	for _, line := range plan.Create {
 		if drifted || !hasAcknowledgedLine(valid, line.CIDR) {
 			lines = append(lines, line)
 		}
 	}
+
 	if room := v1alpha1.MaxRules - len(e.Status().Rules); len(plan.Create) > room {
 		e.Abort(v1alpha1.AbortPlanDoesNotFit, "the ledger holds no more than %d lines", v1alpha1.MaxRules)
 		return nil
@@ -149,6 +154,7 @@ func (e *Entries) CreateMissing(ctx context.Context, valid []v1alpha1.Rule, stat
 	if len(lines) > 0 {
 		failure = errors.Join(failure, e.ReadACL(ctx))
 	}
+
 	if drifted && failure == nil && e.seen.acl != nil {
 		gone, err := e.deleteEntries(ctx, LinesAtWork(plan.Delete, e.seen.acl.Entries))
 		failure = errors.Join(err, e.releaseLines(ctx, gone))

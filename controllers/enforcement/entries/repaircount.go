@@ -30,14 +30,17 @@ func (e *Entries) finishRepair(ctx context.Context, lines, overridden []v1alpha1
 	if failure != nil || e.Phase != run.Active || len(e.acknowledgedLines(lines)) < len(lines) {
 		return failure // it is repeated
 	}
+
 	what, created := e.seen.repair.what, e.acknowledgedLines(e.seen.repair.written)
 	e.seen.repair = repairUnderway{}
 	if len(created) == 0 {
 		return nil // it was repaired before AWS was asked
 	}
+
 	if err := e.Ledger.CountRepair(ctx, overridden); err != nil {
 		return err
 	}
+
 	e.hooks.Warn("RulesRepaired", what+". The manager created "+problem.List(describeLines(created)))
 	return nil
 }

@@ -31,12 +31,14 @@ func (e *Entries) EnsureOwnershipTags(ctx context.Context) error {
 	if e.hasOwnershipTags(e.seen.tags) {
 		return nil
 	}
+
 	valid, _ := ledger.Valid(e.Object)
 	tags := e.mode.OwnershipTags(valid)
 	if _, err := ec2acl.WriteTags(ctx, e.Fenced().EC2, e.Status().NetworkACL.ID, tags); err != nil {
 		e.seen.tags = nil
 		return e.mode.ExplainTagError(err)
 	}
+
 	e.seen.tags, e.untagged = tags, false
 	e.seen.stripped.Clear()
 	return nil
@@ -79,6 +81,7 @@ func (e *Entries) RemoveOwnershipTags(ctx context.Context, more ...string) error
 	if acl == nil || acl.ID == "" {
 		return nil
 	}
+
 	outcome, err := e.Remover(e.Fenced()).RemoveTags(ctx, acl.ID, slices.Concat(ownership.TagKeys(string(e.Object.UID)), more))
 	switch {
 	case err != nil:
@@ -86,6 +89,7 @@ func (e *Entries) RemoveOwnershipTags(ctx context.Context, more ...string) error
 	case outcome != networkacl.Done:
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, though a read just before showed it: its tags count as removed once reads no longer show it", acl.ID)
 	}
+
 	e.seen.tags, e.untagged = map[string]string{}, true
 	return nil
 }

@@ -93,11 +93,13 @@ func (e *Entries) deleteEntries(ctx context.Context, lines []v1alpha1.Rule) (gon
 	for _, line := range lines {
 		claims = append(claims, removal.OfLine(line))
 	}
+
 	remover := e.Remover(e.FencedOnRead())
 	send := remover.Send
 	remover.Send = func(ctx context.Context, call removal.Call) (networkacl.Outcome, error) {
 		return e.CallWithin(ctx, func(ctx context.Context) (networkacl.Outcome, error) { return send(ctx, call) })
 	}
+
 	outcomes, failure := remover.DeleteEntries(ctx, claims, &e.seen.removed, e.Clock)
 
 	for i, line := range lines {

@@ -46,6 +46,7 @@ func ParseCopy(line string) (Copy, error) {
 	if len(words) < 5 || len(words)%2 == 0 {
 		return Copy{}, badCopy(line)
 	}
+
 	from, to, renumbered := strings.Cut(words[1], ">")
 	c := Copy{Entry: networkacl.Entry{
 		Number: networkacl.ParseInteger(from), Egress: words[0] == "egress", Allow: words[2] == "allow", Protocol: words[3],
@@ -53,6 +54,7 @@ func ParseCopy(line string) (Copy, error) {
 	if c.Number = c.Entry.Number; renumbered {
 		c.Number = networkacl.ParseInteger(to)
 	}
+
 	c.Entry.CIDR, _ = netip.ParsePrefix(words[4])
 	for pair := range slices.Chunk(words[5:], 2) {
 		switch pair[0] {
@@ -64,6 +66,7 @@ func ParseCopy(line string) (Copy, error) {
 			c.Entry.ICMP = &networkacl.ICMP{Type: networkacl.ParseInteger(typ), Code: networkacl.ParseInteger(code)}
 		}
 	}
+
 	// One line stands for one copy: what isn't written exactly as String does is a third party's.
 	if !c.sound() || c.String() != line {
 		return Copy{}, badCopy(line)

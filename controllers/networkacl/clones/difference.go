@@ -15,6 +15,7 @@ func Differences(before, after []Copy) []string {
 		at    networkacl.Place
 		words string
 	}
+
 	at := func(copies []Copy, p networkacl.Place) *networkacl.Entry {
 		i := slices.IndexFunc(copies, func(c Copy) bool { return c.Entry.Place() == p })
 		if i < 0 {
@@ -22,6 +23,7 @@ func Differences(before, after []Copy) []string {
 		}
 		return &copies[i].Entry
 	}
+
 	var steps []step
 	for _, c := range after {
 		switch old := at(before, c.Entry.Place()); {
@@ -31,11 +33,13 @@ func Differences(before, after []Copy) []string {
 			steps = append(steps, step{c.Entry.Place(), old.String() + " was replaced by " + c.Entry.String()})
 		}
 	}
+
 	for _, c := range before {
 		if at(after, c.Entry.Place()) == nil {
 			steps = append(steps, step{c.Entry.Place(), c.Entry.String() + " was removed"})
 		}
 	}
+
 	slices.SortFunc(steps, func(a, b step) int { return a.at.Compare(b.at) })
 	var words []string
 	for _, s := range steps {

@@ -42,11 +42,13 @@ func Edits(acceptable [][]Copy, owned []v1alpha1.Rule, clone []networkacl.Entry)
 			expected[e.Place()] = append(expected[e.Place()], e)
 		}
 	}
+
 	lines := map[networkacl.Place][]networkacl.Entry{}
 	for _, r := range owned {
 		e := networkacl.EntryOf(r)
 		lines[e.Place()] = append(lines[e.Place()], e)
 	}
+
 	var edits []Edit
 	there := map[networkacl.Place]bool{}
 	for _, e := range clone {
@@ -62,12 +64,14 @@ func Edits(acceptable [][]Copy, owned []v1alpha1.Rule, clone []networkacl.Entry)
 			edits = append(edits, Edit{Entry: e, Replaced: len(rightful) > 0})
 		}
 	}
+
 	for at, entries := range expected {
 		_, reserved := lines[at]
 		if !there[at] && !reserved && len(entries) == len(acceptable) {
 			edits = append(edits, Edit{Entry: leastOf(entries), Missing: true})
 		}
 	}
+
 	slices.SortFunc(edits, func(a, b Edit) int { return a.Entry.Place().Compare(b.Entry.Place()) })
 	return edits
 }
@@ -88,6 +92,7 @@ func CopySteps(copies []Copy, owned []v1alpha1.Rule, clone []networkacl.Entry) (
 			leftOver[e.Place()] = e
 		}
 	}
+
 	for _, want := range InClone(copies) {
 		found, there := leftOver[want.Place()]
 		delete(leftOver, want.Place())
@@ -99,6 +104,7 @@ func CopySteps(copies []Copy, owned []v1alpha1.Rule, clone []networkacl.Entry) (
 			replace = append(replace, want)
 		}
 	}
+
 	remove = slices.Collect(maps.Values(leftOver))
 	for _, list := range [][]networkacl.Entry{create, replace, remove} {
 		slices.SortFunc(list, func(a, b networkacl.Entry) int { return a.Place().Compare(b.Place()) })

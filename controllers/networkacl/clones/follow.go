@@ -22,13 +22,16 @@ func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired 
 	if !stood && !change.Opens {
 		return baseline
 	}
+
 	whole := stood || !change.Closes
 	if whole && cutsNothingOff(baseline, wanted, owned, quota) {
 		return wanted
 	}
+
 	if both, ok := unionOf(baseline, wanted, owned, desired, quota); ok && !sameCopies(both, baseline) {
 		return both
 	}
+
 	if whole {
 		return wanted
 	}
@@ -63,6 +66,7 @@ func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []networkac
 	if !ok {
 		return nil, false
 	}
+
 	// A deny of one set may still be needed: it comes back wherever it cuts nothing off.
 	judge := eitherOf(InClone(baseline), InClone(wanted))
 	for _, deny := range deniesOf(wanted, baseline) {
@@ -73,6 +77,7 @@ func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []networkac
 			both = more
 		}
 	}
+
 	slices.SortFunc(both, Copy.compare)
 	return both, judge(InClone(both)) == networkacl.Change{} && stillDenied(both, owned, desired, quota) == nil
 }
@@ -85,6 +90,7 @@ func eitherOf(one, other []networkacl.Entry) func(entries []networkacl.Entry) ne
 	for i, p := range packets {
 		allowed[i] = first.Allows(p) || second.Allows(p)
 	}
+
 	return func(entries []networkacl.Entry) networkacl.Change {
 		var change networkacl.Change
 		judged := networkacl.TableOf(entries)
@@ -108,6 +114,7 @@ func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok b
 		}
 		return copies[i], true
 	}
+
 	var apart []Copy
 	for _, want := range wanted {
 		old, known := at(baseline, want.Entry.Place())
@@ -123,11 +130,13 @@ func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok b
 			}
 		}
 	}
+
 	for _, old := range baseline {
 		if _, known := at(wanted, old.Entry.Place()); !known && old.Entry.Allow {
 			both = append(both, old)
 		}
 	}
+
 	for _, old := range apart {
 		moved, ok := beside(old, slices.Concat(both, baseline, wanted), owned)
 		if !ok {

@@ -36,6 +36,7 @@ func NewPlan(original []networkacl.Entry, desired []networkacl.Destination, quot
 	if err != nil {
 		return Plan{}, err
 	}
+
 	quota = networkacl.EffectiveQuota(quota, original)
 	plan := Plan{Copies: copies}
 	plan.Rules, err = denies(copies, desired, quota)
@@ -46,9 +47,11 @@ func NewPlan(original []networkacl.Entry, desired []networkacl.Destination, quot
 		plan.Copies, plan.Renumbered = renumbered, true
 		plan.Rules, err = denies(renumbered, desired, quota)
 	}
+
 	if err == nil {
 		err = fits(plan.Copies, plan.Rules, quota)
 	}
+
 	if err != nil {
 		return Plan{}, err
 	}
@@ -68,6 +71,7 @@ func verbatim(original []networkacl.Entry) ([]Copy, error) {
 		}
 		copies = append(copies, c)
 	}
+
 	slices.SortFunc(copies, Copy.compare)
 	return copies, nil
 }
@@ -94,6 +98,7 @@ func renumberings(copies []Copy) iter.Seq[[]Copy] {
 	for n < int32(len(copies)) && copies[n].Entry.Egress {
 		n++
 	}
+
 	renumber := func(number func(i int32) int32) []Copy {
 		out := slices.Clone(copies)
 		for i := range n {
@@ -101,6 +106,7 @@ func renumberings(copies []Copy) iter.Seq[[]Copy] {
 		}
 		return out
 	}
+
 	return func(yield func([]Copy) bool) {
 		if n == 0 {
 			return
@@ -127,9 +133,11 @@ func fits(copies []Copy, rules []v1alpha1.Rule, quota int) error {
 			have[networkacl.FamilyOf(c.Entry.CIDR)]++
 		}
 	}
+
 	for _, r := range rules {
 		need[networkacl.FamilyOf(networkacl.EntryOf(r).CIDR)]++
 	}
+
 	for _, family := range []networkacl.Family{networkacl.IPv4, networkacl.IPv6} {
 		if need[family] > 0 && have[family]+need[family] > quota {
 			return &networkacl.QuotaError{Family: family, Have: have[family], Need: need[family], Quota: quota}

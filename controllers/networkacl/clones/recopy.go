@@ -22,13 +22,16 @@ func Recopy(baseline []Copy, original []networkacl.Entry, owned []v1alpha1.Rule,
 	if err != nil {
 		return nil, err
 	}
+
 	if err := renumberLike(baseline, copies, owned); err != nil {
 		return nil, err
 	}
+
 	before := slices.SortedFunc(slices.Values(baseline), Copy.compare)
 	if slices.EqualFunc(before, copies, func(a, b Copy) bool { return a.Number == b.Number && a.Entry.Equal(b.Entry) }) {
 		return copies, nil
 	}
+
 	if err := stillDenied(copies, owned, desired, networkacl.EffectiveQuota(quota, original)); err != nil {
 		return nil, err
 	}
@@ -41,6 +44,7 @@ func renumberLike(baseline, copies []Copy, owned []v1alpha1.Rule) error {
 	for _, c := range baseline {
 		numbers[c.Entry.Place()] = c.Number
 	}
+
 	offset, shared := offsetOf(baseline)
 	taken := networkacl.NumbersOf(owned)
 	var last Copy
@@ -98,19 +102,23 @@ func stillDenied(copies []Copy, owned []v1alpha1.Rule, desired []networkacl.Dest
 		r.NetworkACLID = ""
 		lines = append(lines, r)
 	}
+
 	if err := fits(copies, alive, quota); err != nil {
 		return err
 	}
+
 	wanted, err := networkacl.Widest(desired)
 	if err != nil {
 		return err
 	}
+
 	for _, d := range wanted {
 		ours := slices.ContainsFunc(alive, func(r v1alpha1.Rule) bool { return networkacl.EntryOf(r).CIDR == d.CIDR })
 		if allow, ok := networkacl.FirstAllow(entries, d); ok && ours {
 			return &RenumberError{Entry: originalOf(copies, allow), Why: fmt.Sprintf("it would allow %s before the run's deny of it", d)}
 		}
 	}
+
 	_, err = networkacl.NewPlan(networkacl.PlanInput{Desired: desired, Observed: entries, Owned: lines, Quota: quota})
 	if noRoom, ok := errors.AsType[*networkacl.NoRoomError](err); ok {
 		return &RenumberError{Entry: originalOf(copies, noRoom.Allow), Why: fmt.Sprintf("the clone has no free number to deny %s before it", noRoom.Destination)}

@@ -50,6 +50,7 @@ func inOrder(entries, create, replace, remove []networkacl.Entry, quota int) (or
 	for _, step := range steps {
 		target = step.apply(target)
 	}
+
 	judge := between(entries, target)
 	for state := entries; len(steps) > 0; {
 		best, least := 0, worst+1
@@ -107,6 +108,7 @@ func between(from, to []networkacl.Entry) func(entries []networkacl.Entry) int {
 			packets, allowed = append(packets, p), append(allowed, was)
 		}
 	}
+
 	return func(entries []networkacl.Entry) int {
 		judged, rank := networkacl.TableOf(entries), keepsAll
 		for i, p := range packets {

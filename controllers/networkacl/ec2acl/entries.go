@@ -97,9 +97,11 @@ func entryInput(aclID string, e networkacl.Entry) *ec2.CreateNetworkAclEntryInpu
 	if e.Allow {
 		in.RuleAction = types.RuleActionAllow
 	}
+
 	if e.PortRange != nil {
 		in.PortRange = &types.PortRange{From: awssdk.Int32(e.PortRange.From), To: awssdk.Int32(e.PortRange.To)}
 	}
+
 	if e.ICMP != nil {
 		in.IcmpTypeCode = &types.IcmpTypeCode{Type: awssdk.Int32(e.ICMP.Type), Code: awssdk.Int32(e.ICMP.Code)}
 	}

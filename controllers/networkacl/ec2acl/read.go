@@ -80,6 +80,7 @@ func readFiltered(ctx context.Context, client aws.EC2, filter string, values ...
 	if err != nil {
 		return nil, err
 	}
+
 	acls := make([]*networkacl.ACL, 0, len(found))
 	for _, in := range found {
 		acl, err := fromSDK(in)
@@ -88,6 +89,7 @@ func readFiltered(ctx context.Context, client aws.EC2, filter string, values ...
 		}
 		acls = append(acls, acl)
 	}
+
 	slices.SortFunc(acls, func(a, b *networkacl.ACL) int { return strings.Compare(a.ID, b.ID) })
 	return acls, nil
 }
@@ -122,6 +124,7 @@ func fromSDK(in types.NetworkAcl) (*networkacl.ACL, error) {
 		ID: awssdk.ToString(in.NetworkAclId), VPCID: awssdk.ToString(in.VpcId), Default: awssdk.ToBool(in.IsDefault),
 		Associations: make(map[string]string, len(in.Associations)), Tags: make(map[string]string, len(in.Tags)),
 	}
+
 	for _, e := range in.Entries {
 		entry, err := entryFromSDK(e)
 		if err != nil {
@@ -129,12 +132,14 @@ func fromSDK(in types.NetworkAcl) (*networkacl.ACL, error) {
 		}
 		acl.Entries = append(acl.Entries, entry)
 	}
+
 	networkacl.SortEntries(acl.Entries)
 	for _, association := range in.Associations {
 		subnetID := awssdk.ToString(association.SubnetId)
 		acl.SubnetIDs = append(acl.SubnetIDs, subnetID)
 		acl.Associations[subnetID] = awssdk.ToString(association.NetworkAclAssociationId)
 	}
+
 	slices.Sort(acl.SubnetIDs)
 	for _, tag := range in.Tags {
 		acl.Tags[awssdk.ToString(tag.Key)] = awssdk.ToString(tag.Value)
@@ -150,17 +155,21 @@ func entryFromSDK(in types.NetworkAclEntry) (networkacl.Entry, error) {
 		action != types.RuleActionAllow && action != types.RuleActionDeny {
 		return networkacl.Entry{}, errors.New("AWS reports it in a way that this version doesn't know")
 	}
+
 	cidr, err := netip.ParsePrefix(awssdk.ToString(cmp.Or(in.CidrBlock, in.Ipv6CidrBlock)))
 	if err != nil {
 		return networkacl.Entry{}, err
 	}
+
 	entry := networkacl.Entry{
 		Number: awssdk.ToInt32(in.RuleNumber), Egress: awssdk.ToBool(in.Egress),
 		Allow: action == types.RuleActionAllow, Protocol: awssdk.ToString(in.Protocol), CIDR: cidr.Masked(),
 	}
+
 	if in.PortRange != nil {
 		entry.PortRange = &networkacl.PortRange{From: awssdk.ToInt32(in.PortRange.From), To: awssdk.ToInt32(in.PortRange.To)}
 	}
+
 	if in.IcmpTypeCode != nil {
 		entry.ICMP = &networkacl.ICMP{Type: awssdk.ToInt32(in.IcmpTypeCode.Type), Code: awssdk.ToInt32(in.IcmpTypeCode.Code)}
 	}

@@ -55,6 +55,7 @@ func MissingLines(tags map[string]string, uid, aclID string, ledger []v1alpha1.R
 	if wrong != "" {
 		return nil
 	}
+
 	numbers := networkacl.NumbersOf(ledger)
 	var lost []v1alpha1.Rule
 	for _, e := range observed {
@@ -107,6 +108,7 @@ func ParseClaims(tags map[string]string) (claims []Claim, malformed []string) {
 			malformed = append(malformed, key)
 		}
 	}
+
 	for _, uid := range slices.Sorted(maps.Keys(uids)) {
 		if claim, wrong := parseClaim(tags, uid); wrong != "" {
 			malformed = append(malformed, wrong)
@@ -114,6 +116,7 @@ func ParseClaims(tags map[string]string) (claims []Claim, malformed []string) {
 			claims = append(claims, claim)
 		}
 	}
+
 	slices.Sort(malformed)
 	return claims, malformed
 }
@@ -125,20 +128,24 @@ func parseClaim(tags map[string]string, uid string) (claim Claim, wrong string) 
 	if len(words) < 5 || words[0] != tagVersion {
 		return Claim{}, base
 	}
+
 	started, begins := parseTime(words[1])
 	expires, ends := parseTime(words[2])
 	counted := countedHash.FindStringSubmatch(words[4])
 	if !begins || !ends || counted == nil || words[3] != tagWord(words[3], maxClusterID) {
 		return Claim{}, base
 	}
+
 	claim = Claim{UID: uid, ClusterID: words[3], Started: started, Expires: expires}
 	if owner := tags[ownerKey(uid)]; owner == tagWord(owner, maxTagValue) { // people read it, on terminals too
 		claim.Owner = owner
 	}
+
 	count, _ := strconv.Atoi(counted[1]) // at most five digits
 	if claim.Rules, wrong = parseRules(tags, uid, words[5:], count); wrong != "" {
 		return Claim{}, wrong
 	}
+
 	if hashOf(listOf(claim.Rules)) != counted[2] {
 		return Claim{}, base
 	}

@@ -85,13 +85,16 @@ func (o Ownership) Tags() map[string]string {
 		tagVersion, o.Started.UTC().Format(time.RFC3339), o.Expires.UTC().Format(time.RFC3339), o.ClusterTag(),
 		fmt.Sprintf("%d:%s", len(rules), hashOf(listOf(rules))),
 	}
+
 	for _, r := range rules {
 		words = append(words, r.String())
 	}
+
 	tags := map[string]string{}
 	if o.Owner != "" {
 		tags[ownerKey(o.UID)] = tagWord(o.Owner, maxTagValue)
 	}
+
 	for i, value := range fill(words) {
 		tags[partKey(o.UID, i+1)] = value
 	}
@@ -121,6 +124,7 @@ func TagRoom(tags map[string]string, o Ownership, more map[string]string) int {
 	if after == nil {
 		after = map[string]string{}
 	}
+
 	maps.Copy(after, o.Tags())
 	maps.Copy(after, more)
 	free := MaxTags

@@ -33,12 +33,15 @@ func DrawObject(t *rapid.T) *v1alpha1.AgentDisconnect {
 		reason := rapid.SampledFrom([]string{v1alpha1.AbortSubnetLeft, v1alpha1.AbortStartDeadlineExceeded}).Draw(t, "abort.reason")
 		status.Abort = &v1alpha1.Abort{Reason: reason, Message: "this was seen", Time: *abort}
 	}
+
 	if rapid.Bool().Draw(t, "has rules") {
 		status.Rules = []v1alpha1.Rule{{NetworkACLID: ACL, RuleNumber: 80, CIDR: "192.0.2.1/32", State: v1alpha1.RuleInstalled}}
 	}
+
 	if rapid.Bool().Draw(t, "has a plan") {
 		status.Plan = &v1alpha1.Plan{ObservedGeneration: int64(rapid.IntRange(2, 3).Draw(t, "plan.observedGeneration"))}
 	}
+
 	switch rapid.IntRange(0, 2).Draw(t, "network ACL") {
 	case 1:
 		status.NetworkACL = &v1alpha1.NetworkACL{ID: ACL, Mode: v1alpha1.NetworkACLModeInPlace}
