@@ -41,7 +41,7 @@ type Memory struct {
 // one found out.
 const readyTimeout = 5 * time.Second
 
-// Report says whether a run may begin, and if not, why.
+// Report reports whether a run may begin, and if not, why.
 type Report struct {
 	*Findings
 

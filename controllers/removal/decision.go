@@ -3,6 +3,7 @@
 package removal
 
 import (
+	"slices"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -93,7 +94,8 @@ func decide(claim Claim, s seen, now time.Time) Next {
 	case claim.byTags:
 		// By tags it may be that its creation was never answered. Nothing is created after the end
 		// of a run: a read from long after it tells as much as all since the last attempt.
-		return nextAfter(StepGone, now, earlier(s.lacking.Time().Add(networkacl.AmbiguousFor), claim.over))
+		ambiguous := s.lacking.Time().Add(networkacl.AmbiguousFor)
+		return nextAfter(StepGone, now, slices.MinFunc([]time.Time{ambiguous, claim.over}, time.Time.Compare))
 	case claim.state == v1alpha1.RuleCreating:
 		return nextAfter(StepGone, now, s.lacking.Time().Add(networkacl.LackingFor), claim.attempted.Add(networkacl.AmbiguousFor))
 	case s.taken:
@@ -115,11 +117,4 @@ func nextAfter(step Step, now time.Time, times ...time.Time) Next {
 		}
 	}
 	return next
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }

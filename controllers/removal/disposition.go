@@ -34,7 +34,7 @@ const (
 func DispositionOf(clone, original *networkacl.ACL, subnetID string, edited bool) Disposition {
 	switch {
 	case clone == nil, len(clone.SubnetIDs) == 0:
-		return Delete // AWS itself says whether it is there, and deletes none that a subnet is on
+		return Delete // AWS itself reports whether it is there, and deletes none that a subnet is on
 	case !slices.Contains(clone.SubnetIDs, subnetID):
 		return InUse
 	case original == nil:

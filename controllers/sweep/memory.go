@@ -113,10 +113,3 @@ func (e *absence) begin(lift bool) {
 	}
 	e.lifted = lift
 }
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}

@@ -216,7 +216,7 @@ func (a *undoRun) strandedSchedules(ctx context.Context) error {
 func (a *undoRun) missingFor(now time.Time) bool {
 	sure := a.missing.Observe(now).Add(networkacl.AmbiguousFor)
 	if !a.f.Expires.IsZero() {
-		sure = earlier(sure, a.f.Expires.Add(Margin))
+		sure = slices.MinFunc([]time.Time{sure, a.f.Expires.Add(Margin)}, time.Time.Compare)
 	}
 	if now.Before(sure) {
 		a.noteWait(sure, "reads do not show network ACL %s, which schedules are about: sweep again at %s", a.f.NetworkACLID, sure.Format(time.RFC3339))
