@@ -3,28 +3,20 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/importer"
-	"go/parser"
-	"go/token"
-	"go/types"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/tools/go/packages"
 )
 
 // tree has the packages of which each owns its structs.
 const tree = "agentdisconnect.dev/agentdisconnect/controllers/"
 
 func main() {
-	found, err := check(context.Background(), os.Args[1:])
+	found, err := check(os.Args[1:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "onewriter:", err)
 		os.Exit(1)
@@ -38,74 +30,27 @@ func main() {
 	}
 }
 
-// pkg is a package, as go list describes it.
-type pkg struct {
-	ImportPath, Dir, Export string
-	GoFiles                 []string
-	DepOnly                 bool
-}
-
 // check gives the writes in the packages that match the patterns.
-func check(ctx context.Context, patterns []string) ([]write, error) {
-	packages, err := list(ctx, patterns)
+func check(patterns []string) ([]write, error) {
+	const mode = packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports | packages.NeedTypes | packages.NeedSyntax | packages.NeedTypesInfo
+	loaded, err := packages.Load(&packages.Config{Mode: mode}, patterns...)
 	if err != nil {
 		return nil, err
 	}
-	exports := map[string]string{}
-	for _, p := range packages {
-		exports[p.ImportPath] = p.Export
+	here, err := os.Getwd()
+	if err != nil {
+		return nil, err
 	}
-	fset := token.NewFileSet()
-	compiled := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 
 	var found []write
-	for _, p := range packages {
-		if p.DepOnly {
-			continue
+	for _, p := range loaded {
+		for _, each := range p.Errors {
+			err = errors.Join(err, each)
 		}
-		writes, err := p.writes(fset, compiled)
-		if err != nil {
-			return nil, err
+		for _, each := range writesIn(p.Fset, p.Syntax, p.Types, p.TypesInfo) {
+			each.where = strings.TrimPrefix(each.where, here+string(filepath.Separator))
+			found = append(found, each)
 		}
-		found = append(found, writes...)
-	}
-	return found, nil
-}
-
-// list describes the packages that match, and all that they import, with their export data.
-func list(ctx context.Context, patterns []string) ([]pkg, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-export", "-deps", "-json=ImportPath,Dir,Export,GoFiles,DepOnly"}, patterns...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, err
-	}
-	var packages []pkg
-	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p pkg
-		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
-			return packages, nil
-		} else if err != nil {
-			return nil, err
-		}
-		packages = append(packages, p)
-	}
-}
-
-// writes are those of one package to the structs of others.
-func (p *pkg) writes(fset *token.FileSet, imports types.Importer) ([]write, error) {
-	var files []*ast.File
-	for _, name := range p.GoFiles {
-		file, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, file)
-	}
-	found, err := writesOf(p.ImportPath, fset, files, imports)
-	here, _ := os.Getwd()
-	for i := range found {
-		found[i].where = strings.TrimPrefix(found[i].where, here+string(filepath.Separator))
 	}
 	return found, err
 }

@@ -12,16 +12,8 @@ import (
 // write is one place where a package writes to a struct of another.
 type write struct{ where, what string }
 
-// writesOf gives the writes of a package, in the order of its files.
-func writesOf(path string, fset *token.FileSet, files []*ast.File, imports types.Importer) ([]write, error) {
-	info := &types.Info{
-		Types: map[ast.Expr]types.TypeAndValue{}, Selections: map[*ast.SelectorExpr]*types.Selection{},
-		Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{},
-	}
-	in, err := (&types.Config{Importer: imports}).Check(path, fset, files, info)
-	if err != nil {
-		return nil, err
-	}
+// writesIn gives the writes of a package, in the order of its files.
+func writesIn(fset *token.FileSet, files []*ast.File, in *types.Package, info *types.Info) []write {
 	s := &search{fset: fset, info: info, in: in, fresh: map[types.Object]bool{}, shared: map[types.Object]bool{}}
 	for _, file := range files {
 		ast.Inspect(file, s.noteFresh)
@@ -29,7 +21,7 @@ func writesOf(path string, fset *token.FileSet, files []*ast.File, imports types
 	for _, file := range files {
 		ast.Inspect(file, s.visit)
 	}
-	return s.found, nil
+	return s.found
 }
 
 // search looks for the writes of one package.

@@ -88,7 +88,7 @@ func TestWritesOf(t *testing.T) {
 	} {
 		t.Run(statement, func(t *testing.T) {
 			g := NewWithT(t)
-			found, err := writesIn(`package other
+			found, err := writesOf(`package other
 
 import "` + tree + `owned"
 
@@ -117,8 +117,8 @@ func writes(p *owned.State, value owned.State, list []owned.State, mine *mineTyp
 	}
 }
 
-// writesIn gives the writes of a file that may import owned.
-func writesIn(text string) ([]write, error) {
+// writesOf gives the writes of a file that may import owned.
+func writesOf(text string) ([]write, error) {
 	fset := token.NewFileSet()
 	parse := func(text string) []*ast.File {
 		file, err := parser.ParseFile(fset, "file.go", text, parser.SkipObjectResolution)
@@ -131,7 +131,16 @@ func writesIn(text string) ([]write, error) {
 	if err != nil {
 		return nil, err
 	}
-	return writesOf(tree+"other", fset, parse(text), imported{declares})
+	info := &types.Info{
+		Types: map[ast.Expr]types.TypeAndValue{}, Selections: map[*ast.SelectorExpr]*types.Selection{},
+		Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{},
+	}
+	files := parse(text)
+	in, err := (&types.Config{Importer: imported{declares}}).Check(tree+"other", fset, files, info)
+	if err != nil {
+		return nil, err
+	}
+	return writesIn(fset, files, in, info), nil
 }
 
 // imported has the one package that is imported.
