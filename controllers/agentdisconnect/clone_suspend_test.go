@@ -4,6 +4,7 @@ package agentdisconnect_test
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -176,6 +177,54 @@ var _ = Describe("A run on a clone that is suspended", func() {
 	)
 })
 
+var _ = Describe("A third party that puts another subnet on the clone of a suspended run", func() {
+	It("ends the run, and its denies: they act on that subnet", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		w.move(plainSubnet, clone)
+		Expect(w.reachable(plainSubnet, first)).To(BeFalse())
+
+		By("saying what is suspected first")
+		w.until(ctx, obj, time.Minute, func(seen *v1alpha1.AgentDisconnect) bool {
+			return seen.Status.Abort == nil && condition(seen, v1alpha1.ConditionSucceeded).Reason == v1alpha1.StateSuspended &&
+				strings.Contains(condition(seen, v1alpha1.ConditionSucceeded).Message, "serves "+plainSubnet+" too")
+		})
+		seen := w.expectAborted(ctx, obj, v1alpha1.AbortNetworkACLShared)
+		Expect(w.denies(clone)).To(BeEmpty(), describe(seen))
+		Expect(w.reachable(plainSubnet, first)).To(BeTrue())
+		Expect(w.aclOf(plainSubnet)).To(Equal(clone), "it is a third party's to move")
+		Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonCloneInUse), describe(seen))
+
+		w.move(plainSubnet, sharedACL)
+		w.run(ctx, 15*time.Second, obj)
+		w.expectRestored()
+	})
+
+	It("and takes it off again right away does not: one read may lag", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		w.move(plainSubnet, clone)
+		w.until(ctx, obj, time.Minute, func(seen *v1alpha1.AgentDisconnect) bool {
+			return strings.Contains(condition(seen, v1alpha1.ConditionSucceeded).Message, "serves "+plainSubnet+" too")
+		})
+		w.move(plainSubnet, sharedACL)
+		w.run(ctx, time.Minute, obj)
+		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
+		w.resume(ctx, obj)
+		w.expectServing(ctx, obj)
+		Expect(w.cloneOf(ctx, obj).ID).To(Equal(clone))
+	})
+
+	It("is noticed by a manager that was started anew", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		w.move(plainSubnet, clone)
+		w.restart()
+		w.expectAborted(ctx, obj, v1alpha1.AbortNetworkACLShared)
+		Expect(w.denies(clone)).To(BeEmpty())
+	})
+})
+
 var _ = Describe("A run on a clone that is suspended, and can't be given its network ACL back", func() {
 	// expectStalled holds that the clone serves on as it is, and why.
 	expectStalled := func(ctx context.Context, w *world, obj *v1alpha1.AgentDisconnect, reason, words string) {
@@ -282,7 +331,7 @@ var _ = Describe("A third party that acts right before a run on a clone is suspe
 		w.expectRestored()
 	})
 
-	It("and puts another subnet on a clone whose swap never took effect: the clone is kept for later", func(ctx context.Context) {
+	It("and puts another subnet on a clone whose swap never took effect ends the run: the denies act there", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		answer := w.sim.Faults().Add(faults.Fault{Action: "ec2:ReplaceNetworkAclAssociation", Error: "InternalError"})
 		obj := w.create(ctx, shared, within(time.Hour))
@@ -294,13 +343,12 @@ var _ = Describe("A third party that acts right before a run on a clone is suspe
 		w.edit(ctx, obj, suspended(true))
 		w.run(ctx, networkacl.SettleFor+30*time.Second, obj)
 		Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
-		Expect(w.get(ctx, obj).Status.NetworkACL.State).To(Equal(v1alpha1.CloneReady), describe(w.get(ctx, obj)))
-		Expect(w.get(ctx, obj).Status.Abort).To(BeNil())
+		Expect(w.get(ctx, obj).Status.Abort.Reason).To(Equal(v1alpha1.AbortNetworkACLShared), describe(w.get(ctx, obj)))
+		Expect(w.reachable(plainSubnet, first)).To(BeTrue())
 
-		w.move(plainSubnet, sharedACL)
 		answer()
-		w.resume(ctx, obj)
-		w.expectServing(ctx, obj)
-		w.expectGone(ctx, obj)
+		w.move(plainSubnet, sharedACL)
+		w.run(ctx, 15*time.Second, obj)
+		w.expectRestored()
 	})
 })

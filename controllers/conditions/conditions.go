@@ -263,7 +263,7 @@ func (f Input) rulesInstalled() Value {
 		return Value{no, "Removed", "no rule of this run is left"}
 	case f.Phase != run.Active:
 		return Value{no, "Restoring", f.remaining()}
-	case status.NetworkACL != nil && status.NetworkACL.Mode == v1alpha1.NetworkACLModeClone && status.NetworkACL.State != v1alpha1.CloneServing:
+	case run.IsCloned(status) && status.NetworkACL.State != v1alpha1.CloneServing:
 		return Value{no, "Cloning", fmt.Sprintf("clone %s of network ACL %s does not serve the subnet yet", aclID(status), status.NetworkACL.OriginalID)}
 	case f.ACLSeen.At.IsZero():
 		return Value{unknown, "NotRead", f.withTrouble(fmt.Sprintf("network ACL %s has not been read since the rules were installed or the manager started", aclID(status)))}

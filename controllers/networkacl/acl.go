@@ -4,8 +4,6 @@ package networkacl
 
 import (
 	"slices"
-
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
 // ACL is a network ACL as AWS reports it.
@@ -36,10 +34,10 @@ func (a *ACL) OtherSubnets(subnetID string) []string {
 	return slices.DeleteFunc(slices.Clone(a.SubnetIDs), func(id string) bool { return id == subnetID })
 }
 
-// SubnetsHit are the subnets that the denies of a run act on, sorted: in place all that have the
-// network ACL, on a clone the run's own. acl is nil where it is not known.
-func SubnetsHit(acl *ACL, mode v1alpha1.NetworkACLMode, subnetID string) []string {
-	if acl == nil || mode == v1alpha1.NetworkACLModeClone {
+// SubnetsHit are the subnets that the denies of a run for a subnet act on, sorted: all that have the
+// network ACL that carries them, and the run's own. acl is nil where it is not known, or not there.
+func SubnetsHit(acl *ACL, subnetID string) []string {
+	if acl == nil {
 		return []string{subnetID}
 	}
 	hit := append(acl.OtherSubnets(subnetID), subnetID)

@@ -106,10 +106,7 @@ func (p *Pass) Fenced(checks ...aws.Fence) aws.Fenced {
 }
 
 // IsCloned reports whether the run's rules are on a clone.
-func (p *Pass) IsCloned() bool {
-	acl := p.Status().NetworkACL
-	return acl != nil && acl.Mode == v1alpha1.NetworkACLModeClone
-}
+func (p *Pass) IsCloned() bool { return run.IsCloned(p.Status()) }
 
 // Within bounds a context by the end of a run that is on; over says that it is past already.
 func (p *Pass) Within(ctx context.Context) (bounded context.Context, cancel context.CancelFunc, over bool) {

@@ -122,10 +122,11 @@ func (f *Findings) Reservation() reservation.Reservation {
 
 // hit are the subnets that the denies of the run would act on.
 func (f *Findings) hit() []string {
-	if f.acl == nil {
-		return []string{f.spec().SubnetID}
+	acl := f.acl
+	if acl != nil && f.mode.name() == v1alpha1.NetworkACLModeClone {
+		acl = nil // the denies will be on a clone of it
 	}
-	return networkacl.SubnetsHit(f.acl, f.mode.name(), f.spec().SubnetID)
+	return networkacl.SubnetsHit(acl, f.spec().SubnetID)
 }
 
 // mayHitOthers reports whether the denies of the run may act on other subnets than its own: only if

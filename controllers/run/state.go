@@ -15,11 +15,16 @@ func IsOn(status *v1alpha1.AgentDisconnectStatus) bool {
 
 // IsLifted reports whether a suspended run has no rule in the subnet's way.
 func IsLifted(status *v1alpha1.AgentDisconnectStatus) bool {
-	acl := status.NetworkACL
-	if acl == nil || acl.Mode != v1alpha1.NetworkACLModeClone {
+	if !IsCloned(status) {
 		return len(status.Rules) == 0
 	}
-	return acl.State != v1alpha1.CloneServing && acl.State != v1alpha1.CloneAssociating
+	state := status.NetworkACL.State
+	return state != v1alpha1.CloneServing && state != v1alpha1.CloneAssociating
+}
+
+// IsCloned reports whether a run's rules are on a clone.
+func IsCloned(status *v1alpha1.AgentDisconnectStatus) bool {
+	return status.NetworkACL != nil && status.NetworkACL.Mode == v1alpha1.NetworkACLModeClone
 }
 
 // IsPlanned reports whether the plan in the status is of the spec as it is. One of an earlier

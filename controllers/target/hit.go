@@ -66,11 +66,7 @@ func (t *Target) LookBeside(ctx context.Context, acl *networkacl.ACL) (beside Be
 // Hit are the subnets that the denies of a run which is on act on, given the network ACL as last
 // read.
 func (t *Target) Hit(acl *networkacl.ACL) []string {
-	mode := v1alpha1.NetworkACLModeInPlace
-	if t.IsCloned() {
-		mode = v1alpha1.NetworkACLModeClone
-	}
-	return networkacl.SubnetsHit(acl, mode, t.Object.Spec.SubnetID)
+	return networkacl.SubnetsHit(acl, t.Object.Spec.SubnetID)
 }
 
 // hitBeside are the subnets hit beside the run's own, whose consent is judged with the rest of the

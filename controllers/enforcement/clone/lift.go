@@ -7,6 +7,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -27,17 +28,41 @@ func (c *Clone) Lift(ctx context.Context) error {
 }
 
 // keepLifted looks from time to time whether a clone that serves no subnet still does: a move whose
-// answer was lost may show late.
+// answer was lost may show late, and a third party may give it to another subnet. It has the denies
+// still, so that ends the run as it would without the suspension.
 func (c *Clone) keepLifted(ctx context.Context) error {
 	acl := c.Status().NetworkACL
-	if acl.ID == "" || c.Now.Sub(c.ReadAt()) < c.Options.ACLPollInterval {
+	if acl.ID == "" || c.Now.Sub(c.ReadAt()) < c.Options.ACLPollInterval && !c.hasOtherSubnets() {
 		return nil
 	}
-	if err := c.ReadACL(ctx); err != nil || !c.IsOnSubnet() || c.sinceLastAttempt() < networkacl.ConfirmInterval {
+
+	if err := c.ReadACL(ctx); err != nil {
 		return err
 	}
-	acl.State = v1alpha1.CloneAssociating
-	return c.detachSubnet(ctx)
+
+	switch {
+	case c.hasOtherSubnets():
+		return c.suspectOtherSubnets()
+	case c.IsOnSubnet() && c.sinceLastAttempt() >= networkacl.ConfirmInterval:
+		acl.State = v1alpha1.CloneAssociating
+		return c.detachSubnet(ctx)
+	}
+	c.ForgetDrift()
+	return nil
+}
+
+// hasOtherSubnets reports whether the clone as last read serves other subnets than the run's.
+func (c *Clone) hasOtherSubnets() bool {
+	return c.LastACL() != nil && len(c.LastACL().OtherSubnets(c.Object.Spec.SubnetID)) > 0
+}
+
+// suspectOtherSubnets ends the run when two reads agree that the clone serves other subnets, and
+// says so until then.
+func (c *Clone) suspectOtherSubnets() error {
+	if c.ConfirmDrift(nil); c.Status().Abort != nil {
+		return nil
+	}
+	return problem.Wait(v1alpha1.AbortNetworkACLShared, "%s: if another read shows the same, the run ends", c.FindOtherSubnets().Message)
 }
 
 // detachSubnet takes the subnet off the clone of a run that is suspended, and keeps the clone. What

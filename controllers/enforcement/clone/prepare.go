@@ -108,7 +108,7 @@ func (c *Clone) checkPlacement(ctx context.Context) (entries.Progress, error) {
 		return entries.Waiting, nil
 	case clone == nil:
 		return entries.Waiting, c.recreateClone(ctx)
-	case !onOriginal || len(clone.OtherSubnets(subnetID)) > 0 || len(c.findEdits()) > 0:
+	case !onOriginal || c.hasOtherSubnets() || len(c.findEdits()) > 0:
 		c.ConfirmDrift(nil)
 		return entries.Waiting, nil
 	}

@@ -62,7 +62,7 @@ func (c *Clone) Remove(ctx context.Context) (entries.Progress, error) {
 		if err := c.restoreAssociation(ctx); err != nil || c.Status().NetworkACL.State != v1alpha1.CloneReady {
 			return entries.Waiting, err
 		}
-		if len(c.LastACL().OtherSubnets(c.Object.Spec.SubnetID)) > 0 {
+		if c.hasOtherSubnets() {
 			return entries.Waiting, c.leaveWithoutRules(ctx, c.inUseProblem())
 		}
 		return c.deleteClone(ctx)
