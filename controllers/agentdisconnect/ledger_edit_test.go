@@ -172,3 +172,114 @@ var _ = Describe("A status that lost what the tags on the network ACL still have
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
 	})
 })
+
+var _ = Describe("A line of the ledger that was edited by hand while its entry is there", func() {
+	// edits make a line that no longer stands for its entry. forged are those that leave a line
+	// which the controller never acts on.
+	type edit struct {
+		do     func(*v1alpha1.AgentDisconnectStatus)
+		forged bool
+	}
+	edits := map[string]edit{
+		"a range that is none of the run's": {do: func(status *v1alpha1.AgentDisconnectStatus) { status.Rules[0].CIDR = "10.0.0.0/8" }},
+		"no range":                          {do: func(status *v1alpha1.AgentDisconnectStatus) { status.Rules[0].CIDR = "none" }},
+		"the address of another line": {do: func(status *v1alpha1.AgentDisconnectStatus) {
+			status.Rules[0].CIDR, status.Rules[1].CIDR = status.Rules[1].CIDR, status.Rules[0].CIDR
+		}},
+		"another number":      {do: func(status *v1alpha1.AgentDisconnectStatus) { status.Rules[0].RuleNumber = 60 }},
+		"another network ACL": {do: func(status *v1alpha1.AgentDisconnectStatus) { status.Rules[0].NetworkACLID = sharedACL }, forged: true},
+		"nothing at all":      {do: func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = status.Rules[1:] }},
+	}
+	entriesOf := func(body any) []any {
+		args := []any{body}
+		for name, e := range edits {
+			args = append(args, Entry(name, e))
+		}
+		return args
+	}
+	// expectUndone holds that the entries went, and that the object is only held up by a line that
+	// the controller never acts on.
+	expectUndone := func(ctx context.Context, w *world, obj *v1alpha1.AgentDisconnect, e edit) {
+		GinkgoHelper()
+		Expect(w.denies(aclID)).To(BeEmpty(), describe(w.get(ctx, obj)))
+		if e.forged {
+			Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonLedgerInvalid))
+			w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = nil })
+		}
+		seen := w.finish(ctx, obj, 15*time.Minute)
+		Expect(seen.Status.CompletionTime).NotTo(BeNil(), describe(seen))
+		w.expectRestored()
+	}
+
+	DescribeTable("to name something else: the tags show whose the entry is, and the end takes it away", entriesOf(func(ctx context.Context, e edit) {
+		w, _ := audited(ctx)
+		w.follow()
+		obj := w.blocking(ctx, within(2*time.Minute))
+		w.editStatus(ctx, obj, e.do)
+		w.run(ctx, 2*time.Minute+networkacl.SettleFor+time.Minute, obj)
+		expectUndone(ctx, w, obj, e)
+	})...)
+
+	DescribeTable("to name something else, in a run that is given another end: the tags go on to claim the entry", entriesOf(func(ctx context.Context, e edit) {
+		w, _ := audited(ctx)
+		w.follow()
+		obj := w.blocking(ctx, within(4*time.Minute))
+		w.editStatus(ctx, obj, e.do)
+		w.restart()
+		w.edit(ctx, obj, within(6*time.Minute))
+		w.run(ctx, 30*time.Second, obj)
+		Expect(w.claim(obj).Rules).To(HaveLen(6))
+		w.edit(ctx, obj, within(3*time.Minute))
+		w.run(ctx, 30*time.Second, obj)
+		Expect(w.claim(obj).Rules).To(HaveLen(6))
+		w.run(ctx, 6*time.Minute, obj)
+		expectUndone(ctx, w, obj, e)
+	})...)
+
+	DescribeTable("to name something else, in a run that is suspended: the entry goes too", entriesOf(func(ctx context.Context, e edit) {
+		w, _ := audited(ctx)
+		w.follow()
+		obj := w.blocking(ctx, within(20*time.Minute))
+		w.editStatus(ctx, obj, e.do)
+		w.edit(ctx, obj, suspended(true))
+		w.run(ctx, networkacl.SettleFor+time.Minute, obj)
+		Expect(w.denies(aclID)).To(BeEmpty(), describe(w.get(ctx, obj)))
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		w.run(ctx, time.Minute, obj)
+		if e.forged {
+			w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = nil })
+			w.run(ctx, time.Minute, obj)
+		}
+		Expect(w.gone(ctx, obj)).To(BeTrue())
+		w.expectRestored()
+	})...)
+
+	It("to name nothing at all is written again while the run is on, and does not stop it", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.follow()
+		obj := w.blocking(ctx, within(10*time.Minute))
+		before := w.get(ctx, obj).Status.Rules
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = status.Rules[1:] })
+		w.run(ctx, networkacl.SettleFor+time.Minute, obj)
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.Rules).To(HaveLen(len(before)), describe(seen))
+		Expect(w.claim(obj).Rules).To(HaveLen(6))
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(seen))
+		Expect(w.denies(aclID)).To(HaveLen(6))
+	})
+
+	It("is taken up on a clone that another subnet uses, whose denies go", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj := w.blocking(ctx, shared)
+		clone := w.cloneOf(ctx, obj).ID
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules[0].CIDR = "10.0.0.0/8" })
+		w.move(plainSubnet, clone)
+		w.expectAborted(ctx, obj, v1alpha1.AbortNetworkACLShared)
+		w.run(ctx, networkacl.SettleFor+30*time.Second, obj)
+		Expect(w.denies(clone)).To(BeEmpty(), describe(w.get(ctx, obj)))
+		Expect(w.reachable(plainSubnet, first)).To(BeTrue())
+		w.move(plainSubnet, sharedACL)
+		w.run(ctx, 15*time.Second, obj)
+		w.expectRestored()
+	})
+})

@@ -44,7 +44,7 @@ func (p *inPlace) Install(ctx context.Context) error {
 // ACL, and until when, as that may change.
 func (p *inPlace) Lift(ctx context.Context) error {
 	if run.IsLifted(p.Status()) {
-		return p.EnsureOwnershipTags(ctx)
+		return p.EnsureOwnershipTagsIfPlaced(ctx)
 	}
 	_, err := p.undoEntries(ctx)
 	if err == nil && run.IsLifted(p.Status()) {
@@ -70,19 +70,10 @@ func (p *inPlace) undoEntries(ctx context.Context) (Progress, error) {
 		err = p.checkNoClone()
 	}
 
-	if err == nil {
-		err = p.ReclaimFromTags(ctx, observed)
-	}
-
 	if err != nil {
 		return entries.Waiting, err
 	}
-
-	progress, err := p.UndoLines(ctx, observed)
-	if undecided := p.Undecided(); undecided != nil {
-		return entries.Waiting, errors.Join(err, undecided)
-	}
-	return progress, err
+	return p.UndoLines(ctx, observed)
 }
 
 // checkNoClone refuses to take a clone of this run for the subnet's own network ACL.

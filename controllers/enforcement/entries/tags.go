@@ -21,15 +21,23 @@ func (e *Entries) EnsureOwnershipTagsIfPlaced(ctx context.Context) error {
 	if e.Status().NetworkACL.ID == "" || e.mode.IsBeforeFirstWrite() {
 		return nil
 	}
+	if e.seen.readAt.IsZero() && !e.hasOwnershipTags(e.seen.tags) {
+		if err := e.ReadACL(ctx); err != nil {
+			return err // an earlier process wrote the tags: what they claim is not known
+		}
+	}
 	return e.EnsureOwnershipTags(ctx)
 }
 
 // EnsureOwnershipTags writes the tags that the ledger needs onto the network ACL, unless they are
 // there. Before this succeeded, no entry is created. What a person wrote into the ledger by hand is
-// not claimed.
+// not claimed, and what a person took out of it by hand stays claimed.
 func (e *Entries) EnsureOwnershipTags(ctx context.Context) error {
 	if e.hasOwnershipTags(e.seen.tags) {
 		return nil
+	}
+	if err := e.checkRecorded(); err != nil {
+		return err
 	}
 
 	valid, _ := ledger.Valid(e.Object)

@@ -16,9 +16,18 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
-// UndoLines takes the lines of the ledger to their end, given a read.
+// UndoLines takes the lines of the ledger to their end, given a read, and with them what the tags
+// alone still claim.
 func (e *Entries) UndoLines(ctx context.Context, observed []networkacl.Entry) (Progress, error) {
+	if err := e.reclaimFromTags(ctx); err != nil {
+		return Waiting, err
+	}
+
 	valid, invalid := ledger.Valid(e.Object)
+	lost := e.unrecordedEntries()
+	valid = slices.DeleteFunc(valid, func(l v1alpha1.Rule) bool {
+		return ledger.IndexOf(lost, l) >= 0 // the tags say that the entry at its number is another one
+	})
 	lines, gone := e.sortForUndo(valid, observed)
 	e.WithdrawRulesInstalled()
 
@@ -34,7 +43,7 @@ func (e *Entries) UndoLines(ctx context.Context, observed []networkacl.Entry) (P
 		}
 	}
 
-	err = errors.Join(err, e.releaseLines(ctx, append(gone, deleted...)))
+	err = errors.Join(err, e.releaseLines(ctx, append(gone, deleted...)), e.checkRecorded())
 	if err == nil && len(e.Status().Rules) == 0 {
 		return Done, invalid
 	}

@@ -49,21 +49,28 @@ func (c Claim) Owns(e networkacl.Entry) bool {
 }
 
 // MissingLines gives the entries of a network ACL that its tags claim for a run and that the run's
-// ledger lacks, as lines of it: Installed, for they stand there.
+// ledger lacks, as lines of it: Installed, for they stand there. A line that was edited to name
+// something else at an entry's number does not stand for it; one that was released at that number
+// does, since the run gave the entry up.
 func MissingLines(tags map[string]string, uid, aclID string, ledger []v1alpha1.Rule, observed []networkacl.Entry) []v1alpha1.Rule {
 	claim, wrong := parseClaim(tags, uid)
 	if wrong != "" {
 		return nil
 	}
 
-	numbers := networkacl.NumbersOf(ledger)
 	var lost []v1alpha1.Rule
 	for _, e := range observed {
-		if claim.Owns(e) && !numbers[e.Number] {
-			lost = append(lost, v1alpha1.Rule{NetworkACLID: aclID, RuleNumber: e.Number, CIDR: e.CIDR.String(), State: v1alpha1.RuleInstalled})
+		line := v1alpha1.Rule{NetworkACLID: aclID, RuleNumber: e.Number, CIDR: e.CIDR.String(), State: v1alpha1.RuleInstalled}
+		if claim.Owns(e) && !slices.ContainsFunc(ledger, func(l v1alpha1.Rule) bool { return accountsFor(l, line) }) {
+			lost = append(lost, line)
 		}
 	}
 	return lost
+}
+
+// accountsFor reports whether a line of the ledger says what became of the entry of another.
+func accountsFor(line, other v1alpha1.Rule) bool {
+	return line.NetworkACLID == other.NetworkACLID && line.RuleNumber == other.RuleNumber && (line.CIDR == other.CIDR || line.State == v1alpha1.RuleReleased)
 }
 
 // widest is the length of the widest prefix that a run may deny, as the API bounds the ranges of

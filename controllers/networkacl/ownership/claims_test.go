@@ -135,13 +135,42 @@ func TestMissingLines(t *testing.T) {
 	one, two := Rule(80, "10.0.0.1/32", installed), Rule(81, "10.0.0.2/32", installed)
 	o := ownershipOf(one, two)
 	observed := []networkacl.Entry{EntryOf(one), EntryOf(two), DenyOut(82, "10.0.0.3/32")}
-	two.NetworkACLID = ACLID
+	one.NetworkACLID, two.NetworkACLID = ACLID, ACLID
 	g.Expect(ownership.MissingLines(o.Tags(), o.UID, ACLID, []v1alpha1.Rule{one}, observed)).To(Equal([]v1alpha1.Rule{two}))
 	g.Expect(ownership.MissingLines(o.Tags(), o.UID, ACLID, []v1alpha1.Rule{one, two}, observed)).To(BeEmpty())
 	g.Expect(ownership.MissingLines(o.Tags(), o.UID, ACLID, nil, []networkacl.Entry{AllowOut(80, "10.0.0.1/32")})).To(BeEmpty())
 	cut := o.Tags()
 	cut[ownership.TagDomain+o.UID] = "v1"
 	g.Expect(ownership.MissingLines(cut, o.UID, ACLID, nil, observed)).To(BeEmpty(), "what can't be read claims nothing")
+}
+
+func TestMissingLinesOfALedgerWithAnEditedLine(t *testing.T) {
+	for name, tc := range map[string]struct {
+		edit func(*v1alpha1.Rule)
+		lost bool
+	}{
+		"nothing":                      {func(*v1alpha1.Rule) {}, false},
+		"another state":                {func(l *v1alpha1.Rule) { l.State = v1alpha1.RuleDeleting }, false},
+		"released":                     {func(l *v1alpha1.Rule) { l.State = v1alpha1.RuleReleased }, false},
+		"another range":                {func(l *v1alpha1.Rule) { l.CIDR = "10.0.0.0/8" }, true},
+		"another address":              {func(l *v1alpha1.Rule) { l.CIDR = "10.0.0.9/32" }, true},
+		"no range":                     {func(l *v1alpha1.Rule) { l.CIDR = "" }, true},
+		"another number":               {func(l *v1alpha1.Rule) { l.RuleNumber = 99 }, true},
+		"another network ACL":          {func(l *v1alpha1.Rule) { l.NetworkACLID = "acl-2" }, true},
+		"released, then another range": {func(l *v1alpha1.Rule) { l.State, l.CIDR = v1alpha1.RuleReleased, "10.0.0.0/8" }, false},
+	} {
+		g := NewWithT(t)
+		line := Rule(80, "10.0.0.1/32", installed)
+		line.NetworkACLID = ACLID
+		o, edited := ownershipOf(line), line
+		tc.edit(&edited)
+		lost := ownership.MissingLines(o.Tags(), o.UID, ACLID, []v1alpha1.Rule{edited}, []networkacl.Entry{EntryOf(line)})
+		if tc.lost {
+			g.Expect(lost).To(Equal([]v1alpha1.Rule{line}), name)
+		} else {
+			g.Expect(lost).To(BeEmpty(), name)
+		}
+	}
 }
 
 func TestClusterTagAndCloneKeys(t *testing.T) {
