@@ -239,7 +239,7 @@ var _ = Describe("A clock that is set", func() {
 
 		// The expiration is a time of the clock, not a number of minutes: a run may last as much longer as the clock was set
 		// back, and no more.
-		It("back by 20 minutes, "+how+", makes the run last that much longer at most", func(ctx context.Context) {
+		It("back by 20 minutes, "+how+", makes the run last that much longer at most", takesMinutes, func(ctx context.Context) {
 			all(eachPhase(ctx, func(e *endured, p phase) string {
 				if err := p.meet(ctx, e, e.jump(-setBack, restarting)); err != nil {
 					return err.Error()

@@ -106,7 +106,7 @@ var _ = Describe("A call of a run on a clone that goes wrong", func() {
 		if deleting {
 			how = "is deleted"
 		}
-		It("leaves nothing behind when the run "+how+", whichever call it is", func(ctx context.Context) {
+		It("leaves nothing behind when the run "+how+", whichever call it is", takesMinutes, func(ctx context.Context) {
 			plain := newCloneRun(ctx, deleting)
 			Expect(plain.play(ctx, soon)).To(BeEmpty(), "the run without a fault")
 			var scenarios []scenario

@@ -167,7 +167,7 @@ func (t *trial) outcome(ctx context.Context, binary string, id int, tests []*tes
 		names = append(names, one.name)
 		took += one.took
 	}
-	limit := 20*time.Second + 10*took
+	limit := 20*time.Second + min(10*took, 2*took+3*time.Minute) // what hangs costs all of it
 	cmd := t.run(ctx, binary, id, "", "-test.run=^("+strings.Join(names, "|")+")$", "-test.failfast", "-test.timeout="+limit.String())
 	err := cmd.Run()
 	var exit *exec.ExitError
