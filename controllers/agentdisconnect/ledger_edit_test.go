@@ -254,19 +254,21 @@ var _ = Describe("A line of the ledger that was edited by hand while its entry i
 		w.expectRestored()
 	})...)
 
-	It("to name nothing at all is written again while the run is on, and does not stop it", func(ctx context.Context) {
+	DescribeTable("to name something else, in a run that is on: the line is put right, and the end is on time", entriesOf(func(ctx context.Context, e edit) {
 		w, _ := audited(ctx)
 		w.follow()
 		obj := w.blocking(ctx, within(10*time.Minute))
 		before := w.get(ctx, obj).Status.Rules
-		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Rules = status.Rules[1:] })
-		w.run(ctx, networkacl.SettleFor+time.Minute, obj)
+		w.editStatus(ctx, obj, e.do)
+		w.run(ctx, networkacl.SettleFor+2*time.Minute, obj)
 		seen := w.get(ctx, obj)
-		Expect(seen.Status.Rules).To(HaveLen(len(before)), describe(seen))
-		Expect(w.claim(obj).Rules).To(HaveLen(6))
+		for _, line := range before {
+			Expect(seen.Status.Rules).To(ContainElement(And(HaveField("RuleNumber", line.RuleNumber), HaveField("CIDR", line.CIDR), HaveField("NetworkACLID", aclID))), describe(seen))
+		}
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(seen))
-		Expect(w.denies(aclID)).To(HaveLen(6))
-	})
+		w.run(ctx, seen.Status.ExpirationTime.Sub(w.clock.Now())+15*time.Second, obj)
+		expectUndone(ctx, w, obj, e)
+	})...)
 
 	It("is taken up on a clone that another subnet uses, whose denies go", func(ctx context.Context) {
 		w := cloneWorld(ctx)

@@ -12,10 +12,11 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// reclaimFromTags adds to the ledger the entries that the tags on the network ACL claim for the run
-// and that the ledger lacks: a status that was edited, or restored from a backup, lost them. A
-// stale read also shows what the run disowned, so the claim has to stand for networkacl.SettleFor.
-func (e *Entries) reclaimFromTags(ctx context.Context) error {
+// Reclaim adds to the ledger the entries that the tags on the network ACL claim for the run and that
+// the ledger lacks, as last read: a status that was edited, or restored from a backup, lost them.
+// A stale read also shows what the run disowned, so the claim has to stand for
+// networkacl.SettleFor.
+func (e *Entries) Reclaim(ctx context.Context) error {
 	lost := e.unrecordedEntries()
 	if len(lost) == 0 {
 		e.seen.missingLines.Clear()

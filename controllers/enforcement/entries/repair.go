@@ -47,10 +47,6 @@ func (e *Entries) repair(ctx context.Context, valid []v1alpha1.Rule) error {
 	}
 
 	e.compareTags()
-	if err := e.reclaimFromTags(ctx); err != nil {
-		return err
-	}
-	valid, _ = ledger.Valid(e.Object)
 	switch e.ConfirmDrift(valid) {
 	case InSync:
 		return e.maintainInSync(ctx, valid)

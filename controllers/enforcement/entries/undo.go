@@ -19,7 +19,7 @@ import (
 // UndoLines takes the lines of the ledger to their end, given a read, and with them what the tags
 // alone still claim.
 func (e *Entries) UndoLines(ctx context.Context, observed []networkacl.Entry) (Progress, error) {
-	if err := e.reclaimFromTags(ctx); err != nil {
+	if err := e.Reclaim(ctx); err != nil {
 		return Waiting, err
 	}
 
