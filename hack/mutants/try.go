@@ -168,15 +168,16 @@ func (t *trial) outcome(ctx context.Context, binary string, id int, tests []*tes
 		took += one.took
 	}
 	limit := 20*time.Second + min(10*took, 2*took+3*time.Minute) // what hangs costs all of it
-	cmd := t.run(ctx, binary, id, "", "-test.run=^("+strings.Join(names, "|")+")$", "-test.failfast", "-test.timeout="+limit.String())
-	err := cmd.Run()
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := t.run(bounded, binary, id, "", "-test.run=^("+strings.Join(names, "|")+")$", "-test.failfast").Run()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return survived, nil
 	case ctx.Err() != nil:
 		return survived, ctx.Err()
-	case errors.As(err, &exit):
+	case errors.As(err, &exit), bounded.Err() != nil:
 		return killed, nil
 	}
 	return survived, err
@@ -187,5 +188,7 @@ func (t *trial) run(ctx context.Context, binary string, id int, reached string, 
 	cmd := exec.CommandContext(ctx, binary, append(args, t.args...)...)
 	cmd.Dir = t.tester().Dir
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", switches.Active, id), switches.Reached+"="+reached)
+	// A suite that is interrupted stops its control plane.
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, time.Minute
 	return cmd
 }
