@@ -113,6 +113,7 @@ func TestNoCopyCutsConnectedAgentsOff(t *testing.T) {
 	g.Expect(CheckAgents(open, agents, true)).To(Succeed())
 	err := CheckAgents(closed, agents, true)
 	g.Expect(err).To(MatchError(And(ContainSubstring("acl-1"), ContainSubstring("Correct its outbound rules"))))
+	g.Expect(CheckAgents(closed, agents[:1], true)).To(MatchError(ContainSubstring("acl-1")), "one host is denied, and it is the only one")
 	g.Expect(CheckAgents(closed, agents, false)).To(Succeed(), "no agent is connected")
 	g.Expect(CheckAgents(closed, nil, true)).To(Succeed(), "no host is known")
 	g.Expect(CheckAgents(acl("acl-1", DenyOut(90, "10.0.0.1/32"), AllowOut(100, Everywhere)), agents, true)).To(Succeed(), "one host is let out to")
