@@ -41,9 +41,15 @@ func InstanceIDs(arns []string) []string {
 	return ids
 }
 
-// AllLeft reports whether no tracked container instance is in the cluster any more.
+// AllLeft reports whether no tracked container instance is in the cluster any more. It asks the
+// instances and not their total, which an edit of the status can take away.
 func AllLeft(agents *v1alpha1.Agents) bool {
-	return agents != nil && len(agents.ContainerInstances) > 0 && ptr.Deref(agents.Total, 0) == 0
+	return len(AgentARNs(agents)) > 0 && len(presentAgents(agents)) == 0
+}
+
+// presentAgents are the tracked agents that are still there.
+func presentAgents(agents *v1alpha1.Agents) []string {
+	return SelectAgents(agents, func(v1alpha1.ContainerInstance) bool { return true })
 }
 
 // AllDisconnected reports whether every tracked agent is disconnected, and was seen so under
@@ -118,5 +124,5 @@ func ForgetAgents(agents *v1alpha1.Agents, arns []string) {
 
 // AnyDisconnected reports whether any agent was seen disconnected in the run.
 func AnyDisconnected(agents *v1alpha1.Agents) bool {
-	return len(NeverDisconnected(agents)) < len(SelectAgents(agents, func(v1alpha1.ContainerInstance) bool { return true }))
+	return len(NeverDisconnected(agents)) < len(presentAgents(agents))
 }
