@@ -57,7 +57,7 @@ var _ = DescribeTable("A target that isn't there", func(ctx context.Context, b b
 	Entry("a cluster that doesn't exist", badInput{
 		simulator: grantedFor(policies.Values{Cluster: "missing"}),
 		object:    cutting("missing"), reason: v1alpha1.ReasonClusterNotFound,
-		message: "cluster missing doesn't exist in account 123456789012, Region ap-northeast-1: check spec.cluster and spec.region",
+		message: "cluster missing does not exist in account 123456789012, Region ap-northeast-1: check spec.cluster and spec.region",
 		mend: func(w *world) {
 			Expect(w.sim.Region().AddCluster("missing", nil)).To(Succeed())
 			w.register("missing", subnetID)

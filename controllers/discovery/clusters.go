@@ -63,7 +63,7 @@ func (e *ClusterNotFoundError) Error() string {
 	if e.Status != "" {
 		return fmt.Sprintf("cluster %s is %s, not ACTIVE", e.Cluster, e.Status)
 	}
-	return fmt.Sprintf("cluster %s doesn't exist", e.Cluster)
+	return fmt.Sprintf("cluster %s does not exist", e.Cluster)
 }
 
 // DescribeCluster looks a cluster up by name or ARN. A *ClusterNotFoundError says that there is no

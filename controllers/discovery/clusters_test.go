@@ -40,7 +40,7 @@ func TestDescribeCluster(t *testing.T) {
 	var missing *discovery.ClusterNotFoundError
 	_, err := discovery.DescribeCluster(t.Context(), clients.ECS, "missing")
 	g.Expect(errors.As(err, &missing)).To(BeTrue(), "%v", err)
-	g.Expect(err).To(MatchError("cluster missing doesn't exist"))
+	g.Expect(err).To(MatchError("cluster missing does not exist"))
 
 	g.Expect(s.Region().DeleteCluster(cluster)).To(Succeed())
 	_, err = discovery.DescribeCluster(t.Context(), clients.ECS, cluster)

@@ -46,7 +46,7 @@ func TestExplainOneCause(t *testing.T) {
 		"one of our own": {Refuse("Some", "do %s", "this"), "Some", false, "do this"},
 		"a wait":         {Wait("Some", "for %d", 3), "Some", true, "for 3"},
 		"no cluster": {&discovery.ClusterNotFoundError{Cluster: "demo"}, v1alpha1.ReasonClusterNotFound, false,
-			"cluster demo doesn't exist in the manager's account and Region: check spec.cluster and spec.region"},
+			"cluster demo does not exist in the manager's account and Region: check spec.cluster and spec.region"},
 		"an endpoint": {&discovery.InvalidEndpointError{Session: v1alpha1.EndpointACS, Endpoint: "x", Reason: "it is not a URL"}, v1alpha1.ReasonInvalidEndpoint, false,
 			`ECS named "x" as ACS endpoint: it is not a URL. ECS itself never names such an endpoint: check what answers the manager's calls (AWS_ENDPOINT_URL, a proxy)`},
 		"no room": {&networkacl.NoRoomError{NetworkACLID: "acl-1", Destination: destination, Allow: allow}, v1alpha1.ReasonNoRoom, false,
