@@ -37,6 +37,12 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.lastTransitionTime >= timestamp('2000-01-01T00:00:00Z') && self.lastTransitionTime < timestamp('3000-01-01T00:00:00Z')",message="must be a time of the years 2000 to 2999 as RFC 3339 writes it, such as 2026-01-02T15:04:05Z",fieldPath=".lastTransitionTime"
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
+	// state is the reason of the condition Succeeded: the run as one word, for tools that read a field and no list. It belongs to
+	// the spec of observedGeneration, and to the run of runID. Unset: the controller has not processed the object yet.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	State string `json:"state,omitempty"`
+
 	// observedGeneration is the generation of the spec that this status is about. -1: the controller has not processed the object yet, so
 	// that tools which wait for a generation don't take a new object for a finished one.
 	// +optional

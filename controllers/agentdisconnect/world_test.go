@@ -267,7 +267,12 @@ func (w *world) run(ctx context.Context, d time.Duration, objects ...*v1alpha1.A
 
 // state is the STATE column of an object.
 func (w *world) state(ctx context.Context, obj *v1alpha1.AgentDisconnect) string {
-	return condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Reason
+	GinkgoHelper()
+	seen := w.get(ctx, obj)
+	if succeeded := meta.FindStatusCondition(seen.Status.Conditions, v1alpha1.ConditionSucceeded); succeeded != nil {
+		Expect(seen.Status.State).To(Equal(succeeded.Reason))
+	}
+	return seen.Status.State
 }
 
 func condition(obj *v1alpha1.AgentDisconnect, conditionType string) metav1.Condition {

@@ -97,6 +97,7 @@ func Set(f Input) {
 		for i := range status.Conditions {
 			status.Conditions[i].ObservedGeneration = f.Object.Generation
 		}
+		f.setState() // an earlier version stored none
 		return
 	}
 
@@ -111,6 +112,14 @@ func Set(f Input) {
 	f.set(v1alpha1.ConditionAgentsDisconnected, new(f.agentsDisconnected()))
 	f.set(v1alpha1.ConditionReconciling, f.reconciling(succeeded))
 	f.set(v1alpha1.ConditionStalled, f.stalled(succeeded))
+	f.setState()
+}
+
+// setState says in one field what Succeeded has for a reason.
+func (f Input) setState() {
+	if succeeded := meta.FindStatusCondition(f.Object.Status.Conditions, v1alpha1.ConditionSucceeded); succeeded != nil {
+		f.Object.Status.State = succeeded.Reason
+	}
 }
 
 // set gives a condition its value; nil takes it away.
