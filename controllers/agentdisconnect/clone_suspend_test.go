@@ -341,7 +341,7 @@ var _ = Describe("A third party that acts right before a run on a clone is suspe
 		clone := w.cloneOf(ctx, obj).ID
 		w.move(plainSubnet, clone)
 		w.edit(ctx, obj, suspended(true))
-		w.run(ctx, networkacl.SettleFor+30*time.Second, obj)
+		w.run(ctx, 30*time.Second, obj)
 		Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
 		Expect(w.get(ctx, obj).Status.Abort.Reason).To(Equal(v1alpha1.AbortNetworkACLShared), describe(w.get(ctx, obj)))
 		Expect(w.reachable(plainSubnet, first)).To(BeTrue())

@@ -50,11 +50,12 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 		return err
 	}
 
+	valid, invalid := ledger.Valid(r.Object)
 	due, hit := !r.Now.Before(r.nextACLRead()), r.enforcement.Readings().SubnetsHit
 	var beside target.BesideSubnets
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
-	failure := parallel.Do(
+	failure := errors.Join(invalid, parallel.Do(
 		func() error {
 			err := r.observe(looking)
 			if beside = r.target.LookBeside(ctx, r.enforcement.ACLOfPass()); r.Status().Abort != nil || r.target.IsChanged() || len(r.target.LackingConsent(r.enforcement.ACLOfPass(), beside)) > 0 {
@@ -73,13 +74,8 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 			}
 			return err
 		},
-	)
-	if err := r.enforcement.Reclaim(ctx); err != nil {
-		return errors.Join(failure, err)
-	}
-
-	valid, invalid := ledger.Valid(r.Object)
-	failure = errors.Join(invalid, failure, r.target.JudgeHit(ctx, r.enforcement.ACLOfPass(), beside), r.LearnQuota(looking, answers.AnyAge), r.enforcement.RelearnQuota(looking, valid))
+	))
+	failure = errors.Join(failure, r.target.JudgeHit(ctx, r.enforcement.ACLOfPass(), beside), r.LearnQuota(looking, answers.AnyAge), r.enforcement.RelearnQuota(looking, valid))
 	if r.Status().Abort == nil && invalid == nil && r.target.MayHit() {
 		failure = errors.Join(failure, r.enforcement.Maintain(ctx, valid))
 	}

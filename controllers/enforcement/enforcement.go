@@ -24,9 +24,6 @@ type Enforcement interface {
 	IsBeforeFirstWrite() bool
 	// Install brings the denies of a run that has begun into force, as far as one pass gets.
 	Install(ctx context.Context) error
-	// Reclaim adds to the ledger what the tags on the network ACL claim for the run and the ledger
-	// lacks, once reads confirm it.
-	Reclaim(ctx context.Context) error
 	// Maintain goes on with that, and restores what was changed. valid are the ledger's lines.
 	Maintain(ctx context.Context, valid []v1alpha1.Rule) error
 	// Lift takes the denies of a suspended run away from the subnet, and keeps it so.

@@ -44,7 +44,14 @@ func (p *inPlace) Install(ctx context.Context) error {
 // ACL, and until when, as that may change.
 func (p *inPlace) Lift(ctx context.Context) error {
 	if run.IsLifted(p.Status()) {
-		return p.EnsureOwnershipTagsIfPlaced(ctx)
+		if p.ReadAt().IsZero() {
+			if err := p.ReadACL(ctx); err != nil {
+				return err // whether the ledger has all that is there is not known
+			}
+		}
+		if !p.HasLostLines() {
+			return p.EnsureOwnershipTagsIfPlaced(ctx)
+		}
 	}
 	_, err := p.undoEntries(ctx)
 	if err == nil && run.IsLifted(p.Status()) {

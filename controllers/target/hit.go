@@ -152,6 +152,10 @@ func (t *Target) suspectHit(found *problem.Problem, evidence []string) error {
 
 // consentTrouble is why a run may not go on hitting subnets that lack consent.
 func (t *Target) consentTrouble(aclID string, lacking []string) *problem.Problem {
+	if t.IsCloned() { // with their consent it would end too
+		return problem.Wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, which the run did not begin with", aclID, problem.List(lacking))
+	}
+
 	withdrawn := slices.DeleteFunc(slices.Clone(lacking), func(id string) bool { return !t.seen.consented[id] })
 	if len(withdrawn) > 0 {
 		return problem.Wait(v1alpha1.AbortConsentWithdrawn, "%s of network ACL %s, which the rules act on too, no longer %s to namespace %s (tag %s)",

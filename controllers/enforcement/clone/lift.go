@@ -59,10 +59,11 @@ func (c *Clone) hasOtherSubnets() bool {
 // suspectOtherSubnets ends the run when two reads agree that the clone serves other subnets, and
 // says so until then.
 func (c *Clone) suspectOtherSubnets() error {
+	drift := c.FindDrift(nil) // it may be more than that
 	if c.ConfirmDrift(nil); c.Status().Abort != nil {
 		return nil
 	}
-	return problem.Wait(v1alpha1.AbortNetworkACLShared, "%s: if another read shows the same, the run ends", c.FindOtherSubnets().Message)
+	return problem.Wait(drift.Reason, "%s: if another read shows the same, the run ends", drift.Message)
 }
 
 // detachSubnet takes the subnet off the clone of a run that is suspended, and keeps the clone. What
@@ -89,7 +90,9 @@ func (c *Clone) detachSubnet(ctx context.Context) error {
 	switch what := c.dispositionOf(); {
 	case what == removal.Return:
 		return c.restoreAssociation(ctx)
-	case what != removal.Delete && what != removal.InUse:
+	case c.hasOtherSubnets():
+		return c.suspectOtherSubnets()
+	case what != removal.Delete:
 	case c.sinceLastAttempt() < networkacl.SettleFor:
 		return nil // it was put there a moment ago, and may still show
 	case acl.State == v1alpha1.CloneAssociating:

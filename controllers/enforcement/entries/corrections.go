@@ -8,8 +8,8 @@ import (
 
 // What a mode tells of its own writes, which the last read could not show.
 
-// NoteWrittenTags notes the tags with which AWS created the network ACL.
-func (e *Entries) NoteWrittenTags(tags map[string]string) { e.seen.tags = tags }
+// NoteWrittenTags notes the tags that AWS was asked to give the network ACL, and did.
+func (e *Entries) NoteWrittenTags(tags map[string]string) { e.seen.tags, e.seen.written = tags, tags }
 
 // ForgetACL forgets the network ACL as last read: it is another one from now on.
 func (e *Entries) ForgetACL() { e.seen.acl = nil }

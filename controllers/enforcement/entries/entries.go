@@ -28,6 +28,9 @@ type Entries struct {
 	readAt  time.Time
 	// untagged says that the run's tags were removed from the network ACL in this pass.
 	untagged bool
+	// undecided, if set, says that the tags claim rules that the ledger lacks, which a later read
+	// confirms or not. Until then the tags stay as they are.
+	undecided error
 }
 
 // Mode is what depends on whose network ACL it is that carries the entries.

@@ -24,6 +24,8 @@ type Observation struct {
 	// in a row had them.
 	// Nil: not known; empty: they were removed.
 	tags map[string]string
+	// written are the tags as this process last wrote them; nil: it did not, or got no answer.
+	written map[string]string
 	// missingLines is since when reads show tags that claim rules which the ledger lacks.
 	missingLines networkacl.Since
 	// drift is what is not as it should be on the network ACL, and stripped that the ownership tags
@@ -42,7 +44,7 @@ type Observation struct {
 
 // ForgetBeforeStart forgets what was seen before the run began: it says nothing of the run.
 func (e *Entries) ForgetBeforeStart() {
-	e.seen.acl, e.seen.tags, e.seen.readAt = nil, nil, time.Time{}
+	e.seen.acl, e.seen.tags, e.seen.written, e.seen.readAt = nil, nil, nil, time.Time{}
 	e.seen.enforcedSince = time.Time{}
 	for _, confirmation := range []*networkacl.Confirmation{&e.seen.drift, &e.seen.stripped} {
 		confirmation.Clear()

@@ -5,55 +5,85 @@ package entries
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 )
 
-// Reclaim adds to the ledger the entries that the tags on the network ACL claim for the run and that
-// the ledger lacks, as last read: a status that was edited, or restored from a backup, lost them.
-// A stale read also shows what the run disowned, so the claim has to stand for
-// networkacl.SettleFor.
-func (e *Entries) Reclaim(ctx context.Context) error {
-	lost := e.unrecordedEntries()
+// A person who edits the status, or restores an old one, can leave an entry without a line. The
+// tags still claim it: they go on to do so, and when the denies are taken away, the ledger takes
+// the entry up again.
+
+// reclaim adds to the ledger the entries that it lost, given a read of this pass. A stale read also
+// shows what the run gave up, so the claim has to stand for networkacl.SettleFor.
+func (e *Entries) reclaim(ctx context.Context) error {
+	e.undecided = nil
+	lost := e.lostLines()
 	if len(lost) == 0 {
 		e.seen.missingLines.Clear()
 		return nil
 	}
-	if e.Now.Before(e.seen.missingLines.Observe(e.Now).Add(networkacl.SettleFor)) {
+
+	if settled := e.seen.missingLines.Observe(e.Now).Add(networkacl.SettleFor); e.Now.Before(settled) {
+		what := fmt.Sprintf("the tags on network ACL %s claim %s of this run that status.rules does not have",
+			e.seen.acl.ID, problem.Plural(len(lost), "rule", "rules"))
+		e.undecided = problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s", problem.Undecided(what, settled))
 		return nil
 	}
+
 	e.seen.missingLines.Clear()
 	return e.Ledger.Reclaim(ctx, lost)
 }
 
-// checkRecorded gives an error while the tags claim entries that the ledger lacks: then the tags
-// are the only trace of those, and stay as they are until a later read confirms it or not.
-func (e *Entries) checkRecorded() error {
-	lost := e.unrecordedEntries()
-	if len(lost) == 0 {
-		return nil
-	}
-	what := fmt.Sprintf("the tags on network ACL %s claim %s of this run that status.rules does not have",
-		e.seen.acl.ID, problem.Plural(len(lost), "rule", "rules"))
-	since := e.seen.missingLines // a copy: only reads that reclaim is asked after count
-	return problem.Wait(v1alpha1.ReasonAWSUnavailable, "%s", problem.Undecided(what, since.Observe(e.Now).Add(networkacl.SettleFor)))
-}
+// HasLostLines reports whether the last read shows entries of the run that the ledger lacks.
+func (e *Entries) HasLostLines() bool { return len(e.lostLines()) > 0 }
 
-// unrecordedEntries are the entries of the network ACL as last read that its tags claim for the run
-// and that the ledger lacks, as lines. The tags as this process knows them tell a stale read from
-// a ledger that lost lines.
-func (e *Entries) unrecordedEntries() []v1alpha1.Rule {
+// lostLines are the lines of entries that the last read shows, and its tags claim for the run, and
+// that the ledger lacks. The tags as this process wrote them tell a stale read from a ledger that
+// lost lines.
+func (e *Entries) lostLines() []v1alpha1.Rule {
 	if e.seen.acl == nil {
 		return nil
 	}
+	lost := e.missingLines(e.seen.acl.Tags)
+	if e.seen.written == nil {
+		return lost
+	}
+	written := e.missingLines(e.seen.written)
+	return slices.DeleteFunc(lost, func(l v1alpha1.Rule) bool { return ledger.IndexOf(written, l) < 0 })
+}
 
-	tags := e.seen.tags
+// claimedLines are the lines that the tags are to claim: the valid ones, and those of entries that
+// the ledger lost. What a person wrote into the ledger by hand is not among them. Where this process
+// did not write the tags, a read may be stale, and shows what the run gave up: then an entry counts
+// as lost only if the ledger has something else at its number, which is nobody else's.
+func (e *Entries) claimedLines() []v1alpha1.Rule {
+	lines, _ := ledger.Valid(e.Object)
+	if e.seen.acl == nil {
+		return lines
+	}
+
+	tags := e.seen.written
 	if tags == nil {
 		tags = e.seen.acl.Tags
 	}
+
+	taken := networkacl.NumbersOf(e.Status().Rules)
+	for _, line := range e.missingLines(tags) {
+		if len(lines) < v1alpha1.MaxRules && (e.seen.written != nil || taken[line.RuleNumber]) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// missingLines gives the entries of the last read that tags claim for the run and that its ledger
+// lacks.
+func (e *Entries) missingLines(tags map[string]string) []v1alpha1.Rule {
 	status := e.Status()
 	return ownership.MissingLines(tags, string(e.Object.UID), status.NetworkACL.ID, status.Rules, e.seen.acl.Entries)
 }

@@ -29,8 +29,8 @@ func (e *Entries) dropReleasedLines(ctx context.Context) error {
 	if len(released) == 0 {
 		return nil
 	}
-	if e.checkRecorded() != nil {
-		return e.Ledger.KeepReleased(ctx, released)
+	if e.undecided != nil {
+		return e.Ledger.KeepReleased(ctx, released) // the tags are the only trace of what else they claim
 	}
 	if failure := e.mode.ShrinkTags(ctx); failure != nil {
 		return errors.Join(failure, e.Ledger.KeepReleased(ctx, released))

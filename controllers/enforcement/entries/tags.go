@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
@@ -21,7 +20,7 @@ func (e *Entries) EnsureOwnershipTagsIfPlaced(ctx context.Context) error {
 	if e.Status().NetworkACL.ID == "" || e.mode.IsBeforeFirstWrite() {
 		return nil
 	}
-	if e.seen.readAt.IsZero() && !e.hasOwnershipTags(e.seen.tags) {
+	if e.seen.readAt.IsZero() {
 		if err := e.ReadACL(ctx); err != nil {
 			return err // an earlier process wrote the tags: what they claim is not known
 		}
@@ -30,24 +29,20 @@ func (e *Entries) EnsureOwnershipTagsIfPlaced(ctx context.Context) error {
 }
 
 // EnsureOwnershipTags writes the tags that the ledger needs onto the network ACL, unless they are
-// there. Before this succeeded, no entry is created. What a person wrote into the ledger by hand is
-// not claimed, and what a person took out of it by hand stays claimed.
+// there. Before this succeeded, no entry is created.
 func (e *Entries) EnsureOwnershipTags(ctx context.Context) error {
 	if e.hasOwnershipTags(e.seen.tags) {
 		return nil
 	}
-	if err := e.checkRecorded(); err != nil {
-		return err
-	}
 
-	valid, _ := ledger.Valid(e.Object)
-	tags := e.mode.OwnershipTags(valid)
+	tags := e.mode.OwnershipTags(e.claimedLines())
 	if _, err := ec2acl.WriteTags(ctx, e.Fenced().EC2, e.Status().NetworkACL.ID, tags); err != nil {
-		e.seen.tags = nil
+		e.seen.tags, e.seen.written = nil, nil
 		return e.mode.ExplainTagError(err)
 	}
 
-	e.seen.tags, e.untagged = tags, false
+	e.NoteWrittenTags(tags)
+	e.untagged = false
 	e.seen.stripped.Clear()
 	return nil
 }
@@ -65,8 +60,7 @@ func (e *Entries) ensureOwnershipTagsAsRead(ctx context.Context) error {
 // of one that has no rule, as while it is suspended, still say who holds the network ACL, and until
 // when.
 func (e *Entries) hasOwnershipTags(tags map[string]string) bool {
-	valid, _ := ledger.Valid(e.Object)
-	return ownership.Covered(tags, e.Ownership(valid)) && e.mode.HasModeTags(tags)
+	return ownership.Covered(tags, e.Ownership(e.claimedLines())) && e.mode.HasModeTags(tags)
 }
 
 // compareTags compares the tags with a read of the network ACL: what two reads in a row lack, a
@@ -98,7 +92,8 @@ func (e *Entries) RemoveOwnershipTags(ctx context.Context, more ...string) error
 		return problem.Wait(v1alpha1.ReasonAWSUnavailable, "AWS says that network ACL %s does not exist, though a read just before showed it: its tags count as removed once reads no longer show it", acl.ID)
 	}
 
-	e.seen.tags, e.untagged = map[string]string{}, true
+	e.NoteWrittenTags(map[string]string{})
+	e.untagged = true
 	return nil
 }
 

@@ -19,15 +19,11 @@ import (
 // UndoLines takes the lines of the ledger to their end, given a read, and with them what the tags
 // alone still claim.
 func (e *Entries) UndoLines(ctx context.Context, observed []networkacl.Entry) (Progress, error) {
-	if err := e.Reclaim(ctx); err != nil {
+	if err := e.reclaim(ctx); err != nil {
 		return Waiting, err
 	}
 
 	valid, invalid := ledger.Valid(e.Object)
-	lost := e.unrecordedEntries()
-	valid = slices.DeleteFunc(valid, func(l v1alpha1.Rule) bool {
-		return ledger.IndexOf(lost, l) >= 0 // the tags say that the entry at its number is another one
-	})
 	lines, gone := e.sortForUndo(valid, observed)
 	e.WithdrawRulesInstalled()
 
@@ -43,7 +39,7 @@ func (e *Entries) UndoLines(ctx context.Context, observed []networkacl.Entry) (P
 		}
 	}
 
-	err = errors.Join(err, e.releaseLines(ctx, append(gone, deleted...)), e.checkRecorded())
+	err = errors.Join(err, e.releaseLines(ctx, append(gone, deleted...)), e.undecided)
 	if err == nil && len(e.Status().Rules) == 0 {
 		return Done, invalid
 	}
@@ -76,9 +72,14 @@ func (e *Entries) ReadEntriesToUndo(ctx context.Context) ([]networkacl.Entry, er
 }
 
 // sortForUndo sorts the lines by what their undoing takes: entries to delete, and lines of which
-// nothing is left. The others are waited for.
+// nothing is left. The others are waited for, and so are those at whose number the run has another
+// entry, as the tags say: it would be given up with the line.
 func (e *Entries) sortForUndo(valid []v1alpha1.Rule, observed []networkacl.Entry) (destroy, gone []v1alpha1.Rule) {
+	lost := e.lostLines()
 	for _, line := range valid {
+		if ledger.IndexOf(lost, line) >= 0 {
+			continue
+		}
 		switch e.seen.removed.Next(removal.OfLine(line), observed, e.Now).Step {
 		case removal.StepDelete:
 			destroy = append(destroy, line)
