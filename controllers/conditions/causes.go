@@ -149,7 +149,8 @@ func (f Input) andMismatch() string {
 	return "; " + f.PathMismatch
 }
 
-// howUsed says how a network ACL is used and why, for one that is not the subnet's own alone.
+// howUsed says how a network ACL is used and why, for one that is not the subnet's own alone. Which
+// other subnets a clone acts on is not said: they are a third party's doing, and end the run.
 func (f Input) howUsed() string {
 	acl := f.Object.Status.NetworkACL
 	if acl == nil {

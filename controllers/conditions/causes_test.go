@@ -31,6 +31,24 @@ func more(n int32) happened {
 	return func(f *Input) { f.Object.Status.Agents.Uncounted = new(n) }
 }
 
+func elsewhere(f *Input) { f.Elsewhere = "subnet s is not on network ACL a, as last read" }
+
+// failing: the DNS server does not answer about a host.
+func failing(f *Input) {
+	f.Failing, f.Resolver = []string{"ecs-t.example (AAAA: the DNS server fails)"}, "DNS server 10.0.0.2:53"
+}
+
+// exempting: the run was found not to deny these ranges.
+func exempting(ranges ...string) happened {
+	return func(f *Input) {
+		for _, cidr := range ranges {
+			f.Object.Status.Exemptions = append(f.Object.Status.Exemptions, v1alpha1.Exemption{
+				CIDR: cidr, Reason: v1alpha1.ReasonProtectedAddress, Message: cidr + " is of the STS API",
+			})
+		}
+	}
+}
+
 func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 	const (
 		still    = "2 agents are still connected: 3f1b, 7c9e. Agents notice a dropped path after 1 to 4 minutes, and that time has passed. "
@@ -42,6 +60,9 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 		letsOne  = "the network ACL does not deny 192.0.2.3/32;"
 		atHome   = "they use the network interface eni-1 of vpce-1 in the subnet itself, where no network ACL acts;"
 		mismatch = "ECS named the public host a;"
+		moved    = "subnet s is not on network ACL a, as last read;"
+		exempt   = "they use 192.0.2.3/32, which is not denied: 192.0.2.3/32 is of the STS API;"
+		failed   = "an address is not known: lookups with DNS server 10.0.0.2:53 fail for ecs-t.example (AAAA: the DNS server fails);"
 		unknown  = "an address of ecs-t.example is not known yet: lookups go on, with the DNS server that the manager asks (--dns-server);"
 		alone    = "they connect to a host that ECS named to them earlier, which agents keep for 12 hours: the agent's log names it, and spec.additionalEndpoints takes it;"
 		proxy    = "they go through a proxy (HTTP_PROXY in the agent's configuration): deny the proxy's address instead"
@@ -66,7 +87,11 @@ func TestWhyAgentsMayStillBeConnected(t *testing.T) {
 		"an interface is in the subnet":      {[]happened{read, endpointsSeen, interfaceAtHome}, still + "Checked: " + denied + "; " + settled + "." + causes(atHome)},
 		"the manager's path is another one":  {[]happened{read, endpointsSeen, otherPath}, still + "Checked: " + denied + "; " + settled + "." + causes(mismatch)},
 		"a rule is missing":                  {[]happened{lets("192.0.2.3/32"), endpointsSeen}, still + "Checked: " + settled + "; " + noOther + "." + causes(letsOne)},
-		"everything at once, in their order": {[]happened{lets("192.0.2.3/32"), endpointsSeen, stillGrowing, otherPath, interfaceAtHome, unaskedAll}, strings.TrimSuffix(still, " ") + causes(letsOne, atHome, mismatch, unknown)},
+		"the subnet is on another one":       {[]happened{read, endpointsSeen, elsewhere}, still + "Checked: " + settled + "; " + noOther + "." + causes(moved)},
+		"lookups of a host fail":             {[]happened{read, endpointsSeen, failing}, still + "Checked: " + denied + "; " + asked + "; " + noOther + "." + causes(failed)},
+		"an address is not denied":           {[]happened{read, endpointsSeen, exempting("192.0.2.3/32")}, still + "Checked: the network ACL denies 2 addresses of 2 hosts; " + settled + "; " + noOther + "." + causes(exempt)},
+		"several are not denied":             {[]happened{read, endpointsSeen, exempting("192.0.2.3/32", "192.0.2.1/32")}, still + "Checked: the network ACL denies 1 address of 2 hosts; " + settled + "; " + noOther + "." + causes(exempt)},
+		"everything at once, in their order": {[]happened{lets("192.0.2.1/32"), exempting("192.0.2.3/32"), endpointsSeen, stillGrowing, failing, elsewhere, otherPath, interfaceAtHome, unaskedAll}, strings.TrimSuffix(still, " ") + causes(exempt, moved, strings.Replace(letsOne, ".3/", ".1/", 1), atHome, mismatch, failed, unknown)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			NewWithT(t).Expect(messageOf(facing(run.Active, append([]happened{started}, tc.happened...)...), v1alpha1.ConditionAgentsDisconnected)).To(Equal(tc.want))

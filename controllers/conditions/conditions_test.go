@@ -123,6 +123,26 @@ func observed(minute float64) happened {
 	return func(f *Input) { f.Object.Status.Agents.ObservedTime = at(minute) }
 }
 
+// onlyOne: the run has one agent alone.
+func onlyOne(f *Input) {
+	f.Object.Status.Agents.ContainerInstances = f.Object.Status.Agents.ContainerInstances[:1]
+	run.CountAgents(f.Object.Status.Agents)
+}
+
+// allGone: no tracked container instance is in the cluster any more.
+func allGone(f *Input) {
+	for i := range f.Object.Status.Agents.ContainerInstances {
+		f.Object.Status.Agents.ContainerInstances[i].Gone = new(true)
+	}
+	run.CountAgents(f.Object.Status.Agents)
+}
+
+// telemetryAlone: the run began with TCS as its only session.
+func telemetryAlone(f *Input) {
+	f.Object.Spec.Sessions = []v1alpha1.Session{v1alpha1.SessionTCS}
+	f.Object.Status.StartedWith = run.StartedWith(&f.Object.Spec)
+}
+
 // restored: the rules are gone, all of them.
 func restored(f *Input) {
 	f.Object.Status.Rules, f.Object.Status.RestoredTime = nil, at(11)
@@ -134,6 +154,9 @@ func backAgain(f *Input) {
 	agents(connected...)(f)
 	f.Object.Status.Agents.ReconnectedTime = at(12)
 }
+
+// backAtLast: two polls in a row showed all agents connected.
+func backAtLast(f *Input) { f.Object.Status.Agents.ReconnectedTime = at(12) }
 
 func completed(minute float64) happened {
 	return func(f *Input) { f.Object.Status.CompletionTime = at(minute) }

@@ -49,9 +49,9 @@ func describeExempt(exempt []v1alpha1.Exemption) string {
 }
 
 // describeHit says which subnets a network ACL in place acts on, where they are more than the run's
-// own. On a clone others are a third party's doing, and end the run.
+// own.
 func (f Input) describeHit() string {
-	if len(f.SubnetsHit) < 2 || run.IsCloned(&f.Object.Status) {
+	if len(f.SubnetsHit) < 2 {
 		return ""
 	}
 	return fmt.Sprintf(" (in place: the rules act on all its %d subnets, %s)", len(f.SubnetsHit), problem.List(f.SubnetsHit))

@@ -3,21 +3,14 @@
 package conditions
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"pgregory.net/rapid"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
@@ -31,85 +24,6 @@ func messageOf(f Input, conditionType string) string {
 		return ""
 	}
 	return c.Message
-}
-
-func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
-	over := func(all ...happened) Input {
-		return facing(run.Expired, append([]happened{started}, all...)...)
-	}
-	for name, tc := range map[string]struct {
-		facts Input
-		want  string
-	}{
-		"all went well": {
-			over(agents(false, false), restored, backAgain, completed(12)),
-			"all agents were seen disconnected; the rules are gone and the agents are connected again",
-		},
-		"one stayed": {
-			over(agents(true, false), restored, backAgain, completed(12)),
-			"1 agent was never seen disconnected: 3f1b; the rules are gone and the agents are connected again",
-		},
-		"all stayed": {
-			over(restored, backAgain, completed(12)),
-			"2 agents were never seen disconnected: 3f1b, 7c9e; the rules are gone and the agents are connected",
-		},
-		"one stayed and left later": {
-			over(agents(true, false), func(f *Input) {
-				f.Object.Status.Agents.ContainerInstances[0].Gone = new(true)
-				run.CountAgents(f.Object.Status.Agents)
-			},
-				restored, backAgain, completed(12)),
-			"all agents were seen disconnected; the rules are gone and the agents are connected again; 1 container instance left the cluster during the run: 3f1b",
-		},
-		"one did not come back in time": {
-			over(agents(false, false), restored, agents(true), completed(21)),
-			"all agents were seen disconnected; the rules are gone, but not every agent was seen connected again within 10 minutes: 7c9e",
-		},
-		"none came back in time": {
-			over(agents(false, false), restored, completed(21)),
-			"all agents were seen disconnected; the rules are gone, but not every agent was seen connected again within 10 minutes: 3f1b, 7c9e",
-		},
-		"no read showed whether they came back": {
-			over(agents(false, false), restored, unknownAgents, completed(21)),
-			"all agents were seen disconnected; the rules are gone, but it is not known whether 2 agents are connected again: 3f1b, 7c9e",
-		},
-		"no read in the last minutes of the run": {
-			over(restored, backAgain, observed(4), completed(12)),
-			"ECS last answered about the agents at 2026-01-02T03:08:05Z, and the run lasted until 2026-01-02T03:14:05Z: whether 2 agents were disconnected is not known: 3f1b, 7c9e; the rules are gone and the agents are connected",
-		},
-		"no read in the last minute of the run": {
-			over(restored, backAgain, observed(8.95), completed(12)),
-			"ECS last answered about the agents at 2026-01-02T03:13:01Z, and the run lasted until 2026-01-02T03:14:05Z: whether 2 agents were disconnected is not known: 3f1b, 7c9e; the rules are gone and the agents are connected",
-		},
-		"the last look is not a minute old when the run ends": {
-			over(restored, backAgain, observed(9.05), completed(12)),
-			"2 agents were never seen disconnected: 3f1b, 7c9e; the rules are gone and the agents are connected",
-		},
-		"rules were put back": {
-			over(agents(false, false), restored, backAgain, completed(12), func(f *Input) { f.Object.Status.DriftRepairs = 3 }),
-			"all agents were seen disconnected; the rules are gone and the agents are connected again; 3 repairs of rules that a third party removed or overrode",
-		},
-		"they seemed to be back, on a single look": {
-			over(agents(false, false), restored, agents(true, true), completed(21)),
-			"all agents were seen disconnected; the rules are gone, but not every agent was seen connected again",
-		},
-		"one stayed, another did not come back": {
-			over(agents(true, false), restored, completed(21)),
-			"1 agent was never seen disconnected: 3f1b; the rules are gone, but not every agent was seen connected again within 10 minutes: 7c9e",
-		},
-		"aborted": {
-			over(agents(false, false), aborted(v1alpha1.AbortSubnetLeft), restored, backAgain, completed(12)),
-			"this was seen; the rules are gone and the agents are connected again",
-		},
-		"aborted since the cluster went, and its agents with it": {
-			over(agents(false, false), aborted(v1alpha1.AbortClusterGone), restored, completed(11)),
-			"this was seen; the rules are gone, but not every agent was seen connected again: 3f1b, 7c9e",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(messageOf(tc.facts, v1alpha1.ConditionSucceeded)).To(Equal(tc.want))
-		})
-	}
 }
 
 func TestMessagesOnTheWay(t *testing.T) {
@@ -176,6 +90,10 @@ func TestMessagesOnTheWay(t *testing.T) {
 			"network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 2 rules of this run and 1 entry of a third party, as read back"},
 		"denied by others alone": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, read, func(f *Input) { f.Own, f.Foreign = 0, 1 }),
 			"network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 1 entry of a third party, and none by a rule of this run"},
+		"nothing is left to deny": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, read, exempting("192.0.2.1/32", "192.0.2.2/32", "192.0.2.3/32")),
+			"status.endpoints has no address left to deny; not denied: 192.0.2.1/32 (192.0.2.1/32 is of the STS API) and 2 more, see status.exemptions"},
+		"one is left to deny": {v1alpha1.ConditionRulesInstalled, facing(run.Active, started, read, exempting("192.0.2.2/32", "192.0.2.3/32"), func(f *Input) { f.Own = 1 }),
+			"network ACL " + runtest.ACL + " denies 1 address of 2 hosts by 1 rule of this run, as read back; not denied: 192.0.2.2/32 (192.0.2.2/32 is of the STS API) and 1 more, see status.exemptions"},
 		"a host fails": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, func(f *Input) {
 			f.Failing, f.Resolver = []string{"ecs-t.example (AAAA: the DNS server fails)"}, "DNS server 10.0.0.2:53"
 		}), "3 addresses of 2 hosts; lookups with DNS server 10.0.0.2:53 fail for ecs-t.example (AAAA: the DNS server fails)"},
@@ -232,6 +150,19 @@ func TestMessagesOnTheWay(t *testing.T) {
 			f.Object.Status.StartedWith = run.StartedWith(&f.Object.Spec)
 			f.Object.Spec.Mode, f.Object.Spec.RunID, f.Object.Spec.OnDrift = v1alpha1.ModePlan, "two", v1alpha1.OnDriftAbort
 		}), "network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow + "; changed after the start and without effect on this run: mode, onDrift, runID"},
+		"one field changed while on": {v1alpha1.ConditionSucceeded, facing(run.Active, started, read, func(f *Input) {
+			f.Object.Status.StartedWith = run.StartedWith(&f.Object.Spec)
+			f.Object.Spec.OnDrift = v1alpha1.OnDriftAbort
+		}), "network ACL " + runtest.ACL + " denies 3 addresses of 2 hosts by 3 rules of this run, as read back" + theWindow + "; changed after the start and without effect on this run: onDrift"},
+		"one asked once": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, unknownAgents, agents(false)),
+			"ECS has not reported the same state of 1 agent on two polls in a row: 7c9e"},
+		"one asked once, one connected": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, read, unknownAgents, agents(true), func(f *Input) { f.Now = f.Now.Add(-time.Second) }),
+			"1 agent is still connected: 3f1b. Agents notice a dropped path after 1 to 4 minutes"},
+		"all left the cluster": {v1alpha1.ConditionAgentsDisconnected, facing(run.Expired, started, allGone, restored, completed(12)),
+			"no tracked container instance is left in the cluster"},
+		"one not seen at the end": {v1alpha1.ConditionAgentsDisconnected, facing(run.Expired, started, agents(false, false), unknownAgents, agents(true), restored, completed(21)),
+			"it is not known whether 1 agent is connected again: 7c9e"},
+		"of TCS alone": {v1alpha1.ConditionAgentsDisconnected, facing(run.Active, started, telemetryAlone, read), TelemetryNote},
 		"recovering": {v1alpha1.ConditionSucceeded, facing(run.Expired, started, agents(false, true), restored),
 			"the rules are gone; waiting for 1 agent to be connected again"},
 		"recovering, nearly": {v1alpha1.ConditionSucceeded, facing(run.Expired, started, restored),
@@ -258,6 +189,28 @@ func TestAFinishedRunKeepsItsConditionsAndFollowsTheGeneration(t *testing.T) {
 	g.Expect(f.Object.Status.Conditions).To(Equal(was))
 }
 
+func TestAPlanInBetweenIsGoneWithTheFirstPassOfTheRunThatIsOver(t *testing.T) {
+	g := NewWithT(t)
+	f := facing(run.Finished, started, agents(false, false), restored, backAgain, completed(12), looked())
+	Set(f)
+	g.Expect(f.Object.Status.Plan).To(BeNil())
+}
+
+func TestReconcilingAndStalledAreThereOnlyWhileTheyAreTrue(t *testing.T) {
+	g := NewWithT(t)
+	f := facing(run.Active, started, lets("192.0.2.3/32"))
+	Set(f)
+	g.Expect(brief(f.Object, v1alpha1.ConditionReconciling)).To(Equal("True/Installing"))
+	f.Problem = aPerson
+	Set(f)
+	g.Expect(brief(f.Object, v1alpha1.ConditionReconciling)).To(BeEmpty())
+	g.Expect(brief(f.Object, v1alpha1.ConditionStalled)).To(Equal("True/AccessDenied"))
+	f.Problem, f.Open = nil, nil
+	read(&f)
+	Set(f)
+	g.Expect(brief(f.Object, v1alpha1.ConditionStalled)).To(BeEmpty())
+}
+
 func TestTheTimeOfATransitionStaysAsLongAsTheStatus(t *testing.T) {
 	g := NewWithT(t)
 	f := facing(run.Active, started, read)
@@ -270,139 +223,74 @@ func TestTheTimeOfATransitionStaysAsLongAsTheStatus(t *testing.T) {
 	g.Expect(meta.FindStatusCondition(f.Object.Status.Conditions, v1alpha1.ConditionRulesInstalled).LastTransitionTime).To(Equal(first))
 }
 
-// drawFacts draws a pass over an object that may be in any state, those that people's edits make
-// included.
-func drawFacts(t *rapid.T) Input {
-	obj := runtest.DrawObject(t)
-	obj.Generation = 3
-	f := Input{Object: obj, Now: runtest.Start.Add(time.Duration(rapid.IntRange(-40, 40).Draw(t, "minute")) * time.Minute)}
-	f.Phase, _ = run.PhaseAt(obj, f.Now)
-	if rapid.Bool().Draw(t, "known") {
-		rapid.SampledFrom([]happened{discovered, named}).Draw(t, "endpoints")(&f)
-	}
-	if rapid.Bool().Draw(t, "counted") {
-		obj.Status.Agents = &v1alpha1.Agents{}
-		for i := range rapid.IntRange(0, 6).Draw(t, "agents") {
-			instance := v1alpha1.ContainerInstance{ARN: strings.Repeat("x", 400) + fmt.Sprint(i)}
-			maybe := func(name string) *bool {
-				return rapid.SampledFrom([]*bool{nil, new(true), new(false)}).Draw(t, name)
+func TestWhatOfARunIsLeftToUndo(t *testing.T) {
+	released := func(rules ...int) happened {
+		return func(f *Input) {
+			for _, i := range rules {
+				f.Object.Status.Rules[i].State = v1alpha1.RuleReleased
 			}
-			instance.Connected, instance.Gone = maybe("connected"), maybe("gone")
-			if rapid.Bool().Draw(t, "was disconnected") {
-				instance.DisconnectedTime = at(3)
-			}
-			obj.Status.Agents.ContainerInstances = append(obj.Status.Agents.ContainerInstances, instance)
 		}
-		run.CountAgents(obj.Status.Agents)
 	}
-	f.Problem = rapid.SampledFrom([]*problem.Problem{nil, aPerson, theWeight, problem.Refuse(v1alpha1.ReasonHostNotResolved, "%s", strings.Repeat("y", 400))}).Draw(t, "trouble")
-	drawLook := func(name string) run.Look {
-		return run.LookedAt(rapid.SampledFrom([]time.Time{{}, f.Now, f.Now.Add(-time.Minute)}).Draw(t, name), 0)
+	lastRule := func(f *Input) { f.Object.Status.Rules = f.Object.Status.Rules[:1] }
+	armed := func(f *Input) {
+		f.Object.Status.NetworkACL.DeadManSwitch = &v1alpha1.DeadManSwitch{ScheduleGroup: "agentdisconnect", RuleNumbers: []int32{80}}
 	}
-	f.ACLSeen, f.AgentsSeen, f.HostsSeen, f.EndpointsSeen = drawLook("ACL read"), drawLook("polled"), drawLook("looked up"), drawLook("VPC endpoints")
-	f.Open = rapid.SliceOfN(rapid.Just("192.0.2.1/32"), 0, 5).Draw(t, "open")
-	f.Unsettled = rapid.SliceOfN(rapid.Just(strings.Repeat("z", 253)), 0, 5).Draw(t, "unsettled")
-	f.PathMismatch = rapid.SampledFrom([]string{"", strings.Repeat("m", 400)}).Draw(t, "mismatch")
-	f.Own, f.Foreign = rapid.IntRange(0, 2).Draw(t, "own"), rapid.IntRange(0, 2).Draw(t, "foreign")
-	f.Elsewhere = rapid.SampledFrom([]string{"", strings.Repeat("e", 200)}).Draw(t, "elsewhere")
-	f.Suspected = rapid.SliceOfN(rapid.Just(strings.Repeat("s", 200)), 0, 5).Draw(t, "suspected")
-	f.Failing = rapid.SliceOfN(rapid.Just(strings.Repeat("f", 300)), 0, 5).Draw(t, "failing")
-	f.Unasked = rapid.SliceOfN(rapid.Just(strings.Repeat("x", 400)), 0, 5).Draw(t, "unasked")
-	if rapid.Bool().Draw(t, "in force") {
-		f.EnforcedSince = runtest.Start
+	const schedules = "the rules are gone; the schedules of the dead man's switch are still to be deleted from group agentdisconnect"
+	const tags = "the rules are gone; the tags that name them are still to be removed from network ACL " + runtest.ACL
+	for name, tc := range map[string]struct {
+		happened []happened
+		want     string
+	}{
+		"rules":                                {nil, "3 rules still to be removed from network ACL " + runtest.ACL},
+		"a rule":                               {[]happened{lastRule}, "1 rule still to be removed from network ACL " + runtest.ACL},
+		"rules beside those that are gone":     {[]happened{released(0)}, "2 rules still to be removed from network ACL " + runtest.ACL},
+		"a rule beside those that are gone":    {[]happened{released(0, 2)}, "1 rule still to be removed from network ACL " + runtest.ACL},
+		"tags of several rules":                {[]happened{released(0, 1, 2)}, tags},
+		"tags of one rule":                     {[]happened{lastRule, released(0)}, tags},
+		"nothing but a look that shows it":     {[]happened{withoutRules}, "0 rules still to be removed from network ACL " + runtest.ACL},
+		"schedules":                            {[]happened{withoutRules, armed}, schedules},
+		"schedules and a rule, which is first": {[]happened{lastRule, armed}, "1 rule still to be removed from network ACL " + runtest.ACL},
+		"a clone":                              {[]happened{cloning(v1alpha1.CloneServing), withoutRules}, "clone " + runtest.ACL + " of network ACL " + runtest.Original + " is still to be removed"},
+		"a clone and schedules":                {[]happened{cloning(v1alpha1.CloneServing), withoutRules, armed}, "clone " + runtest.ACL + " of network ACL " + runtest.Original + " is still to be removed"},
+		"rules of a network ACL that is lost":  {[]happened{func(f *Input) { f.Object.Status.NetworkACL = nil }}, "3 rules still to be removed from network ACL (missing in status.networkACL)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			f := facing(run.Expired, append([]happened{started}, tc.happened...)...)
+			g.Expect(messageOf(f, v1alpha1.ConditionSucceeded)).To(Equal(tc.want))
+			g.Expect(messageOf(f, v1alpha1.ConditionRulesInstalled)).To(Equal(tc.want))
+		})
 	}
-	f.PrivateInSubnet = rapid.SliceOfN(rapid.Just("eni-1 of vpce-1"), 0, 5).Draw(t, "private at home")
-	return f
 }
 
-var reasonPattern = regexp.MustCompile(`^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$`)
-
-func TestConditionsAreWholeAndBoundedWhateverTheFacts(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		g := NewWithT(t)
-		f := drawFacts(t)
-		if f.Phase == run.Finished && f.Object.Status.Plan == nil {
-			t.Skip("nothing is computed")
-		}
-		Set(f)
-		conditions := f.Object.Status.Conditions
-		for _, always := range []string{
-			v1alpha1.ConditionSucceeded, v1alpha1.ConditionEndpointsDiscovered, v1alpha1.ConditionRulesInstalled, v1alpha1.ConditionAgentsDisconnected,
-		} {
-			g.Expect(meta.FindStatusCondition(conditions, always)).NotTo(BeNil(), always)
-		}
-		for _, c := range conditions {
-			g.Expect(c.Reason).To(MatchRegexp(reasonPattern.String()), c.Type)
-			g.Expect(c.Message).NotTo(BeEmpty(), c.Type)
-			g.Expect(len(c.Message)).To(BeNumerically("<", 4096), c.Type)
-			g.Expect(c.Message).NotTo(ContainSubstring("%!"), c.Type)
-			g.Expect(c.ObservedGeneration).To(BeEquivalentTo(3), c.Type)
-			g.Expect(c.LastTransitionTime.Nanosecond()).To(BeZero(), c.Type)
-		}
-		succeeded := meta.FindStatusCondition(conditions, v1alpha1.ConditionSucceeded)
-		reconciling := meta.FindStatusCondition(conditions, v1alpha1.ConditionReconciling)
-		stalled := meta.FindStatusCondition(conditions, v1alpha1.ConditionStalled)
-		g.Expect(reconciling != nil && stalled != nil).To(BeFalse(), "in progress and failed at once")
-		for _, c := range []*metav1.Condition{reconciling, stalled} {
-			g.Expect(c == nil || c.Status == metav1.ConditionTrue).To(BeTrue(), "there only while true")
-		}
-		if succeeded.Status == metav1.ConditionFalse {
-			g.Expect(stalled).NotTo(BeNil(), "a failed run is stalled")
-		}
-		if succeeded.Status == metav1.ConditionTrue {
-			g.Expect(stalled).To(BeNil())
-		}
-		switch {
-		case f.Phase == run.Planning:
-			expected := metav1.ConditionUnknown
-			switch succeeded.Reason {
-			case v1alpha1.StatePlanned:
-				expected = metav1.ConditionTrue
-			case v1alpha1.StatePlanRefused:
-				expected = metav1.ConditionFalse
-			}
-			g.Expect(succeeded.Status).To(Equal(expected), "a plan says nothing of a run")
-		case succeeded.Status != metav1.ConditionUnknown:
-			g.Expect(f.Object.Status.CompletionTime).NotTo(BeNil(), "terminal only when it is over")
-			g.Expect(run.IsRestored(&f.Object.Status)).To(BeTrue(), "terminal only when nothing is left")
-		}
-		if meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionRulesInstalled) {
-			g.Expect(f.Phase).To(Equal(run.Active), "only while the run is on")
-			g.Expect(f.ACLSeen.Fresh(f.Now) && f.Own > 0 && f.Elsewhere == "" && len(f.Open) == 0).To(BeTrue(), "only what was read back")
-			acl := f.Object.Status.NetworkACL
-			g.Expect(acl == nil || acl.Mode == v1alpha1.NetworkACLModeInPlace || acl.State == v1alpha1.CloneServing).To(BeTrue(), "only where it acts on the subnet")
-		}
-		if succeeded.Status != metav1.ConditionUnknown {
-			g.Expect(meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAgentsDisconnected)).To(BeFalse(), "nothing is disconnected by a run that is over")
-		}
-		if meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAgentsDisconnected) {
-			g.Expect(f.AgentsSeen.Fresh(f.Now)).To(BeTrue(), "ECS was not asked lately")
-			g.Expect(f.Phase != run.Active || f.ACLSeen.Fresh(f.Now) && !f.EnforcedSince.IsZero()).To(BeTrue(), "only by rules of the run")
-		}
-		if succeeded.Reason == v1alpha1.StateSuspended && f.Object.Status.StartTime != nil {
-			g.Expect(run.IsLifted(&f.Object.Status)).To(BeTrue(), "suspended only when the rules are lifted")
-		}
-	})
-}
-
-func TestConditionsDependOnTheFactsAlone(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		g := NewWithT(t)
-		f := drawFacts(t)
-		other := f
-		other.Object = f.Object.DeepCopy()
-		if agents := other.Object.Status.Agents; agents != nil {
-			random := rand.New(rand.NewPCG(1, uint64(rapid.IntRange(0, 1000).Draw(t, "order"))))
-			random.Shuffle(len(agents.ContainerInstances), func(i, j int) {
-				c := agents.ContainerInstances
-				c[i], c[j] = c[j], c[i]
-			})
-		}
-		Set(f)
-		Set(other)
-		g.Expect(other.Object.Status.Conditions).To(Equal(f.Object.Status.Conditions), "whatever the order of the agents")
-		again := slices.Clone(f.Object.Status.Conditions)
-		Set(f)
-		g.Expect(f.Object.Status.Conditions).To(Equal(again), "a second time")
-	})
+func TestWhatTheNetworkACLDenies(t *testing.T) {
+	const all, own = " denies 3 addresses of 2 hosts", " by 3 rules of this run, as read back"
+	hits := func(subnets ...string) happened { return func(f *Input) { f.SubnetsHit = subnets } }
+	asRequested := func(f *Input) { f.Object.Status.NetworkACL.ModeReason = v1alpha1.NetworkACLModeRequested }
+	onlyAddress := func(f *Input) {
+		f.Object.Status.Endpoints = []v1alpha1.Endpoint{{Hostname: "ecs-a.example", Session: v1alpha1.EndpointACS, Addresses: []string{"192.0.2.1"}}}
+	}
+	edited := func(f *Input) { f.Object.Status.Endpoints[0].Addresses[0] = "no address" }
+	for name, tc := range map[string]struct {
+		happened []happened
+		want     string
+	}{
+		"the subnet's own":            {[]happened{hits("s")}, all + own},
+		"shared by two subnets":       {[]happened{hits("s", "z")}, " (in place: the rules act on all its 2 subnets, s, z)" + all + own},
+		"shared by five subnets":      {[]happened{hits("s", "t", "u", "v", "z")}, " (in place: the rules act on all its 5 subnets, s, t, u and 2 more)" + all + own},
+		"a clone that shares by hand": {[]happened{cloning(v1alpha1.CloneServing), hits("s", "z")}, " (a clone of " + runtest.Original + ", which other subnets share)" + all + own},
+		"a clone as requested":        {[]happened{cloning(v1alpha1.CloneServing), asRequested}, " (a clone of " + runtest.Original + ", as requested)" + all + own},
+		"one rule of the run":         {[]happened{func(f *Input) { f.Own, f.Foreign = 1, 2 }}, all + " by 1 rule of this run and 2 entries of a third party, as read back"},
+		"a single address":            {[]happened{onlyAddress}, " denies 1 address of 1 host" + own},
+		"all but one":                 {[]happened{exempting("192.0.2.3/32")}, " denies 2 addresses of 2 hosts" + own + "; not denied: 192.0.2.3/32 (192.0.2.3/32 is of the STS API)"},
+		"all but two": {[]happened{exempting("192.0.2.3/32", "192.0.2.1/32")},
+			" denies 1 address of 2 hosts" + own + "; not denied: 192.0.2.3/32 (192.0.2.3/32 is of the STS API) and 1 more, see status.exemptions"},
+		"all but one, and one that isn't any": {[]happened{edited, exempting("192.0.2.3/32")},
+			" denies 2 addresses of 2 hosts" + own + "; not denied: 192.0.2.3/32 (192.0.2.3/32 is of the STS API)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := facing(run.Active, append([]happened{started, read}, tc.happened...)...)
+			NewWithT(t).Expect(messageOf(f, v1alpha1.ConditionRulesInstalled)).To(Equal("network ACL " + runtest.ACL + tc.want))
+		})
+	}
 }
