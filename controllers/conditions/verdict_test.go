@@ -94,8 +94,8 @@ func TestTheVerdictSaysWhatWasSeen(t *testing.T) {
 			over(agents(false, false), restored, backAgain, completed(12), func(f *Input) { f.Object.Status.DriftRepairs = 1 }),
 			"all agents were seen disconnected; the rules are gone and the agents are connected again; 1 repair of rules that a third party removed or overrode",
 		},
-		"all left the cluster": {
-			over(agents(false, false), allGone, restored, completed(12)),
+		"all left the cluster, in whichever order": {
+			over(agents(false, false), allGone, func(f *Input) { slices.Reverse(f.Object.Status.Agents.ContainerInstances) }, restored, completed(12)),
 			"all agents were seen disconnected; the rules are gone; 2 container instances left the cluster during the run: 3f1b, 7c9e",
 		},
 		"of TCS alone": {

@@ -173,8 +173,29 @@ func TestMissingLinesOfALedgerWithAnEditedLine(t *testing.T) {
 	}
 }
 
+// A person who may tag a network ACL could else have the manager delete entries of any kind.
+func TestAClaimIsToNoWiderRangeThanARunMayDeny(t *testing.T) {
+	for cidr, owned := range map[string]bool{
+		"10.0.0.1/32": true, "10.1.0.0/16": true, "10.0.0.0/15": false, "0.0.0.0/0": false,
+		"2001:db8::1/128": true, "2001:db8::/48": true, "2001:db8::/47": false, "::/0": false,
+	} {
+		g := NewWithT(t)
+		line := Rule(80, cidr, installed)
+		claims, malformed := ownership.ParseClaims(ownershipOf(line).Tags())
+		g.Expect(malformed).To(BeEmpty())
+		g.Expect(claims[0].Covers(line)).To(Equal(owned), cidr)
+	}
+}
+
 func TestClusterTagAndCloneKeys(t *testing.T) {
 	g := NewWithT(t)
+	for id, tag := range map[string]string{
+		clusterUID: clusterUID, "": "_", "a b/c\u00e9": "a_b/c_", strings.Repeat("x", 300): strings.Repeat("x", 64),
+	} {
+		o := ownershipOf()
+		o.ClusterID = id
+		g.Expect(o.ClusterTag()).To(Equal(tag))
+	}
 	g.Expect(ownership.CloneKeys()).To(ConsistOf(ownership.TagClone, ownership.TagCluster, ownership.TagOriginal, ownership.TagSubnet, ownership.TagCopies))
 }
 
