@@ -5,7 +5,9 @@ package answers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	. "github.com/onsi/gomega"
@@ -60,7 +62,78 @@ func TestAResultThatNoPassFetchedIsForgotten(t *testing.T) {
 		return func(context.Context) (OtherClusters, error) { return OtherClusters{ARNs: []string{arn}}, nil }
 	}
 	<-all.join(t.Context(), now, "a subnet", look("old")).done
-	found, err := all.Find(t.Context(), now.Add(unfetchedFor), "a subnet", look("new"))
+	<-all.join(t.Context(), now, "another subnet", look("other")).done
+	kept, err := all.Find(t.Context(), now.Add(2*time.Minute-1), "another subnet", look("new"))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(kept.ARNs).To(ConsistOf("other"))
+	found, err := all.Find(t.Context(), now.Add(2*time.Minute), "a subnet", look("new"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found.ARNs).To(ConsistOf("new"))
+}
+
+func TestFourSearchesAreUnderWayAtOnceAndEachIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		all, now := NewSearches(), time.Now()
+		begun, looking, over := 0, make(chan context.Context, 5), make(chan struct{})
+		find := func(about string) <-chan error {
+			result := make(chan error, 1)
+			go func() {
+				_, err := all.Find(t.Context(), now, about, func(ctx context.Context) (OtherClusters, error) {
+					begun++
+					looking <- ctx
+					select {
+					case <-over:
+						return OtherClusters{}, nil
+					case <-ctx.Done():
+						return OtherClusters{}, ctx.Err()
+					}
+				})
+				result <- err
+			}()
+			synctest.Wait()
+			return result
+		}
+		var results []<-chan error
+		for i := range 5 {
+			results = append(results, find(fmt.Sprint(i)))
+		}
+		g.Expect(begun).To(Equal(4), "the fifth waits")
+		over <- struct{}{}
+		synctest.Wait()
+		g.Expect(begun).To(Equal(5), "once another one is over")
+
+		failed := 0
+		for _, result := range results {
+			if err := <-result; err != nil {
+				g.Expect(err).To(MatchError(context.DeadlineExceeded))
+				failed++
+			}
+		}
+		g.Expect(failed).To(Equal(4))
+		g.Expect(time.Since(now)).To(Equal(time.Minute))
+		for range 5 {
+			g.Expect((<-looking).Err()).To(HaveOccurred(), "what a search began ends with it")
+		}
+	})
+}
+
+func TestASearchThatGetsNoTurnInItsTimeFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		all, now := NewSearches(), time.Now()
+		over := make(chan struct{})
+		for i := range 4 {
+			go func() {
+				_, _ = all.Find(t.Context(), now, fmt.Sprint(i), func(context.Context) (OtherClusters, error) { <-over; return OtherClusters{}, nil })
+			}()
+		}
+		synctest.Wait()
+		_, err := all.Find(t.Context(), now, "fifth", func(context.Context) (OtherClusters, error) {
+			t.Error("it was begun")
+			return OtherClusters{}, nil
+		})
+		g.Expect(err).To(MatchError(context.DeadlineExceeded))
+		close(over)
+	})
 }
