@@ -26,7 +26,12 @@ func TestCopyString(t *testing.T) {
 		"egress 1>101 allow -1 0.0.0.0/0":            moved(AllowOut(1, "0.0.0.0/0"), 101),
 		"egress 32766>32666 deny -1 2001:db8::1/128": moved(DenyOut(32766, "2001:db8::1/128"), 32666),
 		"ingress 100 deny 1 10.0.0.0/8 icmp 8/-1":    same(Ingress(ICMP(DenyOut(100, "10.0.0.0/8"), 8, -1))),
-		"ingress 7 allow 6 ::/0 ports 1024-65535":    same(Ingress(TCP(AllowOut(7, "::/0"), 1024, 65535))),
+		"egress 100 allow 255 0.0.0.0/0 icmp 255/255": same(func() networkacl.Entry {
+			e := ICMP(AllowOut(100, "0.0.0.0/0"), 255, 255)
+			e.Protocol = "255"
+			return e
+		}()),
+		"ingress 7 allow 6 ::/0 ports 1024-65535": same(Ingress(TCP(AllowOut(7, "::/0"), 1024, 65535))),
 	} {
 		g := NewWithT(t)
 		g.Expect(c.String()).To(Equal(want))
@@ -45,7 +50,7 @@ var notCopies = []string{
 	"egress 100 allow -1 10.0.0.1/8", "egress 100 allow -1 0.0.0.0", "egress 100 allow -1 2001:DB8::/32", "egress 100 allow -1 fe80::1%eth0/128",
 	"egress 100 allow 6 0.0.0.0/0 ports", "egress 100 allow 6 0.0.0.0/0 ports 443", "egress 100 allow 6 0.0.0.0/0 ports 443-22",
 	"egress 100 allow 6 0.0.0.0/0 ports -1-443", "egress 100 allow 6 0.0.0.0/0 ports 0-65536", "egress 100 allow 6 0.0.0.0/0 ports 1-2 ports 1-2",
-	"egress 100 allow 1 0.0.0.0/0 icmp 8", "egress 100 allow 1 0.0.0.0/0 icmp 8/-2", "egress 100 allow 1 0.0.0.0/0 icmp 256/0",
+	"egress 100 allow 1 0.0.0.0/0 icmp 8", "egress 100 allow 1 0.0.0.0/0 icmp 8/-2", "egress 100 allow 1 0.0.0.0/0 icmp 256/0", "egress 100 allow 1 0.0.0.0/0 icmp 8/256",
 	"egress 100 allow 1 0.0.0.0/0 icmp 8/0 ports 1-2", "egress 100 allow 1 0.0.0.0/0 type 8/0", "egress 99999999999 allow -1 0.0.0.0/0",
 	"egress 100 allow -1 0.0.0.0/0\n", "egress 100 allow -1 invalid Prefix",
 }

@@ -3,6 +3,7 @@
 package clones_test
 
 import (
+	"slices"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -25,13 +26,35 @@ func TestAnUnchangedOriginalIsFollowedWhereThereIsNoRoom(t *testing.T) {
 	g.Expect(err).To(HaveOccurred(), "a change that leaves no room is")
 }
 
-// Where making what is new first would cut traffic off that is allowed before and after, something
-// else comes first.
-func TestStepsAreInTheOrderThatCutsNothingOff(t *testing.T) {
+// What is new is made first, by number, unless that would do to traffic what neither state does.
+func TestStepsAreInTheOrderThatLeavesTrafficAloneThatDoesNotChange(t *testing.T) {
+	test, all := DenyOut(10, "192.0.2.0/24"), AllowOut(100, Everywhere)
+	for name, tc := range map[string]struct {
+		entries         []networkacl.Entry
+		create, replace networkacl.Entry
+		createFirst     bool
+	}{
+		"nothing is in the way":                     {[]networkacl.Entry{test, all}, DenyOut(20, "10.0.0.0/8"), AllowOut(10, "203.0.113.0/24"), true},
+		"what is new would cut off what is allowed": {[]networkacl.Entry{test, all}, DenyOut(20, "10.0.0.0/8"), AllowOut(10, "10.1.0.0/16"), false},
+		"what is new would open what is denied":     {[]networkacl.Entry{test}, AllowOut(20, "10.0.0.0/8"), DenyOut(10, "10.1.0.0/16"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := []clones.CopyStep{{Verb: clones.StepCreate, Entry: tc.create}, {Verb: clones.StepReplace, Entry: tc.replace}}
+			if !tc.createFirst {
+				slices.Reverse(want)
+			}
+			NewWithT(t).Expect(clones.InOrder(tc.entries, []networkacl.Entry{tc.create}, []networkacl.Entry{tc.replace}, nil, 0)).To(Equal(want))
+		})
+	}
+}
+
+// To deny for a moment what is allowed before and after is worse than to allow what is denied.
+func TestStepsOpenRatherThanCutOffWhereOneOfBothIsNeeded(t *testing.T) {
 	g := NewWithT(t)
-	create, replace := DenyOut(20, "10.0.0.0/8"), AllowOut(10, "10.1.0.0/16")
-	steps := clones.InOrder([]networkacl.Entry{DenyOut(10, "192.0.2.0/24"), AllowOut(100, Everywhere)}, []networkacl.Entry{create}, []networkacl.Entry{replace}, nil, 0)
-	g.Expect(steps).To(Equal([]clones.CopyStep{{Verb: clones.StepReplace, Entry: replace}, {Verb: clones.StepCreate, Entry: create}}))
+	entries := []networkacl.Entry{DenyOut(10, "10.1.0.0/16"), AllowOut(20, "10.0.0.0/15")}
+	first, second := AllowOut(10, "10.0.0.0/16"), DenyOut(20, "10.0.0.0/15")
+	steps := clones.InOrder(entries, nil, []networkacl.Entry{second, first}, nil, 0)
+	g.Expect(steps).To(Equal([]clones.CopyStep{{Verb: clones.StepReplace, Entry: first}, {Verb: clones.StepReplace, Entry: second}}))
 }
 
 func TestAFullNetworkACLMakesRoomFirst(t *testing.T) {

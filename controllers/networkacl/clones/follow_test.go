@@ -30,21 +30,38 @@ func TestFollow(t *testing.T) {
 	beside := one
 	beside.Number = 101
 	more := AllowOut(120, "203.0.113.0/24")
+	outer, last := AllowOut(200, "198.51.0.0/16"), AllowOut(300, "192.0.2.0/24")
+	noneBeside := []v1alpha1.Rule{Rule(99, "10.0.0.1/32", installed), Rule(101, "10.0.0.2/32", installed)}
 	echo := func(number, code int32) networkacl.Entry { return ICMP(AllowOut(number, Everywhere), 8, code) }
 	for name, tc := range map[string]struct {
 		baseline, wanted, atOnce []networkacl.Entry
 		owned                    []v1alpha1.Rule
 	}{
-		"an allow added":                      {nil, []networkacl.Entry{all}, []networkacl.Entry{all}, nil},
-		"an allow removed":                    {[]networkacl.Entry{all}, nil, []networkacl.Entry{all}, nil},
-		"a deny added":                        {[]networkacl.Entry{all}, []networkacl.Entry{DenyOut(90, "10.0.0.0/8"), all}, []networkacl.Entry{all}, nil},
-		"a deny removed":                      {[]networkacl.Entry{DenyOut(90, "10.0.0.0/8"), all}, []networkacl.Entry{all}, []networkacl.Entry{all}, nil},
-		"an allow narrowed":                   {[]networkacl.Entry{all}, []networkacl.Entry{web}, []networkacl.Entry{all}, nil},
-		"an allow widened":                    {[]networkacl.Entry{web}, []networkacl.Entry{all}, []networkacl.Entry{all}, nil},
-		"an allow made a deny":                {[]networkacl.Entry{one}, []networkacl.Entry{DenyOut(100, "198.51.100.0/24")}, []networkacl.Entry{one}, nil},
-		"an allow moved":                      {[]networkacl.Entry{all}, []networkacl.Entry{AllowOut(200, Everywhere)}, []networkacl.Entry{all}, nil},
-		"another range":                       {[]networkacl.Entry{one}, []networkacl.Entry{other}, []networkacl.Entry{other, beside}, nil},
-		"another range, no number beside":     {[]networkacl.Entry{one}, []networkacl.Entry{other}, []networkacl.Entry{one}, []v1alpha1.Rule{Rule(99, "10.0.0.1/32", installed), Rule(101, "10.0.0.2/32", installed)}},
+		"an allow added":                  {nil, []networkacl.Entry{all}, []networkacl.Entry{all}, nil},
+		"an allow removed":                {[]networkacl.Entry{all}, nil, []networkacl.Entry{all}, nil},
+		"a deny added":                    {[]networkacl.Entry{all}, []networkacl.Entry{DenyOut(90, "10.0.0.0/8"), all}, []networkacl.Entry{all}, nil},
+		"a deny removed":                  {[]networkacl.Entry{DenyOut(90, "10.0.0.0/8"), all}, []networkacl.Entry{all}, []networkacl.Entry{all}, nil},
+		"an allow narrowed":               {[]networkacl.Entry{all}, []networkacl.Entry{web}, []networkacl.Entry{all}, nil},
+		"an allow widened":                {[]networkacl.Entry{web}, []networkacl.Entry{all}, []networkacl.Entry{all}, nil},
+		"an allow made a deny":            {[]networkacl.Entry{one}, []networkacl.Entry{DenyOut(100, "198.51.100.0/24")}, []networkacl.Entry{one}, nil},
+		"an allow moved":                  {[]networkacl.Entry{all}, []networkacl.Entry{AllowOut(200, Everywhere)}, []networkacl.Entry{all}, nil},
+		"another range":                   {[]networkacl.Entry{one}, []networkacl.Entry{other}, []networkacl.Entry{other, beside}, nil},
+		"another range, no number beside": {[]networkacl.Entry{one}, []networkacl.Entry{other}, []networkacl.Entry{one}, noneBeside},
+		"another range, the first allowed elsewhere too, no number beside": {
+			[]networkacl.Entry{one, outer, last}, []networkacl.Entry{other, outer}, []networkacl.Entry{one, outer, last}, noneBeside,
+		},
+		"one opened and one closed beside a rule of the run": {
+			[]networkacl.Entry{one}, []networkacl.Entry{more}, []networkacl.Entry{one, more}, []v1alpha1.Rule{Rule(80, "10.0.0.1/32", installed)},
+		},
+		"one opened, and a deny added": {
+			[]networkacl.Entry{one}, []networkacl.Entry{DenyOut(50, "198.51.100.1/32"), one, more}, []networkacl.Entry{one, more}, nil,
+		},
+		// The entries of both, as far as they fit, would allow 198.51.100.0/24, which neither allows.
+		"a deny that goes where an allow was": {
+			[]networkacl.Entry{DenyOut(10, "198.51.100.0/24"), AllowOut(20, "198.51.0.0/16"), last},
+			[]networkacl.Entry{AllowOut(10, "203.0.113.0/24"), DenyOut(20, "198.51.100.0/24"), AllowOut(30, "198.51.0.0/16")},
+			[]networkacl.Entry{DenyOut(10, "198.51.100.0/24"), AllowOut(20, "198.51.0.0/16"), last}, nil,
+		},
 		"one opened and one closed":           {[]networkacl.Entry{one}, []networkacl.Entry{AllowOut(120, "203.0.113.0/24")}, []networkacl.Entry{one, AllowOut(120, "203.0.113.0/24")}, nil},
 		"one opened, one closed, a deny kept": {[]networkacl.Entry{DenyOut(50, "198.51.100.1/32"), one}, []networkacl.Entry{DenyOut(60, "198.51.100.1/32"), one, AllowOut(120, "203.0.113.0/24")}, []networkacl.Entry{DenyOut(60, "198.51.100.1/32"), one, AllowOut(120, "203.0.113.0/24")}, nil},
 		"another range with a deny in it":     {[]networkacl.Entry{one}, []networkacl.Entry{DenyOut(90, "203.0.113.7/32"), other}, []networkacl.Entry{DenyOut(90, "203.0.113.7/32"), other, beside}, nil},
@@ -65,6 +82,18 @@ func TestFollow(t *testing.T) {
 			g.Expect(clones.FormatCopies(clones.Follow(copiesOf(tc.atOnce...), wanted, true, tc.owned, nil, 0))).To(Equal(clones.FormatCopies(wanted)))
 		})
 	}
+}
+
+// A clone that has more entries than the quota which is assumed shows that its account's is larger.
+func TestFollowGoesByTheEntriesThatTheCloneHas(t *testing.T) {
+	g := NewWithT(t)
+	common := ForeignRun(300, 316)
+	narrow, wide := AllowOut(100, "198.51.100.0/24"), AllowOut(110, "203.0.112.0/23")
+	wider, narrower := AllowOut(100, "198.51.100.0/23"), AllowOut(110, "203.0.112.0/24")
+	owned := []v1alpha1.Rule{Rule(80, "10.0.0.1/32", installed), Rule(81, "10.0.0.2/32", installed), Rule(82, "10.0.0.3/32", installed)}
+	of := func(entries ...networkacl.Entry) []clones.Copy { return copiesOf(slices.Concat(entries, common)...) }
+	next := clones.Follow(of(narrow, wide), of(wider, narrower), false, owned, nil, networkacl.DefaultQuota)
+	g.Expect(clones.FormatCopies(next)).To(Equal(clones.FormatCopies(of(wider, wide))), "what opens, at once")
 }
 
 // Whatever two states of the original reads show, in any order and with the wrong one said to have stood: between any two

@@ -48,10 +48,6 @@ func NewPlan(original []networkacl.Entry, desired []networkacl.Destination, quot
 		plan.Rules, err = denies(renumbered, desired, quota)
 	}
 
-	if err == nil {
-		err = fits(plan.Copies, plan.Rules, quota)
-	}
-
 	if err != nil {
 		return Plan{}, err
 	}
