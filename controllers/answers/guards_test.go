@@ -150,6 +150,12 @@ func TestAFailureIsToldBesideTheAddressesThatAreKnown(t *testing.T) {
 	z.set(ecsAPI.Hostname, "")
 	_, err = guards.LookUp(t.Context(), here, hosts, start.Add(2*lookupInterval))
 	g.Expect(err).To(MatchError(ContainSubstring("ecs.example")))
+	z.names()
+	_, err = guards.LookUp(t.Context(), here, hosts, start.Add(3*lookupInterval-1))
+	g.Expect(err).To(MatchError(ContainSubstring("ecs.example")))
+	g.Expect(z.names()).To(BeEmpty(), "a failure has nothing looked up before its time")
+	_, _ = guards.LookUp(t.Context(), here, hosts, start.Add(3*lookupInterval))
+	g.Expect(z.names()).To(HaveLen(2))
 	_, err = guards.LookUp(t.Context(), elsewhere, hosts[1:], start)
 	g.Expect(err).NotTo(HaveOccurred(), "another Region's are others")
 }

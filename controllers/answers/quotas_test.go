@@ -30,10 +30,12 @@ type service struct {
 	times   int
 	// hangs: it gives no answer until the caller has had enough.
 	hangs bool
+	// asking is the context of the last question.
+	asking context.Context
 }
 
 func (s *service) GetServiceQuota(ctx context.Context, _ *servicequotas.GetServiceQuotaInput, _ ...func(*servicequotas.Options)) (*servicequotas.GetServiceQuotaOutput, error) {
-	s.times++
+	s.times, s.asking = s.times+1, ctx
 	if s.hangs {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -171,6 +173,10 @@ func TestTheQuestionForAQuotaIsBounded(t *testing.T) {
 		var quotas answers.Quotas
 		g.Expect(quotas.Learn(t.Context(), clients, 7, start, 0)).To(Equal(answers.EntryQuota{Value: 7, Unread: "no answer in time"}))
 		g.Expect(time.Since(began)).To(Equal(2 * time.Second))
+
+		asked.hangs = false
+		g.Expect(quotas.Learn(t.Context(), clients, 7, start.Add(1), 0)).To(Equal(answers.EntryQuota{Value: 20}))
+		g.Expect(asked.asking.Err()).To(MatchError(context.Canceled), "what it began ends with it")
 	})
 }
 
