@@ -5,6 +5,7 @@
 //
 //	go run ./hack/simulator                                       # the default world, 60 times as fast
 //	go run ./hack/simulator --world w.yaml --fault 'ec2:CreateNetworkAclEntry lost times=1'
+//	go run ./hack/simulator --scenario agent --recover-after-calls 2   # RunTask fails with AGENT at first
 //	go run ./hack/simulator world                                 # prints the default world, to start another from
 //	go run ./hack/simulator fault add 'ec2:* throttle'            # on the simulator that AWS_ENDPOINT_URL names
 //
@@ -13,7 +14,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -40,6 +43,7 @@ func command() *cobra.Command {
 	var o sim.Options
 	var file string
 	var faultTexts []string
+	var begin scenario
 	cmd := &cobra.Command{
 		Use:           "simulator",
 		Short:         "A simulated AWS account on this machine: EC2, ECS, Scheduler, CloudTrail, Service Quotas, STS, DNS and ECS agents",
@@ -47,6 +51,9 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := begin.validate(cmd.Flags().Changed); err != nil {
+				return err
+			}
 			var list []faults.Fault
 			for _, text := range faultTexts {
 				f, err := faults.Parse(text)
@@ -62,7 +69,7 @@ func command() *cobra.Command {
 				}
 				o.World = w
 			}
-			return run(cmd, o, list)
+			return run(cmd, o, list, begin)
 		},
 	}
 	f := cmd.Flags()
@@ -74,8 +81,14 @@ func command() *cobra.Command {
 	f.DurationVar(&o.Latency, "latency", 0, "how long every AWS call takes, e.g. 50ms")
 	f.StringVar(&o.CallerVPC, "caller-vpc", "", "VPC that callers of the APIs are in; unset: outside of all")
 	f.StringVar(&o.ResolverVPC, "resolver-vpc", "", "VPC whose resolver the DNS server is; unset: outside of all")
-	f.BoolVar(&o.NoAgents, "no-agents", false, "run no agents: all container instances are connected for good")
+	f.StringVar(&begin.name, scenarioFlag, "", "state to begin in; agent: network ACLs cut off all agents, so that RunTask fails with AGENT")
+	f.IntVar(&begin.calls, recoverCallsFlag, 0, "let the agents of --scenario agent back once this many calls of RunTask or StartTask were answered")
+	f.DurationVar(&begin.after, recoverAfterFlag, 0, "let them back after this time, e.g. 30s; real time, counted from the line that begins with # Ready")
+	f.BoolVar(&o.NoAgents, noAgentsFlag, false, "run no agents: all container instances are connected for good")
 	f.StringArrayVar(&faultTexts, "fault", nil, "a fault to begin with, may be given again:\n"+faults.Syntax)
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return fmt.Errorf("%w (numbers are like 3, durations like 30s; --help lists the flags)", err)
+	})
 	cmd.AddCommand(faultCommand(), worldCommand())
 	return cmd
 }
@@ -90,13 +103,24 @@ func worldCommand() *cobra.Command {
 	}
 }
 
-func run(cmd *cobra.Command, o sim.Options, list []faults.Fault) error {
+func run(cmd *cobra.Command, o sim.Options, list []faults.Fault, begin scenario) error {
 	if o.Scale <= 0 {
 		return fmt.Errorf("--scale %v: write a number above 0; 1 is real time", o.Scale)
+	}
+	if o.World == nil {
+		o.World = world.Default()
+	}
+	if begin.name != "" {
+		if err := begin.cutOff(o.World); err != nil {
+			return err
+		}
 	}
 	o.Log = stdr.New(nil)
 	ctx := cmd.Context()
 	s, err := sim.Start(ctx, o)
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("%w; give another address with --listen or --dns-listen, such as 127.0.0.1:8021", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -105,7 +129,10 @@ func run(cmd *cobra.Command, o sim.Options, list []faults.Fault) error {
 		s.Faults().Add(f)
 	}
 	printGuide(cmd.OutOrStdout(), s)
-	if !o.NoAgents {
+	switch {
+	case begin.name != "":
+		begin.play(ctx, cmd.OutOrStdout(), s)
+	case !o.NoAgents:
 		waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
 		err := s.WaitForAgents(waiting)
 		cancel()
