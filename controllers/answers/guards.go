@@ -49,8 +49,8 @@ type guard struct {
 	mu sync.Mutex
 	// addresses are the protected ones, with when a look last gave each.
 	addresses map[discovery.Protected]time.Time
-	// looked is when the required names were last looked up, lookedAll when all last were with
-	// success; failure is why what is known may lack some.
+	// looked is when the required names were last looked up, lookedAll when all last were; failure
+	// is why what is known may lack some.
 	looked, lookedAll time.Time
 	failure           error
 }
@@ -100,8 +100,8 @@ func (g *guard) add(found []discovery.Protected, failure error, now time.Time, a
 		g.failure = failure
 	}
 
-	if all && failure == nil {
-		g.lookedAll = now
+	if all {
+		g.lookedAll = now // one that failed is repeated with the next look, and not before: all objects of a Region ask
 	}
 }
 
