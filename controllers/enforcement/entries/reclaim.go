@@ -54,26 +54,17 @@ func (e *Entries) lostLines() []v1alpha1.Rule {
 		return lost
 	}
 	written := e.missingLines(e.seen.written)
-	return slices.DeleteFunc(lost, func(l v1alpha1.Rule) bool { return ledger.IndexOf(written, l) < 0 })
+	return slices.DeleteFunc(lost, func(l v1alpha1.Rule) bool { return !slices.Contains(written, l) })
 }
 
 // claimedLines are the lines that the tags are to claim: the valid ones, and those of entries that
 // the ledger lost. What a person wrote into the ledger by hand is not among them. Where this process
-// did not write the tags, a read may be stale, and shows what the run gave up: then an entry counts
-// as lost only if the ledger has something else at its number, which is nobody else's.
+// did not write the tags, a read may be stale, and shows what the run gave up: then only an entry
+// is claimed at whose number the ledger has something else, since that number is nobody else's.
 func (e *Entries) claimedLines() []v1alpha1.Rule {
 	lines, _ := ledger.Valid(e.Object)
-	if e.seen.acl == nil {
-		return lines
-	}
-
-	tags := e.seen.written
-	if tags == nil {
-		tags = e.seen.acl.Tags
-	}
-
 	taken := networkacl.NumbersOf(e.Status().Rules)
-	for _, line := range e.missingLines(tags) {
+	for _, line := range e.lostLines() {
 		if len(lines) < v1alpha1.MaxRules && (e.seen.written != nil || taken[line.RuleNumber]) {
 			lines = append(lines, line)
 		}
