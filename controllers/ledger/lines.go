@@ -149,7 +149,7 @@ func (l *Ledger) CountRepair(ctx context.Context, overridden []v1alpha1.Rule) er
 }
 
 // IntendDeletion stores, before AWS is asked, that the entries of lines are to be deleted. kept are
-// those lines that the ledger still has: one that was taken out by hand belongs to no run.
+// those lines that the ledger still has: one that was taken out by hand is not acted on.
 func (l *Ledger) IntendDeletion(ctx context.Context, lines []v1alpha1.Rule) (kept []v1alpha1.Rule, err error) {
 	now := run.Stamp(l.store.clock.Now())
 	for _, line := range lines {
@@ -173,7 +173,8 @@ func (l *Ledger) IntendDeletion(ctx context.Context, lines []v1alpha1.Rule) (kep
 	return kept, l.Persist(ctx)
 }
 
-// Reclaim stores lines that the run owns and the ledger lacks.
+// Reclaim stores lines that the run owns and the ledger lacks, in the place of those with the same
+// number.
 func (l *Ledger) Reclaim(ctx context.Context, lost []v1alpha1.Rule) error {
 	l.obj.Status.Rules = Upsert(l.obj.Status.Rules, lost)
 	return l.Persist(ctx)

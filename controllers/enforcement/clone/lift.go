@@ -42,6 +42,9 @@ func (c *Clone) keepLifted(ctx context.Context) error {
 
 	switch {
 	case c.hasOtherSubnets():
+		if err := c.CheckClaim(); err != nil {
+			return err
+		}
 		return c.suspectOtherSubnets()
 	case c.IsOnSubnet() && c.sinceLastAttempt() >= networkacl.ConfirmInterval:
 		acl.State = v1alpha1.CloneAssociating
@@ -59,8 +62,8 @@ func (c *Clone) hasOtherSubnets() bool {
 // suspectOtherSubnets ends the run when two reads agree that the clone serves other subnets, and
 // says so until then.
 func (c *Clone) suspectOtherSubnets() error {
-	drift := c.FindDrift(nil) // it may be more than that
-	if c.ConfirmDrift(nil); c.Status().Abort != nil {
+	drift := c.FindOtherSubnets()
+	if c.Confirm(drift); c.Status().Abort != nil {
 		return nil
 	}
 	return problem.Wait(drift.Reason, "%s: if another read shows the same, the run ends", drift.Message)

@@ -37,7 +37,11 @@ const maxDriftRepairs = 3
 // ConfirmDrift holds the network ACL as last read against what the run began with. What two reads
 // in a row show ends the run, unless it can be put back.
 func (e *Entries) ConfirmDrift(valid []v1alpha1.Rule) DriftState {
-	drift := e.mode.FindDrift(valid)
+	return e.Confirm(e.mode.FindDrift(valid))
+}
+
+// Confirm is ConfirmDrift for what a read showed.
+func (e *Entries) Confirm(drift Drift) DriftState {
 	underway := e.seen.repair.what != "" && drift.Reason == v1alpha1.AbortDriftDetected
 	if drift.Reason == "" || underway {
 		e.seen.drift.Clear()

@@ -24,7 +24,7 @@ type Observation struct {
 	// in a row had them.
 	// Nil: not known; empty: they were removed.
 	tags map[string]string
-	// written are the tags as this process last wrote them; nil: it did not, or got no answer.
+	// written are the tags as this process last wrote them with success; nil: it did not.
 	written map[string]string
 	// missingLines is since when reads show tags that claim rules which the ledger lacks.
 	missingLines networkacl.Since

@@ -46,10 +46,11 @@ func (e *Entries) HasLostLines() bool { return len(e.lostLines()) > 0 }
 // that the ledger lacks. The tags as this process wrote them tell a stale read from a ledger that
 // lost lines.
 func (e *Entries) lostLines() []v1alpha1.Rule {
-	if e.seen.acl == nil {
-		return nil
+	acl := e.seen.acl
+	if acl == nil || acl.ID != e.Status().NetworkACL.ID {
+		return nil // not read, or read before status.networkACL was edited
 	}
-	lost := e.missingLines(e.seen.acl.Tags)
+	lost := e.missingLines(acl.Tags)
 	if e.seen.written == nil {
 		return lost
 	}
@@ -58,14 +59,14 @@ func (e *Entries) lostLines() []v1alpha1.Rule {
 }
 
 // claimedLines are the lines that the tags are to claim: the valid ones, and those of entries that
-// the ledger lost. What a person wrote into the ledger by hand is not among them. Where this process
-// did not write the tags, a read may be stale, and shows what the run gave up: then only an entry
-// is claimed at whose number the ledger has something else, since that number is nobody else's.
+// the ledger lost. Where this process did not write the tags, a read may be stale, and shows what
+// the run gave up: then only an entry is claimed at whose number the ledger has an invalid line.
 func (e *Entries) claimedLines() []v1alpha1.Rule {
 	lines, _ := ledger.Valid(e.Object)
-	taken := networkacl.NumbersOf(e.Status().Rules)
+	numbers, valid := networkacl.NumbersOf(e.Status().Rules), networkacl.NumbersOf(lines)
 	for _, line := range e.lostLines() {
-		if len(lines) < v1alpha1.MaxRules && (e.seen.written != nil || taken[line.RuleNumber]) {
+		damaged := numbers[line.RuleNumber] && !valid[line.RuleNumber]
+		if len(lines) < v1alpha1.MaxRules && (e.seen.written != nil || damaged) {
 			lines = append(lines, line)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 )
 
-// How lines leave the ledger. The tags on the network ACL never claim what the ledger no longer
-// has: a clean-up would take a third party's equal entry for the run's. So a line is released
+// How lines leave the ledger. The tags on the network ACL never claim what the run gave up: a
+// clean-up would take a third party's equal entry for the run's. So a line is released
 // first, then the tags shrink, and then the line goes.
 
 // releaseLines ends lines whose entries are gone, or are not the run's.

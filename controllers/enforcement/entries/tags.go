@@ -37,7 +37,7 @@ func (e *Entries) EnsureOwnershipTags(ctx context.Context) error {
 
 	tags := e.mode.OwnershipTags(e.claimedLines())
 	if _, err := ec2acl.WriteTags(ctx, e.Fenced().EC2, e.Status().NetworkACL.ID, tags); err != nil {
-		e.seen.tags, e.seen.written = nil, nil
+		e.seen.tags = nil // written stays: what the ledger lost is in the tags before this write and after it
 		return e.mode.ExplainTagError(err)
 	}
 
