@@ -128,7 +128,7 @@ var _ = Describe("A new runID", func() {
 		seen := w.get(ctx, obj)
 		rest := seen.Status.DeepCopy()
 		rest.Conditions, rest.Endpoints, rest.ObservedGeneration = nil, nil, 0
-		Expect(*rest).To(Equal(v1alpha1.AgentDisconnectStatus{RunID: "b", RequestTime: &metav1.Time{Time: w.clock.Now().Local()}}), describe(seen))
+		Expect(*rest).To(Equal(v1alpha1.AgentDisconnectStatus{State: v1alpha1.StateDiscovering, RunID: "b", RequestTime: &metav1.Time{Time: w.clock.Now().Local()}}), describe(seen))
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Status).To(Equal(metav1.ConditionUnknown))
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateDiscovering))
 		Expect(condition(seen, v1alpha1.ConditionRulesInstalled).Reason).To(Equal("NotStarted"))
