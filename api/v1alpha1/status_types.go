@@ -40,6 +40,7 @@ type AgentDisconnectStatus struct {
 	// state is the reason of the condition Succeeded: the run as one word, for tools that read a field and no list. It belongs to
 	// the spec of observedGeneration, and to the run of runID. Unset: the controller has not processed the object yet.
 	// +optional
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=1024
 	State string `json:"state,omitempty"`
 

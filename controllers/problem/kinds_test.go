@@ -108,7 +108,7 @@ func TestNoProblemIsNoError(t *testing.T) {
 	g := NewWithT(t)
 	var none *Problem
 	g.Expect(none.AsError()).To(Succeed())
-	g.Expect(Explain(nil)).To(BeNil())
+	g.Expect(Explain(nil)).NotTo(HaveOccurred())
 	g.Expect(Refuse("Some", "do %s", "this").AsError()).To(MatchError("Some: do this"))
 }
 
