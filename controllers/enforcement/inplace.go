@@ -44,10 +44,8 @@ func (p *inPlace) Install(ctx context.Context) error {
 // ACL, and until when, as that may change.
 func (p *inPlace) Lift(ctx context.Context) error {
 	if run.IsLifted(p.Status()) {
-		if p.ReadAt().IsZero() {
-			if err := p.ReadACL(ctx); err != nil {
-				return err // whether the ledger has all that is there is not known
-			}
+		if err := p.ReadACLFirst(ctx); err != nil {
+			return err // whether the ledger has all that is there is not known
 		}
 		if !p.HasLostLines() {
 			return p.EnsureOwnershipTagsIfPlaced(ctx)

@@ -153,7 +153,7 @@ func (t *Target) suspectHit(found *problem.Problem, evidence []string) error {
 // consentTrouble is why a run may not go on hitting subnets that lack consent.
 func (t *Target) consentTrouble(aclID string, lacking []string) *problem.Problem {
 	if t.IsCloned() { // with their consent it would end too
-		return problem.Wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, which the run did not begin with", aclID, problem.List(lacking))
+		return problem.Wait(v1alpha1.AbortNetworkACLShared, "%s", DescribeOthersOn(aclID, lacking))
 	}
 
 	withdrawn := slices.DeleteFunc(slices.Clone(lacking), func(id string) bool { return !t.seen.consented[id] })
@@ -163,6 +163,11 @@ func (t *Target) consentTrouble(aclID string, lacking []string) *problem.Problem
 	}
 	return problem.Wait(v1alpha1.AbortNetworkACLShared, "network ACL %s serves %s too, and %s not consent to namespace %s (tag %s)",
 		aclID, problem.Subnets(lacking), problem.Choose(lacking, "it does", "they do"), t.Object.Namespace, t.Options.ConsentTagKey)
+}
+
+// DescribeOthersOn says that a network ACL serves subnets that a run did not begin with.
+func DescribeOthersOn(aclID string, others []string) string {
+	return "network ACL " + aclID + " serves " + problem.List(others) + " too, which the run did not begin with"
 }
 
 // noteConsent notes which subnets were seen to consent: of those, a lack later is a consent

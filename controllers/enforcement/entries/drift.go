@@ -11,6 +11,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/target"
 )
 
 // Drift is what a read shows not to be as it should be on the network ACL: the reason for which the
@@ -90,7 +91,7 @@ func (e *Entries) FindAssociationDrift(place *networkacl.ACL) Drift {
 // FindOtherSubnets says that the network ACL serves another subnet.
 func (e *Entries) FindOtherSubnets() Drift {
 	if others := e.seen.acl.OtherSubnets(e.Object.Spec.SubnetID); len(others) > 0 {
-		return Drift{v1alpha1.AbortNetworkACLShared, "network ACL " + e.seen.acl.ID + " serves " + problem.List(others) + " too, which the run did not begin with"}
+		return Drift{v1alpha1.AbortNetworkACLShared, target.DescribeOthersOn(e.seen.acl.ID, others)}
 	}
 	return Drift{}
 }

@@ -88,6 +88,14 @@ func (e *Entries) ReadACL(ctx context.Context) error {
 	return nil
 }
 
+// ReadACLFirst is ReadACL where no pass of this process read it yet.
+func (e *Entries) ReadACLFirst(ctx context.Context) error {
+	if !e.seen.readAt.IsZero() {
+		return nil
+	}
+	return e.ReadACL(ctx)
+}
+
 // FetchACL is ReadACL without a look at what else the pass knows, for use beside other calls.
 func (e *Entries) FetchACL(ctx context.Context) error {
 	acl, err := e.mode.DescribeACL(ctx)

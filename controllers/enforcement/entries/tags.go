@@ -20,10 +20,8 @@ func (e *Entries) EnsureOwnershipTagsIfPlaced(ctx context.Context) error {
 	if e.Status().NetworkACL.ID == "" || e.mode.IsBeforeFirstWrite() {
 		return nil
 	}
-	if e.seen.readAt.IsZero() {
-		if err := e.ReadACL(ctx); err != nil {
-			return err // an earlier process wrote the tags: what they claim is not known
-		}
+	if err := e.ReadACLFirst(ctx); err != nil {
+		return err // an earlier process wrote the tags: what they claim is not known
 	}
 	return e.EnsureOwnershipTags(ctx)
 }
