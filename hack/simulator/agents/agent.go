@@ -34,6 +34,9 @@ type run struct {
 
 // New gives an agent that is not running.
 func New(o Options) *Agent {
+	if o.Tasks == nil {
+		o.Tasks = &Tasks{}
+	}
 	return &Agent{o: o, timing: newTiming(o.Scale, o.Seed)}
 }
 
@@ -62,6 +65,7 @@ func (a *Agent) Start(ctx context.Context) {
 	for _, k := range kinds {
 		r.wg.Go(func() { r.keepSession(ctx, k) })
 	}
+	r.wg.Go(func() { r.reportTasks(ctx) })
 	a.current = r
 }
 

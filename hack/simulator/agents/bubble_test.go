@@ -49,6 +49,9 @@ type region struct {
 	discovered  int
 	lookups     map[string]int
 	events      []event
+	// told are the tasks of the instance with their desired status, until the agent acknowledges it.
+	told    []Task
+	reports []report
 }
 
 // event is one call of OnSession.
@@ -121,6 +124,33 @@ func (r *region) onSession(k Kind, arn string, up bool) {
 	}
 }
 
+func (r *region) payloads(arn string) []Task {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if arn != instanceARN {
+		return nil
+	}
+	return slices.Clone(r.told)
+}
+
+func (r *region) acknowledged(tasks []Task) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = slices.DeleteFunc(r.told, func(t Task) bool { return slices.Contains(tasks, t) })
+}
+
+func (r *region) report(task, status string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reports = append(r.reports, report{task, status})
+}
+
+func (r *region) reported() []report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.reports)
+}
+
 // first gives when the servers first told of a kind's session after a point in time.
 func (r *region) first(k Kind, up bool, after time.Time) (time.Time, bool) {
 	r.mu.Lock()
@@ -160,7 +190,7 @@ func inBubble(t *testing.T, seed uint64, test func(r *rig)) {
 		r := &rig{WithT: NewWithT(t), t: t}
 		f := fabric.New(fabric.Options{Judge: r.judge})
 		control, err := StartControlPlane(t.Context(), ControlPlaneOptions{
-			Fabric: f, OnSession: r.onSession, Seed: seed,
+			Fabric: f, OnSession: r.onSession, Payloads: r.payloads, Acknowledged: r.acknowledged, Seed: seed,
 			listen: func(context.Context) (net.Listener, fabric.Backend, error) {
 				l := fabrictest.NewListener()
 				return l, l.Dial, nil
@@ -176,7 +206,7 @@ func inBubble(t *testing.T, seed uint64, test func(r *rig)) {
 		r.agent = New(Options{
 			Cluster: cluster, ContainerInstanceARN: instanceARN,
 			Host:   fabric.Host{SubnetID: "subnet-a", IP: netip.MustParseAddr("10.0.1.10")},
-			Fabric: f, Discover: r.discover, Resolve: r.resolve, Seed: seed,
+			Fabric: f, Discover: r.discover, Resolve: r.resolve, Report: r.report, Seed: seed,
 		})
 		r.agent.Start(t.Context())
 		defer func() {
@@ -188,6 +218,16 @@ func inBubble(t *testing.T, seed uint64, test func(r *rig)) {
 		r.connected(true, true)
 		test(r)
 	})
+}
+
+// tell has ECS want a task to have a status, in place of what it wanted before.
+func (r *rig) tell(task, desired string) {
+	r.mu.Lock()
+	r.told = slices.DeleteFunc(r.told, func(t Task) bool { return t.ARN == task })
+	r.told = append(r.told, Task{ARN: task, Family: "demo", Version: "1", DesiredStatus: desired})
+	r.mu.Unlock()
+	r.control.SendPayloads(instanceARN)
+	synctest.Wait()
 }
 
 // connected checks the agent's own view.

@@ -13,6 +13,8 @@ const (
 	typeHeartbeatAck   = "HeartbeatAckRequest"
 	typePublishMetrics = "PublishMetricsRequest"
 	typeMetricsAck     = "AckPublishMetric"
+	typePayload        = "PayloadMessage"
+	typePayloadAck     = "AckRequest"
 )
 
 // envelope is the form of every message: a text frame of JSON.
@@ -28,6 +30,20 @@ type heartbeat struct {
 
 type heartbeatAck struct {
 	MessageID string `json:"messageId"`
+}
+
+// payload tells an agent of tasks, each with the status that it is to have. What their containers are is left out.
+type payload struct {
+	MessageID            string `json:"messageId"`
+	ClusterARN           string `json:"clusterArn"`
+	ContainerInstanceARN string `json:"containerInstanceArn"`
+	Tasks                []Task `json:"tasks"`
+}
+
+type payloadAck struct {
+	Cluster           string `json:"cluster"`
+	ContainerInstance string `json:"containerInstance"`
+	MessageID         string `json:"messageId"`
 }
 
 type publishMetrics struct {

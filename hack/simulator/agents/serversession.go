@@ -19,9 +19,11 @@ type connKey struct{}
 // serverSession is one connection of an agent, as its server sees it.
 type serverSession struct {
 	*connection
-	kind   Kind
-	timing *timing
-	wg     sync.WaitGroup
+	client
+	cluster  string
+	timing   *timing
+	payloads *payloads
+	wg       sync.WaitGroup
 }
 
 // serve is one request for a session, and all of the session.
@@ -41,7 +43,10 @@ func (c *ControlPlane) serve(k Kind, w http.ResponseWriter, r *http.Request) {
 		return // Accept has answered
 	}
 	conn, _ := r.Context().Value(connKey{}).(net.Conn)
-	s := &serverSession{connection: &connection{ws: ws, conn: conn}, kind: k, timing: c.timing}
+	s := &serverSession{
+		connection: &connection{ws: ws, conn: conn}, client: id, cluster: r.URL.Query().Get("clusterArn"), timing: c.timing,
+		payloads: newPayloads(&c.o),
+	}
 	c.count(id, s, true)
 	s.run(c.ctx)
 	c.count(id, s, false)
@@ -69,6 +74,9 @@ func (s *serverSession) run(ctx context.Context) {
 	silent := time.AfterFunc(s.timing.scaled(clientSilence), end)
 	defer silent.Stop()
 	s.wg.Go(func() { s.sendHeartbeats(ctx) })
+	if s.kind == ACS {
+		s.wg.Go(func() { s.sendPayloads(ctx) })
+	}
 
 	for {
 		_, frame, err := s.ws.Read(context.Background())
@@ -76,8 +84,13 @@ func (s *serverSession) run(ctx context.Context) {
 			return
 		}
 		silent.Reset(s.timing.scaled(clientSilence))
-		if e, err := decode(frame); err == nil && e.Type == typePublishMetrics {
+		e, err := decode(frame)
+		switch {
+		case err != nil:
+		case e.Type == typePublishMetrics:
 			s.send(ctx, encode(typeMetricsAck, metricsAck{Message: "ok"}))
+		case e.Type == typePayloadAck:
+			s.payloads.acknowledge(e.Message)
 		}
 	}
 }

@@ -135,14 +135,27 @@ func (s *session) renew(c *connection) {
 // handle answers a message.
 func (s *session) handle(c *connection, frame []byte) error {
 	e, err := decode(frame)
-	if err != nil || e.Type != typeHeartbeat || s.kind != ACS {
+	if err != nil || s.kind != ACS {
 		return err
 	}
-	var h heartbeat
-	if err := json.Unmarshal(e.Message, &h); err != nil {
-		return err
+	switch e.Type {
+	case typeHeartbeat:
+		var h heartbeat
+		if err := json.Unmarshal(e.Message, &h); err != nil {
+			return err
+		}
+		return c.write(s.timing, encode(typeHeartbeatAck, heartbeatAck{MessageID: h.MessageID}))
+	case typePayload:
+		var p payload
+		if err := json.Unmarshal(e.Message, &p); err != nil {
+			return err
+		}
+		s.o.Tasks.take(p.Tasks, s.timing)
+		return c.write(s.timing, encode(typePayloadAck, payloadAck{
+			Cluster: s.o.Cluster, ContainerInstance: s.o.ContainerInstanceARN, MessageID: p.MessageID,
+		}))
 	}
-	return c.write(s.timing, encode(typeHeartbeatAck, heartbeatAck{MessageID: h.MessageID}))
+	return nil
 }
 
 // publish sends metrics until the connection ends.

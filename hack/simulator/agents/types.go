@@ -30,6 +30,15 @@ type Endpoints struct {
 	TCS string
 }
 
+// Task is what ACS tells an agent of a task.
+type Task struct {
+	ARN     string `json:"arn"`
+	Family  string `json:"family"`
+	Version string `json:"version"`
+	// DesiredStatus is RUNNING or STOPPED.
+	DesiredStatus string `json:"desiredStatus"`
+}
+
 // Options of an Agent. Cluster, ContainerInstanceARN, Host, Fabric, Discover and Resolve are required.
 type Options struct {
 	// Cluster is the name or ARN that the agent is configured with.
@@ -42,6 +51,10 @@ type Options struct {
 	Discover func(ctx context.Context) (Endpoints, error)
 	// Resolve looks a host up once, as the instance's resolver does. A network ACL doesn't act on it.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// Tasks are those on the instance; nil: none yet, and an agent of its own has them.
+	Tasks *Tasks
+	// Report, when set, calls SubmitTaskStateChange of the ECS API, for a task that is RUNNING or STOPPED.
+	Report func(taskARN, status string)
 	// Scale divides every time, 1 when zero.
 	Scale float64
 	// Seed of the jitter.
@@ -54,6 +67,10 @@ type ControlPlaneOptions struct {
 	// OnSession, when set, is told when the first session of a kind of a container instance has come up, and when
 	// its last has gone. Calls come one at a time, in order; it must not call the ControlPlane.
 	OnSession func(kind Kind, containerInstanceARN string, up bool)
+	// Payloads, when set, are the tasks whose desired status the agent of a container instance has not acknowledged, and
+	// Acknowledged, set with it, is told of those that it then acknowledges. Neither must call the ControlPlane.
+	Payloads     func(containerInstanceARN string) []Task
+	Acknowledged func(tasks []Task)
 	// Scale divides every time, 1 when zero.
 	Scale float64
 	// Seed of the heartbeats' phase.

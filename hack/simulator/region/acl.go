@@ -158,7 +158,7 @@ func (r *Region) CreateNetworkACL(vpcID, token, request string, tags map[string]
 			if t.request != request {
 				return Errorf("IdempotentParameterMismatch", "The client token %s was used before with other parameters", token)
 			}
-			made = View{r, s}.complete(s.acls.m[t.ids[0]])
+			made = View{r: r, s: s}.complete(s.acls.m[t.ids[0]])
 			made.ID, made.VPCID = t.ids[0], vpcID
 			return nil
 		}

@@ -102,7 +102,7 @@ func (v View) Query(i ContainerInstance) clusterquery.Instance {
 	running, _ := v.TaskCounts(func(t Task) bool { return t.InstanceARN == i.ARN })
 	q.Fields["runningTasksCount"] = strconv.Itoa(running)
 	for _, t := range v.s.tasks.m {
-		if t.InstanceARN == i.ARN && t.StoppedAt.IsZero() {
+		if v.holds(i, t) {
 			q.TaskGroups = append(q.TaskGroups, t.Group)
 		}
 	}
@@ -174,7 +174,7 @@ func (r *Region) AddContainerInstance(cluster, id string, i ContainerInstance) (
 		if _, ok := s.subnets.m[i.SubnetID]; !ok && !i.External || i.External && i.SubnetID != "" {
 			return fmt.Errorf("container instance (external %v): no subnet %q", i.External, i.SubnetID)
 		}
-		if _, ok := (View{r, s}).FindCapacityProvider(i.CapacityProvider); !ok && i.CapacityProvider != "" {
+		if _, ok := (View{r: r, s: s}).FindCapacityProvider(i.CapacityProvider); !ok && i.CapacityProvider != "" {
 			return fmt.Errorf("container instance: no capacity provider %s", i.CapacityProvider)
 		}
 		if err := s.placeIPv6(&i); err != nil {
@@ -218,7 +218,16 @@ func (r *Region) RemoveContainerInstance(arn string) error {
 // SetAgentConnected sets whether ECS holds an ACS session with the agent of a container instance. An ARN that isn't
 // registered is ignored: sessions end after deregistration too.
 func (r *Region) SetAgentConnected(arn string, connected bool) {
-	r.editInstance(arn, func(i *ContainerInstance) { i.AgentConnected = connected })
+	r.editInstance(arn, func(i *ContainerInstance) {
+		i.SessionCut = i.SessionCut && i.AgentConnected // a new session is whole
+		i.AgentConnected = connected
+	})
+}
+
+// SetSessionCut has the packets of an instance's ACS session vanish, or arrive again, in a Region without agents. As in the
+// minutes after a deny, ECS still counts the instance as connected and places tasks on it, and it takes no payloads.
+func (r *Region) SetSessionCut(arn string, cut bool) {
+	r.editInstance(arn, func(i *ContainerInstance) { i.SessionCut = cut })
 }
 
 // SetContainerInstanceStatus makes a container instance ACTIVE or DRAINING.
@@ -239,10 +248,13 @@ func (r *Region) editInstance(arn string, edit func(*ContainerInstance)) {
 		}
 		before := i
 		edit(&i)
-		if i.AgentConnected == before.AgentConnected && i.Status == before.Status && i.ACSEndpoint == before.ACSEndpoint {
+		shown := i.AgentConnected != before.AgentConnected || i.Status != before.Status || i.ACSEndpoint != before.ACSEndpoint
+		if !shown && i.SessionCut == before.SessionCut {
 			return fmt.Errorf("nothing to change")
 		}
-		i.Version++
+		if shown {
+			i.Version++
+		}
 		s.instances.put(arn, i)
 		return nil
 	})

@@ -6,7 +6,7 @@ package region
 // agent of the customer's. The task definition that they name is no longer there.
 func (r *Region) SetFargateTasks(cluster string, n int) error {
 	return r.change(func(s *state) error {
-		c, err := View{r, s}.ActiveCluster(cluster)
+		c, err := View{r: r, s: s}.ActiveCluster(cluster)
 		if err != nil {
 			return err
 		}

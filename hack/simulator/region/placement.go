@@ -43,7 +43,7 @@ type RunTask struct {
 // place are reported as one failure for each container instance of the cluster, with the reason that ruled it out.
 func (r *Region) RunTask(q RunTask) (tasks []Task, failures []Failure, err error) {
 	err = r.change(func(s *state) error {
-		v := View{r, s}
+		v := View{r: r, s: s}
 		c, err := v.ActiveCluster(q.Cluster)
 		if err != nil {
 			return err
@@ -62,7 +62,9 @@ func (r *Region) RunTask(q RunTask) (tasks []Task, failures []Failure, err error
 				return e
 			}
 			for _, arn := range t.ids {
-				tasks = append(tasks, s.tasks.m[arn])
+				if task, ok := s.tasks.m[arn]; ok {
+					tasks = append(tasks, task)
+				}
 			}
 			return nil
 		}
@@ -192,11 +194,12 @@ func (q RunTask) groupFor(d TaskDefinition) string { return cmp.Or(q.Group, "fam
 func (r *Region) addTask(v View, i ContainerInstance, d TaskDefinition, q RunTask) Task {
 	cluster := i.ClusterARN[len(v.r.ARN("ecs", "cluster/")):]
 	now := r.o.Clock.Now()
+	r.forgetTasks(v.s, now)
 	t := Task{
 		ARN: r.ARN("ecs", "task/"+cluster+"/"+r.hexID(32)), ClusterARN: i.ClusterARN, InstanceARN: i.ARN, DefinitionARN: d.ARN,
 		Group: q.groupFor(d), StartedBy: q.StartedBy, LaunchType: "EC2", AvailabilityZone: v.s.subnets.m[i.SubnetID].AvailabilityZone,
 		CPU: d.CPU, Memory: d.Memory, Overrides: q.Overrides, Tags: maps.Clone(q.Tags),
-		CreatedAt: now, RunningAt: now.Add(r.scaled(taskStarts)),
+		CreatedAt: now,
 	}
 	if i.External {
 		t.LaunchType = "EXTERNAL"

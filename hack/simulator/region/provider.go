@@ -56,7 +56,7 @@ func (v View) FindCapacityProvider(ref string) (CapacityProvider, bool) {
 // AddCapacityProvider makes a capacity provider. Managed Instances name their cluster, by name; it has them from then on.
 func (r *Region) AddCapacityProvider(p CapacityProvider) error {
 	return r.change(func(s *state) error {
-		v := View{r, s}
+		v := View{r: r, s: s}
 		if _, ok := v.FindCapacityProvider(p.Name); ok || p.Name == "" {
 			return fmt.Errorf("capacity provider %q has no name or is there already", p.Name)
 		}
@@ -82,7 +82,7 @@ func (r *Region) AddCapacityProvider(p CapacityProvider) error {
 // AddClusterCapacityProviders lets a cluster use capacity providers.
 func (r *Region) AddClusterCapacityProviders(cluster string, names ...string) error {
 	return r.change(func(s *state) error {
-		v := View{r, s}
+		v := View{r: r, s: s}
 		c, err := v.ActiveCluster(cluster)
 		if err != nil {
 			return err
@@ -110,7 +110,7 @@ type StrategyItem struct {
 // SetDefaultStrategy gives a cluster a default capacity provider strategy, of providers that it may use; empty: none.
 func (r *Region) SetDefaultStrategy(cluster string, items ...StrategyItem) error {
 	return r.change(func(s *state) error {
-		c, err := View{r, s}.ActiveCluster(cluster)
+		c, err := View{r: r, s: s}.ActiveCluster(cluster)
 		if err != nil {
 			return err
 		}

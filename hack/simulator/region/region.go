@@ -41,6 +41,9 @@ type Options struct {
 	Scale float64
 	// Clock tells the time; nil: the real one.
 	Clock clock.PassiveClock
+	// Agents says that agents run beside the Region: they take the payloads of tasks and report what becomes of them. Without
+	// them a container instance that is connected does so by itself.
+	Agents bool
 	// Roles may be shared by Regions; nil: none to begin with.
 	Roles *Roles
 }
@@ -125,6 +128,9 @@ func (r *Region) changeAt(at time.Time, fn func(s *state) error) error {
 	if err := fn(next); err != nil {
 		return err
 	}
+	if !r.o.Agents {
+		r.takePayloads(next)
+	}
 	if next.at, next.moment = r.o.Clock.Now(), moments.Add(1); !at.IsZero() {
 		next.at = at
 		if r.current.at.After(at) {
@@ -152,17 +158,31 @@ func Moment() uint64 { return moments.Load() }
 type View struct {
 	r *Region
 	s *state
+	// at is that time; zero: now.
+	at time.Time
+}
+
+// Now is the time that the view shows.
+func (v View) Now() time.Time {
+	if v.at.IsZero() {
+		return v.r.o.Clock.Now()
+	}
+	return v.at
 }
 
 // View returns the state at a time, after all changes of that time; the zero time means now. A time before the oldest
 // state that is kept gives that one.
 func (r *Region) View(at time.Time) View {
-	return r.latest(func(s *state) bool { return at.IsZero() || !s.at.After(at) })
+	v := r.latest(func(s *state) bool { return at.IsZero() || !s.at.After(at) })
+	v.at = at
+	return v
 }
 
 // ViewOf returns the state at a moment; see Moment.
 func (r *Region) ViewOf(moment uint64) View {
-	return r.latest(func(s *state) bool { return s.moment <= moment })
+	v := r.latest(func(s *state) bool { return s.moment <= moment })
+	v.at = v.s.at
+	return v
 }
 
 // latest is the newest state that fits, else the oldest that is kept.
@@ -170,17 +190,17 @@ func (r *Region) latest(fits func(*state) bool) View {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if fits(r.current) {
-		return View{r, r.current}
+		return View{r: r, s: r.current}
 	}
 	for _, s := range slices.Backward(r.history) {
 		if fits(s) {
-			return View{r, s}
+			return View{r: r, s: s}
 		}
 	}
 	if len(r.history) == 0 {
-		return View{r, r.current}
+		return View{r: r, s: r.current}
 	}
-	return View{r, r.history[0]}
+	return View{r: r, s: r.history[0]}
 }
 
 // hexID makes an id of n hexadecimal digits that looks random and is the same in every run. The lock must be held.

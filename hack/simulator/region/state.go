@@ -80,7 +80,9 @@ type ContainerInstance struct {
 	// Status is ACTIVE or DRAINING.
 	Status         string
 	AgentConnected bool
-	CPU, Memory    int
+	// SessionCut: the packets of its session vanish, and ECS still counts it as connected; see SetSessionCut.
+	SessionCut  bool
+	CPU, Memory int
 	// Attributes are custom ones, beside the built-in ones that follow from the other fields.
 	Attributes   map[string]string
 	Tags         map[string]string

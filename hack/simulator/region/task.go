@@ -3,6 +3,7 @@
 package region
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -12,14 +13,14 @@ import (
 	"time"
 )
 
-// How long tasks take on an instance, before scaling. Images are taken to be there.
+// How long stopped tasks are shown and, for the tokens of RunTask, remembered, before scaling.
 const (
-	taskStarts     = 5 * time.Second
-	taskStops      = 5 * time.Second
 	stoppedShownIn = time.Hour
+	stoppedKeptFor = 24 * time.Hour
 )
 
-// Task is one task. Its status follows from its times.
+// Task is one task. Its status follows from its times, of which the last two may lie ahead where no agents run: see
+// takePayloads.
 type Task struct {
 	ARN, ClusterARN, InstanceARN, DefinitionARN string
 	Group, StartedBy, LaunchType                string
@@ -28,8 +29,13 @@ type Task struct {
 	Containers                                  []Container
 	Overrides                                   map[string]any
 	Tags                                        map[string]string
-	CreatedAt, RunningAt, StoppingAt, StoppedAt time.Time
-	StopCode, StoppedReason                     string
+	// CreatedAt is when ECS placed the task, StoppingAt when its desired status became STOPPED.
+	CreatedAt, StoppingAt time.Time
+	// TakenAt and StopTakenAt are when the agent took the payloads that tell it to start and to stop the task.
+	TakenAt, StopTakenAt time.Time
+	// RunningAt and StoppedAt are when the agent reported it.
+	RunningAt, StoppedAt    time.Time
+	StopCode, StoppedReason string
 }
 
 // Container is a container of a task.
@@ -37,27 +43,47 @@ type Container struct{ Name, Image, ARN string }
 
 // Status is the task's last known and desired status at a time.
 func (t Task) Status(now time.Time) (last, desired string) {
-	switch {
-	case !t.StoppedAt.IsZero():
-		return "STOPPED", "STOPPED"
-	case !t.StoppingAt.IsZero():
-		return "RUNNING", "STOPPED"
-	case now.Before(t.RunningAt):
-		return "PENDING", "RUNNING"
-	default:
-		return "RUNNING", "RUNNING"
+	last, desired = StatusPending, StatusRunning
+	if !t.StoppingAt.IsZero() {
+		desired = StatusStopped
 	}
+	switch {
+	case reached(t.StoppedAt, now):
+		last = StatusStopped
+	case reached(t.RunningAt, now):
+		last = StatusRunning
+	}
+	return last, desired
+}
+
+// reached reports whether the time of something that happens at all has come.
+func reached(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// shows reports whether a task is still to be seen: it is for an hour after it stopped.
+func (v View) shows(t Task) bool {
+	return t.StoppedAt.IsZero() || v.Now().Sub(t.StoppedAt) <= v.r.scaled(stoppedShownIn)
+}
+
+// holds reports whether a task takes up room on a container instance.
+func (v View) holds(i ContainerInstance, t Task) bool {
+	return t.InstanceARN == i.ARN && !reached(t.StoppedAt, v.Now())
+}
+
+// Definition is the family and the revision of a task's definition, from its ARN.
+func (t Task) Definition() (family, revision string) {
+	family, revision, _ = strings.Cut(t.DefinitionARN[strings.LastIndex(t.DefinitionARN, "/")+1:], ":")
+	return family, revision
 }
 
 // Tasks are the tasks of a cluster, by ARN.
 func (v View) Tasks(clusterARN string) []Task {
-	return slices.DeleteFunc(sortedValues(v.s.tasks.m), func(t Task) bool { return t.ClusterARN != clusterARN })
+	return slices.DeleteFunc(sortedValues(v.s.tasks.m), func(t Task) bool { return t.ClusterARN != clusterARN || !v.shows(t) })
 }
 
 // FindTask resolves an id or ARN within a cluster.
 func (v View) FindTask(c Cluster, ref string) (Task, bool) {
 	t, ok := v.s.tasks.m[v.TaskARN(c, ref)]
-	return t, ok && t.ClusterARN == c.ARN
+	return t, ok && t.ClusterARN == c.ARN && v.shows(t)
 }
 
 // TaskARN is the ARN that an id or ARN stands for in a cluster.
@@ -70,15 +96,15 @@ func (v View) TaskARN(c Cluster, ref string) string {
 
 // TaskCounts counts the running and the pending ones of the tasks that match.
 func (v View) TaskCounts(match func(Task) bool) (running, pending int) {
-	now := v.r.Now()
+	now := v.Now()
 	for _, t := range v.s.tasks.m {
 		if !match(t) {
 			continue
 		}
 		switch last, _ := t.Status(now); last {
-		case "RUNNING":
+		case StatusRunning:
 			running++
-		case "PENDING":
+		case StatusPending:
 			pending++
 		}
 	}
@@ -89,7 +115,7 @@ func (v View) TaskCounts(match func(Task) bool) (running, pending int) {
 func (v View) Remaining(i ContainerInstance) (cpu, memory int) {
 	cpu, memory = i.CPU, i.Memory
 	for _, t := range v.s.tasks.m {
-		if t.InstanceARN == i.ARN && t.StoppedAt.IsZero() {
+		if v.holds(i, t) {
 			cpu, memory = cpu-t.CPU, memory-t.Memory
 		}
 	}
@@ -135,53 +161,38 @@ func (r *Region) RegisterTaskDefinition(d TaskDefinition) (TaskDefinition, error
 	return d, err
 }
 
-// StopTask asks a task to stop. The agent has to hear of it, so without its connection the task runs on.
+// StopTask asks a task to stop. Its agent has to hear of it: until then the task runs on, or is yet to start.
 func (r *Region) StopTask(clusterRef, ref, reason string) (Task, error) {
-	var t Task
+	var arn string
 	err := r.change(func(s *state) error {
-		v := View{r, s}
+		v := View{r: r, s: s}
 		c, err := v.ActiveCluster(clusterRef)
 		if err != nil {
 			return err
 		}
-		var ok bool
-		if t, ok = v.FindTask(c, ref); !ok {
+		t, ok := v.FindTask(c, ref)
+		if !ok {
 			return Errorf("InvalidParameterException", "The referenced task was not found.")
 		}
-		if t.StoppingAt.IsZero() {
-			t.StoppingAt, t.StopCode, t.StoppedReason = r.o.Clock.Now(), "UserInitiated", reason
-			if reason == "" {
-				t.StoppedReason = "Task stopped by user"
-			}
-			s.tasks.put(t.ARN, t)
+		if arn = t.ARN; !t.StoppingAt.IsZero() {
+			return nil
 		}
+		now := r.o.Clock.Now()
+		t.StoppingAt, t.StopCode, t.StoppedReason = now, "UserInitiated", cmp.Or(reason, "Task stopped by user")
+		if t.LaunchType == "FARGATE" {
+			t.StopTakenAt, t.StoppedAt = now, now.Add(r.scaled(TaskStops))
+		}
+		s.tasks.put(t.ARN, t)
 		return nil
 	})
-	return t, err
+	return r.View(zeroTime).s.tasks.m[arn], err
 }
 
-// SettleTasks lets tasks that were told to stop reach STOPPED where their agent is connected, and forgets those that
-// stopped an hour ago. Reads of tasks call it, so that no timer runs.
-func (r *Region) SettleTasks() {
-	now := r.o.Clock.Now()
-	due := func(s *state, t Task) bool {
-		return !t.StoppingAt.IsZero() && t.StoppedAt.IsZero() && !now.Before(t.StoppingAt.Add(r.scaled(taskStops))) &&
-			(t.LaunchType == "FARGATE" || s.instances.m[t.InstanceARN].AgentConnected)
-	}
-	old := func(t Task) bool { return !t.StoppedAt.IsZero() && now.Sub(t.StoppedAt) > r.scaled(stoppedShownIn) }
-	s := r.View(zeroTime).s
-	if !slices.ContainsFunc(sortedValues(s.tasks.m), func(t Task) bool { return due(s, t) || old(t) }) {
-		return
-	}
-	_ = r.change(func(s *state) error { // the function fails never
-		for arn, t := range s.tasks.m {
-			if due(s, t) {
-				t.StoppedAt = now
-				s.tasks.put(arn, t)
-			} else if old(t) {
-				s.tasks.drop(arn)
-			}
+// forgetTasks drops tasks that stopped long ago.
+func (r *Region) forgetTasks(s *state, now time.Time) {
+	for arn, t := range s.tasks.m {
+		if !t.StoppedAt.IsZero() && now.Sub(t.StoppedAt) > r.scaled(stoppedKeptFor) {
+			s.tasks.drop(arn)
 		}
-		return nil
-	})
+	}
 }

@@ -29,6 +29,8 @@ func (s *Simulator) startAgents(ctx context.Context) (err error) {
 				s.region.SetAgentConnected(arn, up)
 			}
 		},
+		Payloads:     s.payloads,
+		Acknowledged: s.acknowledged,
 	})
 	if err != nil {
 		return err
@@ -50,6 +52,9 @@ func (s *Simulator) startAgents(ctx context.Context) (err error) {
 			changed := s.region.Changed()
 			s.syncEndpoints()
 			s.syncAgents()
+			for _, arn := range s.region.View(time.Time{}).InstancesWithPayloads() {
+				s.control.SendPayloads(arn)
+			}
 			select {
 			case <-changed:
 			case <-ctx.Done():
@@ -57,6 +62,23 @@ func (s *Simulator) startAgents(ctx context.Context) (err error) {
 		}
 	})
 	return nil
+}
+
+// payloads are the tasks that ACS sends to the agent of a container instance.
+func (s *Simulator) payloads(arn string) []agents.Task {
+	var out []agents.Task
+	for _, t := range s.region.View(time.Time{}).Payloads(arn) {
+		_, desired := t.Status(s.region.Now())
+		family, revision := t.Definition()
+		out = append(out, agents.Task{ARN: t.ARN, Family: family, Version: revision, DesiredStatus: desired})
+	}
+	return out
+}
+
+func (s *Simulator) acknowledged(tasks []agents.Task) {
+	for _, t := range tasks {
+		s.region.AcknowledgePayload(t.ARN, t.DesiredStatus)
+	}
 }
 
 // judge lets a packet pass or not, by the network ACLs that are on its way now.
@@ -87,21 +109,30 @@ func (s *Simulator) syncAgents() {
 		}
 	}
 	for arn, a := range s.agents {
-		if _, ok := wanted[arn]; !ok || s.off[arn] {
+		_, isRegistered := wanted[arn]
+		if !isRegistered {
+			delete(s.tasks, arn)
+		}
+		if !isRegistered || s.off[arn] {
 			delete(s.agents, arn)
 			s.wg.Go(a.Stop) // it waits for the agent, which may be telling the Region that it is gone
 		}
 	}
 }
 
+// newAgent makes the agent of a container instance. The lock must be held.
 func (s *Simulator) newAgent(i region.ContainerInstance) *agents.Agent {
 	seed := fnv.New64a()
 	_, _ = seed.Write([]byte(i.ARN))
+	if s.tasks[i.ARN] == nil {
+		s.tasks[i.ARN] = &agents.Tasks{}
+	}
 	return agents.New(agents.Options{
 		Cluster: i.ClusterARN, ContainerInstanceARN: i.ARN, Fabric: s.fabric,
 		Host:  fabric.Host{SubnetID: i.SubnetID, IP: i.PrivateIP, IPv6: i.IPv6},
-		Scale: s.o.Scale, Seed: seed.Sum64(),
+		Scale: s.o.Scale, Seed: seed.Sum64(), Tasks: s.tasks[i.ARN],
 		// The ECS API is another host than the two that the agent connects to, and its calls are no calls of a customer.
+		Report: s.region.SubmitTaskStateChange,
 		Discover: func(context.Context) (agents.Endpoints, error) {
 			v := s.region.View(time.Time{})
 			sub, _ := v.Subnet(i.SubnetID)

@@ -293,6 +293,8 @@ func TestTaskLife(t *testing.T) {
 	g.Expect(status()).To(Equal("RUNNING"))
 	g.Expect(list("")).To(BeEmpty(), "by its desired status it is stopped")
 	s.Region().SetAgentConnected(dedicated1, true)
+	g.Expect(status()).To(Equal("RUNNING"), "its containers take a while to stop")
+	clock.Step(5 * time.Second)
 	g.Expect(status()).To(Equal("STOPPED"))
 	g.Expect(list(types.DesiredStatusStopped)).To(Equal([]string{arn}))
 	clock.Step(time.Hour)

@@ -57,7 +57,7 @@ type Options struct {
 	// still while calls are made, and should not go back. Latency, DNS and agents stay in real time.
 	Clock clock.PassiveClock
 	// NoAgents starts no agents: agentConnected is true for all instances at the start and changes by
-	// Region().SetAgentConnected alone.
+	// Region().SetAgentConnected alone. What is connected takes the tasks that it is given, unless SetSessionCut says no.
 	NoAgents bool
 	// Log is told about mistakes within the simulator; the zero value drops them.
 	Log logr.Logger
@@ -84,6 +84,7 @@ type Simulator struct {
 
 	mu          sync.Mutex
 	agents      map[string]*agents.Agent // by ARN of the container instance
+	tasks       map[string]*agents.Tasks // what is on a container instance, whether its agent runs or not; by its ARN
 	off         map[string]bool          // ARNs whose agents are to be stopped
 	closed      bool
 	served      map[netip.Addr]agents.Kind // addresses of VPC endpoints that are registered in the fabric
@@ -95,7 +96,7 @@ type Simulator struct {
 // WaitForAgents.
 func Start(ctx context.Context, o Options) (*Simulator, error) {
 	s := &Simulator{
-		o: o, world: o.World, calls: &call.Log{}, agents: map[string]*agents.Agent{}, off: map[string]bool{},
+		o: o, world: o.World, calls: &call.Log{}, agents: map[string]*agents.Agent{}, tasks: map[string]*agents.Tasks{}, off: map[string]bool{},
 		served: map[netip.Addr]agents.Kind{}, resolvers: map[string]string{},
 	}
 	if s.world == nil {
@@ -109,7 +110,7 @@ func Start(ctx context.Context, o Options) (*Simulator, error) {
 	}
 	s.faults = faults.New(s.o.Clock.Now, region.Moment)
 	var err error
-	if s.region, err = s.world.Build(region.Options{Scale: s.o.Scale, Clock: s.o.Clock}, o.NoAgents); err != nil {
+	if s.region, err = s.world.Build(region.Options{Scale: s.o.Scale, Clock: s.o.Clock, Agents: !o.NoAgents}, o.NoAgents); err != nil {
 		return nil, fmt.Errorf("invalid world: %w", err)
 	}
 	if err := errors.Join(s.region.SetCallerVPC(o.CallerVPC), s.SetResolverVPC(o.ResolverVPC)); err != nil {

@@ -87,7 +87,6 @@ func describeClusters(req *operation.Request, in struct {
 		refs = []string{"default"}
 	}
 	return req.View().ClusterARN(refs[0]), func() (any, error) {
-		req.Region.SettleTasks()
 		v := req.View()
 		answer := struct {
 			Clusters []clusterJSON `json:"clusters"`

@@ -6,19 +6,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/clusterquery"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
 )
-
-// familyOf is the family in the ARN of a task's definition.
-func familyOf(t region.Task) string {
-	name := t.DefinitionARN[strings.LastIndex(t.DefinitionARN, "/")+1:]
-	family, _, _ := strings.Cut(name, ":")
-	return family
-}
 
 func toDefinition(d region.TaskDefinition) map[string]any {
 	out := maps.Clone(d.Document)

@@ -28,7 +28,6 @@ func (d describer[T, Doc]) describe(req *operation.Request, cluster string, refs
 		return "", nil, invalid("%s", d.tooMany)
 	}
 	return d.arn(req.View(), region.Cluster{Name: cluster}, refs[0]), func() (any, error) {
-		req.Region.SettleTasks()
 		v := req.View()
 		c, err := v.ActiveCluster(cluster)
 		if err != nil {

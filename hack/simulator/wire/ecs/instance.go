@@ -106,7 +106,6 @@ func listContainerInstances(req *operation.Request, in struct {
 		}
 	}
 	return req.View().ClusterARN(in.Cluster), func() (any, error) {
-		req.Region.SettleTasks()
 		v := req.View()
 		c, err := v.ActiveCluster(in.Cluster)
 		if err != nil {

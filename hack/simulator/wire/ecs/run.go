@@ -140,7 +140,6 @@ func startTask(req *operation.Request, in runInput) (string, func() (any, error)
 }
 
 func run(req *operation.Request, q region.RunTask) (any, error) {
-	req.Region.SettleTasks()
 	tasks, failures, err := req.Region.RunTask(q)
 	if err != nil {
 		return nil, err

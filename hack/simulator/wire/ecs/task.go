@@ -56,12 +56,18 @@ func toTask(t region.Task, now time.Time, tags bool) taskJSON {
 	out := taskJSON{
 		ARN: t.ARN, ClusterARN: t.ClusterARN, DefinitionARN: t.DefinitionARN, InstanceARN: t.InstanceARN, Zone: t.AvailabilityZone,
 		LastStatus: last, DesiredStatus: desired, LaunchType: t.LaunchType, CPU: strconv.Itoa(t.CPU), Memory: strconv.Itoa(t.Memory),
-		Group: t.Group, StartedBy: t.StartedBy, Health: "UNKNOWN", CreatedAt: at(t.CreatedAt), StoppingAt: at(t.StoppingAt),
-		StoppedAt: at(t.StoppedAt), StopCode: t.StopCode, StoppedReason: t.StoppedReason, Overrides: t.Overrides,
-		Attachments: []any{}, Attributes: []attribute{{"ecs.cpu-architecture", "x86_64"}}, Tags: []keyValue{}, Version: 1,
+		Group: t.Group, StartedBy: t.StartedBy, Health: "UNKNOWN", StopCode: t.StopCode, StoppedReason: t.StoppedReason, Overrides: t.Overrides,
+		Attachments: []any{}, Attributes: []attribute{{"ecs.cpu-architecture", "x86_64"}}, Tags: []keyValue{},
 	}
-	if !now.Before(t.RunningAt) {
-		out.StartedAt, out.Version = at(t.RunningAt), 2
+	// Where no agents run, what they will report is known beforehand; the version counts what has happened.
+	for _, change := range []struct {
+		at   time.Time
+		show *epoch
+	}{{t.CreatedAt, &out.CreatedAt}, {t.RunningAt, &out.StartedAt}, {t.StoppingAt, &out.StoppingAt}, {t.StoppedAt, &out.StoppedAt}} {
+		if !change.at.IsZero() && !now.Before(change.at) {
+			*change.show = at(change.at)
+			out.Version++
+		}
 	}
 	if out.Overrides == nil {
 		out.Overrides = map[string]any{"containerOverrides": []any{}, "inferenceAcceleratorOverrides": []any{}}
@@ -97,7 +103,6 @@ func listTasks(req *operation.Request, in struct {
 		return "", nil, invalid("Invalid desiredStatus %s", desired)
 	}
 	return "", func() (any, error) {
-		req.Region.SettleTasks()
 		v := req.View()
 		c, err := v.ActiveCluster(in.Cluster)
 		if err != nil {
@@ -116,9 +121,10 @@ func listTasks(req *operation.Request, in struct {
 		}
 		var arns []string
 		for _, t := range v.Tasks(c.ARN) {
-			_, d := t.Status(req.Region.Now())
+			_, d := t.Status(v.Now())
+			family, _ := t.Definition()
 			if d == desired && (instance == "" || t.InstanceARN == instance) && (in.StartedBy == "" || t.StartedBy == in.StartedBy) &&
-				(in.LaunchType == "" || t.LaunchType == in.LaunchType) && (in.Family == "" || familyOf(t) == in.Family) {
+				(in.LaunchType == "" || t.LaunchType == in.LaunchType) && (in.Family == "" || family == in.Family) {
 				arns = append(arns, t.ARN)
 			}
 		}
@@ -138,7 +144,7 @@ func describeTasks(req *operation.Request, in struct {
 	return describer[region.Task, taskJSON]{
 		find: region.View.FindTask, arn: region.View.TaskARN,
 		write: func(v region.View, c region.Cluster, t region.Task) taskJSON {
-			task := toTask(t, req.Region.Now(), slices.Contains(in.Include, "TAGS"))
+			task := toTask(t, v.Now(), slices.Contains(in.Include, "TAGS"))
 			task.Connectivity = connectivity(v, c, t)
 			return task
 		},
@@ -166,7 +172,6 @@ func stopTask(req *operation.Request, in struct {
 		return "", nil, invalid("Task identifier cannot be empty.")
 	}
 	return req.View().TaskARN(region.Cluster{Name: in.Cluster}, in.Task), func() (any, error) {
-		req.Region.SettleTasks()
 		t, err := req.Region.StopTask(in.Cluster, in.Task, in.Reason)
 		return struct {
 			Task taskJSON `json:"task"`
