@@ -46,6 +46,12 @@ func TestMatch(t *testing.T) {
 		"agentVersion > 1.14.5":                                                       true,
 		"agentVersion >= 1.105.1":                                                     true,
 		"registeredAt < 2026-02-13":                                                   true,
+		"registeredAt < 2026-01-02":                                                   false, // which is midnight
+		"registeredAt == 2026-01-02T03:04:05":                                         true,
+		"registeredAt == 2026-01-02T03:04:05.000Z":                                    true,
+		"registeredAt == 2026-01-02T12:04:05+09:00":                                   true,
+		"registeredAt >= 2026-01-02T04:04:05+02:00":                                   true,
+		"registeredAt < 2026-01-02T03:05":                                             true,
 		"runningTasksCount == 2":                                                      true,
 		"runningTasksCount greater_than 10":                                           false,
 		"ec2InstanceId in ['i-0123', 'i-0456']":                                       true,
@@ -86,6 +92,7 @@ func TestParseErrors(t *testing.T) {
 		"attribute:a == 'b":                  "a closing quote",
 		"attribute:a =~ [":                   "missing closing ]",
 		"attribute:a == b and":               "is no subject",
+		"registeredAt < yesterday":           "is no time",
 		"attribute:a == b andattribute:c==d": "unexpected",
 	} {
 		if _, err := Parse(expr); err == nil || !strings.Contains(err.Error(), want) {

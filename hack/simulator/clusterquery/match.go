@@ -4,10 +4,12 @@ package clusterquery
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Instance is what an expression looks at.
@@ -59,7 +61,14 @@ func matches(subject string, re *regexp.Regexp, want bool) Expr {
 	return holds(subject, want, re.MatchString)
 }
 
+// registeredAt is the subject that is a time.
+const registeredAt = "registeredAt"
+
 func compare(subject, op, arg string) Expr {
+	order := order
+	if subject == registeredAt {
+		order = orderTimes
+	}
 	switch op {
 	case "==":
 		return holds(subject, true, func(v string) bool { return order(v, arg) == 0 })
@@ -74,6 +83,25 @@ func compare(subject, op, arg string) Expr {
 	default:
 		return holds(subject, true, func(v string) bool { return order(v, arg) >= 0 })
 	}
+}
+
+// timeLayouts are how a time may be written. Without a zone it is UTC.
+var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly, "2006-01-02T15:04:05-0700"}
+
+func parseTime(text string) (time.Time, error) {
+	for _, layout := range timeLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time; write one like 2026-01-02 or 2026-01-02T03:04:05Z", text)
+}
+
+// orderTimes compares times. What is no time comes before all that are.
+func orderTimes(a, b string) int {
+	ta, _ := parseTime(a)
+	tb, _ := parseTime(b)
+	return ta.Compare(tb)
 }
 
 // order compares versions and numbers part by part (1.9 < 1.14.5), everything else as text.

@@ -13,7 +13,7 @@ import (
 type Expr func(Instance) bool
 
 // subjects are the names that stand for themselves; all others carry the prefix attribute:.
-var subjects = []string{"agentConnected", "agentVersion", "ec2InstanceId", "registeredAt", "runningTasksCount", "task:group"}
+var subjects = []string{"agentConnected", "agentVersion", "ec2InstanceId", registeredAt, "runningTasksCount", "task:group"}
 
 // operators in the order in which they are tried: longer ones first. The symbolic names of the language are synonyms.
 var operators = []struct {
@@ -144,6 +144,11 @@ func (p *parser) comparison() (Expr, error) {
 				return nil, p.errorf("%v", err)
 			}
 			return matches(subject, re, o.op == "=~"), nil
+		}
+		if subject == registeredAt {
+			if _, err := parseTime(arg); err != nil {
+				return nil, p.errorf("%v", err)
+			}
 		}
 		return compare(subject, o.op, arg), nil
 	}

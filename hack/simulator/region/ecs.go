@@ -5,7 +5,6 @@ package region
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,27 +66,6 @@ func (v View) ContainerInstanceARN(c Cluster, ref string) string {
 		return ref
 	}
 	return v.r.ARN("ecs", "container-instance/"+c.Name+"/"+ref)
-}
-
-// Attributes are the built-in attributes of a container instance and its custom ones. Capabilities have no value.
-func (v View) Attributes(i ContainerInstance) map[string]string {
-	sub := v.s.subnets.m[i.SubnetID]
-	attributes := map[string]string{
-		"ecs.subnet-id": i.SubnetID, "ecs.vpc-id": sub.VPCID, "ecs.availability-zone": sub.AvailabilityZone,
-		"ecs.instance-type": i.InstanceType, "ecs.ami-id": i.AMI, "ecs.os-type": "linux", "ecs.os-family": "LINUX",
-		"ecs.cpu-architecture": "x86_64",
-		// A few of the capabilities that agents report; task definitions of this simulator require none.
-		"ecs.capability.execution-role-ecr-pull": "", "ecs.capability.task-eni": "", "com.amazonaws.ecs.capability.task-iam-role": "",
-		"com.amazonaws.ecs.capability.logging-driver.awslogs": "", "com.amazonaws.ecs.capability.docker-remote-api.1.44": "",
-	}
-	if i.External {
-		for _, name := range []string{"ecs.subnet-id", "ecs.vpc-id", "ecs.availability-zone", "ecs.instance-type", "ecs.ami-id"} {
-			delete(attributes, name)
-		}
-		attributes["ecs.capability.external"] = ""
-	}
-	maps.Copy(attributes, i.Attributes)
-	return attributes
 }
 
 // Query is what filter expressions see of a container instance.

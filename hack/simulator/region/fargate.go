@@ -24,7 +24,7 @@ func (r *Region) SetFargateTasks(cluster string, n int) error {
 		for ; running < n; running++ {
 			t := Task{
 				ARN: r.ARN("ecs", "task/"+c.Name+"/"+r.hexID(32)), ClusterARN: c.ARN, DefinitionARN: r.ARN("ecs", "task-definition/fargate:1"),
-				Group: "family:fargate", LaunchType: "FARGATE", AvailabilityZone: r.Name() + "a", CPU: 256, Memory: 512, CreatedAt: now, RunningAt: now,
+				Group: "family:fargate", LaunchType: "FARGATE", AvailabilityZone: r.Name() + "a", Needs: Resources{CPU: 256, Memory: 512}, CreatedAt: now, RunningAt: now,
 			}
 			s.tasks.put(t.ARN, t)
 		}

@@ -16,6 +16,10 @@ const (
 	ReasonMissing    = "MISSING"
 	ReasonCPU        = "RESOURCE:CPU"
 	ReasonMemory     = "RESOURCE:MEMORY"
+	ReasonPorts      = "RESOURCE:PORTS"
+	ReasonGPU        = "RESOURCE:GPU"
+	ReasonAttribute  = "ATTRIBUTE"
+	ReasonLocation   = "LOCATION"
 	ReasonInactive   = "INACTIVE"
 	ReasonConstraint = "MemberOf placement constraint unsatisfied."
 	ReasonDistinct   = "DistinctInstance placement constraint unsatisfied."
@@ -34,9 +38,13 @@ type RunTask struct {
 	Group, StartedBy    string
 	LaunchType          string
 	Overrides           map[string]any
-	Tags                map[string]string
-	ClientToken         string
-	Request             string // all parameters, to tell a retry from another request
+	// Containers are the names of those that are overridden.
+	Containers []string
+	Tags       map[string]string
+	// Subnets are those of the network configuration; nil: there is none.
+	Subnets     []string
+	ClientToken string
+	Request     string // all parameters, to tell a retry from another request
 }
 
 // RunTask places tasks on connected container instances that match all constraints and have room. Tasks that find no
@@ -52,8 +60,8 @@ func (r *Region) RunTask(q RunTask) (tasks []Task, failures []Failure, err error
 		if !ok {
 			return Errorf("ClientException", "TaskDefinition not found.")
 		}
-		if d.Status != "ACTIVE" {
-			return Errorf("ClientException", "TaskDefinition is inactive")
+		if err := startable(d, q); err != nil {
+			return err
 		}
 		if t, used := r.tokens["RunTask/"+q.ClientToken]; q.ClientToken != "" && used {
 			if t.request != q.Request {
@@ -68,7 +76,7 @@ func (r *Region) RunTask(q RunTask) (tasks []Task, failures []Failure, err error
 			}
 			return nil
 		}
-		if !slices.ContainsFunc(v.ContainerInstances(c.ARN), func(i ContainerInstance) bool { return !i.External }) {
+		if !slices.ContainsFunc(v.ContainerInstances(c.ARN), q.considers) {
 			return Errorf("InvalidParameterException", "No Container Instances were found in your cluster.")
 		}
 		tasks, failures, err = r.place(v, c, d, q)
@@ -82,6 +90,31 @@ func (r *Region) RunTask(q RunTask) (tasks []Task, failures []Failure, err error
 		return err
 	})
 	return tasks, failures, err
+}
+
+// startable refuses what no state of the cluster makes possible.
+func startable(d TaskDefinition, q RunTask) error {
+	if d.Status != "ACTIVE" {
+		return Errorf("ClientException", "TaskDefinition is inactive")
+	}
+	for _, name := range q.Containers {
+		if !slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == name }) {
+			return Errorf("InvalidParameterException", "Override for container named %s is not a container in the TaskDefinition.", name)
+		}
+	}
+	switch isVPC := d.NetworkMode == awsvpc; {
+	case isVPC && q.Subnets == nil:
+		return Errorf("InvalidParameterException", "Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+	case !isVPC && q.Subnets != nil:
+		return Errorf("InvalidParameterException", "Network Configuration is not valid for the given networkMode of this task definition.")
+	}
+	return nil
+}
+
+// considers reports whether a container instance can take part at all: no candidate and no failure comes of others. Those
+// that drain take no tasks, and external ones are for the launch type EXTERNAL. StartTask names what it wants.
+func (q RunTask) considers(i ContainerInstance) bool {
+	return !i.External && (q.Instances != nil || i.Status == "ACTIVE")
 }
 
 func (r *Region) place(v View, c Cluster, d TaskDefinition, q RunTask) (tasks []Task, failures []Failure, err error) {
@@ -108,8 +141,8 @@ func (r *Region) place(v View, c Cluster, d TaskDefinition, q RunTask) (tasks []
 		failures = nil
 		var candidates []ContainerInstance
 		for _, i := range v.ContainerInstances(c.ARN) {
-			if i.Status != "ACTIVE" || i.External {
-				continue // no candidate and no failure; external ones are for the launch type EXTERNAL
+			if !q.considers(i) {
+				continue
 			}
 			if reason := fits(i); reason != "" {
 				failures = append(failures, Failure{ARN: i.ARN, Reason: reason})
@@ -125,7 +158,8 @@ func (r *Region) place(v View, c Cluster, d TaskDefinition, q RunTask) (tasks []
 	return tasks, nil, nil
 }
 
-// placeable says why an instance can't take a task, empty if it can: constraints first, then the agent, then room.
+// placeable says why an instance can't take a task, empty if it can: constraints first, then the agent, then what the
+// instance is, then room. Which of several reasons AWS gives isn't documented.
 func placeable(v View, d TaskDefinition, q RunTask) (func(ContainerInstance) string, error) {
 	var exprs []clusterquery.Expr
 	distinct := false
@@ -141,6 +175,14 @@ func placeable(v View, d TaskDefinition, q RunTask) (func(ContainerInstance) str
 		exprs = append(exprs, e)
 	}
 	group := q.groupFor(d)
+	zones := map[string]bool{}
+	for _, id := range q.Subnets {
+		sub, ok := v.s.subnets.m[id]
+		if !ok {
+			return nil, Errorf("InvalidParameterException", "Error retrieving subnet information for [%s]: The subnet ID '%s' does not exist", id, id)
+		}
+		zones[sub.AvailabilityZone] = true
+	}
 	return func(i ContainerInstance) string {
 		instance := v.Query(i)
 		for _, e := range exprs {
@@ -151,15 +193,15 @@ func placeable(v View, d TaskDefinition, q RunTask) (func(ContainerInstance) str
 		if distinct && slices.Contains(instance.TaskGroups, group) {
 			return ReasonDistinct
 		}
-		if !i.AgentConnected {
+		switch {
+		case !i.AgentConnected:
 			return ReasonAgent
+		case slices.ContainsFunc(d.RequiresAttributes, func(name string) bool { _, ok := instance.Attributes[name]; return !ok }):
+			return ReasonAttribute
+		case q.Subnets != nil && !zones[v.s.subnets.m[i.SubnetID].AvailabilityZone]:
+			return ReasonLocation
 		}
-		if cpu, memory := v.Remaining(i); cpu < d.CPU {
-			return ReasonCPU
-		} else if memory < d.Memory {
-			return ReasonMemory
-		}
-		return ""
+		return v.lacks(i, d.Needs)
 	}, nil
 }
 
@@ -198,29 +240,17 @@ func (r *Region) addTask(v View, i ContainerInstance, d TaskDefinition, q RunTas
 	t := Task{
 		ARN: r.ARN("ecs", "task/"+cluster+"/"+r.hexID(32)), ClusterARN: i.ClusterARN, InstanceARN: i.ARN, DefinitionARN: d.ARN,
 		Group: q.groupFor(d), StartedBy: q.StartedBy, LaunchType: "EC2", AvailabilityZone: v.s.subnets.m[i.SubnetID].AvailabilityZone,
-		CPU: d.CPU, Memory: d.Memory, Overrides: q.Overrides, Tags: maps.Clone(q.Tags),
+		Needs: d.Needs, Overrides: q.Overrides, Tags: maps.Clone(q.Tags),
 		CreatedAt: now,
 	}
 	if i.External {
 		t.LaunchType = "EXTERNAL"
 	}
 	id := t.ARN[len(r.ARN("ecs", "task/"+cluster+"/")):]
-	for _, c := range d.containers() {
+	for _, c := range d.Containers {
 		c.ARN = r.ARN("ecs", "container/"+cluster+"/"+id+"/"+r.hexID(32))
 		t.Containers = append(t.Containers, c)
 	}
 	v.s.tasks.put(t.ARN, t)
 	return t
-}
-
-func (d TaskDefinition) containers() (out []Container) {
-	list, _ := d.Document["containerDefinitions"].([]any)
-	for _, item := range list {
-		if c, ok := item.(map[string]any); ok {
-			name, _ := c["name"].(string)
-			image, _ := c["image"].(string)
-			out = append(out, Container{Name: name, Image: image})
-		}
-	}
-	return out
 }

@@ -83,6 +83,8 @@ type ContainerInstance struct {
 	// SessionCut: the packets of its session vanish, and ECS still counts it as connected; see SetSessionCut.
 	SessionCut  bool
 	CPU, Memory int
+	// GPUs is how many it has.
+	GPUs int
 	// Attributes are custom ones, beside the built-in ones that follow from the other fields.
 	Attributes   map[string]string
 	Tags         map[string]string
@@ -97,12 +99,23 @@ type TaskDefinition struct {
 	ARN, Family string
 	Revision    int
 	// Status is ACTIVE, or INACTIVE after its deregistration.
-	Status      string
-	CPU, Memory int
+	Status string
+	// Needs are what a task takes of its instance: CPU and memory are the caller's to fill in, the rest follows from Document.
+	Needs       Resources
 	Constraints []Constraint
 	// Document is the definition as it was registered, with the defaults that ECS adds.
 	Document     map[string]any
+	Tags         map[string]string
 	RegisteredAt time.Time
+	// DeregisteredAt is zero while it is ACTIVE.
+	DeregisteredAt time.Time
+
+	// What ECS reads in Document.
+	NetworkMode        string
+	RoleARNs           []string // the task role and the execution role, those that there are
+	RequiresAttributes []string
+	Compatibilities    []string
+	Containers         []Container
 }
 
 // Constraint is a placement constraint: memberOf with an expression, or distinctInstance.

@@ -4,11 +4,7 @@ package region
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,7 +21,7 @@ type Task struct {
 	ARN, ClusterARN, InstanceARN, DefinitionARN string
 	Group, StartedBy, LaunchType                string
 	AvailabilityZone                            string
-	CPU, Memory                                 int
+	Needs                                       Resources
 	Containers                                  []Container
 	Overrides                                   map[string]any
 	Tags                                        map[string]string
@@ -109,56 +105,6 @@ func (v View) TaskCounts(match func(Task) bool) (running, pending int) {
 		}
 	}
 	return running, pending
-}
-
-// Remaining is what the tasks on a container instance leave of its CPU units and MiB of memory.
-func (v View) Remaining(i ContainerInstance) (cpu, memory int) {
-	cpu, memory = i.CPU, i.Memory
-	for _, t := range v.s.tasks.m {
-		if v.holds(i, t) {
-			cpu, memory = cpu-t.CPU, memory-t.Memory
-		}
-	}
-	return cpu, memory
-}
-
-// FindTaskDefinition resolves family, family:revision or an ARN.
-func (v View) FindTaskDefinition(ref string) (TaskDefinition, bool) {
-	ref = strings.TrimPrefix(ref, v.r.ARN("ecs", "task-definition/"))
-	if strings.Contains(ref, ":") {
-		d, ok := v.s.definitions.m[ref]
-		return d, ok
-	}
-	var latest TaskDefinition
-	for _, d := range v.s.definitions.m {
-		if d.Family == ref && d.Status == "ACTIVE" && d.Revision > latest.Revision {
-			latest = d
-		}
-	}
-	return latest, latest.Revision > 0
-}
-
-var familyPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
-
-// RegisterTaskDefinition adds a revision to a family.
-func (r *Region) RegisterTaskDefinition(d TaskDefinition) (TaskDefinition, error) {
-	err := r.change(func(s *state) error {
-		if !familyPattern.MatchString(d.Family) {
-			return Errorf("ClientException", "Family contains invalid characters or is longer than 255 characters.")
-		}
-		d.Revision = 1
-		for _, o := range s.definitions.m {
-			if o.Family == d.Family {
-				d.Revision = max(d.Revision, o.Revision+1)
-			}
-		}
-		d.ARN, d.Status = r.ARN("ecs", fmt.Sprintf("task-definition/%s:%d", d.Family, d.Revision)), "ACTIVE"
-		d.RegisteredAt = r.o.Clock.Now()
-		d.Document = maps.Clone(d.Document)
-		s.definitions.put(d.Family+":"+strconv.Itoa(d.Revision), d)
-		return nil
-	})
-	return d, err
 }
 
 // StopTask asks a task to stop. Its agent has to hear of it: until then the task runs on, or is yet to start.

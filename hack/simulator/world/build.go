@@ -69,7 +69,7 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 		for _, ci := range c.ContainerInstances {
 			_, err := r.AddContainerInstance(c.Name, ci.ID, region.ContainerInstance{
 				EC2InstanceID: ci.EC2InstanceID, External: ci.External, CapacityProvider: ci.CapacityProvider, SubnetID: ci.Subnet, InstanceType: ci.InstanceType, AgentVersion: ci.AgentVersion,
-				PrivateIP: netip.MustParseAddr(ci.PrivateIP), IPv6: addrOrNone(ci.IPv6), Status: ci.Status, AgentConnected: connected && !ci.Stopped,
+				PrivateIP: netip.MustParseAddr(ci.PrivateIP), IPv6: addrOrNone(ci.IPv6), Status: ci.Status, AgentConnected: connected && !ci.Stopped, GPUs: ci.GPUs,
 				Attributes: maps.Clone(ci.Attributes), Tags: maps.Clone(ci.Tags), ACSEndpoint: ci.Endpoints.ACS, TCSEndpoint: ci.Endpoints.TCS,
 			})
 			errs = append(errs, err)
@@ -117,7 +117,7 @@ func (a NetworkACL) acl() region.ACL {
 
 func (d TaskDefinition) definition() region.TaskDefinition {
 	return region.TaskDefinition{
-		Family: d.Family, CPU: d.CPU, Memory: d.Memory,
+		Family: d.Family, Needs: region.Resources{CPU: d.CPU, Memory: d.Memory},
 		Document: map[string]any{
 			"family": d.Family,
 			"containerDefinitions": []any{map[string]any{
@@ -128,8 +128,7 @@ func (d TaskDefinition) definition() region.TaskDefinition {
 				"portMappings": []any{},
 				"volumesFrom":  []any{},
 			}},
-			"volumes": []any{}, "placementConstraints": []any{}, "requiresAttributes": []any{},
-			"compatibilities": []any{"EXTERNAL", "EC2"}, "requiresCompatibilities": []any{"EC2"},
+			"volumes": []any{}, "placementConstraints": []any{}, "requiresCompatibilities": []any{"EC2"},
 		},
 	}
 }

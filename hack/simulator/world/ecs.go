@@ -100,6 +100,9 @@ func (w *World) checkInstance(c *checker, at string, ci ContainerInstance) {
 	if ci.Status != "" && ci.Status != "ACTIVE" && ci.Status != "DRAINING" {
 		c.add(at+".status", "%q; write ACTIVE or DRAINING", ci.Status)
 	}
+	if ci.GPUs < 0 {
+		c.add(at+".gpus", "%d; write 0 or more", ci.GPUs)
+	}
 	c.endpoint(at+".endpoints.acs", ci.Endpoints.ACS)
 	c.endpoint(at+".endpoints.tcs", ci.Endpoints.TCS)
 	if ci.IPv6 != "" {

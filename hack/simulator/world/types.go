@@ -227,6 +227,8 @@ type ContainerInstance struct {
 	// InstanceType is unset: m5.large. AgentVersion is unset: 1.105.1.
 	InstanceType string `json:"instanceType,omitempty"`
 	AgentVersion string `json:"agentVersion,omitempty"`
+	// GPUs is how many GPUs it has.
+	GPUs int `json:"gpus,omitempty"`
 	// Status is ACTIVE (unset) or DRAINING.
 	Status string `json:"status,omitempty"`
 	// Stopped makes an instance without a running agent: it never connects.

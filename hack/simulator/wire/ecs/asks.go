@@ -47,9 +47,8 @@ func asks(req *operation.Request, e operation.Effect) []iam.Request {
 			}
 			arns = append(arns, ref)
 		}
-	case "RunTask", "StartTask", "StopTask", "ListTasks", "DescribeTasks":
-		keys = ofCluster
-		fallthrough
+	case "RunTask", "StartTask", "StopTask", "ListTasks", "DescribeTasks", "RegisterTaskDefinition":
+		return taskAsks(req, v)
 	default:
 		arns = orDefault(strings.Fields(e.Resource), "*")
 	}

@@ -3,8 +3,11 @@
 package ecs
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/clusterquery"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -54,22 +57,46 @@ type healthState struct {
 	Overall string `json:"overallStatus"`
 }
 
-func resources(cpu, memory int) []resource {
-	return []resource{
+// resources are what an instance has, or has left. Of ports ECS lists those that are taken, also among what is left.
+func resources(cpu, memory int, gpus []string, taken region.Resources) []resource {
+	list := []resource{
 		{Name: "CPU", Type: "INTEGER", Integer: cpu},
 		{Name: "MEMORY", Type: "INTEGER", Integer: memory},
-		{Name: "PORTS", Type: "STRINGSET", Strings: []string{"22", "2375", "2376", "51678", "51679"}},
-		{Name: "PORTS_UDP", Type: "STRINGSET", Strings: []string{}},
+		{Name: "PORTS", Type: "STRINGSET", Strings: portTexts(taken.TCP)},
+		{Name: "PORTS_UDP", Type: "STRINGSET", Strings: portTexts(taken.UDP)},
 	}
+	if len(gpus) > 0 {
+		list = append(list, resource{Name: "GPU", Type: "STRINGSET", Strings: gpus})
+	}
+	return list
+}
+
+func portTexts(ports []int) []string {
+	out := []string{}
+	for _, port := range ports {
+		out = append(out, strconv.Itoa(port))
+	}
+	return out
+}
+
+// gpuIDs are the ids of the last n GPUs of an instance: its first ones are given to tasks first.
+func gpuIDs(i region.ContainerInstance, n int) []string {
+	var ids []string
+	for k := i.GPUs - n; k < i.GPUs; k++ {
+		ids = append(ids, fmt.Sprintf("GPU-%s-%d", strings.TrimPrefix(i.EC2InstanceID, "i-"), k))
+	}
+	return ids
 }
 
 func toInstance(v region.View, i region.ContainerInstance, include []string) instanceJSON {
-	cpu, memory := v.Remaining(i)
+	used := v.Used(i)
 	out := instanceJSON{
 		ARN: i.ARN, EC2ID: i.EC2InstanceID, Provider: i.CapacityProvider, Version: i.Version, Status: i.Status, Connected: i.AgentConnected,
-		VersionInfo: versionInfo{i.AgentVersion, "f38e3ab0", "DockerVersion: 25.0.14"},
-		Remaining:   resources(cpu, memory), Registered: resources(i.CPU, i.Memory), RegisteredAt: at(i.RegisteredAt),
-		Attachments: []any{}, Tags: []keyValue{},
+		VersionInfo:  versionInfo{i.AgentVersion, "f38e3ab0", "DockerVersion: 25.0.14"},
+		Remaining:    resources(i.CPU-used.CPU, i.Memory-used.Memory, gpuIDs(i, i.GPUs-used.GPUs), used),
+		Registered:   resources(i.CPU, i.Memory, gpuIDs(i, i.GPUs), region.Resources{TCP: region.ReservedPorts()}),
+		RegisteredAt: at(i.RegisteredAt),
+		Attachments:  []any{}, Tags: []keyValue{},
 	}
 	out.Running, out.Pending = v.TaskCounts(func(t region.Task) bool { return t.InstanceARN == i.ARN })
 	attributes := v.Attributes(i)

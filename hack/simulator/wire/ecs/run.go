@@ -6,7 +6,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/clusterquery"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -34,6 +37,96 @@ type runInput struct {
 	Tags         []keyValue     `json:"tags"`
 	ClientToken  string         `json:"clientToken"`
 	PlatformVers string         `json:"platformVersion"`
+	ReferenceID  string         `json:"referenceId"`
+	Propagate    string         `json:"propagateTags"`
+	Network      *struct {
+		AWSVPC *struct {
+			Subnets        []string `json:"subnets"`
+			SecurityGroups []string `json:"securityGroups"`
+		} `json:"awsvpcConfiguration"`
+	} `json:"networkConfiguration"`
+}
+
+// What parameters may look like, by the service's model and its documentation.
+var (
+	startedByPattern = regexp.MustCompile(`^[A-Za-z0-9_/-]{0,128}$`)
+	tokenPattern     = regexp.MustCompile(`^[!-~]{0,64}$`)
+)
+
+const (
+	maxOverrides   = 8192
+	maxReferenceID = 1024
+	maxSubnets     = 16
+	maxSecurity    = 5
+	maxTags        = 50
+)
+
+// check refuses what no state of the Region could make right.
+func (in runInput) check() error {
+	overrides, err := json.Marshal(in.Overrides)
+	if err != nil {
+		return err
+	}
+	switch {
+	case in.Definition == "":
+		return region.Errorf("ClientException", "TaskDefinition can not be blank.")
+	case !startedByPattern.MatchString(in.StartedBy):
+		return invalid("Invalid startedBy. Up to 128 letters, digits, hyphens, forward slashes and underscores are allowed.")
+	case !tokenPattern.MatchString(in.ClientToken):
+		return invalid("Invalid clientToken. Up to 64 characters of the range 33-126 are allowed.")
+	case strings.HasPrefix(in.Group, "family:") || strings.HasPrefix(in.Group, "service:"):
+		return invalid("Group names can't begin with family: or service:.")
+	case len(in.Constraints) > 10:
+		return invalid("A task can have 10 placement constraints at most.")
+	case len(in.Strategies) > 5:
+		return invalid("A task can have 5 placement strategies at most.")
+	case in.Count != nil && (*in.Count < 1 || *in.Count > 10):
+		return invalid("Count must be between 1 and 10.")
+	case in.Overrides != nil && len(overrides) > maxOverrides:
+		return invalid("Container Overrides length must be at most %d", maxOverrides)
+	case len(in.ReferenceID) > maxReferenceID:
+		return invalid("referenceId cannot be longer than %d characters.", maxReferenceID)
+	case in.Propagate != "" && !slices.Contains([]string{"TASK_DEFINITION", "SERVICE", "NONE"}, in.Propagate):
+		return invalid("Invalid value for propagateTags: %s", in.Propagate)
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return err
+	}
+	return in.checkNetwork()
+}
+
+func (in runInput) checkNetwork() error {
+	if in.Network == nil || in.Network.AWSVPC == nil {
+		return nil
+	}
+	switch n := in.Network.AWSVPC; {
+	case len(n.Subnets) == 0:
+		return invalid("subnets can not be empty.")
+	case len(n.Subnets) > maxSubnets:
+		return invalid("subnets can have at most %d items.", maxSubnets)
+	case len(n.SecurityGroups) > maxSecurity:
+		return invalid("securityGroups can have at most %d items.", maxSecurity)
+	}
+	return nil
+}
+
+func checkTags(tags []keyValue) error {
+	if len(tags) > maxTags {
+		return invalid("The maximum number of tags is %d.", maxTags)
+	}
+	seen := map[string]bool{}
+	for _, t := range tags {
+		switch {
+		case t.Key == "" || utf8.RuneCountInString(t.Key) > 128 || utf8.RuneCountInString(t.Value) > 256:
+			return invalid("A tag's key has 1 to 128 characters and its value up to 256.")
+		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
+			return invalid("Tag keys can't begin with aws:.")
+		case seen[t.Key]:
+			return invalid("Duplicate tag keys are not allowed.")
+		}
+		seen[t.Key] = true
+	}
+	return nil
 }
 
 // request turns the input of RunTask and StartTask into what the Region takes.
@@ -49,25 +142,16 @@ func (in runInput) request(req *operation.Request) (region.RunTask, error) {
 		return q, err
 	}
 	q.Request = string(text)
-	switch {
-	case in.Definition == "":
-		return q, region.Errorf("ClientException", "TaskDefinition can not be blank.")
-	case len(in.StartedBy) > 128:
-		return q, invalid("startedBy cannot be longer than 128 characters.")
-	case len(in.ClientToken) > 64:
-		return q, invalid("clientToken cannot be longer than 64 characters.")
-	case strings.HasPrefix(in.Group, "family:") || strings.HasPrefix(in.Group, "service:"):
-		return q, invalid("Group names can't begin with family: or service:.")
-	case len(in.Constraints) > 10:
-		return q, invalid("A task can have 10 placement constraints at most.")
-	case len(in.Strategies) > 5:
-		return q, invalid("A task can have 5 placement strategies at most.")
+	if err := in.check(); err != nil {
+		return q, err
 	}
 	if in.Count != nil {
-		if q.Count = *in.Count; q.Count < 1 || q.Count > 10 {
-			return q, invalid("Count must be between 1 and 10.")
-		}
+		q.Count = *in.Count
 	}
+	if in.Network != nil && in.Network.AWSVPC != nil {
+		q.Subnets = in.Network.AWSVPC.Subnets
+	}
+	q.Containers = overridden(in.Overrides)
 	for _, c := range in.Constraints {
 		switch {
 		case c.Type == "memberOf":
@@ -88,6 +172,19 @@ func (in runInput) request(req *operation.Request) (region.RunTask, error) {
 	return q, nil
 }
 
+// overridden are the names of the containers that a request overrides.
+func overridden(overrides map[string]any) []string {
+	list, _ := overrides["containerOverrides"].([]any)
+	var names []string
+	for _, item := range list {
+		if c, ok := item.(map[string]any); ok {
+			name, _ := c["name"].(string)
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func runTask(req *operation.Request, in runInput) (string, func() (any, error), error) {
 	q, err := in.request(req)
 	if err != nil {
@@ -96,7 +193,7 @@ func runTask(req *operation.Request, in runInput) (string, func() (any, error), 
 	if err := launchable(req, in); err != nil {
 		return "", nil, err
 	}
-	return req.Region.ARN("ecs", "task-definition/"+strings.TrimPrefix(in.Definition, req.Region.ARN("ecs", "task-definition/"))), func() (any, error) {
+	return req.View().TaskDefinitionARN(in.Definition), func() (any, error) {
 		return run(req, q)
 	}, nil
 }
@@ -112,17 +209,19 @@ func launchable(req *operation.Request, in runInput) error {
 	if c, err := req.View().ActiveCluster(in.Cluster); in.LaunchType == "" && err == nil && len(c.DefaultStrategy) > 0 {
 		return invalid("The simulator starts no tasks by a capacity provider strategy: name the launch type EC2.")
 	}
-	switch in.LaunchType {
-	case "", "EC2":
-		return nil
-	case "FARGATE", "EXTERNAL", "MANAGED_INSTANCES":
-		// Task definitions of the simulator are for EC2.
-		if _, ok := req.View().FindTaskDefinition(in.Definition); ok {
-			return invalid("Task definition does not support launch_type %s.", in.LaunchType)
-		}
+	d, ok := req.View().FindTaskDefinition(in.Definition)
+	launchType := cmp.Or(in.LaunchType, "EC2")
+	switch {
+	case !slices.Contains(launchTypes, launchType):
+		return invalid("Invalid launch type %s", in.LaunchType)
+	case !ok:
 		return region.Errorf("ClientException", "TaskDefinition not found.")
+	case !d.Supports(launchType):
+		return invalid("Task definition does not support launch_type %s.", launchType)
+	case launchType != "EC2":
+		return invalid("The simulator starts no tasks of the launch type %s.", launchType)
 	}
-	return invalid("Invalid launch type %s", in.LaunchType)
+	return nil
 }
 
 func startTask(req *operation.Request, in runInput) (string, func() (any, error), error) {
@@ -134,7 +233,7 @@ func startTask(req *operation.Request, in runInput) (string, func() (any, error)
 	}
 	q, err := in.request(req)
 	q.Instances, q.ClientToken = in.Instances, ""
-	return req.View().ContainerInstanceARN(region.Cluster{Name: cmp.Or(in.Cluster, "default")}, in.Instances[0]), func() (any, error) {
+	return req.View().TaskDefinitionARN(in.Definition), func() (any, error) {
 		return run(req, q)
 	}, err
 }

@@ -29,9 +29,10 @@ func Service() operation.Service {
 			"ListTasks":                  read(listTasks),
 			"DescribeTasks":              read(describeTasks),
 			"DescribeTaskDefinition":     read(describeTaskDefinition),
-			"RegisterTaskDefinition":     write(registerTaskDefinition),
-			"RunTask":                    write(runTask),
-			"StartTask":                  write(startTask),
+			"DeregisterTaskDefinition":   write(deregisterTaskDefinition),
+			"RegisterTaskDefinition":     passingRoles(write(registerTaskDefinition)),
+			"RunTask":                    passingRoles(write(runTask)),
+			"StartTask":                  passingRoles(write(startTask)),
 			"StopTask":                   write(stopTask),
 		},
 	}

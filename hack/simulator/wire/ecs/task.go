@@ -55,7 +55,7 @@ func toTask(t region.Task, now time.Time, tags bool) taskJSON {
 	last, desired := t.Status(now)
 	out := taskJSON{
 		ARN: t.ARN, ClusterARN: t.ClusterARN, DefinitionARN: t.DefinitionARN, InstanceARN: t.InstanceARN, Zone: t.AvailabilityZone,
-		LastStatus: last, DesiredStatus: desired, LaunchType: t.LaunchType, CPU: strconv.Itoa(t.CPU), Memory: strconv.Itoa(t.Memory),
+		LastStatus: last, DesiredStatus: desired, LaunchType: t.LaunchType, CPU: strconv.Itoa(t.Needs.CPU), Memory: strconv.Itoa(t.Needs.Memory),
 		Group: t.Group, StartedBy: t.StartedBy, Health: "UNKNOWN", StopCode: t.StopCode, StoppedReason: t.StoppedReason, Overrides: t.Overrides,
 		Attachments: []any{}, Attributes: []attribute{{"ecs.cpu-architecture", "x86_64"}}, Tags: []keyValue{},
 	}
@@ -101,6 +101,13 @@ func listTasks(req *operation.Request, in struct {
 	case "RUNNING", "PENDING", "STOPPED":
 	default:
 		return "", nil, invalid("Invalid desiredStatus %s", desired)
+	}
+	if in.LaunchType != "" && !slices.Contains(launchTypes, in.LaunchType) {
+		return "", nil, invalid("Invalid launch type %s", in.LaunchType)
+	}
+	// By AWS's documentation startedBy is to be the only filter. Callers in use have a desired status beside it.
+	if in.StartedBy != "" && in.Instance+in.Family+in.Service+in.LaunchType != "" {
+		return "", nil, invalid("startedBy must be the only filter.")
 	}
 	return "", func() (any, error) {
 		v := req.View()
