@@ -49,7 +49,8 @@ type region struct {
 	discovered  int
 	lookups     map[string]int
 	events      []event
-	// told are the tasks of the instance with their desired status, until the agent acknowledges it.
+	// told are the tasks of the instance with their desired status, until the agent acknowledges
+	// it.
 	told    []Task
 	reports []report
 }

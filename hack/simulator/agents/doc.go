@@ -13,18 +13,20 @@
 //     fabric with a time-out of 30 s. With an IPv6 address of its own and answers of both families it dials as Go's
 //     dialer does: IPv6 first, IPv4 beside it after 300 ms or as soon as IPv6 fails, and the first connection counts.
 //   - Over ACS it acknowledges heartbeats and payloads; over TCS it publishes metrics every 20 s.
-//   - A payload names tasks with their desired status. A task takes 5 s to start and 5 s to stop; then the agent calls
-//     Options.Report. Tasks are those of the instance: they outlive the agent's process.
+//   - A payload names tasks with their desired status. A task takes 5 s to start and 5 s to stop;
+//     then the agent calls Options.Report. Tasks are those of the instance: they outlive the
+//     agent's process.
 //   - Silence of 60 s plus up to 60 s of jitter ends an ACS session; silence of 3 min ends a TCS session. Every 30 to
 //     35 min it reconnects by plan.
 //   - It reconnects with back-off, ACS 250 ms × 1.5 up to 2 min, TCS 1 s × 2 up to 1 min, each plus up to 20 %, or at
 //     once after the close codes 1000, 1001, 1006 and 1011.
 //   - It logs in the real agent's words; Agent.Log gives the lines.
 //
-// What follows from an outbound drop, as with the real agent: the message that is next arrives, be it a heartbeat or a
-// payload, the way in being open; its acknowledgement doesn't get out; later ones are held back by the server's TCP. ACS ends after 1 to 2½
-// min, TCS after 3 to 3½ min, and "Error connecting to TCS … i/o timeout" follows half a minute later. After the drop
-// is lifted both are back within seconds to about 2½ minutes.
+// What follows from an outbound drop, as with the real agent: the message that is next arrives, be
+// it a heartbeat or a payload, the way in being open; its acknowledgement doesn't get out; later
+// ones are held back by the server's TCP. ACS ends after 1 to 2½ min, TCS after 3 to 3½ min, and
+// "Error connecting to TCS … i/o timeout" follows half a minute later. After the drop is lifted
+// both are back within seconds to about 2½ minutes.
 //
 // Agents run in real time, divided by the scale. Up to a scale of about 200 even a machine whose cores are all busy keeps
 // their timers; far beyond, a process that is not scheduled for a tenth of a second looks like a drop of a minute, and
@@ -32,10 +34,11 @@
 //
 // # ControlPlane
 //
-// The ACS and TCS servers: WebSocket on loopback listeners, registered in the fabric under every address of
-// the hosts that the Region's DNS gives. They send a heartbeat every 30 s, acknowledge metrics, and close a session
-// whose client has been silent for 3 min. ACS sends payloads: of the tasks in ControlPlaneOptions.Payloads each one once a
-// session for each desired status, until an agent acknowledges it. Whether an agent is connected is what the server sees: ControlPlaneOptions.OnSession tells when
-// an instance's first session of a kind comes up and when its last one goes, so an old, half-open session counts until the
-// server has given it up.
+// The ACS and TCS servers: WebSocket on loopback listeners, registered in the fabric under every
+// address of the hosts that the Region's DNS gives. They send a heartbeat every 30 s, acknowledge
+// metrics, and close a session whose client has been silent for 3 min. ACS sends payloads: of the
+// tasks in ControlPlaneOptions.Payloads each one once a session for each desired status, until an
+// agent acknowledges it. Whether an agent is connected is what the server sees:
+// ControlPlaneOptions.OnSession tells when an instance's first session of a kind comes up and when
+// its last one goes, so an old, half-open session counts until the server has given it up.
 package agents

@@ -32,7 +32,8 @@ type heartbeatAck struct {
 	MessageID string `json:"messageId"`
 }
 
-// payload tells an agent of tasks, each with the status that it is to have. What their containers are is left out.
+// payload tells an agent of tasks, each with the status that it is to have. What their containers
+// are is left out.
 type payload struct {
 	MessageID            string `json:"messageId"`
 	ClusterARN           string `json:"clusterArn"`

@@ -9,8 +9,9 @@ import (
 	"sync"
 )
 
-// payloads are what one ACS session has sent of an instance's tasks. Each task is sent once with each desired status:
-// within a session TCP sees to what is lost. The next session begins anew, with what no agent has acknowledged.
+// payloads are what one ACS session has sent of an instance's tasks. Each task is sent once with
+// each desired status: within a session TCP sees to what is lost. The next session begins anew,
+// with what no agent has acknowledged.
 type payloads struct {
 	o     *ControlPlaneOptions
 	woken chan struct{}
@@ -53,7 +54,8 @@ func (p *payloads) next(containerInstanceARN string) (id string, tasks []Task) {
 	return id, tasks
 }
 
-// acknowledge takes an agent's acknowledgement. One of a message that was not sent, or a second one, means nothing.
+// acknowledge takes an agent's acknowledgement. One of a message that was not sent, or a second
+// one, means nothing.
 func (p *payloads) acknowledge(message json.RawMessage) {
 	var ack payloadAck
 	if json.Unmarshal(message, &ack) != nil {
@@ -84,8 +86,8 @@ func (s *serverSession) sendPayloads(ctx context.Context) {
 	}
 }
 
-// SendPayloads has the ACS sessions of a container instance send what ControlPlaneOptions.Payloads has for it. A session
-// that comes up does so by itself.
+// SendPayloads has the ACS sessions of a container instance send what ControlPlaneOptions.Payloads
+// has for it. A session that comes up does so by itself.
 func (c *ControlPlane) SendPayloads(containerInstanceARN string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

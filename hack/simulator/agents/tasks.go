@@ -22,8 +22,8 @@ const (
 	statusStopped = "STOPPED"
 )
 
-// Tasks are the tasks on a container instance: its containers, and what its agent has on disk of them. They outlive the
-// agent's process. The zero value is an instance without tasks.
+// Tasks are the tasks on a container instance: its containers, and what its agent has on disk of
+// them. They outlive the agent's process. The zero value is an instance without tasks.
 type Tasks struct {
 	mu    sync.Mutex
 	known map[string]*knownTask
@@ -33,13 +33,15 @@ type Tasks struct {
 
 // knownTask is a task of which the agent was told.
 type knownTask struct {
-	// runs and stops are when its containers run, and when they have stopped; zero: never, as it is now.
+	// runs and stops are when its containers run, and when they have stopped; zero: never, as it is
+	// now.
 	runs, stops time.Time
 	// reported is the status that the agent last reported; empty: none.
 	reported string
 }
 
-// take is what a payload makes of the tasks. A task that is known goes on as it did, unless it is to stop.
+// take is what a payload makes of the tasks. A task that is known goes on as it did, unless it is
+// to stop.
 func (t *Tasks) take(told []Task, timing *timing) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -82,8 +84,9 @@ func (t *Tasks) wake() chan struct{} {
 // report is one change of a task's status.
 type report struct{ taskARN, status string }
 
-// due gives the reports that are due, in the order of the ARNs, and how long it is until there may be more; none: until
-// the channel has a value. Tasks that were reported to have stopped are forgotten.
+// due gives the reports that are due, in the order of the ARNs, and how long it is until there may
+// be more; none: until the channel has a value. Tasks that were reported to have stopped are
+// forgotten.
 func (t *Tasks) due() (reports []report, wait time.Duration, woken <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

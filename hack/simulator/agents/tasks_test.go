@@ -48,7 +48,8 @@ func TestTaskStoppedBeforeItRuns(t *testing.T) {
 	})
 }
 
-// What ECS sends after the first lost acknowledgement is held back by its TCP, until the way out is open again.
+// What ECS sends after the first lost acknowledgement is held back by its TCP, until the way out is
+// open again.
 func TestPayloadInAnOutboundDrop(t *testing.T) {
 	for seed := range uint64(5) {
 		inBubble(t, seed, func(r *rig) {
@@ -78,8 +79,8 @@ func TestPayloadInAnOutboundDrop(t *testing.T) {
 	}
 }
 
-// The way in is open: the first that ECS sends after an outbound drop arrives, be it a heartbeat or a payload. The
-// acknowledgement does not get out, but the agent's report does.
+// The way in is open: the first that ECS sends after an outbound drop arrives, be it a heartbeat or
+// a payload. The acknowledgement does not get out, but the agent's report does.
 func TestFirstMessageAfterAnOutboundDropArrives(t *testing.T) {
 	inBubble(t, 3, func(r *rig) {
 		time.Sleep(10 * time.Minute)

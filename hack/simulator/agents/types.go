@@ -53,7 +53,8 @@ type Options struct {
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 	// Tasks are those on the instance; nil: none yet, and an agent of its own has them.
 	Tasks *Tasks
-	// Report, when set, calls SubmitTaskStateChange of the ECS API, for a task that is RUNNING or STOPPED.
+	// Report, when set, calls SubmitTaskStateChange of the ECS API, for a task that is RUNNING or
+	// STOPPED.
 	Report func(taskARN, status string)
 	// Scale divides every time, 1 when zero.
 	Scale float64
@@ -67,8 +68,9 @@ type ControlPlaneOptions struct {
 	// OnSession, when set, is told when the first session of a kind of a container instance has come up, and when
 	// its last has gone. Calls come one at a time, in order; it must not call the ControlPlane.
 	OnSession func(kind Kind, containerInstanceARN string, up bool)
-	// Payloads, when set, are the tasks whose desired status the agent of a container instance has not acknowledged, and
-	// Acknowledged, set with it, is told of those that it then acknowledges. Neither must call the ControlPlane.
+	// Payloads, when set, are the tasks whose desired status the agent of a container instance has
+	// not acknowledged, and Acknowledged, set with it, is told of those that it then acknowledges.
+	// Neither must call the ControlPlane.
 	Payloads     func(containerInstanceARN string) []Task
 	Acknowledged func(tasks []Task)
 	// Scale divides every time, 1 when zero.

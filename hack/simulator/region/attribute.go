@@ -20,15 +20,17 @@ const (
 	attributeTaskENI        = "ecs.capability.task-eni"
 )
 
-// capabilities are attributes without a value that the agent of the ECS-optimized AMI reports. There are more: these are
-// those that task definitions are known here to require, and a version of Docker's API.
+// capabilities are attributes without a value that the agent of the ECS-optimized AMI reports.
+// There are more: these are those that task definitions are known here to require, and a version of
+// Docker's API.
 var capabilities = []string{
 	attributeLogDriver + "json-file", attributeLogDriver + "syslog", attributeLogDriver + "awslogs", attributeLogDriver + "none",
 	attributeTaskRole, attributeTaskRoleOnHost, attributeECR, attributeExecutionECR, attributeExecutionLogs, attributePrivileged, attributeTaskENI,
 	"com.amazonaws.ecs.capability.docker-remote-api.1.44",
 }
 
-// Attributes are the built-in attributes of a container instance and its custom ones. Capabilities have no value.
+// Attributes are the built-in attributes of a container instance and its custom ones. Capabilities
+// have no value.
 func (v View) Attributes(i ContainerInstance) map[string]string {
 	sub := v.s.subnets.m[i.SubnetID]
 	attributes := map[string]string{
@@ -51,7 +53,8 @@ func (v View) Attributes(i ContainerInstance) map[string]string {
 
 var ecrImage = regexp.MustCompile(`^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/`)
 
-// requiredAttributes are the attributes that a container instance needs for the tasks of a definition, by name.
+// requiredAttributes are the attributes that a container instance needs for the tasks of a
+// definition, by name.
 func requiredAttributes(doc document) []string {
 	required := map[string]bool{
 		attributeTaskENI:        doc.NetworkMode == awsvpc,

@@ -69,8 +69,8 @@ func (r *Region) RegisterTaskDefinition(d TaskDefinition) (TaskDefinition, error
 	return d, err
 }
 
-// DeregisterTaskDefinition makes a revision INACTIVE. On AWS it may take up to 10 minutes until no task is started from it;
-// here it takes none.
+// DeregisterTaskDefinition makes a revision INACTIVE. On AWS it may take up to 10 minutes until no
+// task is started from it; here it takes none.
 func (r *Region) DeregisterTaskDefinition(ref string) (TaskDefinition, error) {
 	var d TaskDefinition
 	err := r.change(func(s *state) error {
@@ -99,7 +99,8 @@ func (v View) definitionName(ref string) string {
 	return strings.TrimPrefix(ref, v.r.ARN("ecs", "task-definition/"))
 }
 
-// FindTaskDefinition resolves family, family:revision or an ARN. A family is its latest revision that is ACTIVE.
+// FindTaskDefinition resolves family, family:revision or an ARN. A family is its latest revision
+// that is ACTIVE.
 func (v View) FindTaskDefinition(ref string) (TaskDefinition, bool) {
 	ref = v.definitionName(ref)
 	if strings.Contains(ref, ":") {

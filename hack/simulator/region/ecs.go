@@ -202,8 +202,9 @@ func (r *Region) SetAgentConnected(arn string, connected bool) {
 	})
 }
 
-// SetSessionCut has the packets of an instance's ACS session vanish, or arrive again, in a Region without agents. As in the
-// minutes after a deny, ECS still counts the instance as connected and places tasks on it, and it takes no payloads.
+// SetSessionCut has the packets of an instance's ACS session vanish, or arrive again, in a Region
+// without agents. As in the minutes after a deny, ECS still counts the instance as connected and
+// places tasks on it, and it takes no payloads.
 func (r *Region) SetSessionCut(arn string, cut bool) {
 	r.editInstance(arn, func(i *ContainerInstance) { i.SessionCut = cut })
 }

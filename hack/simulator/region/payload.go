@@ -8,17 +8,19 @@ import (
 	"time"
 )
 
-// How long a task takes on a container instance to start and to stop, before scaling. Images are taken to be there.
+// How long a task takes on a container instance to start and to stop, before scaling. Images are
+// taken to be there.
 const (
 	TaskStarts = 5 * time.Second
 	TaskStops  = 5 * time.Second
 )
 
-// What the status of a task can be. Its desired status is never pending.
+// What the status of a task can be. Its desired status is one of the last two.
 const (
-	StatusPending = "PENDING"
-	StatusRunning = "RUNNING"
-	StatusStopped = "STOPPED"
+	StatusProvisioning = "PROVISIONING"
+	StatusPending      = "PENDING"
+	StatusRunning      = "RUNNING"
+	StatusStopped      = "STOPPED"
 )
 
 // isDue reports whether the agent is yet to acknowledge the task's desired status.
@@ -29,8 +31,8 @@ func (t Task) isDue() bool {
 	return t.StoppingAt.IsZero() && t.TakenAt.IsZero() || !t.StoppingAt.IsZero() && t.StopTakenAt.IsZero()
 }
 
-// Payloads are the tasks that ECS sends to the agent of a container instance, by ARN: those whose desired status the agent
-// has not acknowledged.
+// Payloads are the tasks that ECS sends to the agent of a container instance, by ARN: those whose
+// desired status the agent has not acknowledged.
 func (v View) Payloads(instanceARN string) []Task {
 	return slices.DeleteFunc(sortedValues(v.s.tasks.m), func(t Task) bool { return t.InstanceARN != instanceARN || !t.isDue() })
 }
@@ -47,7 +49,8 @@ func (v View) InstancesWithPayloads() []string {
 	return slices.Compact(arns)
 }
 
-// AcknowledgePayload is an agent's acknowledgement that it was told of a task with a desired status.
+// AcknowledgePayload is an agent's acknowledgement that it was told of a task with a desired
+// status.
 func (r *Region) AcknowledgePayload(taskARN, desired string) {
 	r.editTask(taskARN, func(t *Task, now time.Time) {
 		switch {
@@ -59,7 +62,8 @@ func (r *Region) AcknowledgePayload(taskARN, desired string) {
 	})
 }
 
-// SubmitTaskStateChange is an agent's report that a task runs or has stopped, as the action of the ECS API is.
+// SubmitTaskStateChange is an agent's report that a task runs or has stopped, as the action of the
+// ECS API is.
 func (r *Region) SubmitTaskStateChange(taskARN, status string) {
 	r.editTask(taskARN, func(t *Task, now time.Time) {
 		switch {
@@ -71,7 +75,8 @@ func (r *Region) SubmitTaskStateChange(taskARN, status string) {
 	})
 }
 
-// editTask changes a task that has not stopped; others, and those that are not there, are past changing.
+// editTask changes a task that has not stopped; others, and those that are not there, are past
+// changing.
 func (r *Region) editTask(arn string, edit func(*Task, time.Time)) {
 	_ = r.change(func(s *state) error { // the only error is the one below
 		t, ok := s.tasks.m[arn]
@@ -84,8 +89,9 @@ func (r *Region) editTask(arn string, edit func(*Task, time.Time)) {
 	})
 }
 
-// takePayloads has the container instances of a Region without agents take what ECS has for them, as their sessions let
-// them. What they will report is known then: so no timer runs, and no read has to move a task.
+// takePayloads has the container instances of a Region without agents take what ECS has for them,
+// as their sessions let them. What they will report is known then: so no timer runs, and no read
+// has to move a task.
 func (r *Region) takePayloads(s *state) {
 	now := r.o.Clock.Now()
 	for arn, t := range s.tasks.m {

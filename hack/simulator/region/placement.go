@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/clusterquery"
 )
@@ -42,7 +43,9 @@ type RunTask struct {
 	Containers []string
 	Tags       map[string]string
 	// Subnets are those of the network configuration; nil: there is none.
-	Subnets     []string
+	Subnets []string
+	// Strategy is the capacity provider strategy; empty: there is none.
+	Strategy    []StrategyItem
 	ClientToken string
 	Request     string // all parameters, to tell a retry from another request
 }
@@ -76,20 +79,31 @@ func (r *Region) RunTask(q RunTask) (tasks []Task, failures []Failure, err error
 			}
 			return nil
 		}
+		if len(q.Strategy) > 0 {
+			tasks, err = r.provision(v, c, d, q)
+			r.remember(q, tasks)
+			return err
+		}
 		if !slices.ContainsFunc(v.ContainerInstances(c.ARN), q.considers) {
 			return Errorf("InvalidParameterException", "No Container Instances were found in your cluster.")
 		}
 		tasks, failures, err = r.place(v, c, d, q)
-		if err == nil && q.ClientToken != "" && len(tasks) > 0 {
-			arns := make([]string, len(tasks))
-			for i, t := range tasks {
-				arns[i] = t.ARN
-			}
-			r.tokens["RunTask/"+q.ClientToken] = idempotent{q.Request, arns}
-		}
+		r.remember(q, tasks)
 		return err
 	})
 	return tasks, failures, err
+}
+
+// remember keeps the tasks of a request for its token.
+func (r *Region) remember(q RunTask, tasks []Task) {
+	if q.ClientToken == "" || len(tasks) == 0 {
+		return
+	}
+	arns := make([]string, len(tasks))
+	for i, t := range tasks {
+		arns[i] = t.ARN
+	}
+	r.tokens["RunTask/"+q.ClientToken] = idempotent{q.Request, arns}
 }
 
 // startable refuses what no state of the cluster makes possible.
@@ -111,8 +125,9 @@ func startable(d TaskDefinition, q RunTask) error {
 	return nil
 }
 
-// considers reports whether a container instance can take part at all: no candidate and no failure comes of others. Those
-// that drain take no tasks, and external ones are for the launch type EXTERNAL. StartTask names what it wants.
+// considers reports whether a container instance can take part at all: no candidate and no failure
+// comes of others. Those that drain take no tasks, and external ones are for the launch type
+// EXTERNAL. StartTask names what it wants.
 func (q RunTask) considers(i ContainerInstance) bool {
 	return !i.External && (q.Instances != nil || i.Status == "ACTIVE")
 }
@@ -158,8 +173,8 @@ func (r *Region) place(v View, c Cluster, d TaskDefinition, q RunTask) (tasks []
 	return tasks, nil, nil
 }
 
-// placeable says why an instance can't take a task, empty if it can: constraints first, then the agent, then what the
-// instance is, then room. Which of several reasons AWS gives isn't documented.
+// placeable says why an instance can't take a task, empty if it can: constraints first, then the
+// agent, then what the instance is, then room. Which of several reasons AWS gives isn't documented.
 func placeable(v View, d TaskDefinition, q RunTask) (func(ContainerInstance) string, error) {
 	var exprs []clusterquery.Expr
 	distinct := false
@@ -233,24 +248,34 @@ func pick(v View, candidates []ContainerInstance, strategies []Strategy) Contain
 
 func (q RunTask) groupFor(d TaskDefinition) string { return cmp.Or(q.Group, "family:"+d.Family) }
 
+// addTask makes a task on a container instance.
 func (r *Region) addTask(v View, i ContainerInstance, d TaskDefinition, q RunTask) Task {
-	cluster := i.ClusterARN[len(v.r.ARN("ecs", "cluster/")):]
-	now := r.o.Clock.Now()
-	r.forgetTasks(v.s, now)
-	t := Task{
-		ARN: r.ARN("ecs", "task/"+cluster+"/"+r.hexID(32)), ClusterARN: i.ClusterARN, InstanceARN: i.ARN, DefinitionARN: d.ARN,
-		Group: q.groupFor(d), StartedBy: q.StartedBy, LaunchType: "EC2", AvailabilityZone: v.s.subnets.m[i.SubnetID].AvailabilityZone,
-		Needs: d.Needs, Overrides: q.Overrides, Tags: maps.Clone(q.Tags),
-		CreatedAt: now,
-	}
-	if i.External {
-		t.LaunchType = "EXTERNAL"
-	}
-	id := t.ARN[len(r.ARN("ecs", "task/"+cluster+"/")):]
-	for _, c := range d.Containers {
-		c.ARN = r.ARN("ecs", "container/"+cluster+"/"+id+"/"+r.hexID(32))
-		t.Containers = append(t.Containers, c)
-	}
+	t := r.newTask(v, i.ClusterARN, d, q)
+	r.assign(v, &t, i, d)
 	v.s.tasks.put(t.ARN, t)
 	return t
 }
+
+// newTask makes a task that is on no instance yet.
+func (r *Region) newTask(v View, clusterARN string, d TaskDefinition, q RunTask) Task {
+	now := r.o.Clock.Now()
+	r.forgetTasks(v.s, now)
+	return Task{
+		ARN: r.ARN("ecs", "task/"+clusterName(clusterARN)+"/"+r.hexID(32)), ClusterARN: clusterARN, DefinitionARN: d.ARN,
+		Group: q.groupFor(d), StartedBy: q.StartedBy, LaunchType: "EC2", Needs: d.Needs, Overrides: q.Overrides, Tags: maps.Clone(q.Tags), CreatedAt: now,
+	}
+}
+
+// assign gives a task its container instance, and with it its containers.
+func (r *Region) assign(v View, t *Task, i ContainerInstance, d TaskDefinition) {
+	t.InstanceARN, t.AvailabilityZone = i.ARN, v.s.subnets.m[i.SubnetID].AvailabilityZone
+	if i.External {
+		t.LaunchType = "EXTERNAL"
+	}
+	for _, c := range d.Containers {
+		c.ARN = r.ARN("ecs", "container/"+t.ARN[len(r.ARN("ecs", "task/")):]+"/"+r.hexID(32))
+		t.Containers = append(t.Containers, c)
+	}
+}
+
+func clusterName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }

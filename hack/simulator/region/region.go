@@ -41,8 +41,8 @@ type Options struct {
 	Scale float64
 	// Clock tells the time; nil: the real one.
 	Clock clock.PassiveClock
-	// Agents says that agents run beside the Region: they take the payloads of tasks and report what becomes of them. Without
-	// them a container instance that is connected does so by itself.
+	// Agents says that agents run beside the Region: they take the payloads of tasks and report
+	// what becomes of them. Without them a container instance that is connected does so by itself.
 	Agents bool
 	// Roles may be shared by Regions; nil: none to begin with.
 	Roles *Roles
@@ -128,6 +128,7 @@ func (r *Region) changeAt(at time.Time, fn func(s *state) error) error {
 	if err := fn(next); err != nil {
 		return err
 	}
+	r.placeWaiting(next)
 	if !r.o.Agents {
 		r.takePayloads(next)
 	}

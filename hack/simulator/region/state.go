@@ -80,7 +80,8 @@ type ContainerInstance struct {
 	// Status is ACTIVE or DRAINING.
 	Status         string
 	AgentConnected bool
-	// SessionCut: the packets of its session vanish, and ECS still counts it as connected; see SetSessionCut.
+	// SessionCut: the packets of its session vanish, and ECS still counts it as connected; see
+	// SetSessionCut.
 	SessionCut  bool
 	CPU, Memory int
 	// GPUs is how many it has.
@@ -100,7 +101,8 @@ type TaskDefinition struct {
 	Revision    int
 	// Status is ACTIVE, or INACTIVE after its deregistration.
 	Status string
-	// Needs are what a task takes of its instance: CPU and memory are the caller's to fill in, the rest follows from Document.
+	// Needs are what a task takes of its instance: CPU and memory are the caller's to fill in, the
+	// rest follows from Document.
 	Needs       Resources
 	Constraints []Constraint
 	// Document is the definition as it was registered, with the defaults that ECS adds.

@@ -15,7 +15,8 @@ const (
 	stoppedKeptFor = 24 * time.Hour
 )
 
-// Task is one task. Its status follows from its times, of which the last two may lie ahead where no agents run: see
+// Task is one task. Its status follows from its times, of which some may lie ahead: those of a task
+// that waits for capacity, and where no agents run what the agent will report. See placeWaiting and
 // takePayloads.
 type Task struct {
 	ARN, ClusterARN, InstanceARN, DefinitionARN string
@@ -25,13 +26,20 @@ type Task struct {
 	Containers                                  []Container
 	Overrides                                   map[string]any
 	Tags                                        map[string]string
-	// CreatedAt is when ECS placed the task, StoppingAt when its desired status became STOPPED.
+	// CapacityProvider is the name of the one whose instances the task is for, if it was started by
+	// a strategy.
+	CapacityProvider string
+	// CreatedAt is when ECS took the task, StoppingAt when its desired status became STOPPED.
 	CreatedAt, StoppingAt time.Time
-	// TakenAt and StopTakenAt are when the agent took the payloads that tell it to start and to stop the task.
+	// TakenAt and StopTakenAt are when the agent took the payloads that tell it to start and to
+	// stop the task.
 	TakenAt, StopTakenAt time.Time
 	// RunningAt and StoppedAt are when the agent reported it.
 	RunningAt, StoppedAt    time.Time
 	StopCode, StoppedReason string
+
+	// waits is what a task without a container instance waits for; nil: it does not wait.
+	waits *provisioning
 }
 
 // Container is a container of a task.
@@ -40,7 +48,7 @@ type Container struct{ Name, Image, ARN string }
 // Status is the task's last known and desired status at a time.
 func (t Task) Status(now time.Time) (last, desired string) {
 	last, desired = StatusPending, StatusRunning
-	if !t.StoppingAt.IsZero() {
+	if reached(t.StoppingAt, now) {
 		desired = StatusStopped
 	}
 	switch {
@@ -48,6 +56,8 @@ func (t Task) Status(now time.Time) (last, desired string) {
 		last = StatusStopped
 	case reached(t.RunningAt, now):
 		last = StatusRunning
+	case t.waits != nil:
+		last = StatusProvisioning
 	}
 	return last, desired
 }
@@ -107,7 +117,8 @@ func (v View) TaskCounts(match func(Task) bool) (running, pending int) {
 	return running, pending
 }
 
-// StopTask asks a task to stop. Its agent has to hear of it: until then the task runs on, or is yet to start.
+// StopTask asks a task to stop. Its agent has to hear of it: until then the task runs on, or is yet
+// to start.
 func (r *Region) StopTask(clusterRef, ref, reason string) (Task, error) {
 	var arn string
 	err := r.change(func(s *state) error {
@@ -120,13 +131,16 @@ func (r *Region) StopTask(clusterRef, ref, reason string) (Task, error) {
 		if !ok {
 			return Errorf("InvalidParameterException", "The referenced task was not found.")
 		}
-		if arn = t.ARN; !t.StoppingAt.IsZero() {
+		now := r.o.Clock.Now()
+		if arn = t.ARN; reached(t.StoppingAt, now) {
 			return nil
 		}
-		now := r.o.Clock.Now()
 		t.StoppingAt, t.StopCode, t.StoppedReason = now, "UserInitiated", cmp.Or(reason, "Task stopped by user")
 		if t.LaunchType == "FARGATE" {
 			t.StopTakenAt, t.StoppedAt = now, now.Add(r.scaled(TaskStops))
+		}
+		if t.waits != nil {
+			t.waits, t.StoppedAt = nil, now // no agent has to hear of it
 		}
 		s.tasks.put(t.ARN, t)
 		return nil

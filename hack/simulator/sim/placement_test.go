@@ -14,7 +14,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
 
-// reasonOf starts a task on a container instance and gives the reason why not; empty: it was placed.
+// reasonOf starts a task on a container instance and gives the reason why not; empty: it was
+// placed.
 func reasonOf(t *testing.T, g *WithT, s *Simulator, instance, family string) string {
 	t.Helper()
 	out, err := ecsClient(s).StartTask(t.Context(), &ecs.StartTaskInput{

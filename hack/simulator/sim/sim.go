@@ -56,8 +56,9 @@ type Options struct {
 	// Clock is AWS's: the time of the Region, of stale reads, of throttling and of schedules; nil: real time. It may stand
 	// still while calls are made, and should not go back. Latency, DNS and agents stay in real time.
 	Clock clock.PassiveClock
-	// NoAgents starts no agents: agentConnected is true for all instances at the start and changes by
-	// Region().SetAgentConnected alone. What is connected takes the tasks that it is given, unless SetSessionCut says no.
+	// NoAgents starts no agents: agentConnected is true for all instances at the start and changes
+	// by Region().SetAgentConnected alone. What is connected takes the tasks that it is given,
+	// unless SetSessionCut says no.
 	NoAgents bool
 	// Log is told about mistakes within the simulator; the zero value drops them.
 	Log logr.Logger

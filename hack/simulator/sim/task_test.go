@@ -104,7 +104,8 @@ func TestTaskOfAnAgentThatIsStopped(t *testing.T) {
 	g.Expect(s.ControlPlane().Sessions(agents.ACS, dedicated1)).To(Equal(1))
 }
 
-// Without agents a container instance takes what it is given when its session is there and whole, and nobody has to look.
+// Without agents a container instance takes what it is given when its session is there and whole,
+// and nobody has to look.
 func TestTasksWithoutAgents(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(noon)
 	s, g := start(t, func(o *Options) { o.Clock, o.Scale = clock, 1 })

@@ -57,7 +57,8 @@ func TestPolicyOnTasks(t *testing.T) {
 	g.Expect(code(err)).To(Equal("AccessDeniedException"))
 }
 
-// Who starts a task hands it its roles, also those that the call names in place of the definition's.
+// Who starts a task hands it its roles, also those that the call names in place of the
+// definition's.
 func TestPolicyOnRolesOfTasks(t *testing.T) {
 	s, g := under(t, allow("ecs:RunTask", arnOfECS+"task-definition/*", inDemo)+","+allow("iam:PassRole", taskRole, toTasks))
 	add := func(family string, roles map[string]any) {

@@ -57,7 +57,8 @@ type healthState struct {
 	Overall string `json:"overallStatus"`
 }
 
-// resources are what an instance has, or has left. Of ports ECS lists those that are taken, also among what is left.
+// resources are what an instance has, or has left. Of ports ECS lists those that are taken, also
+// among what is left.
 func resources(cpu, memory int, gpus []string, taken region.Resources) []resource {
 	list := []resource{
 		{Name: "CPU", Type: "INTEGER", Integer: cpu},

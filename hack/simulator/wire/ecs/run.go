@@ -32,7 +32,7 @@ type runInput struct {
 	Group        string         `json:"group"`
 	StartedBy    string         `json:"startedBy"`
 	LaunchType   string         `json:"launchType"`
-	Capacity     []any          `json:"capacityProviderStrategy"`
+	Capacity     []strategyItem `json:"capacityProviderStrategy"`
 	Overrides    map[string]any `json:"overrides"`
 	Tags         []keyValue     `json:"tags"`
 	ClientToken  string         `json:"clientToken"`
@@ -193,6 +193,7 @@ func runTask(req *operation.Request, in runInput) (string, func() (any, error), 
 	if err := launchable(req, in); err != nil {
 		return "", nil, err
 	}
+	q.Strategy = in.strategy(req)
 	return req.View().TaskDefinitionARN(in.Definition), func() (any, error) {
 		return run(req, q)
 	}, nil
@@ -200,14 +201,8 @@ func runTask(req *operation.Request, in runInput) (string, func() (any, error), 
 
 // launchable refuses what this simulator has no capacity for, in ECS's words where task definitions decide it.
 func launchable(req *operation.Request, in runInput) error {
-	if len(in.Capacity) > 0 {
-		if in.LaunchType != "" {
-			return invalid("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
-		}
-		return invalid("The specified capacity provider was not found.")
-	}
-	if c, err := req.View().ActiveCluster(in.Cluster); in.LaunchType == "" && err == nil && len(c.DefaultStrategy) > 0 {
-		return invalid("The simulator starts no tasks by a capacity provider strategy: name the launch type EC2.")
+	if len(in.Capacity) > 0 && in.LaunchType != "" {
+		return invalid("Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.")
 	}
 	d, ok := req.View().FindTaskDefinition(in.Definition)
 	launchType := cmp.Or(in.LaunchType, "EC2")
@@ -222,6 +217,19 @@ func launchable(req *operation.Request, in runInput) error {
 		return invalid("The simulator starts no tasks of the launch type %s.", launchType)
 	}
 	return nil
+}
+
+// strategy is the capacity provider strategy of a request: its own, or without a launch type that
+// of the cluster.
+func (in runInput) strategy(req *operation.Request) []region.StrategyItem {
+	var items []region.StrategyItem
+	for _, item := range in.Capacity {
+		items = append(items, region.StrategyItem{Provider: item.Provider, Weight: item.Weight, Base: item.Base})
+	}
+	if c, ok := req.View().FindCluster(in.Cluster); ok && len(items) == 0 && in.LaunchType == "" {
+		return c.DefaultStrategy
+	}
+	return items
 }
 
 func startTask(req *operation.Request, in runInput) (string, func() (any, error), error) {

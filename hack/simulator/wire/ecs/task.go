@@ -16,10 +16,11 @@ type taskJSON struct {
 	ClusterARN    string          `json:"clusterArn"`
 	DefinitionARN string          `json:"taskDefinitionArn"`
 	InstanceARN   string          `json:"containerInstanceArn,omitempty"`
-	Zone          string          `json:"availabilityZone"`
+	Zone          string          `json:"availabilityZone,omitempty"`
 	LastStatus    string          `json:"lastStatus"`
 	DesiredStatus string          `json:"desiredStatus"`
 	LaunchType    string          `json:"launchType"`
+	Provider      string          `json:"capacityProviderName,omitempty"`
 	CPU           string          `json:"cpu"`
 	Memory        string          `json:"memory"`
 	Group         string          `json:"group"`
@@ -56,10 +57,11 @@ func toTask(t region.Task, now time.Time, tags bool) taskJSON {
 	out := taskJSON{
 		ARN: t.ARN, ClusterARN: t.ClusterARN, DefinitionARN: t.DefinitionARN, InstanceARN: t.InstanceARN, Zone: t.AvailabilityZone,
 		LastStatus: last, DesiredStatus: desired, LaunchType: t.LaunchType, CPU: strconv.Itoa(t.Needs.CPU), Memory: strconv.Itoa(t.Needs.Memory),
-		Group: t.Group, StartedBy: t.StartedBy, Health: "UNKNOWN", StopCode: t.StopCode, StoppedReason: t.StoppedReason, Overrides: t.Overrides,
-		Attachments: []any{}, Attributes: []attribute{{"ecs.cpu-architecture", "x86_64"}}, Tags: []keyValue{},
+		Group: t.Group, StartedBy: t.StartedBy, Health: "UNKNOWN", Overrides: t.Overrides, Provider: t.CapacityProvider,
+		Containers: []containerJSON{}, Attachments: []any{}, Attributes: []attribute{{"ecs.cpu-architecture", "x86_64"}}, Tags: []keyValue{},
 	}
-	// Where no agents run, what they will report is known beforehand; the version counts what has happened.
+	// Where no agents run, what they will report is known beforehand; the version counts what has
+	// happened.
 	for _, change := range []struct {
 		at   time.Time
 		show *epoch
@@ -68,6 +70,9 @@ func toTask(t region.Task, now time.Time, tags bool) taskJSON {
 			*change.show = at(change.at)
 			out.Version++
 		}
+	}
+	if desired == region.StatusStopped {
+		out.StopCode, out.StoppedReason = t.StopCode, t.StoppedReason
 	}
 	if out.Overrides == nil {
 		out.Overrides = map[string]any{"containerOverrides": []any{}, "inferenceAcceleratorOverrides": []any{}}
@@ -105,7 +110,8 @@ func listTasks(req *operation.Request, in struct {
 	if in.LaunchType != "" && !slices.Contains(launchTypes, in.LaunchType) {
 		return "", nil, invalid("Invalid launch type %s", in.LaunchType)
 	}
-	// By AWS's documentation startedBy is to be the only filter. Callers in use have a desired status beside it.
+	// By AWS's documentation startedBy is to be the only filter. Callers in use have a desired
+	// status beside it.
 	if in.StartedBy != "" && in.Instance+in.Family+in.Service+in.LaunchType != "" {
 		return "", nil, invalid("startedBy must be the only filter.")
 	}
@@ -161,8 +167,11 @@ func describeTasks(req *operation.Request, in struct {
 
 // connectivity is what ECS knows of a task through its agent. On Fargate that is ECS's own.
 func connectivity(v region.View, c region.Cluster, t region.Task) string {
-	if t.LaunchType == "FARGATE" {
+	switch {
+	case t.LaunchType == "FARGATE":
 		return "CONNECTED"
+	case t.InstanceARN == "":
+		return ""
 	}
 	if i, ok := v.FindContainerInstance(c, t.InstanceARN); ok && i.AgentConnected {
 		return "CONNECTED"

@@ -32,7 +32,8 @@ func passingRoles(o operation.Operation) operation.Operation {
 	return o
 }
 
-// rolesOf are the roles of the tasks of a call: those of the task definition, or what the call has in their place.
+// rolesOf are the roles of the tasks of a call: those of the task definition, or what the call has
+// in their place.
 func rolesOf(req *operation.Request, v region.View) []string {
 	d, _ := v.FindTaskDefinition(text(req, "taskDefinition"))
 	roles := slices.Clone(d.RoleARNs)
@@ -80,8 +81,8 @@ func taskAsk(action string, v region.View, c region.Cluster, ref string, keys ia
 	return iam.Request{Action: action, Resource: v.TaskARN(c, ref), Keys: withResourceTags(keys, t.Tags)}
 }
 
-// listAsk is of the container instance whose tasks are listed. That of all instances is of any resource: users report * and
-// container-instance/CLUSTER/*, and here the stricter one counts.
+// listAsk is of the container instance whose tasks are listed. That of all instances is of any
+// resource: users report * and container-instance/CLUSTER/*, and here the stricter one counts.
 func listAsk(action string, v region.View, c region.Cluster, ref string, keys iam.Keys) iam.Request {
 	if ref == "" {
 		return iam.Request{Action: action, Resource: "*", Keys: keys}
@@ -106,6 +107,9 @@ func startAsks(req *operation.Request, v region.View, c region.Cluster, keys iam
 		arn = v.TaskDefinitionARN(text(req, "taskDefinition"))
 		keys = withResourceTags(keys, d.Tags).With("ecs:enable-execute-command", strconv.FormatBool(req.Call.Params["enableExecuteCommand"] == true))
 	}
+	if providers := providersOf(req); len(providers) > 0 {
+		keys = keys.With("ecs:capacity-provider", providers...)
+	}
 	if req.Call.Action == "StartTask" {
 		var instances []string
 		for _, ref := range texts(req, "containerInstances") {
@@ -121,6 +125,19 @@ func startAsks(req *operation.Request, v region.View, c region.Cluster, keys iam
 		all = append(all, iam.Request{Action: passRole, Resource: role, Keys: iam.Keys{}.With("iam:PassedToService", tasksPrincipal)})
 	}
 	return all
+}
+
+// providersOf are the ARNs of the capacity providers in the strategy of a request.
+func providersOf(req *operation.Request) []string {
+	list, _ := req.Call.Params["capacityProviderStrategy"].([]any)
+	var arns []string
+	for _, item := range list {
+		if entry, ok := item.(map[string]any); ok {
+			name, _ := entry["capacityProvider"].(string)
+			arns = append(arns, req.Region.ARN("ecs", "capacity-provider/"+name))
+		}
+	}
+	return arns
 }
 
 func withResourceTags(keys iam.Keys, tags map[string]string) iam.Keys {
