@@ -44,8 +44,7 @@ func TestPorts(t *testing.T) {
 		"dns": {port(8080, 53, types.TransportProtocolUdp)}, "dynamic": {port(0, 80, types.TransportProtocolTcp)},
 		"host": {onHost, port(0, 8080, types.TransportProtocolTcp)}, "ssh": {port(22, 22, types.TransportProtocolTcp)},
 	} {
-		_, err := register(t, s, family, change...)
-		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(register(t, s, family, change...)).To(Succeed())
 	}
 	g.Expect(reasonOf(t, g, s, dedicated1, "ssh")).To(Equal("RESOURCE:PORTS"), "the instance's own")
 	g.Expect(reasonOf(t, g, s, dedicated1, "web")).To(BeEmpty())
@@ -69,7 +68,7 @@ func TestGPUsAndAttributes(t *testing.T) {
 		o.World.Clusters[0].ContainerInstances[0].GPUs = 1
 		o.World.Clusters[0].ContainerInstances[1].Attributes = map[string]string{"com.amazonaws.ecs.capability.logging-driver.gelf": ""}
 	})
-	_, err := register(t, s, "gpu", func(_ *ecs.RegisterTaskDefinitionInput, c *types.ContainerDefinition) {
+	err := register(t, s, "gpu", func(_ *ecs.RegisterTaskDefinitionInput, c *types.ContainerDefinition) {
 		c.ResourceRequirements = []types.ResourceRequirement{{Type: types.ResourceTypeGpu, Value: aws.String("1")}}
 	})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -77,7 +76,7 @@ func TestGPUsAndAttributes(t *testing.T) {
 	g.Expect(reasonOf(t, g, s, dedicated1, "gpu")).To(BeEmpty())
 	g.Expect(reasonOf(t, g, s, dedicated1, "gpu")).To(Equal("RESOURCE:GPU"), "it has one")
 
-	_, err = register(t, s, "gelf", func(_ *ecs.RegisterTaskDefinitionInput, c *types.ContainerDefinition) {
+	err = register(t, s, "gelf", func(_ *ecs.RegisterTaskDefinitionInput, c *types.ContainerDefinition) {
 		c.LogConfiguration = &types.LogConfiguration{LogDriver: types.LogDriverGelf}
 	})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -89,7 +88,7 @@ func TestGPUsAndAttributes(t *testing.T) {
 
 func TestNetworkConfiguration(t *testing.T) {
 	s, g := start(t)
-	_, err := register(t, s, "vpc", func(in *ecs.RegisterTaskDefinitionInput, _ *types.ContainerDefinition) {
+	err := register(t, s, "vpc", func(in *ecs.RegisterTaskDefinitionInput, _ *types.ContainerDefinition) {
 		in.NetworkMode = types.NetworkModeAwsvpc
 	})
 	g.Expect(err).NotTo(HaveOccurred())

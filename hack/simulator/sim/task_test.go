@@ -17,18 +17,18 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
-// denyAll is an inbound entry that lets no IPv4 packet in.
-func denyAll(number int) acl.Entry {
-	e := region.AllowAll(number, false)
+// denyAll is the inbound entry 1, which lets no IPv4 packet in.
+func denyAll() acl.Entry {
+	e := region.AllowAll(1, false)
 	e.Allow = false
 	return e
 }
 
-// startOn starts a task on a container instance of the cluster demo.
-func startOn(t *testing.T, g *WithT, s *Simulator, instance string) string {
+// startTask starts a task on the first dedicated container instance.
+func startTask(t *testing.T, g *WithT, s *Simulator) string {
 	t.Helper()
 	out, err := ecsClient(s).StartTask(t.Context(), &ecs.StartTaskInput{
-		Cluster: aws.String("demo"), TaskDefinition: aws.String("demo"), ContainerInstances: []string{instance},
+		Cluster: aws.String("demo"), TaskDefinition: aws.String("demo"), ContainerInstances: []string{dedicated1},
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.Failures).To(BeEmpty())
@@ -59,7 +59,7 @@ func TestTasksInTheWindow(t *testing.T) {
 	status := func(arn string) func(Gomega) string {
 		return func(g Gomega) string { return statusOf(describedTask(t, g, s, arn)) }
 	}
-	running := startOn(t, g, s, dedicated1)
+	running := startTask(t, g, s)
 	g.Eventually(status(running)).Should(Equal("RUNNING RUNNING"))
 	g.Expect(describedTask(t, g, s, running).StartedAt).NotTo(BeNil())
 
@@ -67,10 +67,10 @@ func TestTasksInTheWindow(t *testing.T) {
 		g.Expect(create(s, deny(int32(80+n), a))).To(Succeed())
 	}
 	// The way in too: else the first message to come, heartbeat or payload, would still arrive.
-	g.Expect(s.Region().CreateNetworkACLEntry(dedicatedACL, denyAll(1))).To(Succeed())
-	hanging := startOn(t, g, s, dedicated1)
+	g.Expect(s.Region().CreateNetworkACLEntry(dedicatedACL, denyAll())).To(Succeed())
+	hanging := startTask(t, g, s)
 	g.Expect(statusOf(stopTask(t, g, s, running))).To(Equal("RUNNING STOPPED"))
-	never := startOn(t, g, s, dedicated1)
+	never := startTask(t, g, s)
 	g.Expect(statusOf(stopTask(t, g, s, never))).To(Equal("PENDING STOPPED"))
 	instance, _ := s.Region().ContainerInstance(dedicated1)
 	g.Expect(instance.AgentConnected).To(BeTrue(), "the test was within the window")
@@ -94,7 +94,7 @@ func TestTasksInTheWindow(t *testing.T) {
 // The containers of a task outlive the agent, and the agent that is started next knows them.
 func TestTaskOfAnAgentThatIsStopped(t *testing.T) {
 	s, g := withAgents(t)
-	arn := startOn(t, g, s, dedicated1)
+	arn := startTask(t, g, s)
 	g.Eventually(func(g Gomega) string { return statusOf(describedTask(t, g, s, arn)) }).Should(Equal("RUNNING RUNNING"))
 	s.SetAgentRunning(dedicated1, false)
 	g.Eventually(func() []string { return connected(s) }).ShouldNot(ContainElement(dedicated1))
@@ -112,7 +112,7 @@ func TestTasksWithoutAgents(t *testing.T) {
 	status := func(arn string) string { return statusOf(describedTask(t, g, s, arn)) }
 
 	s.Region().SetSessionCut(dedicated1, true)
-	hanging := startOn(t, g, s, dedicated1)
+	hanging := startTask(t, g, s)
 	clock.SetTime(noon.Add(time.Hour))
 	g.Expect(status(hanging)).To(Equal("PENDING RUNNING"))
 	g.Expect(connected(s)).To(ContainElement(dedicated1))
@@ -138,7 +138,7 @@ func TestTasksWithoutAgents(t *testing.T) {
 func TestTaskStoppedWhileItStarts(t *testing.T) {
 	clock := clocktesting.NewFakePassiveClock(noon)
 	s, g := start(t, func(o *Options) { o.Clock, o.Scale = clock, 1 })
-	arn := startOn(t, g, s, dedicated1)
+	arn := startTask(t, g, s)
 	clock.SetTime(noon.Add(time.Second))
 	g.Expect(statusOf(stopTask(t, g, s, arn))).To(Equal("PENDING STOPPED"))
 	clock.SetTime(noon.Add(time.Minute))

@@ -17,7 +17,7 @@ const (
 )
 
 // register registers a revision of a family with one container.
-func register(t *testing.T, s *Simulator, family string, change ...func(*ecs.RegisterTaskDefinitionInput, *types.ContainerDefinition)) (*types.TaskDefinition, error) {
+func register(t *testing.T, s *Simulator, family string, change ...func(*ecs.RegisterTaskDefinitionInput, *types.ContainerDefinition)) error {
 	t.Helper()
 	container := types.ContainerDefinition{Name: aws.String("c"), Image: aws.String("busybox"), Cpu: 1, Memory: aws.Int32(8)}
 	in := &ecs.RegisterTaskDefinitionInput{Family: aws.String(family)}
@@ -25,11 +25,8 @@ func register(t *testing.T, s *Simulator, family string, change ...func(*ecs.Reg
 		c(in, &container)
 	}
 	in.ContainerDefinitions = []types.ContainerDefinition{container}
-	out, err := ecsClient(s).RegisterTaskDefinition(t.Context(), in)
-	if err != nil {
-		return nil, err
-	}
-	return out.TaskDefinition, nil
+	_, err := ecsClient(s).RegisterTaskDefinition(t.Context(), in)
+	return err
 }
 
 func attributesOf(d *types.TaskDefinition) []string {
@@ -42,7 +39,7 @@ func attributesOf(d *types.TaskDefinition) []string {
 
 func TestTaskDefinitionIsDescribed(t *testing.T) {
 	s, g := start(t)
-	_, err := register(t, s, "web", func(in *ecs.RegisterTaskDefinitionInput, c *types.ContainerDefinition) {
+	err := register(t, s, "web", func(in *ecs.RegisterTaskDefinitionInput, c *types.ContainerDefinition) {
 		in.NetworkMode, in.Cpu, in.Memory = types.NetworkModeAwsvpc, aws.String("256"), aws.String("512")
 		in.RequiresCompatibilities = []types.Compatibility{types.CompatibilityFargate}
 		in.TaskRoleArn, in.ExecutionRoleArn = aws.String(taskRole), aws.String(executionRole)
@@ -72,7 +69,7 @@ func TestTaskDefinitionIsDescribed(t *testing.T) {
 	_, err = client.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String("nope")})
 	g.Expect(code(err)).To(Equal("ClientException"))
 
-	_, err = register(t, s, "bridged", func(in *ecs.RegisterTaskDefinitionInput, _ *types.ContainerDefinition) {
+	err = register(t, s, "bridged", func(in *ecs.RegisterTaskDefinitionInput, _ *types.ContainerDefinition) {
 		in.RequiresCompatibilities = []types.Compatibility{types.CompatibilityFargate}
 	})
 	g.Expect(code(err)).To(Equal("ClientException"))
@@ -82,8 +79,7 @@ func TestDeregisterTaskDefinition(t *testing.T) {
 	s, g := start(t)
 	client := ecsClient(s)
 	for range 2 {
-		_, err := register(t, s, "web")
-		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(register(t, s, "web")).To(Succeed())
 	}
 	_, err := client.DeregisterTaskDefinition(t.Context(), &ecs.DeregisterTaskDefinitionInput{TaskDefinition: aws.String("web")})
 	g.Expect(code(err)).To(Equal("ClientException"), "the revision is missing")
