@@ -154,7 +154,10 @@ func (s *Simulator) startAPI(ctx context.Context) error {
 	}
 	var identities []operation.Identity
 	for _, k := range s.world.Keys() {
-		identities = append(identities, operation.Identity{AccessKey: k.ID, ARN: k.ARN, Account: k.Account, Allow: k.Allow, Deny: k.Deny, Policies: k.ParsedPolicies()})
+		identities = append(identities, operation.Identity{
+			AccessKey: k.ID, ARN: k.ARN, Account: k.Account, Allow: k.Allow, Deny: k.Deny, Policies: k.ParsedPolicies(),
+			Role: k.Role, InvokedBy: k.InvokedBy,
+		})
 	}
 	s.api = wire.NewServer(wire.Options{
 		Context: ctx, Region: s.region, Identities: identities, Faults: s.faults, Log: s.calls, DenyAbsent: s.o.DenyAbsent, Latency: s.o.Latency, Logger: s.o.Log,

@@ -74,13 +74,10 @@ func (w *World) Keys() []AccessKey {
 		if k.Account == "" {
 			k.Account = w.Account
 		}
-		if k.ARN == "" {
-			k.ARN = fmt.Sprintf("arn:aws:iam::%s:user/%s", k.Account, k.ID)
-		}
 		if len(k.Allow) == 0 {
 			k.Allow = []string{"*"}
 		}
-		out[i] = k
+		out[i] = k.withPrincipal()
 	}
 	return out
 }

@@ -49,8 +49,16 @@ type AccessKey struct {
 	// ID is the access key id, Secret its secret. The simulator tells callers apart by the id and checks no signature.
 	ID     string `json:"id"`
 	Secret string `json:"secret"`
-	// ARN is who it is; unset: a user of the world's account named after the key.
+	// ARN is the user or root that it belongs to; unset: the session of Role, without that a user
+	// named after the key.
 	ARN string `json:"arn,omitempty"`
+	// Role is the ARN of the role whose session it belongs to, Session that session's name; unset:
+	// it is a user's.
+	Role    string `json:"role,omitempty"`
+	Session string `json:"session,omitempty"`
+	// InvokedBy is the service of AWS that makes the calls in the session, e.g.
+	// states.amazonaws.com; unset: none.
+	InvokedBy string `json:"invokedBy,omitempty"`
 	// Account is the account that it belongs to; unset: the world's. Another account sees an empty Region.
 	Account string `json:"account,omitempty"`
 	// Allow and Deny are patterns for service:Action; unset Allow: *. Deny wins.

@@ -107,6 +107,7 @@ func (w *World) checkKeys(c *checker) {
 			c.add(at+".account", "%q is no account id; write 12 digits in quotes", k.Account)
 		}
 		c.unique(at+".id", "access key", k.ID)
+		w.checkPrincipal(c, at, k)
 		c.actions(at, slices.Concat(k.Allow, k.Deny))
 		c.policies(at, k.Policies)
 	}

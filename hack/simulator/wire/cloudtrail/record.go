@@ -54,8 +54,8 @@ type record struct {
 func Event(r Record) (region.Event, error) {
 	c, id := r.Request.Call, r.Request.Identity
 	out := record{
-		Version: "1.11", Identity: identity(id), Time: c.Time.UTC().Format(time.RFC3339), Source: r.Source, Name: c.Action, Region: c.Region,
-		IP: cmp.Or(id.InvokedBy, "127.0.0.1"), UserAgent: c.UserAgent, Parameters: r.Effect.Trail, RequestID: c.RequestID, EventID: r.Request.Region.NewEventID(),
+		Version: "1.11", Identity: identity(id, c.Time), Time: c.Time.UTC().Format(time.RFC3339), Source: r.Source, Name: c.Action, Region: c.Region,
+		IP: cmp.Or(id.InvokedBy, "127.0.0.1"), UserAgent: cmp.Or(id.InvokedBy, c.UserAgent), Parameters: parameters(r), RequestID: c.RequestID, EventID: r.Request.Region.NewEventID(),
 		ReadOnly: c.ReadOnly, Type: "AwsApiCall", Management: true, Recipient: r.Request.Region.Account(), Category: "Management",
 	}
 	if r.Err != nil {
@@ -65,32 +65,19 @@ func Event(r Record) (region.Event, error) {
 	}
 	text, err := json.Marshal(out)
 	return region.Event{
-		ID: out.EventID, Time: c.Time, Source: r.Source, Name: c.Action, ReadOnly: c.ReadOnly, AccessKey: id.AccessKey, Username: id.UserName(),
+		ID: out.EventID, Time: c.Time, Source: r.Source, Name: c.Action, ReadOnly: c.ReadOnly, AccessKey: id.KeyID(), Username: id.UserName(),
 		Resources: r.Effect.Resources, JSON: string(text),
 	}, err
 }
 
-func identity(id operation.Identity) map[string]any {
-	out := map[string]any{
-		"type": "IAMUser", "principalId": id.UserID(), "arn": id.ARN, "accountId": id.Account, "accessKeyId": id.AccessKey, "userName": id.UserName(),
+// parameters are null where there are none, and for calls that IAM denies before a JSON service has
+// read them. EC2 records those with their parameters.
+func parameters(r Record) any {
+	given, isMap := r.Effect.Trail.(map[string]any)
+	if isMap && len(given) == 0 || r.Err != nil && r.Err.Code == "AccessDeniedException" {
+		return nil
 	}
-	switch {
-	case strings.HasSuffix(id.ARN, ":root"):
-		out["type"], out["principalId"] = "Root", id.Account
-		delete(out, "userName")
-	case strings.Contains(id.ARN, ":assumed-role/"):
-		out["type"] = "AssumedRole"
-		delete(out, "userName")
-	}
-	if id.InvokedBy != "" {
-		out["invokedBy"] = id.InvokedBy
-	}
-	if id.Role != "" {
-		out["sessionContext"] = map[string]any{"sessionIssuer": map[string]any{
-			"type": "Role", "arn": id.Role, "accountId": id.Account, "userName": id.Role[strings.LastIndexByte(id.Role, '/')+1:],
-		}}
-	}
-	return out
+	return r.Effect.Trail
 }
 
 // errorCode is the code as CloudTrail has it: EC2's say whose fault it was, and denials are AccessDenied elsewhere.
@@ -132,8 +119,7 @@ func timesInWords(v any) any {
 	case map[string]any:
 		for k, member := range v {
 			if seconds, ok := member.(float64); ok && strings.HasSuffix(k, "At") {
-				whole, part := math.Modf(seconds)
-				v[k] = time.Unix(int64(whole), int64(part*1e9)).UTC().Format("Jan 2, 2006, 3:04:05 PM")
+				v[k] = inWords(seconds)
 				continue
 			}
 			v[k] = timesInWords(member)
@@ -144,4 +130,10 @@ func timesInWords(v any) any {
 		}
 	}
 	return v
+}
+
+// inWords is a time in seconds as CloudTrail writes it within parameters and answers.
+func inWords(seconds float64) string {
+	whole, part := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(part*1e9)).UTC().Format("Jan 2, 2006, 3:04:05 PM")
 }

@@ -3,6 +3,8 @@
 package operation
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"net/url"
 	"strconv"
 	"strings"
@@ -93,14 +95,28 @@ func (i Identity) UserName() string { return i.ARN[strings.LastIndexAny(i.ARN, "
 
 // UserID is the unique id that IAM gives to it.
 func (i Identity) UserID() string {
-	sum := strings.ToUpper(strings.NewReplacer("/", "", ":", "", "-", "", ".", "").Replace(i.ARN))
-	if strings.Contains(i.ARN, ":assumed-role/") {
-		return "AROA" + lastN(sum, 17) + ":" + i.UserName()
+	if i.Role != "" {
+		return i.RoleID() + ":" + i.UserName()
 	}
-	return "AIDA" + lastN(sum, 17)
+	return uniqueID("AIDA", i.ARN)
 }
 
-func lastN(s string, n int) string { return s[max(0, len(s)-n):] }
+// RoleID is the unique id of the role, which all of its sessions share.
+func (i Identity) RoleID() string { return uniqueID("AROA", i.Role) }
+
+// KeyID is the access key that a call is signed with. Those that services of AWS make up for
+// themselves have one too.
+func (i Identity) KeyID() string {
+	if i.AccessKey != "" || i.Role == "" {
+		return i.AccessKey
+	}
+	return uniqueID("ASIA", i.ARN)[:20]
+}
+
+func uniqueID(prefix, arn string) string {
+	sum := sha256.Sum256([]byte(arn))
+	return prefix + base32.StdEncoding.EncodeToString(sum[:])[:17]
+}
 
 // List is the parameters Name.1, Name.2 … in their order.
 func List(form url.Values, name string) []string {
