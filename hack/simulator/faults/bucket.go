@@ -9,10 +9,23 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 )
 
-// Bucket is a token bucket: Burst calls at once, refilled at PerSecond. Each action has a bucket of its own.
+// Bucket is a token bucket: Burst calls at once, refilled at PerSecond. Each action has a bucket of
+// its own in each Region of each account.
 type Bucket struct {
 	Burst     int     `json:"burst,omitempty"`
 	PerSecond float64 `json:"perSecond,omitempty"`
+}
+
+// bucketKey is what has a bucket.
+type bucketKey struct{ action, region, account string }
+
+// accountOf is the account in an ARN of IAM or STS.
+func accountOf(arn string) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[4]
 }
 
 type level struct {
@@ -59,10 +72,11 @@ func (f *Fault) empty(c call.Call, now time.Time) bool {
 	if b == (Bucket{}) {
 		b = awsBucket(c)
 	}
-	l := f.buckets[c.Name()]
+	key := bucketKey{c.Name(), c.Region, accountOf(c.Identity)}
+	l := f.buckets[key]
 	if l == nil {
 		l = &level{tokens: float64(b.Burst), at: now}
-		f.buckets[c.Name()] = l
+		f.buckets[key] = l
 	}
 	if now.After(l.at) {
 		l.tokens = min(float64(b.Burst), l.tokens+now.Sub(l.at).Seconds()*b.PerSecond)

@@ -62,7 +62,7 @@ type Fault struct {
 	since   uint64 // the moment when the fault was added
 	hits    int
 	skipped int
-	buckets map[string]*level
+	buckets map[bucketKey]*level
 }
 
 // Remaining is how many calls the fault will still hit, -1 without a limit.
@@ -106,7 +106,7 @@ func (s *Set) Put(f Fault) (id string) {
 		f.ID = fmt.Sprintf("fault-%d", s.nextID)
 	}
 	s.faults = slices.DeleteFunc(s.faults, func(o *Fault) bool { return o.ID == f.ID })
-	f.since, f.hits, f.skipped, f.buckets = s.moment(), 0, 0, map[string]*level{}
+	f.since, f.hits, f.skipped, f.buckets = s.moment(), 0, 0, map[bucketKey]*level{}
 	s.faults = append(s.faults, &f)
 	return f.ID
 }

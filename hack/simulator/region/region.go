@@ -46,6 +46,8 @@ type Options struct {
 	Agents bool
 	// Roles may be shared by Regions; nil: none to begin with.
 	Roles *Roles
+	// Trail is how CloudTrail shows events.
+	Trail Trail
 }
 
 // Region is one Region of one account. Use New.
@@ -59,6 +61,7 @@ type Region struct {
 	ids     int
 	tokens  map[string]idempotent
 	events  []Event
+	lookups lookups
 	// callerVPC is where the callers of the APIs are.
 	callerVPC string
 }

@@ -162,7 +162,7 @@ func (s *Simulator) startAPI(ctx context.Context) error {
 	s.api = wire.NewServer(wire.Options{
 		Context: ctx, Region: s.region, Identities: identities, Faults: s.faults, Log: s.calls, DenyAbsent: s.o.DenyAbsent, Latency: s.o.Latency, Logger: s.o.Log,
 		NewRegion: func(account, name string) *region.Region {
-			return region.New(region.Options{Account: account, Name: name, Scale: s.o.Scale, Clock: s.o.Clock, Roles: s.region.Roles()})
+			return region.New(region.Options{Account: account, Name: name, Scale: s.o.Scale, Clock: s.o.Clock, Roles: s.region.Roles(), Trail: s.world.Trail.Parsed()})
 		},
 	})
 	mux := http.NewServeMux()

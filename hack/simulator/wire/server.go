@@ -191,7 +191,7 @@ func (s *Server) run(x *exchange, prepared operation.Effect, invalid error) (any
 
 // act goes from the throttle to the effect.
 func (s *Server) act(x *exchange, prepared operation.Effect, invalid error) (any, error) {
-	if x.plan.Throttled {
+	if x.plan.Throttled || x.op.Admit != nil && !x.op.Admit(x.req) {
 		return nil, x.t.dialect.throttled()
 	}
 	if x.effect = prepared; invalid != nil {

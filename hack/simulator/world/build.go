@@ -13,12 +13,14 @@ import (
 )
 
 // Build makes the Region that the world describes. All agents that aren't stopped start out connected if connected says
-// so; else they have to connect by themselves. Account, Region and endpoints in o are replaced by the world's.
+// so; else they have to connect by themselves. Account, Region, endpoints and Trail in o are
+// replaced by the world's.
 func (w *World) Build(o region.Options, connected bool) (*region.Region, error) {
 	if err := w.Validate(); err != nil {
 		return nil, err
 	}
 	o.Account, o.Name = w.Account, w.Region
+	o.Trail = w.Trail.Parsed()
 	o.ACSEndpoint, o.TCSEndpoint, o.ServiceConnectEndpoint = w.Endpoints.ACS, w.Endpoints.TCS, w.Endpoints.ServiceConnect
 	r := region.New(o)
 	for _, role := range w.Roles {

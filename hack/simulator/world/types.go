@@ -33,6 +33,24 @@ type World struct {
 	CapacityProviders []CapacityProvider `json:"capacityProviders,omitempty"`
 	// Quotas are what Service Quotas tells and EC2 enforces.
 	Quotas Quotas `json:"quotas,omitzero"`
+	// Trail is how CloudTrail shows events.
+	Trail Trail `json:"trail,omitzero"`
+}
+
+// Trail is how CloudTrail shows events, in every Region.
+type Trail struct {
+	// Delay is how long an event takes at least, e.g. 5m; unset: 5m. The scale divides it, and
+	// Jitter.
+	Delay string `json:"delay,omitempty"`
+	// Jitter is by how much longer an event takes at most, e.g. 10m; unset: by nothing, so that all
+	// come in their order.
+	Jitter string `json:"jitter,omitempty"`
+	// Duplicates is how many events lookups return twice, e.g. 5%; unset: none.
+	Duplicates string `json:"duplicates,omitempty"`
+	// Seed selects another draw of delays and duplicates; unset: 0.
+	Seed uint64 `json:"seed,omitempty"`
+	// Throttled limits LookupEvents to two calls a second, as AWS does; unset: no limit.
+	Throttled bool `json:"throttled,omitempty"`
 }
 
 // Quotas are those of Amazon VPC that can be changed.

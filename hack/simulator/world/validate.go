@@ -94,6 +94,7 @@ func (w *World) Validate() error {
 	w.checkNetwork(c)
 	w.checkECS(c)
 	w.checkEndpoints(c)
+	w.checkTrail(c)
 	return errors.Join(c.errs...)
 }
 

@@ -3,11 +3,8 @@
 package cloudtrail
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -17,6 +14,9 @@ import (
 // pageSize is the most that a call returns, and what it returns if it isn't told.
 const pageSize = 50
 
+// latestTime is the end of the year 9999.
+const latestTime = 253402300800
+
 // kept is how long CloudTrail's event history goes back.
 const kept = 90 * 24 * time.Hour
 
@@ -24,7 +24,9 @@ const kept = 90 * 24 * time.Hour
 func Service() operation.Service {
 	return operation.Service{
 		Name: "cloudtrail", Source: "cloudtrail.amazonaws.com",
-		Operations: map[string]operation.Operation{"LookupEvents": {ReadOnly: true, Prepare: lookupEvents}},
+		Operations: map[string]operation.Operation{"LookupEvents": {
+			ReadOnly: true, Prepare: lookupEvents, Admit: func(req *operation.Request) bool { return req.Region.AdmitLookup() },
+		}},
 	}
 }
 
@@ -61,6 +63,11 @@ type resource struct {
 	Name string `json:"ResourceName"`
 }
 
+// outOfRange reports whether a time is none that CloudTrail takes, such as one in milliseconds.
+func outOfRange(seconds *float64) bool {
+	return seconds != nil && !(*seconds >= 0 && *seconds < latestTime)
+}
+
 func (in lookup) check() error {
 	if len(in.Attributes) > 1 {
 		return region.Errorf("InvalidLookupAttributesException", "You can specify only one lookup attribute.")
@@ -76,6 +83,9 @@ func (in lookup) check() error {
 	if in.Category != "" && in.Category != "insight" {
 		return region.Errorf("InvalidEventCategoryException", "Invalid event category %s.", in.Category)
 	}
+	if outOfRange(in.Start) || outOfRange(in.End) {
+		return region.Errorf("InvalidTimeRangeException", "The time range is outside the range of possible values.")
+	}
 	if in.Start != nil && in.End != nil && *in.Start > *in.End {
 		return region.Errorf("InvalidTimeRangeException", "The start time is later than the end time.")
 	}
@@ -84,47 +94,53 @@ func (in lookup) check() error {
 
 func lookupEvents(req *operation.Request) (operation.Effect, error) {
 	var in lookup
-	if err := json.Unmarshal(req.Body, &in); err != nil && len(req.Body) > 0 {
-		return operation.Effect{}, region.Errorf("SerializationException", "%v", err)
-	}
-	if err := in.check(); err != nil {
+	if err := operation.Decode(req.Body, &in); err != nil {
 		return operation.Effect{}, err
 	}
-	if in.NextToken != "" {
-		text, err := base64.StdEncoding.DecodeString(in.NextToken)
-		n, ok := strings.CutPrefix(string(text), "before:")
-		if err != nil || !ok {
-			return operation.Effect{}, region.Errorf("InvalidNextTokenException", "Invalid token.")
-		}
-		in.NextToken = n
+	effect := operation.Effect{Trail: ownParameters(req.Call.Params)}
+	if err := in.check(); err != nil {
+		return effect, err
 	}
-	return operation.Effect{Trail: req.Call.Params, Run: func() (any, error) {
-		answer := struct {
-			Events []eventJSON `json:"Events"`
-			Next   *string     `json:"NextToken,omitempty"`
-		}{Events: []eventJSON{}}
-		size := pageSize
-		if in.MaxResults != nil {
-			size = *in.MaxResults
+	after, err := in.position()
+	if err != nil {
+		return effect, err
+	}
+	effect.Run = func() (any, error) { return in.page(req.Region.Events(), req.Region.Now(), after) }
+	return effect, nil
+}
+
+type answer struct {
+	Events []eventJSON `json:"Events"`
+	Next   *string     `json:"NextToken,omitempty"`
+}
+
+// page is what follows the position of a token among the events, which are the newest first. Events
+// that have come since then, at whatever place, move no other across it.
+func (in lookup) page(events []region.Event, now time.Time, after *position) (answer, error) {
+	out, size := answer{Events: []eventJSON{}}, pageSize
+	if in.MaxResults != nil {
+		size = *in.MaxResults
+	}
+	if after != nil {
+		at := slices.IndexFunc(events, func(e region.Event) bool { return positionOf(e) == *after })
+		if at < 0 {
+			return out, invalidToken()
 		}
-		found := in.NextToken == ""
-		for _, e := range req.Region.Events() {
-			if !found { // the token is the last event of the page before; newer events may have come since
-				found = e.ID == in.NextToken
-				continue
-			}
-			if !in.matches(e, req.Region.Now()) {
-				continue
-			}
-			if len(answer.Events) == size {
-				next := base64.StdEncoding.EncodeToString([]byte("before:" + answer.Events[size-1].ID))
-				answer.Next = &next
-				break
-			}
-			answer.Events = append(answer.Events, toEvent(e))
+		events = events[at+1:]
+	}
+	var last region.Event
+	for _, e := range events {
+		if !in.matches(e, now) {
+			continue
 		}
-		return answer, nil
-	}}, nil
+		if len(out.Events) == size {
+			next := in.token(positionOf(last))
+			out.Next = &next
+			break
+		}
+		out.Events, last = append(out.Events, toEvent(e)), e
+	}
+	return out, nil
 }
 
 func (in lookup) matches(e region.Event, now time.Time) bool {

@@ -31,6 +31,8 @@ type Operation struct {
 	ReadOnly bool
 	// Open operations need no permission.
 	Open bool
+	// Admit reports whether the service takes the call now, or throttles it; nil: it takes all.
+	Admit func(*Request) bool
 	// Prepare checks the parameters without looking at the state.
 	Prepare func(*Request) (Effect, error)
 }

@@ -14,7 +14,7 @@ func createGroup(req *operation.Request) (operation.Effect, error) {
 		ClientToken string
 		Tags        []tag
 	}
-	if err := decode(req.Body, &in); err != nil {
+	if err := operation.Decode(req.Body, &in); err != nil {
 		return operation.Effect{}, err
 	}
 	name := req.Form.Get("Name")
@@ -23,7 +23,7 @@ func createGroup(req *operation.Request) (operation.Effect, error) {
 	for _, t := range in.Tags {
 		tags[t.Key] = t.Value
 	}
-	effect := operation.Effect{Resource: arn, Trail: trail(req.Call.Params), Resources: groupResource(arn), Run: func() (any, error) {
+	effect := operation.Effect{Resource: arn, Trail: operation.TrailNames(req.Call.Params), Resources: groupResource(arn), Run: func() (any, error) {
 		return struct{ ScheduleGroupArn string }{arn}, req.Region.CreateScheduleGroup(in.ClientToken, fingerprint(name, in.Tags), name, tags)
 	}}
 	if len(in.Tags) > 0 {
@@ -52,7 +52,7 @@ func deleteGroup(req *operation.Request) (operation.Effect, error) {
 	arn := req.Region.ScheduleGroupARN(name)
 	effect := operation.Effect{
 		Resource: arn, Also: []string{"DeleteSchedule"}, Creates: req.Region.ScheduleARN(name, "*"),
-		Trail: trail(req.Call.Params), Resources: groupResource(arn),
+		Trail: operation.TrailNames(req.Call.Params), Resources: groupResource(arn),
 		Run: func() (any, error) { return nil, req.Region.DeleteScheduleGroup(token, name) },
 	}
 	if err := checkName(name, "name"); err != nil {
@@ -77,7 +77,7 @@ func describeGroup(g region.ScheduleGroup) group {
 
 func getGroup(req *operation.Request) (operation.Effect, error) {
 	name := req.Form.Get("Name")
-	return operation.Effect{Resource: req.Region.ScheduleGroupARN(name), Trail: trail(req.Call.Params), Run: func() (any, error) {
+	return operation.Effect{Resource: req.Region.ScheduleGroupARN(name), Trail: operation.TrailNames(req.Call.Params), Run: func() (any, error) {
 		g, err := req.View().ScheduleGroup(name)
 		if err != nil {
 			return nil, err

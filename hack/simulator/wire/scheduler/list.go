@@ -74,7 +74,7 @@ func listSchedules(req *operation.Request) (operation.Effect, error) {
 		err = checkOneOf(state, "state", region.ScheduleEnabled, region.ScheduleDisabled)
 	}
 	// It is judged by all schedules, also where it asks for one group.
-	return operation.Effect{Resource: req.Region.ScheduleARN("*", "*"), Trail: trail(req.Call.Params), Run: func() (any, error) {
+	return operation.Effect{Resource: req.Region.ScheduleARN("*", "*"), Trail: operation.TrailNames(req.Call.Params), Run: func() (any, error) {
 		v := req.View()
 		if group != "" {
 			if _, err := v.ScheduleGroup(group); err != nil {
@@ -103,7 +103,7 @@ func listSchedules(req *operation.Request) (operation.Effect, error) {
 
 func listGroups(req *operation.Request) (operation.Effect, error) {
 	p, err := readPage(req.Form)
-	return operation.Effect{Trail: trail(req.Call.Params), Run: func() (any, error) {
+	return operation.Effect{Trail: operation.TrailNames(req.Call.Params), Run: func() (any, error) {
 		fits := slices.DeleteFunc(req.View().ScheduleGroups(), func(g region.ScheduleGroup) bool { return !strings.HasPrefix(g.Name, p.prefix) })
 		shown, next := cut(p, fits, func(g region.ScheduleGroup) string { return g.Name })
 		out := struct {

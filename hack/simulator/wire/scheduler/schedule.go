@@ -60,10 +60,10 @@ type retryPolicy struct {
 // read is the schedule that a request describes, checked as far as that needs neither time nor state.
 func (d *document) read(req *operation.Request) (n region.Schedule, err error) {
 	var token struct{ ClientToken string }
-	if err := decode(req.Body, d); err != nil {
+	if err := operation.Decode(req.Body, d); err != nil {
 		return n, err
 	}
-	if err := decode(req.Body, &token); err != nil {
+	if err := operation.Decode(req.Body, &token); err != nil {
 		return n, err
 	}
 	d.ClientToken = token.ClientToken
@@ -170,7 +170,7 @@ func write(req *operation.Request, apply func(token, request string, n region.Sc
 	n, err := d.read(req)
 	arn := req.Region.ScheduleARN(n.Group, n.Name)
 	return operation.Effect{
-		Resource: arn, Also: []string{"iam:PassRole"}, Creates: n.Target.RoleARN, PassedTo: "scheduler.amazonaws.com", Trail: trail(req.Call.Params), Resources: resource(arn),
+		Resource: arn, Also: []string{"iam:PassRole"}, Creates: n.Target.RoleARN, PassedTo: "scheduler.amazonaws.com", Trail: operation.TrailNames(req.Call.Params), Resources: resource(arn),
 		Run: func() (any, error) {
 			return scheduleARN{arn}, apply(d.ClientToken, fingerprint(n.Group+"/"+n.Name, d), n)
 		},
@@ -191,7 +191,7 @@ func deleteSchedule(req *operation.Request) (operation.Effect, error) {
 	group, name, err := named(req)
 	arn := req.Region.ScheduleARN(group, name)
 	return operation.Effect{
-		Resource: arn, Trail: trail(req.Call.Params), Resources: resource(arn),
+		Resource: arn, Trail: operation.TrailNames(req.Call.Params), Resources: resource(arn),
 		Run: func() (any, error) { return nil, req.Region.DeleteSchedule(req.Form.Get("ClientToken"), group, name) },
 	}, err
 }
@@ -210,7 +210,7 @@ type described struct {
 
 func getSchedule(req *operation.Request) (operation.Effect, error) {
 	group, name, err := named(req)
-	return operation.Effect{Resource: req.Region.ScheduleARN(group, name), Trail: trail(req.Call.Params), Run: func() (any, error) {
+	return operation.Effect{Resource: req.Region.ScheduleARN(group, name), Trail: operation.TrailNames(req.Call.Params), Run: func() (any, error) {
 		n, err := req.View().Schedule(group, name)
 		if err != nil {
 			return nil, err

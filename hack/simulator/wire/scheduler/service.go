@@ -4,7 +4,6 @@ package scheduler
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -116,20 +115,6 @@ func checkOneOf(value, member string, allowed ...string) error {
 	return constraint(value, member, "satisfy enum value set: ["+strings.Join(allowed, ", ")+"]")
 }
 
-func decode(body []byte, in any) error {
-	if len(body) == 0 {
-		return nil
-	}
-	err := json.Unmarshal(body, in)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return region.Errorf("SerializationException", "%s: expected %s, found %s", wrong.Field, wrong.Type, wrong.Value)
-	}
-	if err != nil {
-		return region.Errorf("SerializationException", "%v", err)
-	}
-	return nil
-}
-
 // fingerprint tells requests apart that use the same client token.
 func fingerprint(name string, in any) string {
 	text, err := json.Marshal(in)
@@ -137,27 +122,6 @@ func fingerprint(name string, in any) string {
 		panic(err) // it was decoded from JSON
 	}
 	return name + " " + string(text)
-}
-
-// trail is the parameters as CloudTrail writes them: names begin with a small letter.
-func trail(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, member := range v {
-			if k != "" {
-				out[strings.ToLower(k[:1])+k[1:]] = trail(member)
-			}
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = trail(v[i])
-		}
-		return out
-	}
-	return v
 }
 
 // epoch is a time in seconds; nil for the zero time.
