@@ -18,11 +18,11 @@ const Namespace = "http://ec2.amazonaws.com/doc/" + Version + "/"
 
 // Service is EC2.
 func Service() operation.Service {
-	read := func(prepare func(*operation.Request) (operation.Effect, error)) operation.Operation {
-		return operation.Operation{ReadOnly: true, Prepare: prepare}
+	read := func(prepare prepare) operation.Operation {
+		return operation.Operation{ReadOnly: true, Prepare: prepare.ofRecognized}
 	}
-	write := func(prepare func(*operation.Request) (operation.Effect, error)) operation.Operation {
-		return operation.Operation{Prepare: prepare}
+	write := func(prepare prepare) operation.Operation {
+		return operation.Operation{Prepare: prepare.ofRecognized}
 	}
 	return operation.Service{
 		Name: "ec2", Source: "ec2.amazonaws.com", Asks: asks,
@@ -43,6 +43,17 @@ func Service() operation.Service {
 			"DeleteTags":                   write(deleteTags),
 		},
 	}
+}
+
+// prepare checks the parameters of an action.
+type prepare func(*operation.Request) (operation.Effect, error)
+
+// ofRecognized checks first that the action has the parameters.
+func (p prepare) ofRecognized(req *operation.Request) (operation.Effect, error) {
+	if err := checkRecognized(req.Call.Action, req.Form); err != nil {
+		return operation.Effect{}, err
+	}
+	return p(req)
 }
 
 // done is the answer of operations that only say that they succeeded.

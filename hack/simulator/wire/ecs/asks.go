@@ -3,7 +3,6 @@
 package ecs
 
 import (
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -21,7 +20,7 @@ func asks(req *operation.Request, e operation.Effect) []iam.Request {
 		Instances []string `json:"containerInstances"`
 		Providers []string `json:"capacityProviders"`
 	}
-	_ = json.Unmarshal(req.Body, &in) // it was read before
+	_ = operation.Decode(req.Body, &in) // it was read before
 	v := req.Region.View(time.Time{})
 	ofCluster := iam.Keys{}.With("ecs:cluster", v.ClusterARN(in.Cluster))
 	var arns []string

@@ -4,8 +4,6 @@ package ecs
 
 import (
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -52,28 +50,12 @@ func write[In any](h handler[In]) operation.Operation {
 func prepare[In any](h handler[In]) func(*operation.Request) (operation.Effect, error) {
 	return func(req *operation.Request) (operation.Effect, error) {
 		var in In
-		if err := decode(req.Body, &in); err != nil {
+		if err := operation.Decode(req.Body, &in); err != nil {
 			return operation.Effect{}, err
 		}
 		resource, run, err := h(req, in)
 		return operation.Effect{Resource: resource, Trail: req.Call.Params, Run: run}, err
 	}
-}
-
-// decode reads an input. A value of the wrong type is what AWS's front end answers before ECS sees the request; members
-// that are unknown are ignored, as there.
-func decode(body []byte, in any) error {
-	if len(body) == 0 {
-		return nil
-	}
-	err := json.Unmarshal(body, in)
-	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-		return region.Errorf("SerializationException", "%s: expected %s, found %s", wrong.Field, wrong.Type, wrong.Value)
-	}
-	if err != nil {
-		return region.Errorf("SerializationException", "%v", err)
-	}
-	return nil
 }
 
 func invalid(format string, args ...any) error {

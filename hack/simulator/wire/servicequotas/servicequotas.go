@@ -5,7 +5,6 @@
 package servicequotas
 
 import (
-	"encoding/json"
 	"regexp"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -40,13 +39,13 @@ var (
 
 func getServiceQuota(req *operation.Request) (operation.Effect, error) {
 	var in struct{ ServiceCode, QuotaCode string }
-	if err := json.Unmarshal(req.Body, &in); err != nil {
-		return operation.Effect{}, region.Errorf("SerializationException", "%v", err)
+	if err := operation.Decode(req.Body, &in); err != nil {
+		return operation.Effect{}, err
 	}
 	if !serviceCode.MatchString(in.ServiceCode) || !quotaCode.MatchString(in.QuotaCode) {
 		return operation.Effect{}, region.Errorf("IllegalArgumentException", "ServiceCode %q or QuotaCode %q is invalid.", in.ServiceCode, in.QuotaCode)
 	}
-	return operation.Effect{Resource: req.Region.ARN("servicequotas", in.ServiceCode+"/"+in.QuotaCode), Trail: req.Call.Params, Run: func() (any, error) {
+	return operation.Effect{Resource: req.Region.ARN("servicequotas", in.ServiceCode+"/"+in.QuotaCode), Trail: operation.TrailNames(req.Call.Params), Run: func() (any, error) {
 		q, ok := req.View().Quota(in.ServiceCode, in.QuotaCode)
 		if !ok {
 			return nil, region.Errorf("NoSuchResourceException", "The request failed because the specified service quota does not exist.")
