@@ -105,6 +105,9 @@ var bounds = map[string]struct {
 	"agents.containerInstances": {v1alpha1.MaxContainerInstances, func(n int) fields {
 		return fields{"agents": fields{"containerInstances": many(n, containerInstance)}}
 	}},
+	"timeline": {v1alpha1.MaxTimeline, func(n int) fields {
+		return fields{"timeline": many(n, func(int) fields { return fields{"time": "2026-01-02T15:04:05Z", "type": "Suspended"} })}
+	}},
 	"plan.refusals":  {v1alpha1.MaxRefusals, func(n int) fields { return planned(fields{"refusals": many(n, refusal)}) }},
 	"plan.notes":     {v1alpha1.MaxNotes, func(n int) fields { return planned(fields{"notes": numbered(n, "Note %d.")}) }},
 	"plan.rules":     {v1alpha1.MaxRules, func(n int) fields { return planned(fields{"rules": many(n, plannedRule)}) }},

@@ -53,6 +53,9 @@ var withTime = map[string]func(text string) fields{
 	},
 	"plan.time":  func(text string) fields { return planned(fields{"time": text}) },
 	"abort.time": func(text string) fields { return fields{"abort": fields{"reason": "A", "time": text}} },
+	"timeline[0].time": func(text string) fields {
+		return fields{"timeline": []any{fields{"type": "Suspended", "time": text}}}
+	},
 }
 
 // undecodable are texts that metav1.Time does not read, or that it writes in another form. The format date-time alone lets

@@ -5,6 +5,7 @@ package v1alpha1_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -89,6 +90,12 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 	for i := range v1alpha1.MaxContainerInstances {
 		s.Agents.ContainerInstances = append(s.Agents.ContainerInstances, v1alpha1.ContainerInstance{
 			ARN: fmt.Sprintf("%scontainer-instance/%s/%032x", account, name, i), Connected: new(false), DisconnectedTime: &now, Gone: new(true),
+		})
+	}
+	for range v1alpha1.MaxTimeline {
+		s.Timeline = append(s.Timeline, v1alpha1.TimelineEntry{
+			Time: now, Type: v1alpha1.TimelineCarriedOver, Reason: strings.Repeat("R", 64), Message: strings.Repeat("m", 256),
+			Disconnected: new(int32(1000)), Total: new(int32(1000)), Count: math.MaxInt32,
 		})
 	}
 	s.Plan = fullestPlan(s)

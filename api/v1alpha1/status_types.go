@@ -154,6 +154,14 @@ type AgentDisconnectStatus struct {
 	// plan is what a run would do, in mode Plan.
 	// +optional
 	Plan *Plan `json:"plan,omitempty"`
+
+	// timeline is what happened in the run, and when, in the order of time. Where more than 64 things happened, entries in
+	// the middle are left out, and others of their type count them. A new run begins a new one. It is only shown: nothing
+	// that the controller does depends on it. Unset: nothing happened yet.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Timeline []TimelineEntry `json:"timeline,omitempty"`
 }
 
 // StartedWith holds fields of the spec as they were when the run began.

@@ -79,6 +79,12 @@ func (r *reconciliation) announce(ctx context.Context, before reported) {
 	}
 }
 
+// noteRepair tells at once that rules were restored, and has the timeline list it.
+func (r *reconciliation) noteRepair(note string) {
+	r.repaired = note
+	r.event(corev1.EventTypeWarning, "RulesRepaired", note)
+}
+
 func (r *reconciliation) event(kind, reason, note string) {
 	r.reconciler.recorder.Eventf(r.Object, nil, kind, reason, actionRun, "%s", aws.Truncate(note, maxNote))
 }

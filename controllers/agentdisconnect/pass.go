@@ -7,7 +7,6 @@ import (
 	"errors"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	utilwait "k8s.io/apimachinery/pkg/util/wait"
 
@@ -39,6 +38,8 @@ type reconciliation struct {
 	seen *state
 	// notes are what is worth saying of the target of a run that begins, a sentence each.
 	notes []string
+	// repaired describes the rules that the pass restored after drift; empty: none.
+	repaired string
 }
 
 // open begins a pass over an object, as the API server had it at the time asked or later.
@@ -66,7 +67,7 @@ func (r *reconciliation) assemble(seen *state) {
 // it, and a start that steps back unsets it.
 func (r *reconciliation) chooseEnforcement() {
 	r.enforcement = enforcement.New(r.target, r.deadManSwitch, &r.seen.enforcement, enforcement.Hooks{
-		Warn:          func(reason, note string) { r.event(corev1.EventTypeWarning, reason, note) },
+		Repaired:      r.noteRepair,
 		SetConditions: func() { r.setConditions(nil) },
 	})
 }

@@ -16,6 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/target"
+	"agentdisconnect.dev/agentdisconnect/controllers/timeline"
 )
 
 // report is the one deferred write of the status that a person reads; events and metrics follow
@@ -24,6 +25,7 @@ func (r *reconciliation) report(ctx context.Context, failure *problem.Problem) e
 	before := r.reported()
 	r.target.NoteObserved()
 	r.setConditions(failure)
+	r.noteTimeline()
 	if err := r.Ledger.Persist(ctx); err != nil {
 		return err
 	}
@@ -49,6 +51,15 @@ func (r *reconciliation) setConditions(failure *problem.Problem) {
 		Suspected: r.suspected(acl, about),
 		Unsettled: lookups.Unsettled(endpoints, r.Now, options.LookupInterval), Failing: lookups.Failing(endpoints),
 		Resolver: r.Resolver.String(), Unasked: about.Unasked, PathMismatch: about.PathMismatch, PrivateInSubnet: about.PrivateInSubnet,
+	})
+}
+
+// noteTimeline keeps what happened in the run. It changes the status only where the pass has
+// changed something else of it, or the timeline was edited.
+func (r *reconciliation) noteTimeline() {
+	r.Status().Timeline = timeline.Next(timeline.Seen{
+		Object: r.Object, Now: r.Now, Phase: r.Phase,
+		Repaired: r.repaired, CarriedOver: r.enforcement.Readings().CarriedOver,
 	})
 }
 

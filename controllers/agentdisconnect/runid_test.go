@@ -127,11 +127,12 @@ var _ = Describe("A new runID", func() {
 		By("showing nothing of the old run from the first pass on")
 		seen := w.get(ctx, obj)
 		rest := seen.Status.DeepCopy()
-		rest.Conditions, rest.Endpoints, rest.ObservedGeneration = nil, nil, 0
+		rest.Conditions, rest.Endpoints, rest.Timeline, rest.ObservedGeneration = nil, nil, nil, 0
 		Expect(*rest).To(Equal(v1alpha1.AgentDisconnectStatus{State: v1alpha1.StateDiscovering, RunID: "b", RequestTime: &metav1.Time{Time: w.clock.Now().Local()}}), describe(seen))
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Status).To(Equal(metav1.ConditionUnknown))
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateDiscovering))
 		Expect(condition(seen, v1alpha1.ConditionRulesInstalled).Reason).To(Equal("NotStarted"))
+		Expect(timelineOf(seen)).To(Equal([]string{"State Discovering"}))
 
 		By("running it as the first time")
 		w.run(ctx, 20*time.Second, obj)

@@ -59,8 +59,8 @@ type Mode interface {
 
 // Hooks are what the entries ask of the pass.
 type Hooks struct {
-	// Warn tells people about something that was done, by reason and note.
-	Warn func(reason, note string)
+	// Repaired tells people about rules that were restored after drift.
+	Repaired func(note string)
 	// SetConditions brings the conditions in line with what is known. The next write of the status
 	// stores them.
 	SetConditions func()

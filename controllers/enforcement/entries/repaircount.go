@@ -41,7 +41,7 @@ func (e *Entries) finishRepair(ctx context.Context, lines, overridden []v1alpha1
 		return err
 	}
 
-	e.hooks.Warn("RulesRepaired", what+". The manager created "+problem.List(describeLines(created)))
+	e.hooks.Repaired(what + ". The manager created " + problem.List(describeLines(created)))
 	return nil
 }
 
