@@ -121,6 +121,7 @@ build: plugin ## Build the manager and the kubectl plugin into bin/
 .PHONY: plugin
 plugin: ## Build the kubectl plugin into bin/; on the PATH it is `kubectl agentdisconnect`
 	@go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-agentdisconnect ./cmd/kubectl-agentdisconnect
+	@cp cmd/kubectl-agentdisconnect/kubectl_complete-agentdisconnect bin/
 
 .PHONY: run
 run: ## Run the manager on the cluster of the current kubeconfig context (ARGS for its flags)

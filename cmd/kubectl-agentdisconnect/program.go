@@ -7,18 +7,27 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 	"k8s.io/utils/clock"
+
+	"agentdisconnect.dev/agentdisconnect/cmd/kubectl-agentdisconnect/view"
 )
 
-// Exit codes.
+// Exit codes. In each, 2 says that nothing was begun, and that a person must change something first.
 const (
 	exitDone  = 0
 	exitError = 1
 	exitUsage = 2
-	exitLeft  = 3
+	// exitLeft is for sweep alone, exitRefused, exitTimeout and exitInterrupted for what follows a run.
+	exitLeft        = 3
+	exitFailed      = 1
+	exitRefused     = 2
+	exitTimeout     = 3
+	exitInterrupted = 130 // as a shell has it for a process that SIGINT ended
 )
 
 const exitCodes = `Exit codes:
@@ -35,6 +44,12 @@ type program struct {
 	// terminal reports whether in is a terminal, at which a person can answer a question.
 	terminal bool
 	clock    clock.Clock
+	// size gives the size of the terminal that out is; nil: it is none. errSize is that of errOut.
+	size, errSize func() view.Size
+	// color says that the terminal takes colors.
+	color bool
+	// interrupts starts to hand over what Ctrl-C sends, in place of ending the process, until release is called.
+	interrupts func() (signals <-chan os.Signal, release func())
 	// load gets the AWS configuration and credentials.
 	load func(context.Context) (awssdk.Config, error)
 }
@@ -43,6 +58,8 @@ type program struct {
 type exit struct {
 	code int
 	err  error
+	// help says that --help helps.
+	help bool
 }
 
 func (e *exit) Error() string { return e.err.Error() }
@@ -50,7 +67,7 @@ func (e *exit) Unwrap() error { return e.err }
 
 // usage is a mistake on the command line.
 func usage(format string, args ...any) error {
-	return &exit{code: exitUsage, err: fmt.Errorf(format, args...)}
+	return &exit{code: exitUsage, err: fmt.Errorf(format, args...), help: true}
 }
 
 // errLeft has been explained on the screen by the time it is returned.
@@ -59,7 +76,7 @@ var errLeft = &exit{code: exitLeft, err: errors.New("something is left")}
 // run runs the command line and gives the exit code.
 func (p *program) run(ctx context.Context, args []string) int {
 	root := p.command()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // of nil, cobra would take those of the process
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
@@ -71,35 +88,52 @@ func (p *program) run(ctx context.Context, args []string) int {
 	}
 
 	if ending != errLeft {
-		fmt.Fprintln(p.errOut, "Error:", err)
+		for _, line := range p.wrapError("Error: " + err.Error()) {
+			fmt.Fprintln(p.errOut, line)
+		}
 	}
 
-	if ending.code == exitUsage {
+	if ending.help {
 		fmt.Fprintln(p.errOut, "See --help.")
 	}
 	return ending.code
 }
 
+// wrapError wraps a text to the terminal that errors go to, if it is one.
+func (p *program) wrapError(text string) []string {
+	if p.errSize == nil {
+		return []string{text}
+	}
+	return view.Wrap(text, p.errSize().Width-1, 0)
+}
+
+const rootHelp = `Run experiments with AgentDisconnect objects, follow them, and undo in AWS what runs left behind.
+
+All but sweep work on a Kubernetes cluster, which --context, --kubeconfig and --namespace choose as they do for kubectl.
+sweep needs AWS credentials alone, for example after the Kubernetes cluster was lost. While the cluster and its manager
+work, use them: deleting the object undoes a run, and the manager has more data about it.`
+
 func (p *program) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:         "kubectl-agentdisconnect",
 		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl agentdisconnect"},
-		Short:       "Find and undo in AWS what AgentDisconnect runs left behind",
-		Long: `Find and undo in AWS what AgentDisconnect runs left behind, for example after the Kubernetes cluster was lost.
-
-While the cluster and its manager work, use them: kubectl delete agentdisconnect NAME undoes a run, and has more data about it.`,
-		Example:       "  kubectl agentdisconnect sweep --region ap-northeast-1",
+		Short:       "Run, follow and undo AgentDisconnect experiments",
+		Long:        rootHelp,
+		Example: `  kubectl agentdisconnect run --cluster demo --subnet subnet-0c2e4a6b8d1f35790 --duration 10m
+  kubectl agentdisconnect sweep --region ap-northeast-1`,
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          noArguments,
+		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetVersionTemplate(product + " {{.Version}}\n")
 	root.SetIn(p.in)
 	root.SetOut(p.out)
 	root.SetErr(p.errOut)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{code: exitUsage, err: err} })
-	root.AddCommand(p.sweepCommand(), &cobra.Command{
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{code: exitUsage, err: err, help: true} })
+	root.AddCommand(p.runCommand(), p.waitCommand(), p.watchCommand(), p.listCommand(), p.planCommand(), p.stopCommand(), p.sweepCommand(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), product, version)
@@ -109,9 +143,31 @@ While the cluster and its manager work, use them: kubectl delete agentdisconnect
 	return root
 }
 
+// noSuchCommand is about an argument that names no command. It suggests those that are spelt alike.
+func noSuchCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.SuggestionsMinimumDistance == 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	if alike := cmd.SuggestionsFor(args[0]); len(alike) > 0 {
+		return usage("unexpected argument %q: did you mean %s?", args[0], strings.Join(alike, " or "))
+	}
+	return noArguments(cmd, args)
+}
+
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usage("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// oneName is for commands about one object.
+func oneName(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usage("%s needs the name of one %s; kubectl agentdisconnect list shows them", cmd.Name(), kind)
 	}
 	return nil
 }

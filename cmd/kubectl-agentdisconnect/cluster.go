@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+const kind = "AgentDisconnect"
+
+// resource is what the API server serves.
+var resource = v1alpha1.GroupVersion.WithResource("agentdisconnects")
+
+// clusterFlags choose a Kubernetes cluster and a namespace, as those of kubectl do.
+type clusterFlags struct {
+	config *genericclioptions.ConfigFlags
+}
+
+// addClusterFlags adds them to a command. Those that ask no Kubernetes cluster have none. What else ConfigFlags has is left
+// out: --cluster is the ECS cluster here, and --request-timeout would end watches.
+func addClusterFlags(cmd *cobra.Command) *clusterFlags {
+	f := &clusterFlags{config: &genericclioptions.ConfigFlags{KubeConfig: new(string), Context: new(string), Namespace: new(string)}}
+	f.config.AddFlags(cmd.Flags())
+	return f
+}
+
+// cluster is the Kubernetes cluster and the namespace of one command.
+type cluster struct {
+	client    dynamic.NamespaceableResourceInterface
+	namespace string
+	// explicit says that a flag named the namespace.
+	explicit bool
+	// host is where the API server is.
+	host string
+}
+
+// connectKubernetes prepares to ask the cluster that the flags choose. It makes no call yet.
+func (p *program) connectKubernetes(f *clusterFlags) (*cluster, error) {
+	config, err := f.config.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("no Kubernetes cluster: %w. Name one with --context or --kubeconfig", err)
+	}
+	namespace, explicit, err := f.config.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("no namespace: %w", err)
+	}
+
+	config.UserAgent = product + "/" + version
+	config.WarningHandler = rest.NewWarningWriter(p.errOut, rest.WarningWriterOptions{Deduplicate: true})
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("no Kubernetes cluster: %w", err)
+	}
+	return &cluster{client: client.Resource(resource), namespace: namespace, explicit: explicit, host: config.Host}, nil
+}
+
+// in is the namespace's part of the API.
+func (c *cluster) in(namespace string) dynamic.ResourceInterface {
+	return c.client.Namespace(namespace)
+}
+
+// get reads an object.
+func (c *cluster) get(ctx context.Context, namespace, name string) (*v1alpha1.AgentDisconnect, error) {
+	u, err := c.in(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return nil, c.explain("get", namespace, name, err)
+	}
+	return decode(u)
+}
+
+func decode(u *unstructured.Unstructured) (*v1alpha1.AgentDisconnect, error) {
+	obj := &v1alpha1.AgentDisconnect{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj); err != nil {
+		return nil, fmt.Errorf("reading %s %s/%s: %w", kind, u.GetNamespace(), u.GetName(), err)
+	}
+	return obj, nil
+}
+
+// named names an object in a sentence.
+func named(namespace, name string) string {
+	if name == "" {
+		return kind + " in namespace " + namespace
+	}
+	return kind + " " + namespace + "/" + name
+}
+
+// explain says what failed of a verb, and what helps against it. The error stays in the chain.
+func (c *cluster) explain(verb, namespace, name string, err error) error {
+	what := fmt.Sprintf("%s %s", verb, named(namespace, name))
+	var status apierrors.APIStatus
+	answered := errors.As(err, &status)
+	var network net.Error
+	switch {
+	case isMissingKind(err):
+		return fmt.Errorf("%s: the cluster at %s does not know the kind %s (%s). Install it there (make install), or name another cluster with --context: %w",
+			what, c.host, kind, v1alpha1.GroupVersion, err)
+	case apierrors.IsNotFound(err) && verb == "create":
+		return fmt.Errorf("%s: %w. Name a namespace that there is with --namespace", what, err)
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("%s: there is none of that name at %s. See kubectl agentdisconnect list --namespace %s: %w", what, c.host, namespace, err)
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("%s: %w. The ClusterRole agentdisconnect-editor grants it, or -viewer for reading, and so do the roles edit and view of the namespace; kubectl auth can-i %s %s.%s --namespace %s tells",
+			what, err, verb, resource.Resource, resource.Group, namespace)
+	case apierrors.IsUnauthorized(err):
+		return fmt.Errorf("%s: the cluster at %s does not accept the credentials of the kubeconfig. Log in again: %w", what, c.host, err)
+	case !answered && errors.As(err, &network):
+		return fmt.Errorf("%s: the cluster at %s can't be reached. Is --context the right one? %w", what, c.host, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// isMissingKind tells an API server without the CRD from one without the object: it names no object.
+func isMissingKind(err error) bool {
+	var status apierrors.APIStatus
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
+		return false
+	}
+	details := status.Status().Details
+	return details == nil || details.Name == "" || details.Kind == ""
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/cmd/kubectl-agentdisconnect/view"
+)
+
+func (p *program) listCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List runs, with the reason where the state alone does not say it", Args: noArguments,
+		Long: `List runs, with the reason where the state alone does not say it: what a person must act on, or what a run waits for.
+
+AGENTS is how many of the tracked agents ECS reports as disconnected; ? where it reported nothing lately. END is when the rules
+are removed, or since when the run is over. On a terminal the reason is cut to its width; elsewhere it is not.`,
+		Example: `  kubectl agentdisconnect list
+  kubectl agentdisconnect list --all-namespaces`,
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	flags := addClusterFlags(cmd)
+	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the runs of all namespaces")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := p.connectKubernetes(flags)
+		if err != nil {
+			return err
+		}
+		if all {
+			c.namespace = metav1.NamespaceAll
+		}
+		return p.list(cmd.Context(), c)
+	}
+	return cmd
+}
+
+func (p *program) list(ctx context.Context, c *cluster) error {
+	objects, err := c.list(ctx)
+	if err != nil {
+		return err
+	}
+
+	if len(objects) == 0 {
+		where := "in namespace " + c.namespace
+		if c.namespace == metav1.NamespaceAll {
+			where = "in any namespace"
+		}
+		fmt.Fprintf(p.errOut, "There is no %s %s.\n", kind, where)
+		return nil
+	}
+	width := p.screen().Width()
+	for _, line := range view.Table(objects, p.clock.Now(), c.namespace == metav1.NamespaceAll, width) {
+		fmt.Fprintln(p.out, line)
+	}
+	return nil
+}
+
+// list reads the objects of the namespace, or of all.
+func (c *cluster) list(ctx context.Context) ([]v1alpha1.AgentDisconnect, error) {
+	answer, err := c.in(c.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, c.explain("list", c.namespace, "", err)
+	}
+	var objects []v1alpha1.AgentDisconnect
+	for i := range answer.Items {
+		obj, err := decode(&answer.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, *obj)
+	}
+	return objects, nil
+}
