@@ -30,8 +30,9 @@ type clusterFlags struct {
 	config *genericclioptions.ConfigFlags
 }
 
-// addClusterFlags adds them to a command. Those that ask no Kubernetes cluster have none. What else ConfigFlags has is left
-// out: --cluster is the ECS cluster here, and --request-timeout would end watches.
+// addClusterFlags adds them to a command. Those that ask no Kubernetes cluster have none. What else
+// ConfigFlags has is left out: --cluster is the ECS cluster here, and --request-timeout would end
+// watches.
 func addClusterFlags(cmd *cobra.Command) *clusterFlags {
 	f := &clusterFlags{config: &genericclioptions.ConfigFlags{KubeConfig: new(string), Context: new(string), Namespace: new(string)}}
 	f.config.AddFlags(cmd.Flags())
@@ -123,7 +124,8 @@ func (c *cluster) explain(verb, namespace, name string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// isMissingKind tells an API server without the CRD from one without the object: it names no object.
+// isMissingKind tells an API server without the CRD from one without the object: it names no
+// object.
 func isMissingKind(err error) bool {
 	var status apierrors.APIStatus
 	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {

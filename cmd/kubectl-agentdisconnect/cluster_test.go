@@ -32,6 +32,8 @@ import (
 var apiServer struct {
 	sync.Once
 	*controlplane.ControlPlane
+	// dir has what it stores, for a test that stops it for a while.
+	dir string
 	err error
 }
 
@@ -42,6 +44,9 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
+	}
+	if apiServer.dir != "" {
+		_ = os.RemoveAll(apiServer.dir)
 	}
 	os.Exit(code)
 }
@@ -67,7 +72,8 @@ func (s *screenBuffer) String() string {
 	return s.b.String()
 }
 
-// runs is one test's own namespace, and the command on that cluster. The test writes what a manager would.
+// runs is one test's own namespace, and the command on that cluster. The test writes what a manager
+// would.
 type runs struct {
 	*testing.T
 	Gomega
@@ -84,7 +90,9 @@ type runs struct {
 func newRuns(t *testing.T) *runs {
 	t.Helper()
 	apiServer.Do(func() {
-		apiServer.ControlPlane, apiServer.err = controlplane.Start(controlplane.Options{SpareCPU: true})
+		if apiServer.dir, apiServer.err = os.MkdirTemp("", "plugin"); apiServer.err == nil { //nolint:usetesting // it outlives the test
+			apiServer.ControlPlane, apiServer.err = controlplane.Start(controlplane.Options{SpareCPU: true, Dir: apiServer.dir})
+		}
 	})
 	g := NewWithT(t)
 	g.Expect(apiServer.err).NotTo(HaveOccurred())
@@ -208,7 +216,8 @@ func (r *runs) write(obj *v1alpha1.AgentDisconnect, status metav1.ConditionStatu
 	r.Expect(r.kube.Status().Update(r.Context(), obj)).To(Succeed())
 }
 
-// kubeconfigOf is a kubeconfig file for another user, who may do nothing yet, or for another server.
+// kubeconfigOf is a kubeconfig file for another user, who may do nothing yet, or for another
+// server.
 func (r *runs) kubeconfigOf(config *rest.Config) string {
 	r.Helper()
 	file := clientcmdapi.NewConfig()

@@ -13,7 +13,8 @@ import (
 // completeWithin bounds what a person waits for after the tabulator key.
 const completeWithin = 3 * time.Second
 
-// completeNames completes the one name that a command takes from the objects of the namespace, each with its state.
+// completeNames completes the one name that a command takes from the objects of the namespace, each
+// with its state.
 func (p *program) completeNames(flags *clusterFlags) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {

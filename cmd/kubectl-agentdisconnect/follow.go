@@ -72,8 +72,8 @@ func (p *program) newFollower(c *cluster, obj *v1alpha1.AgentDisconnect, timeout
 
 func (p *program) screen() *view.Screen { return view.NewScreen(p.out, p.size, p.color) }
 
-// follow shows the object until what is waited for is there, or something else ends it. An interruption by Ctrl-C is its own to
-// handle; a context that ends stops it.
+// follow shows the object until what is waited for is there, or something else ends it. An
+// interruption by Ctrl-C is its own to handle; a context that ends stops it.
 func (f *follower) follow(ctx context.Context) ending {
 	signals, release := f.interrupts()
 	defer release()
@@ -82,6 +82,7 @@ func (f *follower) follow(ctx context.Context) ending {
 	defer stop()
 	events := f.watchObject(watchCtx, f.cluster, f.obj)
 	defer f.screen.Erase()
+	defer f.stopAsking()
 
 	var deadline <-chan time.Time
 	if f.timeout > 0 {
@@ -104,7 +105,6 @@ func (f *follower) follow(ctx context.Context) ending {
 			return endedTimeout
 		case signal := <-signals:
 			if signal != os.Interrupt || f.interrupt(watchCtx) {
-				f.stopAsking()
 				tick.Stop()
 				return endedLeft
 			}
@@ -121,7 +121,6 @@ func (f *follower) follow(ctx context.Context) ending {
 func (f *follower) hear(e event) (ending, bool) {
 	switch {
 	case e.gone:
-		f.stopAsking()
 		return endedGone, true
 	case e.err != nil:
 		f.complain(e.err)
@@ -140,23 +139,26 @@ func (f *follower) hear(e event) (ending, bool) {
 // complain says once that the API server gives no answer: the run goes on meanwhile.
 func (f *follower) complain(err error) {
 	if f.trouble == "" && f.asking == nil {
-		f.say("No news of the run, which goes on; trying again: " + err.Error())
+		f.say("No news of the run; trying again: " + err.Error())
 	}
 	f.trouble = err.Error()
 }
 
-// interrupt handles Ctrl-C: it asks once whether to end the run, where there is someone to answer. It reports whether to stop
-// following.
+// interrupt handles Ctrl-C: it asks once whether to end the run, where a person can answer.
+// It reports whether to stop following.
 func (f *follower) interrupt(ctx context.Context) bool {
 	if !f.mayAsk || !f.terminal || f.asking != nil {
 		return true
 	}
 
 	f.mayAsk = false
-	f.screen.Erase()
-	question := fmt.Sprintf("End the run? That deletes %s, and the manager removes its rules. Ctrl-C again leaves it running.", named(f.obj.Namespace, f.obj.Name))
+	f.screen.Print(0, fmt.Sprintf("To end the run, the command deletes %s, and the manager removes its rules. Ctrl-C again leaves it running.", f.name()))
 	ctx, f.asking = context.WithCancel(ctx)
-	go func() { f.answers <- f.confirm(ctx, f.out, question) }()
+	out := f.out
+	if !f.screen.IsLive() {
+		out = f.errOut // a pipe may not show it, or have ended
+	}
+	go func() { f.answers <- f.confirm(ctx, out, "End the run?") }()
 	return false
 }
 
@@ -181,14 +183,15 @@ func (f *follower) answer(ctx context.Context, yes bool) {
 	}
 }
 
-// delete deletes the object that is followed, and no other of its name, and has it followed until it is gone.
+// delete deletes the object that is followed, and no other of its name, and has it followed until
+// it is gone.
 func (f *follower) delete(ctx context.Context) error {
 	err := f.cluster.in(f.obj.Namespace).Delete(ctx, f.obj.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &f.obj.UID}})
 	if err != nil {
 		return f.cluster.explain("delete", f.obj.Namespace, f.obj.Name, err)
 	}
 	f.deleted, f.until = true, func(*v1alpha1.AgentDisconnect) bool { return false }
-	f.say("Deleted " + named(f.obj.Namespace, f.obj.Name) + "; waiting until the manager has removed what the run made")
+	f.say("Deleted " + f.name() + "; waiting until the manager has removed what the run made")
 	return nil
 }
 

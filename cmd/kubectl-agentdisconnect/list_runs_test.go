@@ -55,7 +55,7 @@ func TestPlansThatAreNotThere(t *testing.T) {
 func TestStopEndsARunAfterAQuestion(t *testing.T) {
 	r := newRuns(t)
 	obj := r.create("on", func(obj *v1alpha1.AgentDisconnect) { obj.Finalizers = []string{v1alpha1.Finalizer} })
-	r.write(obj, unknown, v1alpha1.StateBlocking, "x", "")
+	r.write(obj, unknown, v1alpha1.StateBlocking, "x", "", func(status *v1alpha1.AgentDisconnectStatus) { status.StartTime = new(metav1.Now()) })
 	r.Expect(r.run("stop", "on")).To(Equal(exitUsage))
 	r.Expect(r.errOut.String()).To(ContainSubstring("no terminal to ask on, so nothing was deleted"))
 
@@ -67,11 +67,12 @@ func TestStopEndsARunAfterAQuestion(t *testing.T) {
 	r.begin("stop", "on")
 	r.sees("waiting until the manager has removed")
 	r.Eventually(func() *metav1.Time { return r.only().DeletionTimestamp }).ShouldNot(BeNil())
-	obj = r.only()
+	r.write(obj, unknown, v1alpha1.StateRestoring, "no rule is left", "", func(status *v1alpha1.AgentDisconnectStatus) { status.RestoredTime = new(metav1.Now()) })
+	r.sees("Restoring: no rule is left")
 	obj.Finalizers = nil
 	r.Expect(r.kube.Update(r.Context(), obj)).To(Succeed())
 	r.Expect(r.end()).To(Equal(exitDone), r.said())
-	r.Expect(r.out.String()).To(ContainSubstring("is gone: the manager has removed what the run made"))
+	r.Expect(r.out.String()).To(ContainSubstring("on is gone; by its last status, nothing of the run is left in AWS"))
 }
 
 func TestStopLeavesARunThatIsOver(t *testing.T) {

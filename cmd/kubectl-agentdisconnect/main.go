@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kubectl-agentdisconnect is a plugin of kubectl: it runs and follows AgentDisconnect objects, and for the day when no
-// Kubernetes cluster is left to ask, it finds from AWS alone what runs left behind, and undoes it. On the PATH it is
-// `kubectl agentdisconnect`.
+// Command kubectl-agentdisconnect is a plugin of kubectl: it runs and follows AgentDisconnect
+// objects, and for the day when no Kubernetes cluster is left to ask, it finds from AWS alone what
+// runs left behind, and undoes it. On the PATH it is `kubectl agentdisconnect`.
 package main
 
 import (

@@ -14,8 +14,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// readManifest reads the one AgentDisconnect that a file has, in YAML or JSON; - is standard input. Fields are left as they are
-// written: the API server says which it does not know.
+// readManifest reads the one AgentDisconnect that a file has, in YAML or JSON; - is standard input.
+// Fields are left as they are written: the API server says which it does not know.
 func (p *program) readManifest(file string) (*unstructured.Unstructured, error) {
 	in := p.in
 	if file != "-" {
@@ -60,7 +60,8 @@ func onlyRun(file string, objects []*unstructured.Unstructured) (*unstructured.U
 	return u, nil
 }
 
-// namespaceOf is where an object is to be created. As for kubectl, a flag may not contradict the manifest.
+// namespaceOf is where an object is to be created. As for kubectl, a flag may not contradict the
+// manifest.
 func namespaceOf(u *unstructured.Unstructured, c *cluster) (string, error) {
 	switch own := u.GetNamespace(); {
 	case own == "":

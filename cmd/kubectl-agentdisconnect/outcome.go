@@ -21,13 +21,14 @@ const outcomeCodes = `Exit codes:
   3    --timeout is over; the run goes on
   130  Ctrl-C, or SIGTERM: the command stopped following, and the run goes on`
 
-// conclude turns the ending into the command's result: nil, or an error with its exit code and the words for it.
+// conclude turns the ending into the command's result: nil, or an error with its exit code and the
+// words for it.
 func (f *follower) conclude(end ending) error {
 	switch {
 	case end == endedGone && f.deleted:
-		return &exit{code: exitFailed, err: fmt.Errorf("the run of %s was ended on request, and the object is gone: the manager has removed what the run made", f.name())}
+		return &exit{code: exitFailed, err: fmt.Errorf("the run was ended on request: %s", f.gone())}
 	case end == endedGone:
-		return &exit{code: exitFailed, err: fmt.Errorf("%s was deleted before its run was over (last state: %s)%s", f.name(), stateOf(f.obj), f.leftover())}
+		return &exit{code: exitFailed, err: fmt.Errorf("the object was deleted before its run was over (last state: %s): %s", stateOf(f.obj), f.gone())}
 	case end == endedTimeout:
 		return &exit{code: exitTimeout, err: fmt.Errorf("%s is not over after %s (state: %s). %s", f.name(), f.timeout, stateOf(f.obj), f.goesOn())}
 	case end == endedLeft:
@@ -41,20 +42,24 @@ func verdictError(obj *v1alpha1.AgentDisconnect) error {
 	name, v := named(obj.Namespace, obj.Name), view.Judge(obj)
 	switch v.Outcome {
 	case view.Failed:
-		return &exit{code: exitFailed, err: fmt.Errorf("the run of %s failed: %s: %s The page docs/states/%s.md has what to do", name, v.Reason, sentence(v.Message), v.Reason)}
+		return &exit{code: exitFailed, err: fmt.Errorf("the run of %s failed: %s: %s. The page docs/states/%s.md has what to do", name, v.Reason, v.Message, v.Reason)}
 	case view.Refused:
-		return &exit{code: exitRefused, err: fmt.Errorf("%s is refused: %s: %s%s", name, v.Reason, sentence(v.Message), refusedUntil(obj))}
+		return &exit{code: exitRefused, err: fmt.Errorf("%s is refused: %s: %s. %s", name, v.Reason, v.Message, refusedUntil(obj))}
 	}
 	return nil
 }
 
-// refusedUntil says what becomes of an object that was refused. A plan is not made again.
+// refusedUntil says what becomes of an object that was refused.
 func refusedUntil(obj *v1alpha1.AgentDisconnect) string {
-	if obj.Spec.Mode == v1alpha1.ModePlan {
-		return " A plan is made once for each change of the spec"
+	switch {
+	case view.IsOver(obj):
+		return "A plan is made once for each change of the spec"
+	case obj.Spec.Mode == v1alpha1.ModePlan:
+		return "The plan is made once that is solved"
+	default:
+		return fmt.Sprintf("Nothing was written to AWS. The object stays, and the run begins by itself once that is solved, until %s. To give it up: %s",
+			run.StartDeadline(obj).UTC().Format(time.RFC3339), stopCommand(obj))
 	}
-	return fmt.Sprintf(" Nothing was written to AWS. The object stays, and the run begins by itself once that is solved, until %s. To give it up: %s",
-		run.StartDeadline(obj).UTC().Format(time.RFC3339), stopCommand(obj))
 }
 
 // goesOn says how to come back to a run that goes on without the command.
@@ -69,12 +74,17 @@ func stopCommand(obj metav1.Object) string {
 	return fmt.Sprintf("kubectl agentdisconnect stop %s --namespace %s", obj.GetName(), obj.GetNamespace())
 }
 
-// leftover says how to check AWS, where the object went before it said that nothing is left.
-func (f *follower) leftover() string {
-	if run.IsRestored(&f.obj.Status) {
-		return ""
+// gone says what is known of AWS once the object is gone. Its finalizer may have been removed by
+// hand.
+func (f *follower) gone() string {
+	switch status := &f.obj.Status; {
+	case !run.IsRestored(status):
+		return fmt.Sprintf("%s is gone. A manager lets an object go only once nothing of its run is left in AWS; kubectl agentdisconnect sweep --uid %s shows whether that is so", f.name(), f.obj.UID)
+	case status.StartTime == nil:
+		return f.name() + " is gone, and its run had not begun"
+	default:
+		return f.name() + " is gone; by its last status, nothing of the run is left in AWS"
 	}
-	return fmt.Sprintf(". A manager lets an object go only once nothing of the run is left in AWS; kubectl agentdisconnect sweep --uid %s tells whether that is so", f.obj.UID)
 }
 
 func (f *follower) name() string { return named(f.obj.Namespace, f.obj.Name) }

@@ -197,7 +197,8 @@ func (f *follower) finish(ctx context.Context) error {
 	return err
 }
 
-// create creates an object as it is written: a field that the API server does not know is a mistake.
+// create creates an object as it is written: a field that the API server does not know is a
+// mistake.
 func (c *cluster) create(ctx context.Context, u *unstructured.Unstructured, file string) (*v1alpha1.AgentDisconnect, error) {
 	namespace, err := namespaceOf(u, c)
 	if err != nil {

@@ -72,12 +72,13 @@ func (f *follower) stopRun(ctx context.Context, o stopOptions) error {
 		return err
 	}
 
+	f.logged = view.Lines(f.obj, f.clock.Now()) // from here on, only what changes
 	if err := f.delete(ctx); err != nil {
 		return err
 	}
 	switch end := f.follow(ctx); end {
 	case endedGone:
-		f.say(f.name() + " is gone: the manager has removed what the run made")
+		f.say(f.gone())
 		return nil
 	default:
 		return f.conclude(end)

@@ -71,7 +71,7 @@ func (f *follower) watched(end ending) error {
 	case endedLeft:
 		return f.conclude(end)
 	case endedGone:
-		f.say(f.name() + " is gone" + f.leftover())
+		f.say(f.gone())
 	}
 	return nil
 }

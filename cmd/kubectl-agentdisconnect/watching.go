@@ -15,7 +15,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// readAgain is how long after a watch ended the object is read again: short enough for a person who looks on.
+// readAgain is how long after a watch ended the object is read again: short enough for a person who
+// looks on.
 const readAgain = 2 * time.Second
 
 // event is what is heard of an object. One of the fields is set.
@@ -27,8 +28,8 @@ type event struct {
 	err error
 }
 
-// watchObject hands over an object, and again whenever it changed, until it is gone or the context ends. A watch that ends, or that
-// the user may not make, is made up for by reading.
+// watchObject hands over an object, and again whenever it changed, until it is gone or the context
+// ends. A watch that ends, or that the user may not make, is made up for by reading.
 func (p *program) watchObject(ctx context.Context, c *cluster, obj *v1alpha1.AgentDisconnect) <-chan event {
 	events := make(chan event)
 	w := &watching{program: p, cluster: c, obj: obj, events: events}
@@ -60,7 +61,8 @@ type watching struct {
 	events  chan<- event
 }
 
-// look reads the object and follows it as long as the API server lets it. It is false once there is nothing more to hear.
+// look reads the object and follows it as long as the API server lets it. It is false once there is
+// nothing more to hear.
 func (w *watching) look(ctx context.Context) bool {
 	in := w.cluster.in(w.obj.Namespace)
 	u, err := in.Get(ctx, w.obj.Name, metav1.GetOptions{})

@@ -32,8 +32,8 @@ type Row struct {
 	Tone Tone
 }
 
-// Block lays lines out between a title and a footer, so that it fits a screen of that size beside what was printed before: it
-// takes half of the screen's rows at most.
+// Block lays lines out between a title and a footer, so that it fits a screen of that size beside
+// what was printed before: it takes half of the screen's rows at most.
 func Block(title string, lines []Line, footer string, width, height int) []Row {
 	width-- // a row that fills the screen would wrap on some terminals
 	rows := []Row{{}, {Text: cut(title, width), Tone: Bold}}

@@ -3,6 +3,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -17,7 +18,8 @@ import (
 const (
 	// patience is how long a manager that works may take to look at a new object.
 	patience = 30 * time.Second
-	// overdueAfter is how long after the end of a run its rules may be there without a word. The manager takes seconds.
+	// overdueAfter is how long after the end of a run its rules may be there without a word. The
+	// manager takes seconds.
 	overdueAfter = time.Minute
 )
 
@@ -59,8 +61,11 @@ func Lines(obj *v1alpha1.AgentDisconnect, now time.Time) []Line {
 	return lines
 }
 
-// Changes is what a log hears of lines after it heard of those before.
+// Changes is what a log hears of lines after it heard of those before. The state, and with it the
+// verdict, comes last.
 func Changes(before, after []Line) []string {
+	after = slices.Clone(after)
+	slices.SortStableFunc(after, func(a, b Line) int { return cmp.Compare(rank(a), rank(b)) })
 	var changes []string
 	for _, line := range after {
 		heard := slices.ContainsFunc(before, func(b Line) bool { return b.Label == line.Label && b.Log == line.Log })
@@ -69,6 +74,13 @@ func Changes(before, after []Line) []string {
 		}
 	}
 	return changes
+}
+
+func rank(line Line) int {
+	if line.Label == LabelState {
+		return 1
+	}
+	return 0
 }
 
 // state is the run as one word. The log has the message of the condition beside it.
@@ -119,8 +131,10 @@ func rules(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	c := ptr.Deref(meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionRulesInstalled), metav1.Condition{})
 	var text string
 	switch {
-	case c.Reason == "Removed" || c.Reason == "Suspended", left == 0 && status.RestoredTime != nil:
+	case c.Reason == "Removed" || c.Reason == "Suspended", left == 0 && (status.RestoredTime != nil || c.Reason == "Restoring"):
 		text = "none in place"
+	case left == 0:
+		text = "none yet"
 	case c.Reason == "Restoring":
 		text = fmt.Sprintf("%d to be removed", left)
 	case c.Status == metav1.ConditionTrue:
@@ -131,10 +145,11 @@ func rules(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 		text = fmt.Sprintf("%d of %d installed, not in force yet", installed, left)
 	}
 
+	line := Line{Label: "Rules", Text: text, Log: "Rules: " + text} // the messages name the network ACL
 	if acl := status.NetworkACL; acl != nil && acl.ID != "" && left > 0 {
-		text += fmt.Sprintf(", on %s (%s)", acl.ID, acl.Mode)
+		line.Text += fmt.Sprintf(", on %s (%s)", acl.ID, acl.Mode)
 	}
-	return Line{Label: "Rules", Text: text, Log: "Rules: " + text}
+	return line
 }
 
 // agents counts those that the run tracks. Where ECS reported nothing lately, there is no number.
@@ -150,7 +165,12 @@ func agents(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 		return Line{Label: "Agents", Text: text, Log: "Agents: " + text}
 	}
 	text := fmt.Sprintf("%d of %d disconnected", *status.Disconnected, total)
-	return Line{Label: "Agents", Text: text, Log: "Agents: " + text, Bar: &Bar{Part: int64(*status.Disconnected), Whole: int64(total)}}
+	line := Line{Label: "Agents", Text: text, Log: "Agents: " + text, Bar: &Bar{Part: int64(*status.Disconnected), Whole: int64(total)}}
+	// Only from then on RunTask is known to meet them: it is what callers wait for.
+	if c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionAgentsDisconnected); c != nil && c.Status == metav1.ConditionTrue {
+		line.Log, line.Tone = c.Type+": "+c.Message, Good
+	}
+	return line
 }
 
 // end counts down to the expiration, or to the start of a run that has to wait for its time.
@@ -181,7 +201,8 @@ func end(obj *v1alpha1.AgentDisconnect, now time.Time) Line {
 	return line
 }
 
-// problem is what a person must act on while the run waits or is on. That of a run that is over is its state.
+// problem is what a person must act on while the run waits or is on. That of a run that is over is
+// its state.
 func problem(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	s, c := stalled(obj), succeeded(obj)
 	if s == nil || c == nil || c.Status != metav1.ConditionUnknown {

@@ -76,7 +76,7 @@ func TestRulesAreWhatTheLedgerAndTheConditionSay(t *testing.T) {
 		obj  *object
 		want string
 	}{
-		"none yet":          {blocking(ledger(), installed(no, "Incomplete")), "Rules 0 of 0 installed, not in force yet"},
+		"none yet":          {blocking(ledger(), installed(no, "Incomplete")), "Rules none yet"},
 		"some":              {blocking(ledger("Installed", "Creating", "Released"), installed(no, "Incomplete")), "Rules 1 of 2 installed, not in force yet, on acl-01ab775c2a21943ea (Clone)"},
 		"not looked at":     {blocking(ledger("Installed"), installed(unknown, "NotObserved")), "Rules 1 of 1 installed, not read back lately, on acl-01ab775c2a21943ea (Clone)"},
 		"going":             {blocking(ledger("Deleting", "Installed", "Released"), installed(no, "Restoring")), "Rules 2 to be removed, on acl-01ab775c2a21943ea (Clone)"},
@@ -92,14 +92,17 @@ func TestALogHearsEachChangeOnce(t *testing.T) {
 	g := NewWithT(t)
 	first := view.Lines(blocking(), now)
 	g.Expect(view.Changes(nil, first)).To(Equal([]string{
-		"Blocking: " + blockingMessage, "Rules: 6 of 6 installed, as read back, on acl-01ab775c2a21943ea (Clone)", "Agents: 2 of 3 disconnected", "Ends at 2026-11-29T10:28:01Z",
+		"Rules: 6 of 6 installed, as read back", "Agents: 2 of 3 disconnected", "Ends at 2026-11-29T10:28:01Z", "Blocking: " + blockingMessage,
 	}))
 	later := view.Lines(blocking(), now.Add(time.Minute))
 	g.Expect(view.Changes(first, later)).To(BeEmpty(), "only the time that is left changed")
 	g.Expect(view.Changes(later, view.Lines(blocking(func(obj *object) { obj.Status.Agents.Disconnected = new(int32(3)) }), now))).To(Equal([]string{"Agents: 3 of 3 disconnected"}))
 
+	all := condition(v1alpha1.ConditionAgentsDisconnected, yes, "AllDisconnected", "ECS reports it")
+	g.Expect(view.Changes(first, view.Lines(blocking(all), now))).To(Equal([]string{"AgentsDisconnected: ECS reports it"}), "what callers wait for")
+
 	refused := view.Lines(fresh(in(unknown, v1alpha1.StateRefused, noConsent), isStalled(v1alpha1.ReasonNoConsent, noConsent)), now)
-	g.Expect(view.Changes(nil, refused)).To(Equal([]string{"Refused: " + noConsent, "A person must act: NoConsent"}), "the message is printed once")
+	g.Expect(view.Changes(nil, refused)).To(Equal([]string{"A person must act: NoConsent", "Refused: " + noConsent}), "the message is printed once")
 	stuck := view.Lines(blocking(isStalled(v1alpha1.ReasonAccessDenied, "AWS denies x")), now)
 	g.Expect(view.Changes(first, stuck)).To(Equal([]string{"A person must act: AccessDenied: AWS denies x"}))
 }

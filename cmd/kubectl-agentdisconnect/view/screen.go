@@ -11,8 +11,8 @@ import (
 // Size is how many columns and rows a terminal has.
 type Size struct{ Width, Height int }
 
-// Screen prints lines that stay, and on a terminal below them a block that is drawn again in place. Where the output is no
-// terminal there is no block, and no line is wrapped.
+// Screen prints lines that stay, and on a terminal below them a block that is drawn again in place.
+// Where the output is no terminal there is no block, and no line is wrapped.
 type Screen struct {
 	out io.Writer
 	// size gives the terminal's size, which may change; nil: the output is no terminal.
@@ -71,7 +71,8 @@ func (s *Screen) Erase() {
 	io.WriteString(s.out, s.erasing()) //nolint:errcheck // see Print
 }
 
-// erasing is the sequence that takes the block away. A terminal that became narrower since has wrapped its rows.
+// erasing is the sequence that takes the block away. A terminal that became narrower since has
+// wrapped its rows.
 func (s *Screen) erasing() string {
 	if len(s.drawn) == 0 {
 		return ""

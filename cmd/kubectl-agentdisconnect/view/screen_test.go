@@ -18,7 +18,8 @@ import (
 // terminal is what a terminal of a size shows of what is written to it, as far as a screen uses it.
 type terminal struct {
 	size view.Size
-	// rows are all rows, those that scrolled out at the top included; row and column are where the cursor is.
+	// rows are all rows, those that scrolled out at the top included; row and column are where the
+	// cursor is.
 	rows        [][]rune
 	row, column int
 }

@@ -102,7 +102,8 @@ func age(obj *v1alpha1.AgentDisconnect, now time.Time) string {
 	return duration.HumanDuration(now.Sub(obj.CreationTimestamp.Time))
 }
 
-// Reason says why a run is in its state, where that word alone does not: what a person must act on, or what it waits for.
+// Reason says why a run is in its state, where that word alone does not: what a person must act on,
+// or what it waits for.
 func Reason(obj *v1alpha1.AgentDisconnect) string {
 	c, s := succeeded(obj), stalled(obj)
 	switch {

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Wrap breaks a text between words so that each line fits the width; all but the first begin with the indentation. What the
-// first line has in that place stays as it is. A word that doesn't fit a line stays whole, so that it can be copied. A width
-// of 0 leaves the text in one line.
+// Wrap breaks a text between words so that each line fits the width; all but the first begin with
+// the indentation. What the first line has in that place stays as it is. A word that doesn't fit a
+// line stays whole, so that it can be copied. A width of 0 leaves the text in one line.
 func Wrap(text string, width, indent int) []string {
 	text = clean(text)
 	if width <= 0 || length(text) <= width {
@@ -48,7 +48,8 @@ func pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-length(text)))
 }
 
-// clean has a space for each control character: a message that a third party wrote must not steer the terminal.
+// clean has a space for each control character: a message that a third party wrote must not steer
+// the terminal.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -27,12 +27,13 @@ const (
 // Verdict is an outcome with its words.
 type Verdict struct {
 	Outcome Outcome
-	// Reason is the state, or for a run that is refused the reason of Stalled. Message is the condition's.
+	// Reason is the state, or for a run that is refused the reason of Stalled. Message is the
+	// condition's.
 	Reason, Message string
 }
 
-// Judge says what a run came to, by its conditions. A status that is about an earlier generation of the spec or an
-// earlier run decides nothing.
+// Judge says what a run came to, by its conditions. A status that is about an earlier generation of
+// the spec or an earlier run decides nothing.
 func Judge(obj *v1alpha1.AgentDisconnect) Verdict {
 	c := succeeded(obj)
 	if c == nil || c.ObservedGeneration < obj.Generation || isOfEarlierRun(obj) {
@@ -62,7 +63,8 @@ func IsOver(obj *v1alpha1.AgentDisconnect) bool {
 	return Judge(obj).Outcome != Undecided && c.Status != metav1.ConditionUnknown
 }
 
-// isOfEarlierRun reports whether the status is about another run than the spec asks for. A plan has no runID.
+// isOfEarlierRun reports whether the status is about another run than the spec asks for. A plan has
+// no runID.
 func isOfEarlierRun(obj *v1alpha1.AgentDisconnect) bool {
 	return obj.Spec.Mode != v1alpha1.ModePlan && obj.Spec.RunID != "" && obj.Spec.RunID != obj.Status.RunID
 }
