@@ -37,6 +37,13 @@ var apiServer struct {
 	err error
 }
 
+// startAPIServer keeps the folder for the whole package: it outlives the test that starts it.
+func startAPIServer() {
+	if apiServer.dir, apiServer.err = os.MkdirTemp("", "plugin"); apiServer.err == nil {
+		apiServer.ControlPlane, apiServer.err = controlplane.Start(controlplane.Options{SpareCPU: true, Dir: apiServer.dir})
+	}
+}
+
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if apiServer.ControlPlane != nil {
@@ -89,11 +96,7 @@ type runs struct {
 
 func newRuns(t *testing.T) *runs {
 	t.Helper()
-	apiServer.Do(func() {
-		if apiServer.dir, apiServer.err = os.MkdirTemp("", "plugin"); apiServer.err == nil { //nolint:usetesting // it outlives the test
-			apiServer.ControlPlane, apiServer.err = controlplane.Start(controlplane.Options{SpareCPU: true, Dir: apiServer.dir})
-		}
-	})
+	apiServer.Do(startAPIServer)
 	g := NewWithT(t)
 	g.Expect(apiServer.err).NotTo(HaveOccurred())
 	g.SetDefaultEventuallyTimeout(neverComes)

@@ -11,7 +11,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/term"
+	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
 	"agentdisconnect.dev/agentdisconnect/cmd/kubectl-agentdisconnect/view"
@@ -22,6 +24,8 @@ import (
 var version = "dev"
 
 func main() {
+	klog.SetLogger(logr.Discard()) // the Kubernetes client returns its errors too
+
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the process at once
 	p := &program{

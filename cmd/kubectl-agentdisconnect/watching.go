@@ -35,15 +35,15 @@ func (p *program) watchObject(ctx context.Context, c *cluster, obj *v1alpha1.Age
 	w := &watching{program: p, cluster: c, obj: obj, events: events}
 	go func() {
 		defer close(events)
-		for w.look(ctx) && p.pause(ctx, readAgain) {
+		for w.look(ctx) && p.pause(ctx) {
 		}
 	}()
 	return events
 }
 
-// pause waits; it is false where the context ended.
-func (p *program) pause(ctx context.Context, d time.Duration) bool {
-	timer := p.clock.NewTimer(d)
+// pause waits until the object is to be read again; it is false where the context ended.
+func (p *program) pause(ctx context.Context) bool {
+	timer := p.clock.NewTimer(readAgain)
 	defer timer.Stop()
 	select {
 	case <-timer.C():

@@ -47,7 +47,7 @@ func (s *Screen) Print(indent int, lines ...string) {
 			b.WriteString(piece + "\n")
 		}
 	}
-	io.WriteString(s.out, b.String()) //nolint:errcheck // the terminal is gone: the run goes on without it
+	_, _ = io.WriteString(s.out, b.String())
 }
 
 // Draw shows the block in place of the one before.
@@ -63,12 +63,12 @@ func (s *Screen) Draw(title string, lines []Line, footer string) {
 		b.WriteString(s.paint(row) + "\n")
 		s.drawn = append(s.drawn, length(row.Text))
 	}
-	io.WriteString(s.out, b.String()) //nolint:errcheck // see Print
+	_, _ = io.WriteString(s.out, b.String())
 }
 
 // Erase takes the block away.
 func (s *Screen) Erase() {
-	io.WriteString(s.out, s.erasing()) //nolint:errcheck // see Print
+	_, _ = io.WriteString(s.out, s.erasing())
 }
 
 // erasing is the sequence that takes the block away. A terminal that became narrower since has

@@ -64,7 +64,7 @@ func (v *terminal) control(parameter string, command byte) {
 	switch command {
 	case 'A':
 		n := 0
-		fmt.Sscan(parameter, &n) //nolint:errcheck // stays 0
+		_, _ = fmt.Sscan(parameter, &n) // else it stays 0
 		v.row = max(v.row-n, v.top())
 	case 'J':
 		v.rows = v.rows[:min(len(v.rows), v.row)]
