@@ -72,5 +72,5 @@ func TestMistakesInCommandsOnRuns(t *testing.T) {
 func TestTheVersionIsAFlagToo(t *testing.T) {
 	w := newWorld(t)
 	w.Expect(w.run("--version")).To(Equal(exitDone))
-	w.Expect(w.out.String()).To(Equal("kubectl-agentdisconnect dev\n"))
+	w.Expect(w.out.String()).To(Equal("kubectl agentdisconnect version dev\n"))
 }
