@@ -121,7 +121,7 @@ func (l *lastLook) Read(p []byte) (int, error) {
 type begunKey struct{}
 
 func readOnly(operation string) bool {
-	for _, prefix := range []string{"Describe", "List", "Get", "Discover"} {
+	for _, prefix := range []string{"Describe", "List", "Get", "Discover", "Lookup"} {
 		if strings.HasPrefix(operation, prefix) {
 			return true
 		}

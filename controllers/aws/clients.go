@@ -13,6 +13,7 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -65,6 +66,11 @@ type ServiceQuotas interface {
 	GetServiceQuota(context.Context, *servicequotas.GetServiceQuotaInput, ...func(*servicequotas.Options)) (*servicequotas.GetServiceQuotaOutput, error)
 }
 
+// CloudTrail is what the controller calls of AWS CloudTrail.
+type CloudTrail interface {
+	LookupEvents(context.Context, *cloudtrail.LookupEventsInput, ...func(*cloudtrail.Options)) (*cloudtrail.LookupEventsOutput, error)
+}
+
 // STS is what the controller calls of AWS STS.
 type STS interface {
 	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
@@ -76,6 +82,7 @@ type Clients struct {
 	ECS           ECS
 	Scheduler     Scheduler
 	ServiceQuotas ServiceQuotas
+	CloudTrail    CloudTrail
 	// Region is the Region's name, such as ap-northeast-1.
 	Region string
 	// APIHosts are the hosts of the APIs that no run may cut off.
@@ -147,7 +154,7 @@ func (s *Sessions) In(region string) *Clients {
 	cfg := s.base.Copy()
 	cfg.Region = region
 	c := &Clients{
-		ECS: ecs.NewFromConfig(cfg), ServiceQuotas: servicequotas.NewFromConfig(cfg), Region: region,
+		ECS: ecs.NewFromConfig(cfg), ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), Region: region,
 		ec2: ec2.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
 	}
 
@@ -161,7 +168,7 @@ func (s *Sessions) In(region string) *Clients {
 // (AWS_ENDPOINT_URL).
 func (c *Clients) baseEndpoints() []string {
 	var urls []string
-	for _, client := range []any{c.EC2, c.ECS, c.Scheduler, c.sts} {
+	for _, client := range []any{c.EC2, c.ECS, c.Scheduler, c.CloudTrail, c.sts} {
 		var base *string
 		switch known := client.(type) {
 		case *ec2.Client:
@@ -169,6 +176,8 @@ func (c *Clients) baseEndpoints() []string {
 		case *ecs.Client:
 			base = known.Options().BaseEndpoint
 		case *scheduler.Client:
+			base = known.Options().BaseEndpoint
+		case *cloudtrail.Client:
 			base = known.Options().BaseEndpoint
 		case *sts.Client:
 			base = known.Options().BaseEndpoint

@@ -93,7 +93,7 @@ func TestHostsOfTheConfigurationAreProtected(t *testing.T) {
 	g := NewWithT(t)
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
-	for service, host := range map[string]string{"EC2": "d.example", "ECS": "c.example", "SCHEDULER": "b.example", "STS": "a.example"} {
+	for service, host := range map[string]string{"EC2": "d.example", "ECS": "c.example", "SCHEDULER": "b.example", "STS": "a.example", "CLOUDTRAIL": "e.example"} {
 		t.Setenv("AWS_ENDPOINT_URL_"+service, "https://"+host)
 	}
 	cfg, err := aws.Load(t.Context())
@@ -104,7 +104,7 @@ func TestHostsOfTheConfigurationAreProtected(t *testing.T) {
 			own = append(own, host.Hostname)
 		}
 	}
-	g.Expect(own).To(Equal([]string{"a.example", "b.example", "c.example", "d.example"}))
+	g.Expect(own).To(Equal([]string{"a.example", "b.example", "c.example", "d.example", "e.example"}))
 
 	t.Setenv("AWS_MAX_ATTEMPTS", "many")
 	_, err = aws.Load(t.Context())

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -42,7 +43,7 @@ var apis = []struct {
 	{"ec2", "the EC2 API", true, ec2Host},
 	{"sts", "the STS API", true, stsHost},
 	{"scheduler", "the EventBridge Scheduler API", false, schedulerHost},
-	{"cloudtrail", "the CloudTrail API", false, likeECS("cloudtrail")},
+	{"cloudtrail", "the CloudTrail API", false, cloudtrailHost},
 	{"monitoring", "the CloudWatch API", false, likeECS("monitoring")},
 	{"eks-auth", "the EKS Auth API", false, likeECS("eks-auth")},
 }
@@ -112,6 +113,12 @@ func stsHost(region string, dualStack, fips bool) string {
 
 func schedulerHost(region string, dualStack, fips bool) string {
 	return hostOf(scheduler.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), scheduler.EndpointParameters{
+		Region: awssdk.String(region), UseDualStack: awssdk.Bool(dualStack), UseFIPS: awssdk.Bool(fips),
+	}))
+}
+
+func cloudtrailHost(region string, dualStack, fips bool) string {
+	return hostOf(cloudtrail.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), cloudtrail.EndpointParameters{
 		Region: awssdk.String(region), UseDualStack: awssdk.Bool(dualStack), UseFIPS: awssdk.Bool(fips),
 	}))
 }

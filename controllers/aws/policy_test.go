@@ -79,6 +79,8 @@ const (
 	deadmanPolicy = "policy-deadman.json"
 	// deadmanRole is what the role may do that EventBridge Scheduler takes on.
 	deadmanRole = "role-deadman.json"
+	// callersPolicy is what the manager's role is given beside them to read who called RunTask.
+	callersPolicy = "policy-callers.json"
 	// sweepPolicy is for a person who runs kubectl agentdisconnect sweep.
 	sweepPolicy = "policy-sweep.json"
 )
@@ -109,6 +111,7 @@ func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
 
 	// iam:PassRole is no call: CreateSchedule and UpdateSchedule take it, of the role that they name.
 	g.Expect(granted(g, deadmanPolicy)).To(ConsistOf(append(actions("scheduler", reflect.TypeFor[aws.FencedScheduler]()), "iam:PassRole")))
+	g.Expect(granted(g, callersPolicy)).To(ConsistOf(actions("cloudtrail", reflect.TypeFor[aws.CloudTrail]())))
 	g.Expect(granted(g, deadmanRole)).To(ConsistOf("ec2:DeleteNetworkAclEntry"))
 }
 
@@ -116,9 +119,9 @@ func TestPolicyIsBounded(t *testing.T) {
 	// These take no resource but all of them.
 	unbounded := []string{
 		"ec2:DescribeNetworkAcls", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints", "ec2:DescribeNetworkInterfaces",
-		"ecs:DiscoverPollEndpoint", "ecs:ListClusters", "scheduler:ListSchedules",
+		"ecs:DiscoverPollEndpoint", "ecs:ListClusters", "scheduler:ListSchedules", "cloudtrail:LookupEvents",
 	}
-	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, sweepPolicy) {
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, callersPolicy, sweepPolicy) {
 		g := NewWithT(t)
 		for _, s := range policy(g, name).Statement {
 			for _, action := range s.Action {
@@ -180,7 +183,7 @@ func within(narrow, wide map[string]map[string]oneOrMore) bool {
 func TestPolicyIsExplained(t *testing.T) {
 	g := NewWithT(t)
 	readme := string(iamFile(g, "README.md"))
-	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, sweepPolicy) {
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, callersPolicy, sweepPolicy) {
 		seen := map[string]bool{}
 		for _, s := range policy(g, name).Statement {
 			g.Expect(seen).NotTo(HaveKey(s.Sid))
