@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package trail
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+)
+
+// idleFor is how long a reader is kept that nothing asks: longer than any run waits between two
+// questions, so that none makes the manager read its time anew.
+const idleFor = time.Hour
+
+// Readers has one reader for each account and Region. All objects of a manager share it.
+type Readers struct {
+	clock clock.Clock
+
+	mu      sync.Mutex
+	byPlace map[string]*place
+}
+
+type place struct {
+	reader *Reader
+	asked  time.Time
+}
+
+// NewReaders makes readers that have read nothing yet.
+func NewReaders(clk clock.Clock) *Readers {
+	return &Readers{clock: clk, byPlace: map[string]*place{}}
+}
+
+// Read answers a question about the account and Region that clients reach, as Reader.Read does.
+func (r *Readers) Read(ctx context.Context, clients *aws.Clients, ask Ask) (Answer, error) {
+	account, err := clients.AccountID(ctx, r.clock.Now())
+	if err != nil {
+		return Answer{}, err
+	}
+	return r.of(account, clients).Read(ctx, ask)
+}
+
+// of gives the reader of an account and Region. What was not asked for long is forgotten.
+func (r *Readers) of(account string, clients *aws.Clients) *Reader {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, name := r.clock.Now(), account+"/"+clients.Region
+	maps.DeleteFunc(r.byPlace, func(known string, p *place) bool { return known != name && now.Sub(p.asked) > idleFor })
+	if r.byPlace[name] == nil {
+		r.byPlace[name] = &place{reader: NewReader(clients.CloudTrail, r.clock)}
+	}
+	r.byPlace[name].asked = now
+	return r.byPlace[name].reader
+}
