@@ -27,7 +27,8 @@ type Facts struct {
 	RecoverWithin time.Duration
 	// ProbePrefix is what startedBy of the run's own probe begins with; empty: there is no probe.
 	ProbePrefix string
-	// Known is when the trail is known completely: all seconds that are over by its end. It ends as long ago as CloudTrail may be late.
+	// Known is when the trail is known completely: all seconds that are over by its end. It ends as
+	// long ago as CloudTrail may be late.
 	Known Period
 }
 
