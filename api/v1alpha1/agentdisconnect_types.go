@@ -72,6 +72,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",message="region is immutable, and can be neither added nor removed: create another AgentDisconnect for another region",fieldPath=".region",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="!has(self.region) || self.cluster.split(':').size() < 4 || self.cluster.split(':')[3] == self.region",message="region differs from the region in the cluster's ARN: leave region out, or name the same one",fieldPath=".region"
 // +kubebuilder:validation:XValidation:rule="!has(self.startAfter) || !has(self.startDeadline) || self.startDeadline > self.startAfter",message="startDeadline must be later than startAfter",fieldPath=".startDeadline"
+// +kubebuilder:validation:XValidation:rule="!has(self.probe) || !has(self.sessions) || 'ACS' in self.sessions",message="a probe needs ACS among the sessions: without it ECS goes on to count the agents as connected, and RunTask starts tasks",fieldPath=".probe"
 type AgentDisconnectSpec struct {
 	// cluster is the name or the ARN of the Amazon ECS cluster whose agents are cut off. It can't be changed.
 	// +required
@@ -140,6 +141,11 @@ type AgentDisconnectSpec struct {
 	// on a run that has begun.
 	// +optional
 	AdditionalEndpoints *AdditionalEndpoints `json:"additionalEndpoints,omitempty"`
+
+	// probe calls RunTask in the subnet while the agents are disconnected. The run then succeeds only if a call failed with AGENT
+	// for a tracked container instance. Unset: nothing is called. A change has no effect on a run that has begun.
+	// +optional
+	Probe *Probe `json:"probe,omitempty"`
 
 	// startAfter is the time before which the run does not start, such as 2026-01-02T15:04:05Z. Endpoints are looked up
 	// from 10 minutes before. Unset: the run starts as soon as it can. A change has no effect on a run that has begun.

@@ -70,6 +70,17 @@ func networkACL(changes fields) fields {
 	return fields{"networkACL": all}
 }
 
+// probeStatus is a status with what a probe saw.
+func probeStatus(changes fields) fields {
+	all := fields{"taskDefinitionARN": "arn:1"}
+	maps.Copy(all, changes)
+	return fields{"probe": all}
+}
+
+func probeOutcome(i int) fields {
+	return fields{"reason": fmt.Sprintf("R%d", i), "count": 1, "firstTime": "2026-01-02T15:04:05Z", "lastTime": "2026-01-02T15:04:05Z"}
+}
+
 // bounds are the most items that each list takes, and a status with n items in it.
 var bounds = map[string]struct {
 	most   int
@@ -104,6 +115,10 @@ var bounds = map[string]struct {
 	"rules": {v1alpha1.MaxRules, func(n int) fields { return fields{"rules": many(n, ledgerLine)} }},
 	"agents.containerInstances": {v1alpha1.MaxContainerInstances, func(n int) fields {
 		return fields{"agents": fields{"containerInstances": many(n, containerInstance)}}
+	}},
+	"probe.outcomes": {v1alpha1.MaxProbeOutcomes, func(n int) fields { return probeStatus(fields{"outcomes": many(n, probeOutcome)}) }},
+	"probe.tasks": {2 * v1alpha1.MaxProbeTasks, func(n int) fields {
+		return probeStatus(fields{"tasks": many(n, containerInstance)})
 	}},
 	"timeline": {v1alpha1.MaxTimeline, func(n int) fields {
 		return fields{"timeline": many(n, func(int) fields { return fields{"time": "2026-01-02T15:04:05Z", "type": "Suspended"} })}

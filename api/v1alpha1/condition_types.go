@@ -15,6 +15,9 @@ const (
 	// ConditionAgentsDisconnected is True when ECS reports that all tracked agents are disconnected. It is Unknown
 	// while ECS was not asked lately, and never True when the run is over.
 	ConditionAgentsDisconnected = "AgentsDisconnected"
+	// ConditionRunTaskFails is there for a run with a probe. It is True when the last call of RunTask failed with AGENT for a
+	// tracked container instance; of a run that is over, when any did. It is Unknown while no call was answered lately.
+	ConditionRunTaskFails = "RunTaskFails"
 	// ConditionReconciling is there while the run discovers, installs, restores or recovers (kstatus: in progress).
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is there when a person must act, and after a run that failed (kstatus: failed).
@@ -47,6 +50,8 @@ const (
 	StateCompleted = "Completed"
 	// StateAgentsStayedConnected: at least one agent was never seen disconnected.
 	StateAgentsStayedConnected = "AgentsStayedConnected"
+	// StateAgentFailureNotSeen: all agents were seen disconnected, but no call of the run's probe failed with AGENT.
+	StateAgentFailureNotSeen = "AgentFailureNotSeen"
 	// StateNotEnforced: the run denied TCS alone, and its rules were never read back in force.
 	StateNotEnforced = "NotEnforced"
 	// StateAgentsDidNotReconnect: the rules are gone, but agents were still disconnected 10 minutes later.
@@ -97,6 +102,10 @@ const (
 	ReasonNoConsent = "NoConsent"
 	// ReasonClusterNotFound: the cluster doesn't exist in the account and Region, or isn't active.
 	ReasonClusterNotFound = "ClusterNotFound"
+	// ReasonTaskDefinitionNotUsable: the probe's task definition does not exist, is inactive, or does not allow the launch type EC2.
+	ReasonTaskDefinitionNotUsable = "TaskDefinitionNotUsable"
+	// ReasonTasksLeft: tasks that the run's probe started are not known to be stopped.
+	ReasonTasksLeft = "TasksLeft"
 	// ReasonNoConnectedAgents: the cluster has no connected container instance in the subnet.
 	ReasonNoConnectedAgents = "NoConnectedAgents"
 	// ReasonAgentsDraining: every container instance in the subnet with a connected agent drains, so RunTask never fails with AGENT.

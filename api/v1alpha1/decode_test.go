@@ -51,7 +51,18 @@ var withTime = map[string]func(text string) fields{
 	"startedWith.startAfter": func(text string) fields {
 		return fields{"startedWith": fields{"otherClusters": "Refuse", "onDrift": "Reapply", "startAfter": text}}
 	},
-	"plan.time":  func(text string) fields { return planned(fields{"time": text}) },
+	"plan.time":             func(text string) fields { return planned(fields{"time": text}) },
+	"probe.lastAttemptTime": func(text string) fields { return probeStatus(fields{"lastAttemptTime": text}) },
+	"probe.outcomes[0].firstTime": func(text string) fields {
+		outcome := probeOutcome(0)
+		outcome["firstTime"] = text
+		return probeStatus(fields{"outcomes": []any{outcome}})
+	},
+	"probe.outcomes[0].lastTime": func(text string) fields {
+		outcome := probeOutcome(0)
+		outcome["lastTime"] = text
+		return probeStatus(fields{"outcomes": []any{outcome}})
+	},
 	"abort.time": func(text string) fields { return fields{"abort": fields{"reason": "A", "time": text}} },
 	"timeline[0].time": func(text string) fields {
 		return fields{"timeline": []any{fields{"type": "Suspended", "time": text}}}

@@ -64,7 +64,21 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 		s.StartedWith.AdditionalEndpoints.Hostnames = append(s.StartedWith.AdditionalEndpoints.Hostnames, strings.Repeat("h.", 125)+fmt.Sprintf("h%d", i))
 		s.StartedWith.AdditionalEndpoints.CIDRs = append(s.StartedWith.AdditionalEndpoints.CIDRs, fmt.Sprintf("2001:db8:ffff:ffff:ffff:ffff:ffff:fff%d/128", i))
 	}
-	for i := range 6 {
+	s.StartedWith.Probe = &v1alpha1.Probe{TaskDefinition: account + "task-definition/" + name + ":999999999", Interval: &metav1.Duration{Duration: 599 * time.Second}}
+	s.Probe = &v1alpha1.ProbeStatus{
+		TaskDefinitionARN: s.StartedWith.Probe.TaskDefinition, AWSVPC: new(true), Attempts: 1 << 30, LastAttemptTime: &now, Unanswered: new(true), LastOutcome: strings.Repeat("R", 64),
+	}
+	for i := range v1alpha1.MaxProbeOutcomes {
+		s.Probe.Outcomes = append(s.Probe.Outcomes, v1alpha1.ProbeOutcome{
+			Reason: fmt.Sprintf("%s%02d", strings.Repeat("R", 62), i), Count: 1 << 30, FirstTime: now, LastTime: now, Message: strings.Repeat("m", 512),
+		})
+	}
+	for i := range 2 * v1alpha1.MaxProbeTasks {
+		s.Probe.Tasks = append(s.Probe.Tasks, v1alpha1.ProbeTask{
+			ARN: fmt.Sprintf("%stask/%s/%032d", account, name, i), ContainerInstanceARN: account + "container-instance/" + name + "/" + strings.Repeat("0", 32), Stopping: new(true),
+		})
+	}
+	for i := range 7 {
 		s.Conditions = append(s.Conditions, metav1.Condition{
 			Type: fmt.Sprintf("Condition%d", i), Status: metav1.ConditionTrue, Reason: v1alpha1.StateBlocking, Message: strings.Repeat("m", 1024), LastTransitionTime: now,
 		})

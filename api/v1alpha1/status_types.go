@@ -147,6 +147,10 @@ type AgentDisconnectStatus struct {
 	// +optional
 	Agents *Agents `json:"agents,omitempty"`
 
+	// probe is what the probe of the run saw. Unset: the run has none.
+	// +optional
+	Probe *ProbeStatus `json:"probe,omitempty"`
+
 	// abort says why the run ended before its time. Set before anything is restored, and never removed.
 	// +optional
 	Abort *Abort `json:"abort,omitempty"`
@@ -188,6 +192,10 @@ type StartedWith struct {
 	// additionalEndpoints is spec.additionalEndpoints. Ledger lines may be of its ranges.
 	// +optional
 	AdditionalEndpoints *AdditionalEndpoints `json:"additionalEndpoints,omitempty"`
+
+	// probe is spec.probe. Unset: the run has no probe.
+	// +optional
+	Probe *Probe `json:"probe,omitempty"`
 
 	// startAfter is spec.startAfter.
 	// +optional

@@ -10,7 +10,7 @@ import (
 const MaxTimeline = 64
 
 // TimelineType is the kind of what an entry of the timeline is about.
-// +kubebuilder:validation:Enum=State;Agents;RulesRepaired;OriginalCarriedOver;Suspended;Resumed;Aborted;Verdict
+// +kubebuilder:validation:Enum=State;Agents;RunTaskFailed;RulesRepaired;OriginalCarriedOver;Suspended;Resumed;Aborted;Verdict
 type TimelineType string
 
 const (
@@ -18,6 +18,8 @@ const (
 	TimelineState TimelineType = "State"
 	// TimelineAgents: other numbers of agents are disconnected, or tracked, than before.
 	TimelineAgents TimelineType = "Agents"
+	// TimelineRunTaskFailed: a call of RunTask by the probe failed with AGENT for the first time.
+	TimelineRunTaskFailed TimelineType = "RunTaskFailed"
 	// TimelineRulesRepaired: the manager restored rules that a third party had removed or overridden.
 	TimelineRulesRepaired TimelineType = "RulesRepaired"
 	// TimelineCarriedOver: the manager made a change of the original network ACL to the clone.

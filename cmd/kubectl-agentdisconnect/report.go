@@ -22,8 +22,9 @@ type report struct {
 	account account
 	// hidden is how many findings the flags leave out.
 	hidden int
-	// unseen says why schedules were not looked at; nil: they were.
-	unseen error
+	// unseen says why schedules were not looked at, and tasksUnseen where tasks of probes were not; nil:
+	// they were.
+	unseen, tasksUnseen error
 }
 
 // screen is where sentences go: standard output, unless that is for a program to read.
@@ -45,6 +46,10 @@ func (r *report) list(found []sweep.Found) error {
 	r.say("Account %s, Region %s", r.account.id, r.account.region)
 	if r.unseen != nil {
 		r.say("Warning: schedules of the dead man's switch were not read: %s.", advise(r.unseen))
+	}
+
+	if r.tasksUnseen != nil {
+		r.say("Note: tasks of probes were not searched for in every ECS cluster: %s.", advise(r.tasksUnseen))
 	}
 
 	switch {
@@ -78,8 +83,9 @@ type document struct {
 	AccountID string    `json:"accountID"`
 	Region    string    `json:"region"`
 	Found     []finding `json:"found"`
-	// SchedulesUnseen says why schedules were not looked at.
+	// SchedulesUnseen says why schedules were not looked at, and TasksUnseen the same of tasks.
 	SchedulesUnseen string `json:"schedulesUnseen,omitempty"`
+	TasksUnseen     string `json:"tasksUnseen,omitempty"`
 }
 
 // finding is one thing that a run left. What isn't known is left out.
@@ -97,7 +103,10 @@ type finding struct {
 	Rules     []string `json:"rules,omitempty"`
 	Present   []string `json:"present,omitempty"`
 	Schedules []string `json:"schedules,omitempty"`
-	Problem   string   `json:"problem,omitempty"`
+	// ECSCluster and Tasks are ARNs.
+	ECSCluster string   `json:"ecsCluster,omitempty"`
+	Tasks      []string `json:"tasks,omitempty"`
+	Problem    string   `json:"problem,omitempty"`
 	// Result is there after --apply.
 	Result *result `json:"result,omitempty"`
 }
@@ -120,11 +129,15 @@ func (r *report) printJSON(found []sweep.Found, results []result) error {
 	if r.unseen != nil {
 		doc.SchedulesUnseen = advise(r.unseen)
 	}
+	if r.tasksUnseen != nil {
+		doc.TasksUnseen = advise(r.tasksUnseen)
+	}
 
 	for i, f := range found {
 		entry := finding{
 			Kind: f.Kind, NetworkACLID: f.NetworkACLID, OriginalID: f.OriginalID, SubnetIDs: f.SubnetIDs, UID: f.UID, Owner: f.Owner,
 			ClusterID: f.ClusterID, Started: timestamp(f.Started), Expires: timestamp(f.Expires), Problem: f.Problem,
+			ECSCluster: f.ECSClusterARN, Tasks: f.TaskARNs,
 		}
 		for _, rule := range f.Rules {
 			entry.Rules = append(entry.Rules, rule.String())

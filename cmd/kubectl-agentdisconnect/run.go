@@ -97,6 +97,7 @@ var specFields = []specField{
 const (
 	flagSessions = "sessions"
 	flagTTL      = "ttl-seconds-after-finished"
+	flagProbe    = "probe"
 )
 
 func addSpecFlags(cmd *cobra.Command) {
@@ -110,6 +111,7 @@ func addSpecFlags(cmd *cobra.Command) {
 		_ = cmd.RegisterFlagCompletionFunc(field.flag, complete) // fails for flags that are not there
 	}
 	f.StringSlice(flagSessions, nil, "sessions of the agents to deny: ACS, TCS or both; unset: both")
+	f.String(flagProbe, "", "task definition with which the run calls RunTask while the agents are disconnected; unset: it does not")
 	f.Int32(flagTTL, 0, "delete the object that many seconds after its run is over; unset: never")
 }
 
@@ -127,6 +129,9 @@ func setFields(f *pflag.FlagSet, spec map[string]any) {
 			list[i] = session
 		}
 		spec["sessions"] = list
+	}
+	if f.Changed(flagProbe) {
+		spec["probe"] = map[string]any{"taskDefinition": f.Lookup(flagProbe).Value.String()}
 	}
 	if f.Changed(flagTTL) {
 		ttl, _ := f.GetInt32(flagTTL) // it is one

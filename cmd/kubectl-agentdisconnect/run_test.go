@@ -57,13 +57,13 @@ func TestRunCreatesTheObjectAndReturnsItsVerdict(t *testing.T) {
 func TestRunOfFlagsHasThemInTheSpec(t *testing.T) {
 	r := newRuns(t)
 	r.begin("run", "by-flags", "--cluster", "demo", "--subnet", "subnet-0c2e4a6b8d1f35790", "--duration", "1h30m", "--region", "ap-northeast-1", "--mode", "Plan",
-		"--sessions", "ACS,TCS", "--network-acl-mode", "Clone", "--other-clusters", "Allow", "--on-drift", "Abort", "--run-id", "one", "--ttl-seconds-after-finished", "60")
+		"--sessions", "ACS,TCS", "--network-acl-mode", "Clone", "--other-clusters", "Allow", "--on-drift", "Abort", "--run-id", "one", "--ttl-seconds-after-finished", "60", "--probe", "canary:3")
 	obj := r.only()
 	r.Expect(obj.Name).To(Equal("by-flags"))
 	r.Expect(obj.Spec).To(Equal(v1alpha1.AgentDisconnectSpec{
 		Cluster: "demo", SubnetID: "subnet-0c2e4a6b8d1f35790", Duration: metav1.Duration{Duration: 90 * time.Minute}, Region: "ap-northeast-1", Mode: v1alpha1.ModePlan,
 		Sessions: []v1alpha1.Session{"ACS", "TCS"}, NetworkACLMode: v1alpha1.NetworkACLModeClone, OtherClusters: v1alpha1.OtherClustersAllow, OnDrift: v1alpha1.OnDriftAbort,
-		RunID: "one", TTLSecondsAfterFinished: new(int32(60)),
+		RunID: "one", TTLSecondsAfterFinished: new(int32(60)), Probe: &v1alpha1.Probe{TaskDefinition: "canary:3"},
 	}))
 
 	r.write(obj, yes, v1alpha1.StatePlanned, "a run would start", "", func(status *v1alpha1.AgentDisconnectStatus) {

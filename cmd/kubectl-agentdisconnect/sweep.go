@@ -37,7 +37,8 @@ const sweepHelp = `List what AgentDisconnect runs left in one AWS account and Re
 
 It needs only AWS credentials, from where the AWS CLI takes them (AWS_PROFILE, AWS_ACCESS_KEY_ID, SSO, an instance's role), and
 no Kubernetes cluster. It finds runs by tags agentdisconnect.dev/… on network ACLs, which hold for each entry of a run
-its number and a hash of the whole entry, and by the names of schedules. It does not touch what doesn't match them.
+its number and a hash of the whole entry, by the names of schedules, and by startedBy and group of ECS tasks. It does not touch
+what doesn't match them.
 
 In trouble, step by step:
   1. List:  kubectl agentdisconnect sweep --region ap-northeast-1
@@ -97,7 +98,7 @@ func (o options) validate() error {
 func (o options) chosen(found []sweep.Found, now time.Time) []sweep.Found {
 	return slices.DeleteFunc(slices.Clone(found), func(f sweep.Found) bool {
 		return !strings.HasPrefix(f.ClusterID, o.clusterID) || o.uid != "" && f.UID != o.uid ||
-			o.expired && (f.Expires.IsZero() || f.Expires.After(now))
+			o.expired && !f.PastEnd(now) && (f.Expires.IsZero() || f.Expires.After(now))
 	})
 }
 
@@ -107,13 +108,13 @@ func (p *program) sweep(ctx context.Context, o options) error {
 		return err
 	}
 
-	survey, err := sweep.Look(ctx, where.clients)
+	survey, err := sweep.Look(ctx, where.clients, nil)
 	if err != nil {
 		return explain(fmt.Sprintf("looking for what runs left in account %s, %s", where.id, where.region), err)
 	}
 
 	found := o.chosen(survey.Found, p.clock.Now())
-	r := &report{program: p, options: o, account: where, hidden: len(survey.Found) - len(found), unseen: survey.SchedulesUnseen}
+	r := &report{program: p, options: o, account: where, hidden: len(survey.Found) - len(found), unseen: survey.SchedulesUnseen, tasksUnseen: survey.TasksUnseen}
 	if err := r.list(found); err != nil || !o.apply {
 		return err
 	}

@@ -83,6 +83,8 @@ func note(f sweep.Found, now time.Time) string {
 		return "needs a person's decision: see below"
 	case f.Kind == sweep.KindAdopted:
 		return "stays: its original was deleted"
+	case f.Kind == sweep.KindTasks && !f.PastEnd(now):
+		return plural(len(f.TaskARNs), "task") + " in ECS cluster " + clusterName(f.ECSClusterARN) + "; its run may be on"
 	case f.Expires.After(now):
 		return "its run is on"
 	case !f.PastEnd(now):

@@ -24,6 +24,8 @@ func title(f sweep.Found) string {
 		return "Clone " + f.NetworkACLID + " of " + owner
 	case sweep.KindSchedules:
 		return "Schedules of " + owner
+	case sweep.KindTasks:
+		return "Tasks of the probe of object " + f.UID + " in cluster " + clusterName(f.ECSClusterARN)
 	case sweep.KindAdopted:
 		return "Adopted network ACL " + f.NetworkACLID
 	default:
@@ -43,6 +45,8 @@ func intention(f sweep.Found) string {
 		return returning(f) + schedules(f.Schedules) + "."
 	case sweep.KindSchedules:
 		return "delete " + plural(len(f.Schedules), "schedule") + "."
+	case sweep.KindTasks:
+		return "tell ECS to stop " + plural(len(f.TaskARNs), "task") + "."
 	case sweep.KindAdopted:
 		return "nothing. It stays as the network ACL of " + strings.Join(f.SubnetIDs, ", ") + ", since the original was deleted."
 	default:
@@ -82,6 +86,9 @@ func schedules(list []sweep.Schedule) string {
 	}
 	return ", and delete " + plural(len(list), "schedule")
 }
+
+// clusterName is the name of an ECS cluster in its ARN.
+func clusterName(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
 
 // plural counts things.
 func plural(n int, thing string) string {

@@ -70,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	clk := clocktesting.NewFakeClock(now)
 	// The command runs with what policy-sweep.json grants.
 	vpcs := simworld.Default()
-	NewWithT(t).Expect(policies.Bind(vpcs, policies.Values{ScheduleGroup: "default"}, policies.Sweep)).To(Succeed())
+	NewWithT(t).Expect(policies.Bind(vpcs, policies.Values{ScheduleGroup: "default", Cluster: "*"}, policies.Sweep)).To(Succeed())
 	vpcs.AccessKeys = append(vpcs.AccessKeys, simworld.AccessKey{ID: managersKey, Secret: "x"})
 	s, err := sim.Start(t.Context(), sim.Options{NoAgents: true, Clock: clk, World: vpcs})
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())

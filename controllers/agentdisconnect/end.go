@@ -4,6 +4,7 @@ package agentdisconnect
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
@@ -14,15 +15,33 @@ import (
 // end takes back what a run did, and then waits for its agents unless the object is being deleted.
 // It never gives up, and needs nothing of the spec.
 func (r *reconciliation) end(ctx context.Context) error {
-	if err := r.restore(ctx); err != nil || !run.IsRestored(r.Status()) || r.Phase == run.Deleting {
+	err := r.restore(ctx)
+	if problem.IsStoreError(err) || err == nil && !run.IsRestored(r.Status()) {
+		return err // tasks come after the rules
+	}
+
+	err = errors.Join(err, r.finishProbe(ctx))
+	if problem.IsStoreError(err) || !run.IsRestored(r.Status()) || r.Phase == run.Deleting {
 		return err
 	}
-	return r.recover(ctx)
+	return errors.Join(err, r.recover(ctx))
+}
+
+// isUndone reports whether nothing of the run is left in AWS that the manager has to see to. A
+// deletion does not wait for agents: a task that ECS was told to stop stops without the manager.
+func (r *reconciliation) isUndone() bool {
+	left := run.HasTasksLeft(r.Status())
+	if r.Phase == run.Deleting {
+		left = run.HasTasksToStop(r.Status()) || r.probe.NeedsSearch()
+	}
+	return run.IsRestored(r.Status()) && !left
 }
 
 // endWakes are what the end of a run leaves to the next pass, after one that ended with a failure.
 func (r *reconciliation) endWakes(failure *problem.Problem) []run.Wake {
 	switch {
+	case run.IsRestored(r.Status()) && r.Phase == run.Deleting:
+		return nil // what is left of the probe is a failure, which is retried
 	case run.IsRestored(r.Status()):
 		return []run.Wake{r.nextPoll()}
 	case failure == nil || !failure.Stalled:

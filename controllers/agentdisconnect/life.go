@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/pass"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -91,7 +92,13 @@ func (r *reconciliation) suspend(ctx context.Context) turned {
 	if err == nil && r.Status().Abort == nil && run.IsLifted(r.Status()) {
 		_, err = r.target.WatchAgents(ctx, r.Status().StartTime.Time)
 	}
-	return r.endIfAborted(ctx, errors.Join(failure, err))
+
+	if problem.IsStoreError(err) {
+		return r.rest(err)
+	}
+	looking, cancel := context.WithTimeout(ctx, pass.ObserveTimeout)
+	defer cancel()
+	return r.endIfAborted(ctx, errors.Join(failure, err, r.probe.StopTasks(looking)))
 }
 
 // suspendedWakes are what a suspended run leaves to the next pass.
@@ -102,5 +109,5 @@ func (r *reconciliation) suspendedWakes() []run.Wake {
 	case !run.IsLifted(r.Status()):
 		return []run.Wake{r.retrySoon("the rules are not lifted yet")}
 	}
-	return []run.Wake{r.nextPoll()}
+	return append(r.probeWakes(), r.nextPoll())
 }

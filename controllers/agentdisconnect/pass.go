@@ -17,6 +17,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
+	"agentdisconnect.dev/agentdisconnect/controllers/evidence/probe"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
 	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
@@ -34,6 +35,7 @@ type reconciliation struct {
 	deadManSwitch *deadmanswitch.Switch
 	preflight     *preflight.Preflight
 	enforcement   enforcement.Enforcement
+	probe         *probe.Probe
 	// seen is what earlier passes of this process saw.
 	seen *state
 	// notes are what is worth saying of the target of a run that begins, a sentence each.
@@ -60,6 +62,7 @@ func (r *reconciliation) assemble(seen *state) {
 	r.target = target.New(r.Pass, &seen.target)
 	r.deadManSwitch = deadmanswitch.New(r.Pass, &seen.deadManSwitch)
 	r.preflight = preflight.New(r.target, r.deadManSwitch, &seen.preflight)
+	r.probe = probe.New(r.Pass, &seen.probe)
 	r.chooseEnforcement()
 }
 
@@ -105,7 +108,7 @@ func (r *reconciliation) work(ctx context.Context) (reconcile.Result, error) {
 // whole object removes it, and removes one that a start left which did not come about.
 func (r *reconciliation) ensureFinalizer(ctx context.Context) error {
 	switch begun := r.Status().StartTime != nil || run.TouchedAWS(r.Status()); {
-	case r.Phase == run.Deleting || run.IsRestored(r.Status()):
+	case r.Phase == run.Deleting || r.isUndone():
 		return nil // what becomes of it is decided at the end of the pass
 	case begun:
 		return r.Ledger.AddFinalizer(ctx)
@@ -185,7 +188,7 @@ func (r *reconciliation) turn(ctx context.Context) turned {
 // deleted. It is the last thing of a pass, since a finished object may go with it.
 func (r *reconciliation) release(ctx context.Context) error {
 	deleting := r.Phase == run.Deleting
-	if !run.IsRestored(r.Status()) || (!deleting && r.Status().CompletionTime == nil) {
+	if !r.isUndone() || (!deleting && r.Status().CompletionTime == nil) {
 		return nil
 	}
 

@@ -38,7 +38,7 @@ func PriorityAt(obj *v1alpha1.AgentDisconnect, now time.Time) int {
 	case run.Deleting:
 		return PriorityEnding
 	case run.Aborted, run.Expired:
-		if run.IsRestored(&obj.Status) {
+		if run.IsRestored(&obj.Status) && !run.HasTasksToStop(&obj.Status) {
 			return PriorityOn
 		}
 		return PriorityEnding

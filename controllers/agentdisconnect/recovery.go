@@ -20,7 +20,8 @@ func (r *reconciliation) attend() {
 }
 
 // recover waits for the agents of a run whose rules are gone, and then ends it: when all agents are
-// back, or after 10 minutes. The verdict is made from two polls that are made for it.
+// back, or after 10 minutes, and once the tasks of its probe are stopped. The verdict is made from two
+// polls that are made for it.
 func (r *reconciliation) recover(ctx context.Context) error {
 	r.attend()
 	err := r.VerifyAccount(ctx)
@@ -34,13 +35,17 @@ func (r *reconciliation) recover(ctx context.Context) error {
 	case settled && clusterGone:
 		unsure = run.AgentARNs(agents) // they went with the cluster
 	case settled && r.allBack():
-		if agents != nil {
+		if agents != nil && agents.ReconnectedTime == nil {
 			agents.ReconnectedTime = run.Stamp(r.Now)
 		}
 	case r.Now.Before(run.RecoveryDeadline(r.Status())):
 		return err
 	case len(unsure) > 0 && r.Now.Before(run.Latest(r.seen.recovering, run.RecoveryDeadline(r.Status())).Add(r.judgeWithin())):
 		return err // a manager that was away, or to which ECS did not answer, polls twice before it judges
+	}
+
+	if left := r.probe.Left(); left != nil {
+		return left
 	}
 
 	run.ForgetAgents(agents, unsure)

@@ -55,7 +55,7 @@ func (r *reconciliation) lookAgain(ctx context.Context) error {
 func (r *reconciliation) stepBack(ctx context.Context, held *problem.Problem) error {
 	status := r.Status()
 	status.StartTime, status.ExpirationTime, status.StartedWith = nil, nil, nil
-	status.Target, status.Agents, status.NetworkACL, status.Rules = nil, nil, nil, nil
+	status.Target, status.Agents, status.NetworkACL, status.Rules, status.Probe = nil, nil, nil, nil, nil
 	r.UpdatePhase(r.Clock.Now())
 	r.chooseEnforcement()
 	r.setConditions(held)

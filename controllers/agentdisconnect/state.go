@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
+	"agentdisconnect.dev/agentdisconnect/controllers/evidence/probe"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
 	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -27,6 +28,7 @@ type state struct {
 	deadManSwitch deadmanswitch.Memory
 	preflight     preflight.Memory
 	enforcement   enforcement.Observation
+	probe         probe.Memory
 
 	// recovering is since when this process has waited for the agents without a break, and
 	// recoveredAt when it last looked.

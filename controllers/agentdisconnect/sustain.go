@@ -81,6 +81,9 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 	}
 
 	r.enforcement.CreditDisconnections()
+	if r.Status().Abort == nil && invalid == nil && r.target.MayHit() {
+		failure = errors.Join(failure, r.runProbe(ctx))
+	}
 	return failure
 }
 
@@ -139,5 +142,6 @@ func (r *reconciliation) nextACLRead() time.Time {
 
 // activeWakes are what a run that is on leaves to the next pass.
 func (r *reconciliation) activeWakes() []run.Wake {
-	return []run.Wake{r.nextPoll(), {At: r.nextACLRead(), Why: "the network ACL is to be read"}, r.nextLookup()}
+	wakes := []run.Wake{r.nextPoll(), {At: r.nextACLRead(), Why: "the network ACL is to be read"}, r.nextLookup()}
+	return append(wakes, r.probeWakes()...)
 }

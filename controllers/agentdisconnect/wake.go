@@ -99,7 +99,7 @@ func (r *reconciliation) retryAfter(failure *problem.Problem) time.Duration {
 // requeueAfter says when the following pass is due: never after the time at which the phase can
 // change.
 func (r *reconciliation) requeueAfter(ctx context.Context, wakes run.Wakes) reconcile.Result {
-	if r.Phase == run.Deleting && run.IsRestored(r.Status()) {
+	if r.Phase == run.Deleting && r.isUndone() {
 		return reconcile.Result{}
 	}
 	_, change := run.PhaseAt(r.Object, r.Now)

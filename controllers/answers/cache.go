@@ -25,6 +25,8 @@ type Cache struct {
 	ManagedProviders Answer[[]string]
 	// CloneRoom is how many more network ACLs the VPC has room for.
 	CloneRoom Answer[int]
+	// TaskDefinition is that of the probe; it also says that AWS lets the manager stop and find tasks.
+	TaskDefinition Answer[discovery.TaskDefinition]
 }
 
 // Doubt has AWS asked again for all that may have refused a run: a person may be fixing it before
@@ -35,6 +37,7 @@ func (c *Cache) Doubt() {
 	c.Endpoints.doubt()
 	c.ManagedProviders.doubt()
 	c.CloneRoom.doubt()
+	c.TaskDefinition.doubt()
 }
 
 // AnswerTTL is how long answers about the target are believed: what they are about changes by hand,

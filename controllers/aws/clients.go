@@ -45,7 +45,7 @@ type EC2 interface {
 	DescribeNetworkInterfaces(context.Context, *ec2.DescribeNetworkInterfacesInput, ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error)
 }
 
-// ECS is what the controller calls of Amazon ECS.
+// ECS is what the controller reads of Amazon ECS.
 type ECS interface {
 	DescribeClusters(context.Context, *ecs.DescribeClustersInput, ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error)
 	ListClusters(context.Context, *ecs.ListClustersInput, ...func(*ecs.Options)) (*ecs.ListClustersOutput, error)
@@ -53,6 +53,9 @@ type ECS interface {
 	ListContainerInstances(context.Context, *ecs.ListContainerInstancesInput, ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error)
 	DescribeContainerInstances(context.Context, *ecs.DescribeContainerInstancesInput, ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error)
 	DiscoverPollEndpoint(context.Context, *ecs.DiscoverPollEndpointInput, ...func(*ecs.Options)) (*ecs.DiscoverPollEndpointOutput, error)
+	DescribeTaskDefinition(context.Context, *ecs.DescribeTaskDefinitionInput, ...func(*ecs.Options)) (*ecs.DescribeTaskDefinitionOutput, error)
+	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
+	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
 }
 
 // Scheduler is what the controller reads of Amazon EventBridge Scheduler.
@@ -89,6 +92,7 @@ type Clients struct {
 	APIHosts []APIHost
 
 	ec2         *ec2.Client
+	ecs         *ecs.Client
 	scheduler   *scheduler.Client
 	sts         STS
 	credentials awssdk.CredentialsProvider
@@ -154,11 +158,11 @@ func (s *Sessions) In(region string) *Clients {
 	cfg := s.base.Copy()
 	cfg.Region = region
 	c := &Clients{
-		ECS: ecs.NewFromConfig(cfg), ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), Region: region,
-		ec2: ec2.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
+		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), Region: region,
+		ec2: ec2.NewFromConfig(cfg), ecs: ecs.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
 	}
 
-	c.EC2, c.Scheduler = c.ec2, c.scheduler
+	c.EC2, c.ECS, c.Scheduler = c.ec2, c.ecs, c.scheduler
 	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints())
 	s.regions[region] = c
 	return c

@@ -51,8 +51,10 @@ const (
 	CodeTaggedNotFound  = "InvalidID"
 	CodeSubnetNotFound  = "InvalidSubnetID.NotFound"
 	CodeClusterNotFound = "ClusterNotFoundException"
-	CodeDryRun          = "DryRunOperation"
-	CodeTokenReused     = "IdempotentParameterMismatch"
+	// CodeClient is ECS's code for what a request names and isn't there, among other faults of it.
+	CodeClient      = "ClientException"
+	CodeDryRun      = "DryRunOperation"
+	CodeTokenReused = "IdempotentParameterMismatch"
 	// CodeScheduleExists and CodeScheduleNotFound are EventBridge Scheduler's; the latter is of a
 	// schedule or of its group.
 	CodeScheduleExists   = "ConflictException"

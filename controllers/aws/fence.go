@@ -8,6 +8,7 @@ import (
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 )
 
@@ -19,6 +20,7 @@ type Fence func(ctx context.Context) (time.Time, error)
 // their fences hold; see ErrLate.
 type Fenced struct {
 	EC2       FencedEC2
+	ECS       FencedECS
 	Scheduler FencedScheduler
 }
 
@@ -28,6 +30,7 @@ func (c *Clients) Fenced(fence Fence, more ...Fence) Fenced {
 	fences := append([]Fence{fence}, more...)
 	return Fenced{
 		EC2:       FencedEC2{EC2: c.EC2, changes: c.ec2, fences: fences},
+		ECS:       FencedECS{ECS: c.ECS, changes: c.ecs, fences: fences},
 		Scheduler: FencedScheduler{Scheduler: c.Scheduler, changes: c.scheduler, fences: fences},
 	}
 }
@@ -106,6 +109,26 @@ func (f FencedEC2) CreateTags(ctx context.Context, in *ec2.CreateTagsInput) (*ec
 // DeleteTags makes the call of that name, once.
 func (f FencedEC2) DeleteTags(ctx context.Context, in *ec2.DeleteTagsInput) (*ec2.DeleteTagsOutput, error) {
 	return change(ctx, f.fences, in, f.changes.DeleteTags, onceEC2)
+}
+
+// FencedECS is what the controller reads and changes of Amazon ECS. Only Clients.Fenced makes one.
+type FencedECS struct {
+	ECS
+
+	changes *ecs.Client
+	fences  []Fence
+}
+
+func onceECS(o *ecs.Options) { o.Retryer = awssdk.NopRetryer{} }
+
+// RunTask makes the call of that name, once.
+func (f FencedECS) RunTask(ctx context.Context, in *ecs.RunTaskInput) (*ecs.RunTaskOutput, error) {
+	return change(ctx, f.fences, in, f.changes.RunTask, onceECS)
+}
+
+// StopTask makes the call of that name, once.
+func (f FencedECS) StopTask(ctx context.Context, in *ecs.StopTaskInput) (*ecs.StopTaskOutput, error) {
+	return change(ctx, f.fences, in, f.changes.StopTask, onceECS)
 }
 
 // FencedScheduler is what the controller reads and changes of Amazon EventBridge Scheduler. Only

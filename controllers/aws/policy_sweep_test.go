@@ -27,7 +27,9 @@ type calling struct{ actions, functions []string }
 // callings reads the functions of packages in folders under controllers. A package is named by the last part of its folder.
 func callings(g *WithT, folders ...string) map[string]calling {
 	of := map[string]string{}
-	for service, client := range map[string]reflect.Type{"ec2": reflect.TypeFor[aws.FencedEC2](), "scheduler": reflect.TypeFor[aws.FencedScheduler]()} {
+	for service, client := range map[string]reflect.Type{
+		"ec2": reflect.TypeFor[aws.FencedEC2](), "ecs": reflect.TypeFor[aws.FencedECS](), "scheduler": reflect.TypeFor[aws.FencedScheduler](),
+	} {
 		for method := range client.Methods() {
 			of[method.Name] = service + ":" + method.Name
 		}
@@ -86,7 +88,7 @@ func refers(body *ast.BlockStmt, pkg string, packages []string, of map[string]st
 // The policy is for kubectl agentdisconnect sweep, which calls AWS through package sweep alone, and that through removal.
 func TestPolicyForSweepingGrantsWhatASweepCalls(t *testing.T) {
 	g := NewWithT(t)
-	all := callings(g, "sweep", "removal", "networkacl", "networkacl/ec2acl", "deadman")
+	all := callings(g, "sweep", "removal", "networkacl", "networkacl/ec2acl", "deadman", "discovery", "evidence/probetasks")
 	reached, called := map[string]bool{}, map[string]bool{}
 	var follow func(string)
 	follow = func(name string) {

@@ -77,6 +77,8 @@ var policies = []string{"policy.json", "policy-clone.json"}
 const (
 	// deadmanPolicy is what the manager's role is given beside them for the dead man's switch.
 	deadmanPolicy = "policy-deadman.json"
+	// probePolicy is what it is given beside them for runs with a probe.
+	probePolicy = "policy-probe.json"
 	// deadmanRole is what the role may do that EventBridge Scheduler takes on.
 	deadmanRole = "role-deadman.json"
 	// callersPolicy is what the manager's role is given beside them to read who called RunTask.
@@ -102,14 +104,18 @@ func granted(g *WithT, name string) []string {
 func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
 	g := NewWithT(t)
 	// sts:GetCallerIdentity is not among them: AWS answers it to everyone who has credentials.
-	called := slices.Concat(actions("ec2", reflect.TypeFor[aws.FencedEC2]()), actions("ecs", reflect.TypeFor[aws.ECS]()),
+	probing := []string{"ecs:DescribeTaskDefinition", "ecs:RunTask", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask"}
+	called := slices.Concat(actions("ec2", reflect.TypeFor[aws.FencedEC2]()), actions("ecs", reflect.TypeFor[aws.FencedECS]()),
 		actions("servicequotas", reflect.TypeFor[aws.ServiceQuotas]()))
+	g.Expect(called).To(ContainElements(probing))
+	called = slices.DeleteFunc(called, func(action string) bool { return slices.Contains(probing, action) })
 	for _, name := range policies {
 		g.Expect(granted(g, name)).To(ConsistOf(called), name)
 	}
 	g.Expect(actions("sts", reflect.TypeFor[aws.STS]())).To(ConsistOf("sts:GetCallerIdentity"))
 
-	// iam:PassRole is no call: CreateSchedule and UpdateSchedule take it, of the role that they name.
+	// iam:PassRole is no call: RunTask, CreateSchedule and UpdateSchedule take it, of the roles that they name.
+	g.Expect(granted(g, probePolicy)).To(ConsistOf(append(slices.Clone(probing), "iam:PassRole")))
 	g.Expect(granted(g, deadmanPolicy)).To(ConsistOf(append(actions("scheduler", reflect.TypeFor[aws.FencedScheduler]()), "iam:PassRole")))
 	g.Expect(granted(g, callersPolicy)).To(ConsistOf(actions("cloudtrail", reflect.TypeFor[aws.CloudTrail]())))
 	g.Expect(granted(g, deadmanRole)).To(ConsistOf("ec2:DeleteNetworkAclEntry"))
@@ -119,9 +125,11 @@ func TestPolicyIsBounded(t *testing.T) {
 	// These take no resource but all of them.
 	unbounded := []string{
 		"ec2:DescribeNetworkAcls", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints", "ec2:DescribeNetworkInterfaces",
-		"ecs:DiscoverPollEndpoint", "ecs:ListClusters", "scheduler:ListSchedules", "cloudtrail:LookupEvents",
+		"ecs:DiscoverPollEndpoint", "ecs:ListClusters", "ecs:DescribeTaskDefinition", "scheduler:ListSchedules", "cloudtrail:LookupEvents",
 	}
-	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, callersPolicy, sweepPolicy) {
+	// These are bounded by their cluster, which is a condition.
+	ofCluster := []string{"ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask", "ecs:RunTask"}
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, probePolicy, callersPolicy, sweepPolicy) {
 		g := NewWithT(t)
 		for _, s := range policy(g, name).Statement {
 			for _, action := range s.Action {
@@ -130,12 +138,23 @@ func TestPolicyIsBounded(t *testing.T) {
 					g.Expect(s.Condition).To(HaveKeyWithValue("StringEquals", HaveKeyWithValue("aws:RequestedRegion", oneOrMore{"REGION"})), action)
 					continue
 				}
+				if slices.Contains(ofCluster, action) {
+					g.Expect(s.Condition).To(HaveKeyWithValue("ArnEquals", HaveKeyWithValue("ecs:cluster", oneOrMore{"arn:aws:ecs:REGION:ACCOUNT_ID:cluster/ECS_CLUSTER"})), action)
+					if action != "ecs:RunTask" {
+						continue
+					}
+				}
 				bound := `^arn:aws:(ec2|ecs|servicequotas):REGION:ACCOUNT_ID:[a-z-]+/(\*|ECS_CLUSTER|VPC_ID)$`
 				switch service, _, _ := strings.Cut(action, ":"); service {
 				case "scheduler": // it knows no permission for single schedules
 					bound = `^arn:aws:scheduler:REGION:ACCOUNT_ID:schedule/SCHEDULE_GROUP/\*$`
 				case "iam":
-					bound = `^arn:aws:iam::ACCOUNT_ID:role/DEADMAN_ROLE$`
+					bound = `^arn:aws:iam::ACCOUNT_ID:role/(DEADMAN_ROLE|TASK_ROLE|TASK_EXECUTION_ROLE)$`
+					g.Expect(s.Condition).To(HaveKeyWithValue("StringEquals", HaveKey("iam:PassedToService")), action)
+				case "ecs":
+					if action == "ecs:RunTask" {
+						bound = `^arn:aws:ecs:REGION:ACCOUNT_ID:task-definition/TASK_FAMILY:\*$`
+					}
 				}
 				g.Expect(s.Resource).To(HaveEach(MatchRegexp(bound)), action)
 			}
@@ -154,7 +173,7 @@ func TestPolicyForClonesIsAPartOfTheFullOne(t *testing.T) {
 // A person who sweeps by hand may do nothing that the manager may not.
 func TestPolicyForSweepingGrantsNoMore(t *testing.T) {
 	g := NewWithT(t)
-	wider := slices.Concat(policy(g, "policy.json").Statement, policy(g, deadmanPolicy).Statement)
+	wider := slices.Concat(policy(g, "policy.json").Statement, policy(g, deadmanPolicy).Statement, policy(g, probePolicy).Statement)
 	for _, s := range policy(g, sweepPolicy).Statement {
 		for _, action := range s.Action {
 			g.Expect(slices.ContainsFunc(wider, func(wide statement) bool {
@@ -183,7 +202,7 @@ func within(narrow, wide map[string]map[string]oneOrMore) bool {
 func TestPolicyIsExplained(t *testing.T) {
 	g := NewWithT(t)
 	readme := string(iamFile(g, "README.md"))
-	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, callersPolicy, sweepPolicy) {
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, probePolicy, callersPolicy, sweepPolicy) {
 		seen := map[string]bool{}
 		for _, s := range policy(g, name).Statement {
 			g.Expect(seen).NotTo(HaveKey(s.Sid))

@@ -110,6 +110,7 @@ func Set(f Input) {
 	f.set(v1alpha1.ConditionEndpointsDiscovered, new(f.endpointsDiscovered()))
 	f.set(v1alpha1.ConditionRulesInstalled, new(f.rulesInstalled()))
 	f.set(v1alpha1.ConditionAgentsDisconnected, new(f.agentsDisconnected()))
+	f.set(v1alpha1.ConditionRunTaskFails, f.runTaskFails())
 	f.set(v1alpha1.ConditionReconciling, f.reconciling(succeeded))
 	f.set(v1alpha1.ConditionStalled, f.stalled(succeeded))
 	f.setState()
@@ -140,7 +141,7 @@ func (f Input) succeeded() Value {
 	switch {
 	case f.Phase == run.Planning:
 		return f.planning()
-	case status.CompletionTime != nil && run.IsRestored(status):
+	case run.IsOver(status):
 		return f.outcome()
 	case f.Phase == run.Suspended:
 		return f.suspended()
@@ -151,10 +152,12 @@ func (f Input) succeeded() Value {
 	case !run.IsRestored(status):
 		return Value{unknown, v1alpha1.StateRestoring, f.because(f.withTrouble(f.remaining()))}
 	case f.Phase == run.Deleting:
-		return Value{unknown, v1alpha1.StateRestoring, "the object is being deleted, and no rule of the run is left"}
+		return Value{unknown, v1alpha1.StateRestoring, f.withTrouble("the object is being deleted, and no rule of the run is left")}
 	default:
 		message := "the rules are gone; waiting for a second poll of the agents"
-		if away := run.StillDisconnected(status.Agents); len(away) > 0 {
+		if agents := status.Agents; agents != nil && agents.ReconnectedTime != nil {
+			message = "the rules are gone and the agents are connected again"
+		} else if away := run.StillDisconnected(status.Agents); len(away) > 0 {
 			message = fmt.Sprintf("the rules are gone; waiting for %s to be connected again", problem.Plural(len(away), "agent", "agents"))
 		}
 		return Value{unknown, v1alpha1.StateRecovering, f.because(f.withTrouble(message))}

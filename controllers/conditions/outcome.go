@@ -36,6 +36,10 @@ func (f Input) outcome() Value {
 		return Value{no, v1alpha1.StateAgentsDidNotReconnect, "all agents were seen disconnected" + f.afterwards()}
 	case status.Agents.ReconnectedTime == nil:
 		return Value{no, v1alpha1.StateAgentsNotObserved, "all agents were seen disconnected" + f.afterwards()}
+	case run.HasProbe(status) && !run.AgentFailureSeen(status):
+		return Value{no, v1alpha1.StateAgentFailureNotSeen, "all agents were seen disconnected, and " + describeProbe(status.Probe) + f.afterwards()}
+	case run.HasProbe(status):
+		return Value{yes, v1alpha1.StateCompleted, "all agents were seen disconnected, and " + describeProbe(status.Probe) + f.afterwards()}
 	default:
 		return Value{yes, v1alpha1.StateCompleted, "all agents were seen disconnected" + f.afterwards()}
 	}
@@ -113,7 +117,7 @@ func (f Input) agentsDisconnected() Value {
 		return Value{no, "NotStarted", "the run has not begun"}
 	case run.IsTelemetryRun(status):
 		return Value{unknown, "NotShown", TelemetryNote}
-	case status.CompletionTime != nil && run.IsRestored(status):
+	case run.IsOver(status):
 		return f.agentsInTheEnd()
 	case !f.AgentsSeen.Fresh(f.Now):
 		return f.unobserved(f.AgentsSeen, "ECS last answered about the agents at %s", "ECS has not answered about the agents")

@@ -117,6 +117,7 @@ func TestConditionsAreWholeAndBoundedWhateverTheFacts(t *testing.T) {
 		case succeeded.Status != metav1.ConditionUnknown:
 			g.Expect(f.Object.Status.CompletionTime).NotTo(BeNil(), "terminal only when it is over")
 			g.Expect(run.IsRestored(&f.Object.Status)).To(BeTrue(), "terminal only when nothing is left")
+			g.Expect(run.HasTasksLeft(&f.Object.Status)).To(BeFalse(), "terminal only when no task is left")
 		}
 		if meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionRulesInstalled) {
 			g.Expect(f.Phase).To(Equal(run.Active), "only while the run is on")
@@ -130,6 +131,13 @@ func TestConditionsAreWholeAndBoundedWhateverTheFacts(t *testing.T) {
 		if meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAgentsDisconnected) {
 			g.Expect(f.AgentsSeen.Fresh(f.Now)).To(BeTrue(), "ECS was not asked lately")
 			g.Expect(f.Phase != run.Active || f.ACLSeen.Fresh(f.Now) && !f.EnforcedSince.IsZero()).To(BeTrue(), "only by rules of the run")
+		}
+		if f.Phase == run.Active {
+			byRules := run.DisconnectedByRules(&f.Object.Status, f.ACLSeen, f.AgentsSeen, f.EnforcedSince, f.Now)
+			g.Expect(meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAgentsDisconnected)).To(Equal(byRules), "RunTask is called while it is True")
+		}
+		if succeeded.Reason == v1alpha1.StateCompleted && run.HasProbe(&f.Object.Status) && !run.IsTelemetryRun(&f.Object.Status) {
+			g.Expect(run.AgentFailureSeen(&f.Object.Status)).To(BeTrue(), "a probe has to see AGENT")
 		}
 		if succeeded.Reason == v1alpha1.StateSuspended && f.Object.Status.StartTime != nil {
 			g.Expect(run.IsLifted(&f.Object.Status)).To(BeTrue(), "suspended only when the rules are lifted")

@@ -197,6 +197,12 @@ func looksAt(clusters, subnetIDs []string) []look {
 	return looks
 }
 
+// ListClusters gives the ARNs of the Region's clusters, MaxClusters at most; complete says that those
+// are all.
+func ListClusters(ctx context.Context, client aws.ECS) (arns []string, complete bool, err error) {
+	return listOtherClusters(ctx, client, "")
+}
+
 // listOtherClusters gives the ARNs of at most MaxClusters clusters beside own, and whether those
 // are all.
 func listOtherClusters(ctx context.Context, client aws.ECS, own string) (others []string, complete bool, err error) {
@@ -242,7 +248,7 @@ func withInstances(ctx context.Context, client aws.ECS, arns []string) ([]string
 // for and still not be the last, and of size 1 they could be as many as the instances.
 func (l look) hasInstances(ctx context.Context, client aws.ECS) (bool, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
-		Cluster: awssdk.String(l.cluster), Filter: awssdk.String(inSubnets(l.subnetIDs)),
+		Cluster: awssdk.String(l.cluster), Filter: awssdk.String(InSubnets(l.subnetIDs...)),
 	}, 1)
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
 		return false, nil

@@ -50,14 +50,14 @@ func (a Agent) External() bool { return strings.HasPrefix(a.InstanceID, "mi-") }
 func ListContainerInstances(ctx context.Context, client aws.ECS, cluster, subnetID string, limit int) ([]string, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
 		Cluster: awssdk.String(cluster),
-		Filter:  awssdk.String(inSubnets([]string{subnetID})),
+		Filter:  awssdk.String(InSubnets(subnetID)),
 	}, limit+1)
 	return arns, err
 }
 
-// inSubnets is the expression of ECS's cluster query language for the container instances in some
+// InSubnets is the expression of ECS's cluster query language for the container instances in some
 // subnets.
-func inSubnets(subnetIDs []string) string {
+func InSubnets(subnetIDs ...string) string {
 	const attribute = "attribute:ecs.subnet-id"
 	if len(subnetIDs) == 1 {
 		return attribute + " == " + subnetIDs[0]

@@ -55,6 +55,8 @@ type Findings struct {
 	cloneRoomKnown bool
 	// managed are the capacity providers of the target whose instances ECS manages.
 	managed []string
+	// definition is the task definition of the probe; nil: there is no probe, or it is not known.
+	definition *discovery.TaskDefinition
 }
 
 // given is what is known without asking anybody.

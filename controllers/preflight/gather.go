@@ -114,6 +114,7 @@ func (p *Preflight) gatherRest(ctx context.Context, f *Findings) error {
 		},
 		func() (err error) { f.tenants, err = p.otherAccounts(ctx, f); return },
 		func() error { return p.LearnQuota(ctx, answers.QuotaTTL) },
+		func() error { return p.gatherProbe(ctx, f) },
 	)
 }
 
@@ -272,6 +273,10 @@ func explainMissing(err error, spec *v1alpha1.AgentDisconnectSpec, accountID, re
 	if known, ok := errors.AsType[*discovery.ClusterNotFoundError](err); ok {
 		return problem.Refuse(v1alpha1.ReasonClusterNotFound, "%s in account %s, Region %s: check spec.cluster and spec.region", known, accountID, region)
 	}
+	if known, ok := errors.AsType[*discovery.TaskDefinitionNotFoundError](err); ok {
+		return problem.Refuse(v1alpha1.ReasonTaskDefinitionNotUsable, "%s in account %s, Region %s: register it, or check spec.probe.taskDefinition", known, accountID, region)
+	}
+
 	switch {
 	case aws.HasCode(err, aws.CodeSubnetNotFound):
 		return problem.Refuse(v1alpha1.ReasonSubnetNotFound, "subnet %s does not exist in account %s, Region %s: check spec.subnetID and spec.region", spec.SubnetID, accountID, region)

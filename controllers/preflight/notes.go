@@ -69,6 +69,7 @@ func targetNotes(f *Findings) []string {
 		note("ECS names no TCS endpoint for %s (%s): only their ACS sessions are denied",
 			problem.Plural(len(without), "container instance", "container instances"), problem.List(run.InstanceIDs(without)))
 	}
+	notes = append(notes, probeNotes(f)...)
 	return append(notes, f.mismatch)
 }
 

@@ -161,6 +161,7 @@ func (p *Preflight) InitStatus(r *Report, now time.Time) {
 	status.Agents = &v1alpha1.Agents{ContainerInstances: r.agents, Uncounted: new(int32(len(r.instances) - len(r.agents)))}
 	run.CountAgents(status.Agents)
 	r.mode.begin(status, r.Findings, r.placement)
+	status.Probe = initProbe(r.Findings)
 	acl := status.NetworkACL
 	acl.Mode, acl.ModeReason = r.mode.name(), r.modeReason
 	acl.DeadManSwitch = p.deadManSwitch.Initial(acl.Mode, run.Expiration(status))

@@ -89,10 +89,30 @@ func All(err error) []*Problem {
 
 	if first >= 0 {
 		slices.Sort(denied)
-		all[first] = Refuse(v1alpha1.ReasonAccessDenied, "AWS denies the manager's role %s: grant the actions of the product's IAM policy (config/iam/policy.json). %s",
-			strings.Join(slices.Compact(denied), ", "), all[first].Message)
+		all[first] = Refuse(v1alpha1.ReasonAccessDenied, "AWS denies the manager's role %s: grant the actions of the product's IAM policy (%s). %s",
+			strings.Join(slices.Compact(denied), ", "), policiesOf(denied), all[first].Message)
 	}
 	return all
+}
+
+// extraPolicies are the documents of config/iam that grant what policy.json does not.
+var extraPolicies = map[string]string{
+	"ecs:DescribeTaskDefinition": "policy-probe.json", "ecs:RunTask": "policy-probe.json", "ecs:ListTasks": "policy-probe.json",
+	"ecs:DescribeTasks": "policy-probe.json", "ecs:StopTask": "policy-probe.json",
+}
+
+// policiesOf names the documents that grant actions.
+func policiesOf(actions []string) string {
+	var documents []string
+	for _, action := range actions {
+		document := extraPolicies[action]
+		if document == "" {
+			document = "policy.json"
+		}
+		documents = append(documents, "config/iam/"+document)
+	}
+	slices.Sort(documents)
+	return strings.Join(slices.Compact(documents), ", ")
 }
 
 // namedAction is how AWS names the action that a caller lacks.

@@ -58,7 +58,7 @@ func PhaseAt(obj *v1alpha1.AgentDisconnect, now time.Time) (Phase, time.Time) {
 	switch {
 	case !obj.DeletionTimestamp.IsZero():
 		return Deleting, time.Time{}
-	case status.CompletionTime != nil && IsRestored(status):
+	case IsOver(status):
 		return afterwards(obj), DeletionTime(obj)
 	case status.Abort != nil:
 		return Aborted, RecoveryDeadline(status)
@@ -178,7 +178,8 @@ func RecoveryDeadline(status *v1alpha1.AgentDisconnectStatus) time.Time {
 	return status.RestoredTime.Add(RecoveryTimeout)
 }
 
-// IsRestored reports whether nothing of the run is left in AWS, as far as the ledger knows.
+// IsRestored reports whether nothing of the run is left on network ACLs, nor a schedule, as far as the
+// ledger knows. Tasks of a probe may be left: HasTasksLeft.
 func IsRestored(status *v1alpha1.AgentDisconnectStatus) bool {
 	begun := status.StartTime != nil || status.Abort != nil || status.NetworkACL != nil
 	clone := status.NetworkACL != nil && HasCloneLeft(status.NetworkACL)

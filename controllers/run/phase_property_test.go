@@ -21,7 +21,8 @@ func phaseByTheBook(obj *v1alpha1.AgentDisconnect, now time.Time) Phase {
 	undo := s.NetworkACL != nil && s.NetworkACL.State != "" && s.NetworkACL.State != v1alpha1.CloneAdopted
 	ended := s.ExpirationTime == nil || !s.ExpirationTime.After(now)
 	left := len(s.Rules) > 0 || undo || (s.StartTime != nil || s.Abort != nil || s.NetworkACL != nil) && s.RestoredTime == nil
-	over, begun := s.CompletionTime != nil && !left, s.StartTime != nil
+	tasks := s.Probe != nil && (len(s.Probe.Tasks) > 0 || ptr.Deref(s.Probe.Unanswered, false))
+	over, begun := s.CompletionTime != nil && !left && !tasks, s.StartTime != nil
 	suspended := ptr.Deref(spec.Suspend, false)
 	for _, m := range []struct {
 		phase Phase

@@ -35,6 +35,7 @@ func ChangedFields(obj *v1alpha1.AgentDisconnect) []string {
 		{"otherClusters", now.OtherClusters == with.OtherClusters},
 		{"onDrift", now.OnDrift == with.OnDrift},
 		{"additionalEndpoints", sameEndpoints(now.AdditionalEndpoints, with.AdditionalEndpoints)},
+		{"probe", sameProbe(now.Probe, with.Probe)},
 		{"startAfter", equality.Semantic.DeepEqual(now.StartAfter, with.StartAfter)},
 		{"runID", spec.RunID == "" || spec.RunID == obj.Status.RunID},
 	} {
@@ -67,6 +68,13 @@ func sameEndpoints(a, b *v1alpha1.AdditionalEndpoints) bool {
 	return sameSet(a.Hostnames, b.Hostnames) && sameSet(a.CIDRs, b.CIDRs)
 }
 
+func sameProbe(a, b *v1alpha1.Probe) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.TaskDefinition == b.TaskDefinition && ProbeInterval(a) == ProbeInterval(b)
+}
+
 // sameSet reports whether two lists without repetition hold the same, in any order.
 func sameSet[T comparable](a, b []T) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(x T) bool { return !slices.Contains(b, x) })
@@ -80,6 +88,7 @@ func StartedWith(spec *v1alpha1.AgentDisconnectSpec) *v1alpha1.StartedWith {
 		OtherClusters:       cmp.Or(spec.OtherClusters, v1alpha1.OtherClustersRefuse),
 		OnDrift:             cmp.Or(spec.OnDrift, v1alpha1.OnDriftReapply),
 		AdditionalEndpoints: spec.AdditionalEndpoints.DeepCopy(),
+		Probe:               spec.Probe.DeepCopy(),
 		StartAfter:          spec.StartAfter.DeepCopy(),
 	}
 }

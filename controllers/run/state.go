@@ -41,7 +41,7 @@ func IsMissed(status *v1alpha1.AgentDisconnectStatus) bool {
 
 // IsOver reports whether a run is over and nothing of it is left, as far as its object knows.
 func IsOver(status *v1alpha1.AgentDisconnectStatus) bool {
-	return status.CompletionTime != nil && IsRestored(status)
+	return status.CompletionTime != nil && IsRestored(status) && !HasTasksLeft(status)
 }
 
 // Name is the namespace and the name of an object, as messages and tags have it.

@@ -327,7 +327,7 @@ func TestWithoutTheScheduler(t *testing.T) {
 		id := w.serve(w.clone(0, 80))
 		w.arm(id, 80)
 		w.sim.Faults().Add(fault)
-		survey, err := sweep.Look(w.ctx, w.clients)
+		survey, err := sweep.Look(w.ctx, w.clients, nil)
 		w.Expect(err).NotTo(HaveOccurred(), name)
 		w.Expect(survey.SchedulesUnseen).To(HaveOccurred(), name)
 		w.Expect(survey.Found).To(HaveLen(1))

@@ -10,8 +10,8 @@
 // whose contents those tags account for to the last entry: claimed denies, and beside them exactly
 // what the hash in the tag agentdisconnect.dev/copies is of, or what stands in the original too.
 // Associations from such a clone to its original. Schedules of the dead man's switch, by name,
-// group and target. All else is left, and reported: a clone that a third party edited keeps
-// serving, without the denies.
+// group and target. Tasks of probes, by their startedBy and task group. All else is left, and
+// reported: a clone that a third party edited keeps serving, without the denies.
 //
 // # What makes it safe beside a living controller
 //

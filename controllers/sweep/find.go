@@ -25,6 +25,9 @@ type Survey struct {
 	// SchedulesUnseen says why schedules were not looked at: no permission, or a Region without
 	// EventBridge Scheduler. Nil: they were.
 	SchedulesUnseen error
+	// TasksUnseen says where tasks of probes were not looked for: no permission, as a rule in the
+	// clusters that have no runs with a probe. Nil: they were looked for in all clusters.
+	TasksUnseen error
 }
 
 // Unseen says why the schedules of a group were not looked at; nil: they were, though perhaps not
@@ -40,12 +43,13 @@ func (s Survey) Unseen(group string) error {
 // are on have there: the tags are the same. It is sorted by UID, then network ACL. After an error
 // there is nothing.
 func Find(ctx context.Context, clients *aws.Clients) ([]Found, error) {
-	survey, err := Look(ctx, clients)
+	survey, err := Look(ctx, clients, nil)
 	return survey.Found, err
 }
 
-// Look is Find, and reports whether it could look everywhere.
-func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
+// Look is Find, and reports whether it could look everywhere. Tasks are searched for in the given ECS
+// clusters; nil: in all clusters of the Region.
+func Look(ctx context.Context, clients *aws.Clients, ecsClusters []string) (Survey, error) {
 	account, err := askAccount(ctx, clients)
 	if err != nil {
 		return Survey{}, err
@@ -64,6 +68,7 @@ func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
 		return Survey{}, err
 	}
 
+	tasks, tasksUnseen := listTasks(ctx, clients.ECS, ecsClusters)
 	switch again, err := askAccount(ctx, clients); {
 	case err != nil:
 		return Survey{}, err
@@ -77,12 +82,13 @@ func Look(ctx context.Context, clients *aws.Clients) (Survey, error) {
 	}
 
 	found = attach(found, armed)
+	found = append(found, tasks...)
 	for i := range found {
 		found[i].AccountID, found[i].Region = account, clients.Region
 	}
 
 	slices.SortStableFunc(found, Found.compare)
-	return Survey{Found: found, SchedulesUnseen: unseen}, nil
+	return Survey{Found: found, SchedulesUnseen: unseen, TasksUnseen: tasksUnseen}, nil
 }
 
 // askAccount asks AWS itself which account the credentials are of.

@@ -25,6 +25,8 @@ const (
 	KindClone Kind = "clone"
 	// KindSchedules are schedules of the dead man's switch whose clone wasn't found.
 	KindSchedules Kind = "schedules"
+	// KindTasks are tasks that the probe of a run started, and that ECS was not told to stop.
+	KindTasks Kind = "tasks"
 	// KindAdopted is a clone that stays as its subnet's network ACL. It is listed, never undone.
 	KindAdopted Kind = "adopted"
 	// KindUnreadable are tags of the product that can't be read, or contradict each other. They are
@@ -33,7 +35,9 @@ const (
 )
 
 // Kinds are all kinds.
-func Kinds() []Kind { return []Kind{KindRules, KindClone, KindSchedules, KindAdopted, KindUnreadable} }
+func Kinds() []Kind {
+	return []Kind{KindRules, KindClone, KindSchedules, KindTasks, KindAdopted, KindUnreadable}
+}
 
 // Schedule is a schedule of the dead man's switch.
 type Schedule struct{ Group, Name string }
@@ -60,6 +64,9 @@ type Found struct {
 	Present []networkacl.Entry
 	// Schedules are those about the network ACL.
 	Schedules []Schedule
+	// ECSClusterARN is the ECS cluster of tasks, and TaskARNs are the tasks.
+	ECSClusterARN string
+	TaskARNs      []string
 	// Problem says what keeps it from being undone wholly, and what to do; empty: nothing does.
 	Problem string
 	// Twice reports whether undoing it deletes something only after two reads, networkacl.SettleFor
@@ -74,11 +81,15 @@ type Found struct {
 
 // PastEnd reports whether the run should have been over for a while.
 func (f Found) PastEnd(now time.Time) bool {
+	if f.Kind == KindTasks {
+		return !now.Before(f.Started.Add(longestRun + Margin)) // tasks don't say when their run ends
+	}
 	return !f.Expires.IsZero() && !now.Before(f.Expires.Add(Margin))
 }
 
 func (f Found) compare(o Found) int {
-	return cmp.Or(cmp.Compare(f.UID, o.UID), cmp.Compare(f.NetworkACLID, o.NetworkACLID), cmp.Compare(f.Kind, o.Kind))
+	return cmp.Or(cmp.Compare(f.UID, o.UID), cmp.Compare(f.NetworkACLID, o.NetworkACLID), cmp.Compare(f.Kind, o.Kind),
+		cmp.Compare(f.ECSClusterARN, o.ECSClusterARN), f.Started.Compare(o.Started))
 }
 
 // is reports whether a claim is the one that was found.

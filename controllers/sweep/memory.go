@@ -23,13 +23,13 @@ type memory struct {
 
 // findingKey tells findings apart. Another run of the same object is another one.
 type findingKey struct {
-	kind                            Kind
-	accountID, region, aclID, owner string
-	started                         time.Time
+	kind                                     Kind
+	accountID, region, aclID, cluster, owner string
+	started                                  time.Time
 }
 
 func keyOf(f Found) findingKey {
-	return findingKey{f.Kind, f.AccountID, f.Region, f.NetworkACLID, f.UID, f.Started.UTC()}
+	return findingKey{f.Kind, f.AccountID, f.Region, f.NetworkACLID, f.ECSClusterARN, f.UID, f.Started.UTC()}
 }
 
 // absence is what was seen of one finding.

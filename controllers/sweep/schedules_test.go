@@ -78,7 +78,7 @@ func TestSchedulesOfAGroupThatMayNotBeRead(t *testing.T) {
 	w.Expect(w.region().CreateSchedule("", "", theirs)).To(Succeed())
 	w.sim.Faults().Add(faults.Fault{Action: "scheduler:GetSchedule", Denied: true, When: func(c call.Call) bool { return c.Param("GroupName") == "theirs" }})
 
-	survey, err := sweep.Look(w.ctx, w.clients)
+	survey, err := sweep.Look(w.ctx, w.clients, nil)
 	w.Expect(err).NotTo(HaveOccurred())
 	w.Expect(survey.Unseen(group)).To(Succeed())
 	w.Expect(survey.Unseen("theirs")).To(MatchError(ContainSubstring("schedules of group theirs can't be read")))

@@ -102,7 +102,7 @@ func TestEveryRefusalOfASearchIsTold(t *testing.T) {
 		w.arm(w.serve(w.clone(0, 80)), 80)
 		calls := len(w.sim.Calls())
 		w.sim.Faults().Add(faults.Fault{Action: "*", Error: "AccessDeniedException", Skip: n, Times: 1})
-		survey, err := sweep.Look(w.ctx, w.clients)
+		survey, err := sweep.Look(w.ctx, w.clients, nil)
 		made := w.sim.Calls()[calls:]
 		if len(made) <= n {
 			w.Expect(n).To(BeNumerically(">=", 6), "account, schedules, clones, originals, account")
@@ -111,6 +111,12 @@ func TestEveryRefusalOfASearchIsTold(t *testing.T) {
 		if strings.HasPrefix(made[n].Name(), "scheduler:") {
 			w.Expect(err).NotTo(HaveOccurred())
 			w.Expect(aws.Classify(survey.SchedulesUnseen)).To(Equal(aws.Denied), made[n].Name())
+			w.Expect(survey.Found).NotTo(BeEmpty())
+			continue
+		}
+		if strings.HasPrefix(made[n].Name(), "ecs:") {
+			w.Expect(err).NotTo(HaveOccurred())
+			w.Expect(aws.Classify(survey.TasksUnseen)).To(Equal(aws.Denied), made[n].Name())
 			w.Expect(survey.Found).NotTo(BeEmpty())
 			continue
 		}
@@ -381,7 +387,7 @@ func TestASearchForSchedules(t *testing.T) {
 		w.sim.Faults().Before("scheduler:GetSchedule", func(call.Call) {
 			w.Expect(w.region().DeleteSchedule("", group, deadman.Name(uid, 80))).To(Succeed())
 		})
-		survey, err := sweep.Look(w.ctx, w.clients)
+		survey, err := sweep.Look(w.ctx, w.clients, nil)
 		w.Expect(err).NotTo(HaveOccurred())
 		w.Expect(survey).To(Equal(sweep.Survey{}))
 	})
@@ -389,7 +395,7 @@ func TestASearchForSchedules(t *testing.T) {
 		w := newWorld(t)
 		w.arm("acl-0123456789abcdef0", 80)
 		w.sim.Faults().Add(faults.Fault{Action: "scheduler:GetSchedule", Lost: true})
-		survey, err := sweep.Look(w.ctx, w.clients)
+		survey, err := sweep.Look(w.ctx, w.clients, nil)
 		w.Expect(err).NotTo(HaveOccurred())
 		w.Expect(survey.SchedulesUnseen).To(HaveOccurred())
 	})
@@ -415,7 +421,7 @@ func TestASearchForSchedules(t *testing.T) {
 		w.Expect(w.region().CreateScheduleGroup("", "", "theirs", nil)).To(Succeed())
 		w.Expect(w.region().CreateSchedule("", "", theirs)).To(Succeed())
 		w.sim.Faults().Add(faults.Fault{Action: "scheduler:GetSchedule", Denied: true})
-		survey, err := sweep.Look(w.ctx, w.clients)
+		survey, err := sweep.Look(w.ctx, w.clients, nil)
 		w.Expect(err).NotTo(HaveOccurred())
 		w.Expect(survey.Unseen(group)).To(MatchError(HavePrefix("schedules of group default, theirs can't be read")))
 		w.Expect(survey.Unseen("theirs")).To(HaveOccurred())
@@ -436,7 +442,7 @@ func TestCredentialsThatChangeMeanwhile(t *testing.T) {
 	})
 	clients := aws.NewSessions(cfg, "agentdisconnect", "test").In(regionName)
 	w.sim.Faults().After("ec2:DescribeNetworkAcls", func(call.Call) { key.Store(othersKey) })
-	survey, err := sweep.Look(w.ctx, clients)
+	survey, err := sweep.Look(w.ctx, clients, nil)
 	w.Expect(err).To(MatchError(ContainSubstring("the credentials changed from account " + account + " to account " + othersAccount)))
 	w.Expect(survey).To(Equal(sweep.Survey{}))
 	_, err = w.undoer.Undo(w.ctx, clients, f)

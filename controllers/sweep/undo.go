@@ -109,8 +109,11 @@ func (u *Undoer) undo(ctx context.Context, clients *aws.Clients, f Found, lift b
 }
 
 func (a *undoRun) perform(ctx context.Context) error {
-	if a.f.Kind == KindSchedules {
+	switch a.f.Kind {
+	case KindSchedules:
 		return a.strandedSchedules(ctx)
+	case KindTasks:
+		return a.stopTasks(ctx)
 	}
 	acl, claim, err := a.read(ctx)
 	if err != nil || claim == nil {

@@ -71,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{WithT: NewWithT(t), ctx: t.Context(), clock: clocktesting.NewFakeClock(began.Add(time.Minute))}
 	var err error
 	vpcs := simworld.Default()
-	w.Expect(policies.Bind(vpcs, policies.Values{ScheduleGroup: group}, policies.Sweep)).To(Succeed())
+	w.Expect(policies.Bind(vpcs, policies.Values{ScheduleGroup: group, Cluster: "*"}, policies.Sweep)).To(Succeed())
 	vpcs.AccessKeys = append(vpcs.AccessKeys, simworld.AccessKey{ID: managersKey, Secret: "x"}, simworld.AccessKey{ID: othersKey, Secret: "x", Account: othersAccount})
 	w.sim, err = sim.Start(t.Context(), sim.Options{NoAgents: true, Clock: w.clock, World: vpcs})
 	w.Expect(err).NotTo(HaveOccurred())

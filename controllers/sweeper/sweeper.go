@@ -3,6 +3,7 @@
 package sweeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,9 @@ type Sweeper struct {
 
 	// mu lets one sweep at a time work, and guards what is below.
 	mu sync.Mutex
-	// regions are those that any object was seen to be about.
-	regions map[string]bool
+	// regions are those that any object was seen to be about, and in each the ECS clusters of the
+	// objects with a probe.
+	regions map[string]map[string]bool
 	// again is when a finding that the last sweep left gets further. The zero time: none does with
 	// time alone.
 	again time.Time
@@ -63,7 +65,7 @@ type Sweeper struct {
 func New(reader client.Reader, sessions *aws.Sessions, clk clock.Clock, options Options) *Sweeper {
 	return &Sweeper{
 		reader: reader, sessions: sessions, clock: clk, options: options,
-		undoer: sweep.NewUndoer(clk), regions: map[string]bool{},
+		undoer: sweep.NewUndoer(clk), regions: map[string]map[string]bool{},
 	}
 }
 
@@ -106,12 +108,16 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 	var all looks
 	complete := true
 	for _, region := range slices.Sorted(maps.Keys(s.regions)) {
-		in, err := sweep.Look(ctx, s.sessions.In(region))
+		clusters := append([]string{}, slices.Sorted(maps.Keys(s.regions[region]))...) // nil would be all
+		in, err := sweep.Look(ctx, s.sessions.In(region), clusters)
 		if err == nil {
 			all.found, all.regions = append(all.found, in.Found...), append(all.regions, region)
 		}
 		if group := s.options.ScheduleGroup; err == nil && group != "" {
 			err = in.Unseen(group)
+		}
+		if err == nil && in.TasksUnseen != nil { // what was found of rules is complete all the same
+			errs = append(errs, fmt.Errorf("searching Region %s for tasks of probes: %w", region, in.TasksUnseen))
 		}
 		if err != nil {
 			errs, complete = append(errs, fmt.Errorf("searching Region %s: %w", region, err)), false
@@ -148,18 +154,33 @@ func (s *Sweeper) Wait(err error) time.Duration {
 // gone later leaves its Region behind.
 func (s *Sweeper) noteRegions(ctx context.Context) error {
 	for _, region := range append(slices.Clone(s.options.Regions), s.sessions.DefaultRegion()) {
-		if region != "" {
-			s.regions[region] = true
-		}
+		s.noteRegion(region, "")
 	}
 
 	owners, err := s.owners(ctx)
 	for _, obj := range owners.objects {
-		if target := obj.Status.Target; target != nil && target.Region != "" {
-			s.regions[target.Region] = true // it is in the status before anything is written to AWS
+		if target := obj.Status.Target; target != nil { // it is there before anything is written to AWS
+			cluster := ""
+			if run.HasProbe(&obj.Status) {
+				cluster = target.ClusterARN
+			}
+			s.noteRegion(target.Region, cluster)
 		}
 	}
 	return err
+}
+
+// noteRegion has a Region searched from now on, and an ECS cluster there, if one is named.
+func (s *Sweeper) noteRegion(region, cluster string) {
+	if region == "" {
+		return
+	}
+	if s.regions[region] == nil {
+		s.regions[region] = map[string]bool{}
+	}
+	if cluster != "" {
+		s.regions[region][cluster] = true
+	}
 }
 
 // owners are the objects of all namespaces.
@@ -226,9 +247,11 @@ func (s *Sweeper) actionFor(f sweep.Found, all owners, now time.Time) action {
 		return when(f.PastEnd(now), actionUndo)
 	case obj == nil, run.IsOver(&obj.Status):
 		return actionUndo
+	case f.Kind == sweep.KindTasks && obj.Status.StartTime != nil && !obj.Status.StartTime.Time.Equal(f.Started):
+		return actionUndo // of an earlier run of the object
 	case obj.Status.StartTime == nil && !run.TouchedAWS(&obj.Status):
 		return when(f.PastEnd(now), actionUndo) // of an earlier run: the one to come has tags of its own start
-	case f.Kind == sweep.KindSchedules:
+	case f.Kind == sweep.KindSchedules, f.Kind == sweep.KindTasks:
 		return actionNone
 	}
 
@@ -270,7 +293,7 @@ func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) 
 			tally.add(f, s.options.ClusterID)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("undoing %s of run %s on network ACL %s in Region %s: %w", f.Kind, f.UID, f.NetworkACLID, f.Region, err))
+			errs = append(errs, fmt.Errorf("undoing %s of run %s on %s in Region %s: %w", f.Kind, f.UID, cmp.Or(f.NetworkACLID, f.ECSClusterARN), f.Region, err))
 		}
 	}
 

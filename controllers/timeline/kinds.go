@@ -18,7 +18,7 @@ import (
 type kind func(past history, seen Seen) *v1alpha1.TimelineEntry
 
 // kinds are all that is looked for, in the order in which one pass lists what it saw: causes first.
-var kinds = []kind{findSuspension, findAbort, findAgents, findRepair, findCarryOver, findState}
+var kinds = []kind{findSuspension, findAbort, findAgents, findAgentFailure, findRepair, findCarryOver, findState}
 
 // maxReason and maxMessage are what the API server accepts, in characters.
 const (
@@ -62,6 +62,18 @@ func findAgents(past history, seen Seen) *v1alpha1.TimelineEntry {
 		entry.Message = "of some agents ECS reported nothing lately"
 	}
 	return &entry
+}
+
+// findAgentFailure finds the first call of RunTask by the probe that failed with AGENT.
+func findAgentFailure(past history, seen Seen) *v1alpha1.TimelineEntry {
+	outcome := run.ProbeOutcomeOf(seen.Object.Status.Probe, v1alpha1.ProbeAgent)
+	if outcome == nil || past.last(v1alpha1.TimelineRunTaskFailed) != nil {
+		return nil
+	}
+	return &v1alpha1.TimelineEntry{
+		Time: outcome.FirstTime, Type: v1alpha1.TimelineRunTaskFailed,
+		Reason: outcome.Reason, Message: shorten(outcome.Message, maxMessage),
+	}
 }
 
 // findRepair finds repairs that the status counts and the timeline does not.

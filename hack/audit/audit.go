@@ -109,6 +109,8 @@ func New(o Options) *Audit {
 	for _, action := range []string{"scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"} {
 		a.watch(action, a.scheduling, nil)
 	}
+	a.watch("ecs:RunTask", a.starting, nil)
+	a.watch("ecs:StopTask", a.stopping, nil)
 	o.Simulator.Faults().Before("ec2:DescribeNetworkAcls", func(call.Call) { a.observe(true) })
 	return a
 }

@@ -48,7 +48,8 @@ spec:
 
 // apply applies the manifest of the first act.
 func (w *walk) apply(ctx context.Context) (string, error) {
-	if err := w.applyManifest(ctx, name, w.manifest(name, duration)); err != nil {
+	probe := fmt.Sprintf("probe: {taskDefinition: %s, interval: 10s}", w.family)
+	if err := w.applyManifest(ctx, name, w.manifest(name, duration, probe)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("the API server accepted it; its %gm are %gm for the agents", duration.Minutes(), duration.Minutes()*w.scale), nil

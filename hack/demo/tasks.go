@@ -17,7 +17,10 @@ import (
 	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
@@ -99,7 +102,26 @@ func (w *walk) runTaskFails(ctx context.Context) (string, error) {
 	if err := w.showRecord(record); err != nil {
 		return "", err
 	}
-	return "RunTask failed with reason AGENT for every agent of the run, and CloudTrail recorded it", nil
+	if err := w.showProbe(ctx); err != nil {
+		return "", err
+	}
+	return "RunTask failed with reason AGENT for every agent of the run, for the probe too, and CloudTrail recorded it", nil
+}
+
+// showProbe waits until the run's own probe met AGENT, and shows what the object says of it.
+func (w *walk) showProbe(ctx context.Context) error {
+	var fails *metav1.Condition
+	err := w.until(ctx, func(ctx context.Context) (bool, string, error) {
+		err := w.read(ctx)
+		fails = meta.FindStatusCondition(w.obj.Status.Conditions, v1alpha1.ConditionRunTaskFails)
+		return fails != nil && fails.Status == metav1.ConditionTrue, "waiting for the probe of the run to call RunTask", err
+	})
+	if err != nil {
+		return err
+	}
+	w.screen.Print(screen.Dim, "  The probe of the run calls RunTask too. Condition RunTaskFails:")
+	w.screen.Print(screen.Plain, "  %s", fails.Message)
+	return nil
 }
 
 // trailRecord is what is shown of a CloudTrail record, in its order and by its names.

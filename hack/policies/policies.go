@@ -22,6 +22,7 @@ const (
 	Manager     = "policy.json"
 	ManagerOnly = "policy-clone.json" // for clones alone
 	Deadman     = "policy-deadman.json"
+	Probe       = "policy-probe.json"
 	Sweep       = "policy-sweep.json"
 	DeadmanRole = "role-deadman.json"
 )
@@ -32,6 +33,8 @@ type Values struct {
 	Region, VPC, Cluster string
 	// ScheduleGroup and DeadmanRole are of the dead man's switch.
 	ScheduleGroup, DeadmanRole string
+	// TaskFamily, TaskRole and ExecutionRole are of the probe's task definition.
+	TaskFamily, TaskRole, ExecutionRole string
 }
 
 // For gives documents with their placeholders filled in for a world.
@@ -47,7 +50,8 @@ func For(w *world.World, v Values, names ...string) ([]json.RawMessage, error) {
 		return nil, err
 	}
 	fill := strings.NewReplacer("REGION", cmp.Or(v.Region, w.Region), "ACCOUNT_ID", w.Account, "VPC_ID", v.VPC, "ECS_CLUSTER", v.Cluster,
-		"SCHEDULE_GROUP", v.ScheduleGroup, "DEADMAN_ROLE", v.DeadmanRole)
+		"SCHEDULE_GROUP", v.ScheduleGroup, "DEADMAN_ROLE", v.DeadmanRole,
+		"TASK_FAMILY", v.TaskFamily, "TASK_ROLE", v.TaskRole, "TASK_EXECUTION_ROLE", v.ExecutionRole)
 	var all []json.RawMessage
 	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(folder, name))

@@ -5,6 +5,8 @@ package report
 import (
 	"slices"
 	"time"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
 // chart is the timeline as it is drawn: lanes below each other on one axis of time. A lane may have
@@ -55,7 +57,7 @@ type ruler struct {
 }
 
 // lanes are all that a chart may have, from top to bottom. One that comes to nothing is left out.
-var lanes = []func(*Document, time.Time) lane{stateLane, forceLane, suspendedLane, agentsLane, changesLane}
+var lanes = []func(*Document, time.Time) lane{stateLane, forceLane, suspendedLane, agentsLane, probeLane, changesLane}
 
 // chartOf is the chart of a run; nil: there is nothing to draw.
 func chartOf(doc *Document) *chart {
@@ -130,6 +132,22 @@ func agentsLane(doc *Document, _ time.Time) lane {
 		if entry.Type == "Agents" && entry.Total != nil {
 			l.Steps = append(l.Steps, step{entry.Time.Time, entry.Disconnected, *entry.Total})
 			l.Most = max(l.Most, *entry.Total)
+		}
+	}
+	return l
+}
+
+// probeLane has the first and the last call of the probe with each outcome.
+func probeLane(doc *Document, _ time.Time) lane {
+	l := lane{Title: "RunTask by the probe", Legend: "A diamond there: the first or the last call with an outcome."}
+	for _, outcome := range doc.Probe {
+		class := "change"
+		if outcome.Reason == v1alpha1.ProbeAgent {
+			class = "repair"
+		}
+		l.Marks = append(l.Marks, mark{outcome.First.Time, clock(outcome.First) + " first call with " + outcome.Reason, class})
+		if outcome.Count > 1 {
+			l.Marks = append(l.Marks, mark{outcome.Last.Time, clock(outcome.Last) + " last call with " + outcome.Reason, class})
 		}
 	}
 	return l

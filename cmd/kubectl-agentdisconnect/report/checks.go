@@ -18,6 +18,8 @@ type promise struct {
 	// condition is the type of the condition that explains a check that is not decided.
 	condition string
 	judge     func(*v1alpha1.AgentDisconnectStatus) judgement
+	// made reports whether the run makes the promise; nil: every run does.
+	made func(*v1alpha1.AgentDisconnectStatus) bool
 }
 
 // judgement is what the status says of a promise.
@@ -31,17 +33,21 @@ type judgement struct {
 
 // promises are in the order in which a run keeps them.
 var promises = []promise{
-	{"run-started", "The run begins", v1alpha1.ConditionSucceeded, judgeStart},
-	{"rules-installed", "The rules are installed, as read back", v1alpha1.ConditionRulesInstalled, judgeRules},
-	{"agents-disconnected", "ECS reports each agent as disconnected", v1alpha1.ConditionAgentsDisconnected, judgeAgents},
-	{"everything-restored", "Everything is restored in AWS", v1alpha1.ConditionRulesInstalled, judgeRestored},
-	{"agents-reconnected", "The agents are connected again", v1alpha1.ConditionAgentsDisconnected, judgeReconnected},
-	{"run-succeeded", "The run succeeds", v1alpha1.ConditionSucceeded, judgeSuccess},
+	{"run-started", "The run begins", v1alpha1.ConditionSucceeded, judgeStart, nil},
+	{"rules-installed", "The rules are installed, as read back", v1alpha1.ConditionRulesInstalled, judgeRules, nil},
+	{"agents-disconnected", "ECS reports each agent as disconnected", v1alpha1.ConditionAgentsDisconnected, judgeAgents, nil},
+	{"runtask-fails-with-agent", "RunTask fails with AGENT, as the probe called it", v1alpha1.ConditionRunTaskFails, judgeProbe, run.HasProbe},
+	{"everything-restored", "Everything is restored in AWS", v1alpha1.ConditionRulesInstalled, judgeRestored, nil},
+	{"agents-reconnected", "The agents are connected again", v1alpha1.ConditionAgentsDisconnected, judgeReconnected, nil},
+	{"run-succeeded", "The run succeeds", v1alpha1.ConditionSucceeded, judgeSuccess, nil},
 }
 
 func checksOf(status *v1alpha1.AgentDisconnectStatus) []Check {
 	checks := make([]Check, 0, len(promises))
 	for _, p := range promises {
+		if p.made != nil && !p.made(status) {
+			continue
+		}
 		judged := p.judge(status)
 		check := Check{Name: p.name, Title: p.title, Result: judged.result}
 		if judged.kept != nil && status.StartTime != nil {
@@ -109,6 +115,14 @@ func judgeAgents(status *v1alpha1.AgentDisconnectStatus) judgement {
 		judged.why = fmt.Sprintf("%d of %d agents were seen disconnected by the run", counted.Disconnected, counted.Total)
 	}
 	return judged
+}
+
+// judgeProbe passes with the first call that failed with AGENT.
+func judgeProbe(status *v1alpha1.AgentDisconnectStatus) judgement {
+	if run.AgentFailureSeen(status) {
+		return judgement{result: Passed, kept: &run.ProbeOutcomeOf(status.Probe, v1alpha1.ProbeAgent).FirstTime}
+	}
+	return undecidedUntilOver(status)
 }
 
 // judgeRestored passes before the run is over: agents are awaited after everything is restored.

@@ -24,6 +24,8 @@ type Document struct {
 	NetworkACL *NetworkACL `json:"networkACL,omitempty"`
 	Times      Times       `json:"times"`
 	Agents     *Agents     `json:"agents,omitempty"`
+	// Probe counts what the calls of RunTask by the run's probe came to.
+	Probe []Outcome `json:"probe,omitempty"`
 	// Endpoints are the hosts whose addresses the run denied, Exemptions what it did not deny.
 	Endpoints  []Endpoint  `json:"endpoints,omitempty"`
 	Exemptions []Exemption `json:"exemptions,omitempty"`
@@ -33,6 +35,16 @@ type Document struct {
 	DriftRepairs int32       `json:"driftRepairs,omitempty"`
 	Timeline     []Entry     `json:"timeline,omitempty"`
 	Conditions   []Condition `json:"conditions,omitempty"`
+}
+
+// Outcome counts the calls of a probe that came to the same.
+type Outcome struct {
+	// Reason is AGENT, another reason of RunTask, or a word of the product: see status.probe.outcomes.
+	Reason  string      `json:"reason"`
+	Count   int32       `json:"count"`
+	First   metav1.Time `json:"first"`
+	Last    metav1.Time `json:"last"`
+	Message string      `json:"message,omitempty"`
 }
 
 // Verdict is the run as one word.

@@ -48,7 +48,7 @@ func (d *Document) facts() []fact {
 	all := []fact{
 		{"account", d.Target.AccountID}, {"Region", d.Target.Region}, {"cluster", d.Target.Cluster},
 		{"subnet", d.Target.SubnetID}, {"VPC", d.Target.VPCID}, {"network ACL", d.describeACL()},
-		{"run", d.RunID}, {"agents", d.describeAgents()},
+		{"run", d.RunID}, {"agents", d.describeAgents()}, {"RunTask", d.describeProbe()},
 	}
 	var known []fact
 	for _, f := range all {
@@ -81,6 +81,15 @@ func (d *Document) describeAgents() string {
 	default:
 		return fmt.Sprintf("%d of %d were seen disconnected by the run", agents.Disconnected, agents.Total)
 	}
+}
+
+// describeProbe counts the calls of the probe by what they came to; empty: there were none.
+func (d *Document) describeProbe() string {
+	var counts []string
+	for _, outcome := range d.Probe {
+		counts = append(counts, fmt.Sprintf("%d × %s", outcome.Count, outcome.Reason))
+	}
+	return strings.Join(counts, ", ")
 }
 
 // stages are the times of the run, in the order of its life.
@@ -158,7 +167,7 @@ func (e Entry) what() string {
 
 // words are what people read for the types of entries.
 var words = map[string]string{
-	"State": "state", "RulesRepaired": "rules repaired", "OriginalCarriedOver": "change of the original carried over",
+	"State": "state", "RunTaskFailed": "RunTask failed:", "RulesRepaired": "rules repaired", "OriginalCarriedOver": "change of the original carried over",
 	"Suspended": "suspended", "Resumed": "resumed", "Aborted": "aborted:", "Verdict": "over:",
 }
 

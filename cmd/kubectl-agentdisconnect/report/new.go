@@ -28,6 +28,11 @@ func New(obj *v1alpha1.AgentDisconnect, now time.Time) *Document {
 		Times: timesOf(status), Agents: agentsOf(status.Agents), DriftRepairs: status.DriftRepairs,
 	}
 
+	if status.Probe != nil {
+		for _, o := range status.Probe.Outcomes {
+			doc.Probe = append(doc.Probe, Outcome{Reason: o.Reason, Count: o.Count, First: utc(o.FirstTime), Last: utc(o.LastTime), Message: o.Message})
+		}
+	}
 	for _, e := range status.Endpoints {
 		doc.Endpoints = append(doc.Endpoints, Endpoint{Hostname: e.Hostname, Session: string(e.Session), Addresses: e.Addresses})
 	}

@@ -48,7 +48,7 @@ type Line struct {
 type Bar struct{ Part, Whole int64 }
 
 // parts are what the view shows, from top to bottom.
-var parts = []func(*v1alpha1.AgentDisconnect, time.Time) Line{state, rules, agents, end, problem, hint}
+var parts = []func(*v1alpha1.AgentDisconnect, time.Time) Line{state, rules, agents, probe, end, problem, hint}
 
 // Lines is what there is to see of an object at a time.
 func Lines(obj *v1alpha1.AgentDisconnect, now time.Time) []Line {

@@ -3,6 +3,8 @@
 package view_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -105,4 +107,26 @@ func TestALogHearsEachChangeOnce(t *testing.T) {
 	g.Expect(view.Changes(nil, refused)).To(Equal([]string{"A person must act: NoConsent", "Refused: " + noConsent}), "the message is printed once")
 	stuck := view.Lines(blocking(isStalled(v1alpha1.ReasonAccessDenied, "AWS denies x")), now)
 	g.Expect(view.Changes(first, stuck)).To(Equal([]string{"A person must act: AccessDenied: AWS denies x"}))
+}
+
+func TestTheProbeIsCountedAndLoggedOnce(t *testing.T) {
+	g := NewWithT(t)
+	obj := &v1alpha1.AgentDisconnect{}
+	obj.Status.Probe = &v1alpha1.ProbeStatus{}
+	calls := func() view.Line {
+		lines := view.Lines(obj, now)
+		i := slices.IndexFunc(lines, func(l view.Line) bool { return l.Label == "RunTask" })
+		g.Expect(i).NotTo(Equal(-1))
+		return lines[i]
+	}
+	g.Expect(calls()).To(Equal(view.Line{Label: "RunTask", Text: "not called by the probe yet"}))
+	for count := range int32(3) {
+		obj.Status.Probe.Outcomes = []v1alpha1.ProbeOutcome{{Reason: v1alpha1.ProbeStarted, Count: 1}, {Reason: v1alpha1.ProbeAgent, Count: count + 1}}
+		obj.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionRunTaskFails, Status: metav1.ConditionTrue, Reason: "AGENT", Message: fmt.Sprint(count)}}
+		g.Expect(calls()).To(Equal(view.Line{
+			Label: "RunTask", Text: fmt.Sprintf("%d of %d calls of the probe failed with AGENT", count+1, count+2), Log: "RunTaskFails: True, AGENT", Tone: view.Good,
+		}))
+	}
+	obj.Status.Probe.Tasks = []v1alpha1.ProbeTask{{ARN: "t"}}
+	g.Expect(calls().Text).To(HaveSuffix("; 1 started and not stopped yet"))
 }

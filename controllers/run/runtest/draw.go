@@ -3,6 +3,9 @@
 package runtest
 
 import (
+	"strconv"
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
@@ -42,6 +45,7 @@ func DrawObject(t *rapid.T) *v1alpha1.AgentDisconnect {
 		status.Plan = &v1alpha1.Plan{ObservedGeneration: int64(rapid.IntRange(2, 3).Draw(t, "plan.observedGeneration"))}
 	}
 
+	drawProbe(t, obj)
 	switch rapid.IntRange(0, 2).Draw(t, "network ACL") {
 	case 1:
 		status.NetworkACL = &v1alpha1.NetworkACL{ID: ACL, Mode: v1alpha1.NetworkACLModeInPlace}
@@ -65,4 +69,33 @@ func drawSpec(t *rapid.T, spec *v1alpha1.AgentDisconnectSpec) {
 	if rapid.Bool().Draw(t, "has ttl") {
 		spec.TTLSecondsAfterFinished = new(int32(rapid.IntRange(0, 3600).Draw(t, "ttl")))
 	}
+}
+
+// drawProbe draws what the spec and the status say of a probe, each with and without the other.
+func drawProbe(t *rapid.T, obj *v1alpha1.AgentDisconnect) {
+	asked := &v1alpha1.Probe{TaskDefinition: "canary"}
+	if rapid.Bool().Draw(t, "spec.probe") {
+		obj.Spec.Probe = asked
+	}
+	if rapid.Bool().Draw(t, "started with a probe") {
+		obj.Status.StartedWith = &v1alpha1.StartedWith{Probe: asked}
+	}
+	if !rapid.Bool().Draw(t, "status.probe") {
+		return
+	}
+
+	probe := &v1alpha1.ProbeStatus{TaskDefinitionARN: "canary:1", LastAttemptTime: DrawTime(t, "lastAttemptTime")}
+	for i := range rapid.IntRange(0, v1alpha1.MaxProbeOutcomes).Draw(t, "outcomes") {
+		reason := rapid.SampledFrom([]string{v1alpha1.ProbeAgent, v1alpha1.ProbeStarted, "RESOURCE:MEMORY"}).Draw(t, "outcome")
+		if i > 2 {
+			reason = strings.Repeat("R", 60) + strconv.Itoa(i)
+		}
+		probe.Outcomes = append(probe.Outcomes, v1alpha1.ProbeOutcome{Reason: reason, Count: 1, FirstTime: *At(1), LastTime: *At(2), Message: strings.Repeat("p", 512)})
+		probe.LastOutcome = reason
+	}
+	probe.Unanswered = rapid.SampledFrom([]*bool{nil, new(true)}).Draw(t, "unanswered")
+	if rapid.Bool().Draw(t, "a task is left") {
+		probe.Tasks = []v1alpha1.ProbeTask{{ARN: "task", Stopping: rapid.SampledFrom([]*bool{nil, new(true)}).Draw(t, "stopping")}}
+	}
+	obj.Status.Probe = probe
 }

@@ -12,7 +12,11 @@ import (
 )
 
 // cluster is the ECS cluster that runs are about.
-const cluster = world.DefaultCluster
+const (
+	cluster = world.DefaultCluster
+	// taskFamily is that of its task definition.
+	taskFamily = "demo"
+)
 
 func (p *play) agentsDown(op Op) { p.down[Subnets[op.Subnet]] = true }
 func (p *play) agentsUp(op Op)   { delete(p.down, Subnets[op.Subnet]) }

@@ -21,6 +21,9 @@ func (p *play) create(op Op) {
 		Cluster: cluster, SubnetID: Subnets[op.Subnet], Duration: metav1.Duration{Duration: op.For.d()},
 		NetworkACLMode: v1alpha1.NetworkACLMode(op.Mode), OnDrift: v1alpha1.OnDrift(op.OnDrift), OtherClusters: v1alpha1.OtherClustersAllow,
 	}
+	if op.Probe {
+		spec.Probe = &v1alpha1.Probe{TaskDefinition: taskFamily, Interval: &metav1.Duration{Duration: 10 * time.Second}}
+	}
 	if op.Start != 0 {
 		spec.StartAfter = at(p.now().Add(op.Start.d()))
 	}

@@ -107,6 +107,9 @@ func (p *play) checkEnd() {
 			p.violated("leak", "the schedule %s is left", schedule.Name)
 		}
 	}
+	for _, task := range p.world.TasksLeft() {
+		p.violated("leak", "%s is left", task)
+	}
 	for _, obj := range p.objects() {
 		if why := p.unfinished(&obj); why != "" {
 			p.violated("unfinished", "%s: %s", why, rig.Describe(&obj))

@@ -121,7 +121,7 @@ var surroundings = []drawn{
 // faultyActions are the calls that go wrong: some of them, or many.
 var faultyActions = []string{
 	"*", "ec2:*", "ec2:Describe*", "ec2:DescribeNetworkAcls", "ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry", "ec2:CreateTags",
-	"ec2:DeleteTags", "ec2:CreateNetworkAcl", "ec2:DeleteNetworkAcl", "ec2:ReplaceNetworkAclAssociation", "ec2:*NetworkAcl*", "ecs:*", "sts:*",
+	"ec2:DeleteTags", "ec2:CreateNetworkAcl", "ec2:DeleteNetworkAcl", "ec2:ReplaceNetworkAclAssociation", "ec2:*NetworkAcl*", "ecs:*", "ecs:RunTask", "ecs:StopTask", "sts:*",
 }
 
 func (g *generator) op() Op {
@@ -189,6 +189,7 @@ func (g *generator) create() Op {
 	if g.one(6) {
 		op.Start = g.span(time.Second, 15*time.Minute)
 	}
+	op.Probe = g.one(3)
 	return op
 }
 

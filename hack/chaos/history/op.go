@@ -110,6 +110,8 @@ type Op struct {
 	Mode    string `json:"mode,omitempty"`
 	OnDrift string `json:"onDrift,omitempty"`
 	Gone    bool   `json:"gone,omitempty"`
+	// Probe gives the object a probe.
+	Probe bool `json:"probe,omitempty"`
 	// At says of which kind the points are that a crash counts; see Points. Nth counts from 1. What a third party does can wait
 	// for a point too: it is done in the middle of a pass then.
 	At  string `json:"at,omitempty"`

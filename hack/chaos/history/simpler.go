@@ -28,6 +28,9 @@ func Simpler(op Op) []Op {
 	if op.OnDrift != "" {
 		with(func(o *Op) { o.OnDrift = "" })
 	}
+	if op.Probe {
+		with(func(o *Op) { o.Probe = false })
+	}
 	if op.Mode != "" {
 		with(func(o *Op) { o.Mode = "" })
 	}

@@ -17,6 +17,8 @@ import (
 // What the simulator's default world has.
 const (
 	cluster = world.DefaultCluster
+	// taskFamily is that of the task definition there.
+	taskFamily = "demo"
 	// aloneSubnet has aloneACL to itself; sharedSubnet shares sharedACL with another one, and with another cluster.
 	aloneSubnet, aloneACL   = world.DedicatedSubnet, world.DedicatedACL
 	sharedSubnet, sharedACL = world.SharedSubnet, world.SharedACL
@@ -45,6 +47,8 @@ type Scenario struct {
 	// subnet is what the object is about.
 	subnet string
 	clone  bool
+	// probe: the run has a probe.
+	probe bool
 }
 
 // play is a scenario that is on.
@@ -64,6 +68,9 @@ func (p *play) spec(d time.Duration) v1alpha1.AgentDisconnectSpec {
 	}
 	if p.scenario.clone {
 		spec.NetworkACLMode = v1alpha1.NetworkACLModeClone
+	}
+	if p.scenario.probe {
+		spec.Probe = &v1alpha1.Probe{TaskDefinition: taskFamily, Interval: &metav1.Duration{Duration: 10 * time.Second}}
 	}
 	if p.scenario.subnet == sharedSubnet {
 		spec.OtherClusters = v1alpha1.OtherClustersAllow

@@ -3,9 +3,11 @@
 package points
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
@@ -65,6 +67,29 @@ func (p *play) override() error {
 	return p.editAsThirdParty(func(r *region.Region) error {
 		return r.CreateNetworkACLEntry(aloneACL, allowing(beforeAll, address+"/32"))
 	})
+}
+
+// startTask has ECS take an agent for connected, for as long as it takes the probe to call RunTask: a
+// task starts, and is stopped.
+func (p *play) startTask() error {
+	p.begin()
+	instances := p.w.Sim.Region().ContainerInstances()
+	i := slices.IndexFunc(instances, func(i region.ContainerInstance) bool { return i.SubnetID == p.scenario.subnet && !i.AgentConnected })
+	if i < 0 {
+		return nil
+	}
+
+	p.w.Sim.Region().SetAgentConnected(instances[i].ARN, true)
+	if err := p.run(11 * time.Second); err != nil {
+		return err
+	}
+	if p.struck || p.seen().Status.CompletionTime != nil {
+		return p.meddle(func(*region.Region) error { return nil }) // a fault may have kept the probe from it
+	}
+	if !p.w.HasStartedTask() {
+		return errors.New("the probe started no task, though an agent was connected")
+	}
+	return p.meddle(func(*region.Region) error { return nil }) // the agents follow the network ACLs again
 }
 
 // editClone adds an entry to the clone that serves.

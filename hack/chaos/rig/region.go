@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/deadman"
+	"agentdisconnect.dev/agentdisconnect/controllers/evidence/probetasks"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
@@ -141,7 +142,29 @@ func (w *World) Traces() []string {
 		}
 	}
 	slices.Sort(traces)
-	return traces
+	return append(traces, w.TasksLeft()...)
+}
+
+// HasStartedTask reports whether a probe started a task.
+func (w *World) HasStartedTask() bool {
+	view := w.region.View(now)
+	return slices.ContainsFunc(view.Clusters(), func(c region.Cluster) bool {
+		return slices.ContainsFunc(view.Tasks(c.ARN), func(t region.Task) bool { return t.StartedBy == probetasks.StartedBy })
+	})
+}
+
+// TasksLeft are the tasks of probes that ECS was not told to stop, a line each.
+func (w *World) TasksLeft() []string {
+	var left []string
+	view := w.region.View(now)
+	for _, cluster := range view.Clusters() {
+		for _, task := range view.Tasks(cluster.ARN) {
+			if _, err := probetasks.ParseGroup(task.Group); err == nil && task.StoppingAt.IsZero() {
+				left = append(left, "task "+task.ARN+" of a probe")
+			}
+		}
+	}
+	return left
 }
 
 // Blocked reports whether a subnet has no way to any address of the control plane.

@@ -74,7 +74,7 @@ func (w *World) Wrong(ctx context.Context) (Wrong, error) {
 // Over reports whether nothing is to be done about an object any more.
 func Over(obj *v1alpha1.AgentDisconnect) bool {
 	status := &obj.Status
-	return status.CompletionTime != nil && len(obj.Finalizers) == 0 && obj.DeletionTimestamp == nil && phase.IsRestored(status) &&
+	return phase.IsOver(status) && len(obj.Finalizers) == 0 && obj.DeletionTimestamp == nil &&
 		(obj.Spec.RunID == "" || obj.Spec.RunID == status.RunID)
 }
 

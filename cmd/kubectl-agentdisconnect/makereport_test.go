@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+func TestReportOfAnObject(t *testing.T) {
+	r := newRuns(t)
+	r.write(r.create("done"), yes, v1alpha1.StateCompleted, "all is well", "")
+	for format, want := range map[string]string{
+		"text": "all is well", "markdown": "# ", "html": "<!DOCTYPE html>", "junit": "<testsuite", "json": `"state": "Completed"`,
+	} {
+		r.Expect(r.run("report", "done", "-o", format)).To(Equal(exitDone), r.said())
+		r.Expect(r.out.String()).To(ContainSubstring(want), format)
+	}
+	r.Expect(r.run("report", "none")).To(Equal(exitError))
+	r.Expect(r.errOut.String()).To(ContainSubstring("there is none of that name"))
+}
+
+func TestReportOfAFileAsksNoCluster(t *testing.T) {
+	r := newRuns(t)
+	file := filepath.Join("report", "testdata", "completed.yaml")
+	r.Expect(r.run("report", "-f", file, "-o", "json", "--kubeconfig", filepath.Join(t.TempDir(), "none"))).To(Equal(exitDone), r.said())
+	r.Expect(r.out.String()).To(ContainSubstring(`"name": "checkout-agents"`))
+}
+
+func TestReportOfAWrongCommandLine(t *testing.T) {
+	r := newRuns(t)
+	for args, want := range map[string]string{
+		"report":                          "needs the name of one",
+		"report a b":                      "needs the name of one",
+		"report a -f b":                   "exclude each other",
+		"report a -o pdf":                 "must be text, markdown, html, junit or json",
+		"report -f no/such/file":          "no/such/file",
+		"report -f report/testdata/x.yml": "x.yml",
+	} {
+		r.Expect(r.run(strings.Fields(args)...)).To(Equal(exitUsage), args)
+		r.Expect(r.errOut.String()).To(ContainSubstring(want), args)
+	}
+}
