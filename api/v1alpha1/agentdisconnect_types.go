@@ -73,6 +73,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.region) || self.cluster.split(':').size() < 4 || self.cluster.split(':')[3] == self.region",message="region differs from the region in the cluster's ARN: leave region out, or name the same one",fieldPath=".region"
 // +kubebuilder:validation:XValidation:rule="!has(self.startAfter) || !has(self.startDeadline) || self.startDeadline > self.startAfter",message="startDeadline must be later than startAfter",fieldPath=".startDeadline"
 // +kubebuilder:validation:XValidation:rule="!has(self.probe) || !has(self.sessions) || 'ACS' in self.sessions",message="a probe needs ACS among the sessions: without it ECS goes on to count the agents as connected, and RunTask starts tasks",fieldPath=".probe"
+// +kubebuilder:validation:XValidation:rule="!has(self.callers) || !has(self.sessions) || 'ACS' in self.sessions",message="callers need ACS among the sessions: without it ECS goes on to count the agents as connected, and no caller meets AGENT",fieldPath=".callers"
 type AgentDisconnectSpec struct {
 	// cluster is the name or the ARN of the Amazon ECS cluster whose agents are cut off. It can't be changed.
 	// +required
@@ -146,6 +147,12 @@ type AgentDisconnectSpec struct {
 	// for a tracked container instance. Unset: nothing is called. A change has no effect on a run that has begun.
 	// +optional
 	Probe *Probe `json:"probe,omitempty"`
+
+	// callers has the manager read from CloudTrail, after the rules are gone, who called RunTask on the cluster during the run, who
+	// met AGENT and who recovered. An empty value reports it. Unset: CloudTrail is not read. A change has no effect on a run that
+	// has begun.
+	// +optional
+	Callers *Callers `json:"callers,omitempty"`
 
 	// startAfter is the time before which the run does not start, such as 2026-01-02T15:04:05Z. Endpoints are looked up
 	// from 10 minutes before. Unset: the run starts as soon as it can. A change has no effect on a run that has begun.

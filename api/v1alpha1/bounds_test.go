@@ -81,6 +81,15 @@ func probeOutcome(i int) fields {
 	return fields{"reason": fmt.Sprintf("R%d", i), "count": 1, "firstTime": "2026-01-02T15:04:05Z", "lastTime": "2026-01-02T15:04:05Z"}
 }
 
+// callersStatus is a status with what CloudTrail shows of callers.
+func callersStatus(changes fields) fields { return fields{"callers": changes} }
+
+func caller(changes fields) fields {
+	all := fields{"outcome": "Recovered", "calls": 2, "metCalls": 1, "firstAgentTime": "2026-01-02T15:04:05Z", "lastAgentTime": "2026-01-02T15:04:05Z"}
+	maps.Copy(all, changes)
+	return all
+}
+
 // bounds are the most items that each list takes, and a status with n items in it.
 var bounds = map[string]struct {
 	most   int
@@ -119,6 +128,12 @@ var bounds = map[string]struct {
 	"probe.outcomes": {v1alpha1.MaxProbeOutcomes, func(n int) fields { return probeStatus(fields{"outcomes": many(n, probeOutcome)}) }},
 	"probe.tasks": {2 * v1alpha1.MaxProbeTasks, func(n int) fields {
 		return probeStatus(fields{"tasks": many(n, containerInstance)})
+	}},
+	"callers.errors": {v1alpha1.MaxCallerErrors, func(n int) fields {
+		return callersStatus(fields{"errors": many(n, func(i int) fields { return fields{"code": fmt.Sprintf("E%d", i), "calls": 1} })})
+	}},
+	"callers.callers": {v1alpha1.MaxCallers, func(n int) fields {
+		return callersStatus(fields{"callers": many(n, func(int) fields { return caller(nil) })})
 	}},
 	"timeline": {v1alpha1.MaxTimeline, func(n int) fields {
 		return fields{"timeline": many(n, func(int) fields { return fields{"time": "2026-01-02T15:04:05Z", "type": "Suspended"} })}

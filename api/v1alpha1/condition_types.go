@@ -18,7 +18,10 @@ const (
 	// ConditionRunTaskFails is there for a run with a probe. It is True when the last call of RunTask failed with AGENT for a
 	// tracked container instance; of a run that is over, when any did. It is Unknown while no call was answered lately.
 	ConditionRunTaskFails = "RunTaskFails"
-	// ConditionReconciling is there while the run discovers, installs, restores or recovers (kstatus: in progress).
+	// ConditionCallersRecovered is there for a run that looks at its callers. It is True when callers met AGENT and all of them
+	// recovered, and False when one certainly did not, or started twice. It is Unknown until CloudTrail shows enough.
+	ConditionCallersRecovered = "CallersRecovered"
+	// ConditionReconciling is there while the run discovers, installs, restores, recovers or verifies (kstatus: in progress).
 	ConditionReconciling = "Reconciling"
 	// ConditionStalled is there when a person must act, and after a run that failed (kstatus: failed).
 	ConditionStalled = "Stalled"
@@ -46,12 +49,20 @@ const (
 	StateRestoring = "Restoring"
 	// StateRecovering: the rules are gone, and the run waits for the agents to connect again.
 	StateRecovering = "Recovering"
+	// StateVerifying: the rules are gone and the agents are no longer awaited; CloudTrail is read for what became of the callers.
+	StateVerifying = "Verifying"
 	// StateCompleted: all agents were seen disconnected, the rules are gone and the agents are connected again.
 	StateCompleted = "Completed"
 	// StateAgentsStayedConnected: at least one agent was never seen disconnected.
 	StateAgentsStayedConnected = "AgentsStayedConnected"
 	// StateAgentFailureNotSeen: all agents were seen disconnected, but no call of the run's probe failed with AGENT.
 	StateAgentFailureNotSeen = "AgentFailureNotSeen"
+	// StateCallersDidNotRecover: the run requires that its callers recover, and one that met AGENT did not.
+	StateCallersDidNotRecover = "CallersDidNotRecover"
+	// StateNoCallerMetAgent: the run requires that its callers recover, and none met AGENT.
+	StateNoCallerMetAgent = "NoCallerMetAgent"
+	// StateCallersNotObserved: the run requires that its callers recover, and CloudTrail did not show enough to tell.
+	StateCallersNotObserved = "CallersNotObserved"
 	// StateNotEnforced: the run denied TCS alone, and its rules were never read back in force.
 	StateNotEnforced = "NotEnforced"
 	// StateAgentsDidNotReconnect: the rules are gone, but agents were still disconnected 10 minutes later.

@@ -25,6 +25,7 @@ var withTime = map[string]func(text string) fields{
 	"expirationTime": func(text string) fields { return fields{"expirationTime": text} },
 	"enforcedTime":   func(text string) fields { return fields{"enforcedTime": text} },
 	"restoredTime":   func(text string) fields { return fields{"restoredTime": text} },
+	"recoveredTime":  func(text string) fields { return fields{"recoveredTime": text} },
 	"completionTime": func(text string) fields { return fields{"completionTime": text} },
 	"conditions[0].lastTransitionTime": func(text string) fields {
 		c := condition(0)
@@ -62,6 +63,18 @@ var withTime = map[string]func(text string) fields{
 		outcome := probeOutcome(0)
 		outcome["lastTime"] = text
 		return probeStatus(fields{"outcomes": []any{outcome}})
+	},
+	"callers.observedTime":  func(text string) fields { return callersStatus(fields{"observedTime": text}) },
+	"callers.completeSince": func(text string) fields { return callersStatus(fields{"completeSince": text}) },
+	"callers.completeUntil": func(text string) fields { return callersStatus(fields{"completeUntil": text}) },
+	"callers.callers[0].firstAgentTime": func(text string) fields {
+		return callersStatus(fields{"callers": []any{caller(fields{"firstAgentTime": text})}})
+	},
+	"callers.callers[0].lastAgentTime": func(text string) fields {
+		return callersStatus(fields{"callers": []any{caller(fields{"lastAgentTime": text})}})
+	},
+	"callers.callers[0].recoveredTime": func(text string) fields {
+		return callersStatus(fields{"callers": []any{caller(fields{"recoveredTime": text})}})
 	},
 	"abort.time": func(text string) fields { return fields{"abort": fields{"reason": "A", "time": text}} },
 	"timeline[0].time": func(text string) fields {

@@ -39,7 +39,7 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 	name := strings.Repeat("n", 255)
 	acl := "acl-0a1b2c3d4e5f67890"
 	s := v1alpha1.AgentDisconnectStatus{
-		ObservedGeneration: 1, RunID: strings.Repeat("r", 63), RequestTime: &now, StartTime: &now, ExpirationTime: &now, EnforcedTime: &now, RestoredTime: &now, CompletionTime: &now, DriftRepairs: 3,
+		ObservedGeneration: 1, RunID: strings.Repeat("r", 63), RequestTime: &now, StartTime: &now, ExpirationTime: &now, EnforcedTime: &now, RestoredTime: &now, RecoveredTime: &now, CompletionTime: &now, DriftRepairs: 3,
 		Target: &v1alpha1.Target{AccountID: "123456789012", Region: "us-gov-east-1", ClusterARN: account + "cluster/" + name, VPCID: "vpc-0a1b2c3d4e5f67890"},
 		NetworkACL: &v1alpha1.NetworkACL{
 			ID: acl, Mode: v1alpha1.NetworkACLModeClone, ModeReason: v1alpha1.NetworkACLModeShared, OriginalID: acl,
@@ -49,6 +49,7 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 		StartedWith: &v1alpha1.StartedWith{
 			Sessions: []v1alpha1.Session{v1alpha1.SessionACS, v1alpha1.SessionTCS}, NetworkACLMode: v1alpha1.NetworkACLModeInPlace,
 			OtherClusters: v1alpha1.OtherClustersRefuse, OnDrift: v1alpha1.OnDriftReapply, AdditionalEndpoints: &v1alpha1.AdditionalEndpoints{}, StartAfter: &now,
+			Callers: &v1alpha1.Callers{RecoverWithin: &metav1.Duration{Duration: time.Hour}, Require: v1alpha1.RequireRecovery},
 		},
 		Agents: &v1alpha1.Agents{Total: new(int32(1000)), Disconnected: new(int32(1000)), ObservedTime: &now, DisconnectedTime: &now, ReconnectedTime: &now},
 		Abort:  &v1alpha1.Abort{Reason: v1alpha1.AbortNetworkACLShared, Message: strings.Repeat("m", 1024), Time: now},
@@ -106,6 +107,7 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 			ARN: fmt.Sprintf("%scontainer-instance/%s/%032x", account, name, i), Connected: new(false), DisconnectedTime: &now, Gone: new(true),
 		})
 	}
+	s.Callers = fullestCallers(now)
 	for range v1alpha1.MaxTimeline {
 		s.Timeline = append(s.Timeline, v1alpha1.TimelineEntry{
 			Time: now, Type: v1alpha1.TimelineCarriedOver, Reason: strings.Repeat("R", 64), Message: strings.Repeat("m", 256),
@@ -114,6 +116,27 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 	}
 	s.Plan = fullestPlan(s)
 	return s
+}
+
+// fullestCallers is the most that the controller can come to say of callers.
+func fullestCallers(now metav1.Time) *v1alpha1.CallersStatus {
+	const many = math.MaxInt32
+	c := &v1alpha1.CallersStatus{
+		ObservedTime: &now, CompleteSince: &now, CompleteUntil: &now, Message: strings.Repeat("m", 1024),
+		Calls: many, MetCalls: many, Met: many, Recovered: many, NotRecovered: many, NotKnown: many, StartedTwice: many,
+		OtherErrors: many, Window: &v1alpha1.CallerWindow{Calls: many, Tasks: many}, Unreadable: many, Withheld: many,
+	}
+	for i := range v1alpha1.MaxCallerErrors {
+		c.Errors = append(c.Errors, v1alpha1.CallerError{Code: fmt.Sprintf("%s%d", strings.Repeat("E", 127), i), Calls: many})
+	}
+	for range v1alpha1.MaxCallers {
+		c.Callers = append(c.Callers, v1alpha1.Caller{
+			Principal: strings.Repeat("p", 1024), Service: strings.Repeat("s", 1024), Family: strings.Repeat("f", 255),
+			Outcome: v1alpha1.CallerNotRecovered, Calls: many, MetCalls: many, StartedTasks: many, ExtraTasks: many,
+			FirstAgentTime: now, LastAgentTime: now, RecoveredTime: &now,
+		})
+	}
+	return c
 }
 
 // fullestPlan is the largest plan that the controller can come to.

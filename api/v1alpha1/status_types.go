@@ -94,6 +94,13 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
 	RestoredTime *metav1.Time `json:"restoredTime,omitempty"`
 
+	// recoveredTime is when the run had done waiting for its agents and began to look at its callers. The run is over once that is
+	// done. Unset: it still waits for them, or its callers are not looked at.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
+	RecoveredTime *metav1.Time `json:"recoveredTime,omitempty"`
+
 	// completionTime is when the run was over. A run that has one is never continued.
 	// +optional
 	// +kubebuilder:validation:Type=string
@@ -151,6 +158,11 @@ type AgentDisconnectStatus struct {
 	// +optional
 	Probe *ProbeStatus `json:"probe,omitempty"`
 
+	// callers are what CloudTrail shows of the callers of RunTask. Unset: it was not read, since the run is not that far, or
+	// spec.callers was unset when it began.
+	// +optional
+	Callers *CallersStatus `json:"callers,omitempty"`
+
 	// abort says why the run ended before its time. Set before anything is restored, and never removed.
 	// +optional
 	Abort *Abort `json:"abort,omitempty"`
@@ -196,6 +208,10 @@ type StartedWith struct {
 	// probe is spec.probe. Unset: the run has no probe.
 	// +optional
 	Probe *Probe `json:"probe,omitempty"`
+
+	// callers is spec.callers. Unset: the run's callers are not looked at.
+	// +optional
+	Callers *Callers `json:"callers,omitempty"`
 
 	// startAfter is spec.startAfter.
 	// +optional

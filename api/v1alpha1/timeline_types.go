@@ -10,7 +10,7 @@ import (
 const MaxTimeline = 64
 
 // TimelineType is the kind of what an entry of the timeline is about.
-// +kubebuilder:validation:Enum=State;Agents;RunTaskFailed;RulesRepaired;OriginalCarriedOver;Suspended;Resumed;Aborted;Verdict
+// +kubebuilder:validation:Enum=State;Agents;RunTaskFailed;Callers;RulesRepaired;OriginalCarriedOver;Suspended;Resumed;Aborted;Verdict
 type TimelineType string
 
 const (
@@ -20,6 +20,8 @@ const (
 	TimelineAgents TimelineType = "Agents"
 	// TimelineRunTaskFailed: a call of RunTask by the probe failed with AGENT for the first time.
 	TimelineRunTaskFailed TimelineType = "RunTaskFailed"
+	// TimelineCallers: CloudTrail shows other numbers of callers that met AGENT, or recovered, than before.
+	TimelineCallers TimelineType = "Callers"
 	// TimelineRulesRepaired: the manager restored rules that a third party had removed or overridden.
 	TimelineRulesRepaired TimelineType = "RulesRepaired"
 	// TimelineCarriedOver: the manager made a change of the original network ACL to the clone.

@@ -12,8 +12,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// end takes back what a run did, and then waits for its agents unless the object is being deleted.
-// It never gives up, and needs nothing of the spec.
+// end takes back what a run did, and then waits for its agents and looks at its callers, unless the
+// object is being deleted. It never gives up, and needs nothing of the spec.
 func (r *reconciliation) end(ctx context.Context) error {
 	err := r.restore(ctx)
 	if problem.IsStoreError(err) || err == nil && !run.IsRestored(r.Status()) {
@@ -22,6 +22,11 @@ func (r *reconciliation) end(ctx context.Context) error {
 
 	err = errors.Join(err, r.finishProbe(ctx))
 	if problem.IsStoreError(err) || !run.IsRestored(r.Status()) || r.Phase == run.Deleting {
+		return err
+	}
+
+	if run.IsVerifying(r.Status()) {
+		r.verify(ctx)
 		return err
 	}
 	return errors.Join(err, r.recover(ctx))
@@ -42,6 +47,8 @@ func (r *reconciliation) endWakes(failure *problem.Problem) []run.Wake {
 	switch {
 	case run.IsRestored(r.Status()) && r.Phase == run.Deleting:
 		return nil // what is left of the probe is a failure, which is retried
+	case run.IsVerifying(r.Status()):
+		return []run.Wake{r.nextVerification()}
 	case run.IsRestored(r.Status()):
 		return []run.Wake{r.nextPoll()}
 	case failure == nil || !failure.Stalled:

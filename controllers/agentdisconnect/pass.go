@@ -18,6 +18,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
 	"agentdisconnect.dev/agentdisconnect/controllers/evidence/probe"
+	"agentdisconnect.dev/agentdisconnect/controllers/evidence/verification"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
 	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
@@ -36,6 +37,7 @@ type reconciliation struct {
 	preflight     *preflight.Preflight
 	enforcement   enforcement.Enforcement
 	probe         *probe.Probe
+	verification  *verification.Verification
 	// seen is what earlier passes of this process saw.
 	seen *state
 	// notes are what is worth saying of the target of a run that begins, a sentence each.
@@ -63,6 +65,7 @@ func (r *reconciliation) assemble(seen *state) {
 	r.deadManSwitch = deadmanswitch.New(r.Pass, &seen.deadManSwitch)
 	r.preflight = preflight.New(r.target, r.deadManSwitch, &seen.preflight)
 	r.probe = probe.New(r.Pass, &seen.probe)
+	r.verification = verification.New(r.Pass)
 	r.chooseEnforcement()
 }
 

@@ -19,9 +19,9 @@ func (r *reconciliation) attend() {
 	r.seen.recoveredAt = r.Now
 }
 
-// recover waits for the agents of a run whose rules are gone, and then ends it: when all agents are
-// back, or after 10 minutes, and once the tasks of its probe are stopped. The verdict is made from two
-// polls that are made for it.
+// recover waits for the agents of a run whose rules are gone: until all are back, or for 10 minutes,
+// and until the tasks of its probe are stopped. The verdict is made from two polls that are made for
+// it. The run is over then, or looks at its callers.
 func (r *reconciliation) recover(ctx context.Context) error {
 	r.attend()
 	err := r.VerifyAccount(ctx)
@@ -49,7 +49,7 @@ func (r *reconciliation) recover(ctx context.Context) error {
 	}
 
 	run.ForgetAgents(agents, unsure)
-	r.Status().CompletionTime = run.Stamp(r.Now)
+	r.recovered()
 	return nil
 }
 

@@ -111,6 +111,7 @@ func Set(f Input) {
 	f.set(v1alpha1.ConditionRulesInstalled, new(f.rulesInstalled()))
 	f.set(v1alpha1.ConditionAgentsDisconnected, new(f.agentsDisconnected()))
 	f.set(v1alpha1.ConditionRunTaskFails, f.runTaskFails())
+	f.set(v1alpha1.ConditionCallersRecovered, f.callersRecovered())
 	f.set(v1alpha1.ConditionReconciling, f.reconciling(succeeded))
 	f.set(v1alpha1.ConditionStalled, f.stalled(succeeded))
 	f.setState()
@@ -153,6 +154,8 @@ func (f Input) succeeded() Value {
 		return Value{unknown, v1alpha1.StateRestoring, f.because(f.withTrouble(f.remaining()))}
 	case f.Phase == run.Deleting:
 		return Value{unknown, v1alpha1.StateRestoring, f.withTrouble("the object is being deleted, and no rule of the run is left")}
+	case run.IsVerifying(status):
+		return Value{unknown, v1alpha1.StateVerifying, f.because(f.withTrouble(f.verifying()))}
 	default:
 		message := "the rules are gone; waiting for a second poll of the agents"
 		if agents := status.Agents; agents != nil && agents.ReconnectedTime != nil {
@@ -298,7 +301,7 @@ func (f Input) rulesInstalled() Value {
 // reconciling is there while the run moves on by itself.
 func (f Input) reconciling(succeeded Value) *Value {
 	switch succeeded.reason {
-	case v1alpha1.StateDiscovering, v1alpha1.StateInstalling, v1alpha1.StateRestoring, v1alpha1.StateRecovering:
+	case v1alpha1.StateDiscovering, v1alpha1.StateInstalling, v1alpha1.StateRestoring, v1alpha1.StateRecovering, v1alpha1.StateVerifying:
 		if f.stalled(succeeded) == nil {
 			return &Value{yes, succeeded.reason, succeeded.message}
 		}

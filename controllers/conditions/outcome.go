@@ -21,7 +21,7 @@ func (f Input) outcome() Value {
 	case run.IsMissed(status):
 		return Value{no, status.Abort.Reason, status.Abort.Message}
 	case status.Abort != nil:
-		return Value{no, status.Abort.Reason, status.Abort.Message + f.afterwards()}
+		return Value{no, status.Abort.Reason, status.Abort.Message + f.afterwards() + aboutCallers(status)}
 	case run.IsTelemetryRun(status):
 		return telemetryOutcome(status)
 	case status.Agents == nil || len(status.Agents.ContainerInstances) == 0:
@@ -38,11 +38,18 @@ func (f Input) outcome() Value {
 		return Value{no, v1alpha1.StateAgentsNotObserved, "all agents were seen disconnected" + f.afterwards()}
 	case run.HasProbe(status) && !run.AgentFailureSeen(status):
 		return Value{no, v1alpha1.StateAgentFailureNotSeen, "all agents were seen disconnected, and " + describeProbe(status.Probe) + f.afterwards()}
-	case run.HasProbe(status):
-		return Value{yes, v1alpha1.StateCompleted, "all agents were seen disconnected, and " + describeProbe(status.Probe) + f.afterwards()}
-	default:
-		return Value{yes, v1alpha1.StateCompleted, "all agents were seen disconnected" + f.afterwards()}
 	}
+
+	text := "all agents were seen disconnected"
+	if run.HasProbe(status) {
+		text += ", and " + describeProbe(status.Probe)
+	}
+
+	text += f.afterwards() + aboutCallers(status)
+	if state := unmetRequirement(status); state != "" {
+		return Value{no, state, text}
+	}
+	return Value{yes, v1alpha1.StateCompleted, text}
 }
 
 // afterwards is what became of rules and agents when the run was over.
@@ -69,7 +76,7 @@ func (f Input) reconnected() string {
 	case len(away) > 0:
 		within := ""
 		// Those of a cluster that is gone are not waited for.
-		if deadline := run.RecoveryDeadline(status); !deadline.IsZero() && !status.CompletionTime.Time.Before(deadline) {
+		if deadline := run.RecoveryDeadline(status); !deadline.IsZero() && !run.AwaitedUntil(status).Before(deadline) {
 			within = " within " + problem.Minutes(run.RecoveryTimeout)
 		}
 		return ", but not every agent was seen connected again" + within + ": " + problem.List(run.InstanceIDs(away))
@@ -117,7 +124,7 @@ func (f Input) agentsDisconnected() Value {
 		return Value{no, "NotStarted", "the run has not begun"}
 	case run.IsTelemetryRun(status):
 		return Value{unknown, "NotShown", TelemetryNote}
-	case run.IsOver(status):
+	case run.IsOver(status), run.IsVerifying(status):
 		return f.agentsInTheEnd()
 	case !f.AgentsSeen.Fresh(f.Now):
 		return f.unobserved(f.AgentsSeen, "ECS last answered about the agents at %s", "ECS has not answered about the agents")
@@ -152,8 +159,8 @@ func (f Input) notByTheRules() string {
 	return fmt.Sprintf("%s, %d of them not yet on two polls while the rules of this run are in force: %s", text, len(never), problem.List(run.InstanceIDs(never)))
 }
 
-// agentsInTheEnd is what was last seen of the agents of a run that is over: they are not looked at
-// any more.
+// agentsInTheEnd is what was last seen of the agents of a run that no longer waits for them: they
+// are not looked at any more.
 func (f Input) agentsInTheEnd() Value {
 	agents := f.Object.Status.Agents
 	if unobserved := run.Unobserved(agents); agents.ReconnectedTime == nil && len(unobserved) > 0 {

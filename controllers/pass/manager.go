@@ -9,6 +9,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/evidence/trail"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
@@ -26,6 +27,7 @@ type Manager struct {
 	Reservations *reservation.Table
 	Searches     *answers.Searches
 	Quotas       *answers.Quotas
+	Trail        *trail.Readers
 	Guards       *answers.Guards
 	Outages      *answers.Outages
 }
@@ -37,7 +39,7 @@ func NewManager(c client.Client, reader client.Reader, sessions *aws.Sessions, c
 		Clock: clk, Options: opts, Reader: reader, Store: ledger.NewStore(c, reader, clk),
 		Sessions: sessions, Resolver: resolver,
 		Reservations: reservation.NewTable(reader, opts.MaxActiveRuns),
-		Searches:     answers.NewSearches(), Quotas: &answers.Quotas{}, Outages: &answers.Outages{Clock: clk},
+		Searches:     answers.NewSearches(), Quotas: &answers.Quotas{}, Trail: trail.NewReaders(clk), Outages: &answers.Outages{Clock: clk},
 		Guards: &answers.Guards{Resolver: resolver, Interval: opts.LookupInterval, APIServer: opts.APIServer},
 	}
 }

@@ -115,6 +115,7 @@ func (p *Preflight) gatherRest(ctx context.Context, f *Findings) error {
 		func() (err error) { f.tenants, err = p.otherAccounts(ctx, f); return },
 		func() error { return p.LearnQuota(ctx, answers.QuotaTTL) },
 		func() error { return p.gatherProbe(ctx, f) },
+		func() error { return p.gatherCallers(ctx, f) },
 	)
 }
 

@@ -70,6 +70,7 @@ func targetNotes(f *Findings) []string {
 			problem.Plural(len(without), "container instance", "container instances"), problem.List(run.InstanceIDs(without)))
 	}
 	notes = append(notes, probeNotes(f)...)
+	notes = append(notes, callersNotes(f)...)
 	return append(notes, f.mismatch)
 }
 

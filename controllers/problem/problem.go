@@ -99,6 +99,7 @@ func All(err error) []*Problem {
 var extraPolicies = map[string]string{
 	"ecs:DescribeTaskDefinition": "policy-probe.json", "ecs:RunTask": "policy-probe.json", "ecs:ListTasks": "policy-probe.json",
 	"ecs:DescribeTasks": "policy-probe.json", "ecs:StopTask": "policy-probe.json",
+	"cloudtrail:LookupEvents": "policy-callers.json",
 }
 
 // policiesOf names the documents that grant actions.

@@ -148,7 +148,7 @@ func (t *Table) takePlace(obj *v1alpha1.AgentDisconnect, others []v1alpha1.Agent
 	for i := range others {
 		other := &others[i]
 		switch ready := t.ready[other.UID]; {
-		case run.IsOn(&other.Status) || t.begun[other.UID]:
+		case run.IsOn(&other.Status) || t.begun[other.UID] && !run.IsVerifying(&other.Status):
 			on[other.UID] = true
 		case ready.queued && now.Sub(ready.at) < readyFor && other.DeletionTimestamp.IsZero() && IsOlder(other, obj):
 			ahead++

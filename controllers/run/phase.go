@@ -61,11 +61,11 @@ func PhaseAt(obj *v1alpha1.AgentDisconnect, now time.Time) (Phase, time.Time) {
 	case IsOver(status):
 		return afterwards(obj), DeletionTime(obj)
 	case status.Abort != nil:
-		return Aborted, RecoveryDeadline(status)
+		return Aborted, endDeadline(status)
 	case status.CompletionTime != nil || status.StartTime == nil && TouchedAWS(status):
 		// The status was edited: rules that may be in place come before all that it says beside
 		// them.
-		return Expired, RecoveryDeadline(status)
+		return Expired, endDeadline(status)
 	case status.StartTime == nil:
 		return beforehand(obj, now)
 	}
@@ -73,7 +73,7 @@ func PhaseAt(obj *v1alpha1.AgentDisconnect, now time.Time) (Phase, time.Time) {
 	expires := Expiration(status)
 	switch {
 	case !now.Before(expires):
-		return Expired, RecoveryDeadline(status)
+		return Expired, endDeadline(status)
 	case ptr.Deref(obj.Spec.Suspend, false):
 		return Suspended, expires
 	}

@@ -36,6 +36,7 @@ func ChangedFields(obj *v1alpha1.AgentDisconnect) []string {
 		{"onDrift", now.OnDrift == with.OnDrift},
 		{"additionalEndpoints", sameEndpoints(now.AdditionalEndpoints, with.AdditionalEndpoints)},
 		{"probe", sameProbe(now.Probe, with.Probe)},
+		{"callers", sameCallers(now.Callers, with.Callers)},
 		{"startAfter", equality.Semantic.DeepEqual(now.StartAfter, with.StartAfter)},
 		{"runID", spec.RunID == "" || spec.RunID == obj.Status.RunID},
 	} {
@@ -75,6 +76,13 @@ func sameProbe(a, b *v1alpha1.Probe) bool {
 	return a.TaskDefinition == b.TaskDefinition && ProbeInterval(a) == ProbeInterval(b)
 }
 
+func sameCallers(a, b *v1alpha1.Callers) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Require == b.Require && RecoverWithin(a) == RecoverWithin(b)
+}
+
 // sameSet reports whether two lists without repetition hold the same, in any order.
 func sameSet[T comparable](a, b []T) bool {
 	return len(a) == len(b) && !slices.ContainsFunc(a, func(x T) bool { return !slices.Contains(b, x) })
@@ -89,6 +97,7 @@ func StartedWith(spec *v1alpha1.AgentDisconnectSpec) *v1alpha1.StartedWith {
 		OnDrift:             cmp.Or(spec.OnDrift, v1alpha1.OnDriftReapply),
 		AdditionalEndpoints: spec.AdditionalEndpoints.DeepCopy(),
 		Probe:               spec.Probe.DeepCopy(),
+		Callers:             spec.Callers.DeepCopy(),
 		StartAfter:          spec.StartAfter.DeepCopy(),
 	}
 }

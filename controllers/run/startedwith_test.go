@@ -21,6 +21,7 @@ func fullSpec() spec {
 	return spec{
 		Sessions: []v1alpha1.Session{v1alpha1.SessionTCS}, NetworkACLMode: v1alpha1.NetworkACLModeClone,
 		OtherClusters: v1alpha1.OtherClustersAllow, OnDrift: v1alpha1.OnDriftAbort, StartAfter: runtest.At(0),
+		Callers:             &v1alpha1.Callers{Require: v1alpha1.RequireRecovery},
 		AdditionalEndpoints: &v1alpha1.AdditionalEndpoints{Hostnames: []string{"a.example", "b.example"}, CIDRs: []string{"192.0.2.0/24", "198.51.100.0/24"}},
 		RunID:               "one", Duration: metav1.Duration{Duration: 10 * time.Minute}, TTLSecondsAfterFinished: new(int32(60)),
 	}
@@ -54,6 +55,11 @@ func TestChangesThatTheRunDoesNotFollowAreNamed(t *testing.T) {
 		"a longer run":               {from: fullSpec(), change: func(s *spec) { s.Duration.Duration += time.Second }, want: []string{longer}},
 		"a plan":                     {from: fullSpec(), change: func(s *spec) { s.Mode = v1alpha1.ModePlan }, want: []string{"mode"}},
 		"a run by name":              {from: fullSpec(), change: func(s *spec) { s.Mode = v1alpha1.ModeRun }},
+		"callers looked at":          {change: func(s *spec) { s.Callers = &v1alpha1.Callers{} }, want: []string{"callers"}},
+		"callers not looked at":      {from: fullSpec(), change: func(s *spec) { s.Callers = nil }, want: []string{"callers"}},
+		"callers not required":       {from: fullSpec(), change: func(s *spec) { s.Callers = &v1alpha1.Callers{} }, want: []string{"callers"}},
+		"the default time, by name":  {from: fullSpec(), change: func(s *spec) { s.Callers.RecoverWithin = &metav1.Duration{Duration: 10 * time.Minute} }},
+		"another time for callers":   {from: fullSpec(), change: func(s *spec) { s.Callers.RecoverWithin = &metav1.Duration{Duration: time.Minute} }, want: []string{"callers"}},
 		"another session":            {from: fullSpec(), change: func(s *spec) { s.Sessions = []v1alpha1.Session{v1alpha1.SessionACS} }, want: []string{"sessions"}},
 		"one more session":           {from: fullSpec(), change: func(s *spec) { s.Sessions = both }, want: []string{"sessions"}},
 		"all sessions, by none":      {from: fullSpec(), change: func(s *spec) { s.Sessions = nil }, want: []string{"sessions"}},
@@ -82,7 +88,7 @@ func TestChangesThatTheRunDoesNotFollowAreNamed(t *testing.T) {
 		"no runID":                   {from: fullSpec(), change: func(s *spec) { s.RunID = "" }},
 		"all, in the order of the spec": {
 			change: func(s *spec) { *s = fullSpec(); s.Mode, s.Duration.Duration = v1alpha1.ModePlan, time.Hour },
-			want:   []string{longer, "mode", "sessions", "networkACLMode", "otherClusters", "onDrift", "additionalEndpoints", "startAfter", "runID"},
+			want:   []string{longer, "mode", "sessions", "networkACLMode", "otherClusters", "onDrift", "additionalEndpoints", "callers", "startAfter", "runID"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -118,10 +124,11 @@ func TestARunKeepsTheSpecThatItBeganWith(t *testing.T) {
 	full := fullSpec()
 	with := run.StartedWith(&full)
 	full.Sessions[0], full.AdditionalEndpoints.Hostnames[0], full.StartAfter.Time = v1alpha1.SessionACS, "edited.example", runtest.At(99).Time
+	full.Callers.Require = ""
 	began := fullSpec()
 	g.Expect(with).To(Equal(&v1alpha1.StartedWith{
 		Sessions: began.Sessions, NetworkACLMode: began.NetworkACLMode, OtherClusters: began.OtherClusters, OnDrift: began.OnDrift,
-		AdditionalEndpoints: began.AdditionalEndpoints, StartAfter: began.StartAfter,
+		AdditionalEndpoints: began.AdditionalEndpoints, StartAfter: began.StartAfter, Callers: began.Callers,
 	}), "whatever becomes of the spec")
 	g.Expect(run.StartedWith(&spec{})).To(Equal(&v1alpha1.StartedWith{
 		OtherClusters: v1alpha1.OtherClustersRefuse, OnDrift: v1alpha1.OnDriftReapply,

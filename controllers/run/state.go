@@ -8,9 +8,10 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
-// IsOn reports whether a run has begun and is not over.
+// IsOn reports whether a run has begun and is not over. One that only looks at its callers leaves its
+// place to others.
 func IsOn(status *v1alpha1.AgentDisconnectStatus) bool {
-	return status.StartTime != nil && status.CompletionTime == nil
+	return status.StartTime != nil && status.CompletionTime == nil && !IsVerifying(status)
 }
 
 // IsLifted reports whether a suspended run has no rule in the subnet's way.

@@ -3,7 +3,6 @@
 package sweeper
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -293,7 +292,7 @@ func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) 
 			tally.add(f, s.options.ClusterID)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("undoing %s of run %s on %s in Region %s: %w", f.Kind, f.UID, cmp.Or(f.NetworkACLID, f.ECSClusterARN), f.Region, err))
+			errs = append(errs, fmt.Errorf("undoing %s of run %s %s in Region %s: %w", f.Kind, f.UID, place(f), f.Region, err))
 		}
 	}
 
@@ -301,6 +300,14 @@ func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) 
 		tally.publish()
 	}
 	return errors.Join(errs...)
+}
+
+// place says where a finding is.
+func place(f sweep.Found) string {
+	if f.Kind == sweep.KindTasks {
+		return "in ECS cluster " + f.ECSClusterARN
+	}
+	return "on network ACL " + f.NetworkACLID
 }
 
 // undo does what is due about a finding, logs what that was, and reports whether nothing is left to

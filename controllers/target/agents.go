@@ -68,7 +68,7 @@ func (t *Target) WatchAgents(ctx context.Context, since time.Time) (gone bool, e
 // when it last was.
 func (t *Target) NoteObserved() {
 	agents := t.Status().Agents
-	if agents == nil || t.Status().StartTime == nil || t.Status().CompletionTime != nil {
+	if agents == nil || t.Status().StartTime == nil || t.Status().CompletionTime != nil || run.IsVerifying(t.Status()) {
 		return
 	}
 	if !run.LookedAt(t.History.Polls.AnsweredAt(), t.Options.AgentPollInterval).Fresh(t.Now) {

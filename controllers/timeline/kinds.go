@@ -3,6 +3,7 @@
 package timeline
 
 import (
+	"fmt"
 	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -18,7 +19,7 @@ import (
 type kind func(past history, seen Seen) *v1alpha1.TimelineEntry
 
 // kinds are all that is looked for, in the order in which one pass lists what it saw: causes first.
-var kinds = []kind{findSuspension, findAbort, findAgents, findAgentFailure, findRepair, findCarryOver, findState}
+var kinds = []kind{findSuspension, findAbort, findAgents, findAgentFailure, findCallers, findRepair, findCarryOver, findState}
 
 // maxReason and maxMessage are what the API server accepts, in characters.
 const (
@@ -74,6 +75,20 @@ func findAgentFailure(past history, seen Seen) *v1alpha1.TimelineEntry {
 		Time: outcome.FirstTime, Type: v1alpha1.TimelineRunTaskFailed,
 		Reason: outcome.Reason, Message: shorten(outcome.Message, maxMessage),
 	}
+}
+
+// findCallers finds other numbers of callers than the last. That none met AGENT yet is no news.
+func findCallers(past history, seen Seen) *v1alpha1.TimelineEntry {
+	callers, last := seen.Object.Status.Callers, past.last(v1alpha1.TimelineCallers)
+	if callers == nil || callers.Met == 0 {
+		return nil
+	}
+
+	message := fmt.Sprintf("callers that met AGENT: %d; recovered %d, did not %d, not known %d", callers.Met, callers.Recovered, callers.NotRecovered, callers.NotKnown)
+	if last != nil && last.Message == message {
+		return nil
+	}
+	return &v1alpha1.TimelineEntry{Type: v1alpha1.TimelineCallers, Message: message}
 }
 
 // findRepair finds repairs that the status counts and the timeline does not.

@@ -65,14 +65,14 @@ func sum(entries []v1alpha1.TimelineEntry) (total int32) {
 	return total
 }
 
-func drawStory(t *rapid.T) *story {
+func newStory() *story {
 	return &story{seen: Seen{Object: &v1alpha1.AgentDisconnect{}, Now: runtest.Start, Phase: run.Pending}}
 }
 
 func TestTimelineOfAnyStoryIsWholeInOrderAndBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		s := drawStory(t)
+		s := newStory()
 		var told []v1alpha1.TimelineEntry // all that was ever added
 		for range rapid.IntRange(0, 150).Draw(t, "passes") {
 			s.happen(t)
@@ -108,7 +108,7 @@ func TestTimelineOfAnyStoryIsWholeInOrderAndBounded(t *testing.T) {
 func TestTimelineThatWasEditedIsOnlyShown(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
-		s := drawStory(t)
+		s := newStory()
 		s.seen.Object.Status.Timeline = drawEdited(t)
 		edited := slices.Clone(s.seen.Object.Status.Timeline)
 		s.happen(t)

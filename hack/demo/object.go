@@ -46,10 +46,14 @@ spec:
 %s`, v1alpha1.GroupVersion, name, namespace, w.cluster, w.subnet, int(duration.Minutes()), extra.String())
 }
 
+// firstManifest is that of the first act: the run has a probe.
+func (w *walk) firstManifest() string {
+	return w.manifest(name, duration, fmt.Sprintf("probe: {taskDefinition: %s, interval: 10s}", w.family))
+}
+
 // apply applies the manifest of the first act.
 func (w *walk) apply(ctx context.Context) (string, error) {
-	probe := fmt.Sprintf("probe: {taskDefinition: %s, interval: 10s}", w.family)
-	if err := w.applyManifest(ctx, name, w.manifest(name, duration, probe)); err != nil {
+	if err := w.applyManifest(ctx, name, w.firstManifest()); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("the API server accepted it; its %gm are %gm for the agents", duration.Minutes(), duration.Minutes()*w.scale), nil

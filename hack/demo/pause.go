@@ -128,7 +128,7 @@ func (w *walk) deleteRun(ctx context.Context) (string, error) {
 // every object then.
 func (w *walk) applyAgain(ctx context.Context) (string, error) {
 	from := len(w.stack.Sim.Calls())
-	if err := w.applyManifest(ctx, name, w.manifest(name, duration)); err != nil {
+	if err := w.applyManifest(ctx, name, w.firstManifest()); err != nil {
 		return "", err
 	}
 	w.screen.Wait("the manager restarts", "")

@@ -23,6 +23,7 @@ const (
 	ManagerOnly = "policy-clone.json" // for clones alone
 	Deadman     = "policy-deadman.json"
 	Probe       = "policy-probe.json"
+	Callers     = "policy-callers.json"
 	Sweep       = "policy-sweep.json"
 	DeadmanRole = "role-deadman.json"
 )

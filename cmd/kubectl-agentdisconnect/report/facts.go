@@ -167,7 +167,7 @@ func (e Entry) what() string {
 
 // words are what people read for the types of entries.
 var words = map[string]string{
-	"State": "state", "RunTaskFailed": "RunTask failed:", "RulesRepaired": "rules repaired", "OriginalCarriedOver": "change of the original carried over",
+	"State": "state", "RunTaskFailed": "RunTask failed:", "Callers": "callers", "RulesRepaired": "rules repaired", "OriginalCarriedOver": "change of the original carried over",
 	"Suspended": "suspended", "Resumed": "resumed", "Aborted": "aborted:", "Verdict": "over:",
 }
 

@@ -63,7 +63,7 @@ func writeJUnit(w io.Writer, doc *Document) error {
 		Timestamp: doc.begins().UTC().Format(junitTime), Hostname: doc.Target.Region,
 	}
 	for _, fact := range doc.facts() {
-		suite.Properties = append(suite.Properties, junitProperty{fact.Name, fact.Value})
+		suite.Properties = append(suite.Properties, junitProperty(fact))
 	}
 
 	for _, check := range doc.Checks {

@@ -113,7 +113,7 @@ func Reason(obj *v1alpha1.AgentDisconnect) string {
 		return s.Reason + ": " + s.Message
 	case c.Reason == v1alpha1.StatePlanRefused:
 		return refusals(obj, c.Message)
-	case c.Reason == v1alpha1.StateWaiting, c.Reason == v1alpha1.StateRestoring, c.Reason == v1alpha1.StateRecovering, c.Reason == v1alpha1.AbortStartDeadlineExceeded:
+	case c.Reason == v1alpha1.StateWaiting, c.Reason == v1alpha1.StateRestoring, c.Reason == v1alpha1.StateRecovering, c.Reason == v1alpha1.StateVerifying, c.Reason == v1alpha1.AbortStartDeadlineExceeded:
 		return c.Message
 	default:
 		return ""

@@ -25,8 +25,9 @@ type Facts struct {
 	BackWithin time.Duration
 	// RecoverWithin is how long after its first AGENT a caller may take to start a task.
 	RecoverWithin time.Duration
-	// ProbePrefix is what startedBy of the run's own probe begins with; empty: there is no probe.
-	ProbePrefix string
+	// ProbeStartedBy is the startedBy of the product's probes, whose task groups begin with it and a
+	// colon; empty: there are none.
+	ProbeStartedBy string
 	// Known is when the trail is known completely: all seconds that are over by its end. It ends as
 	// long ago as CloudTrail may be late.
 	Known Period
@@ -82,7 +83,7 @@ func (f Facts) isOnCluster(call record.Call) bool {
 }
 
 func (f Facts) isProbe(call record.Call) bool {
-	return f.ProbePrefix != "" && strings.HasPrefix(call.StartedBy, f.ProbePrefix)
+	return f.ProbeStartedBy != "" && call.StartedBy == f.ProbeStartedBy && strings.HasPrefix(call.Group, f.ProbeStartedBy+":")
 }
 
 // instancesByID are the tracked container instances by their id: ARNs have a long and an old form.

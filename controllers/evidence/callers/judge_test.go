@@ -47,7 +47,7 @@ func TestWhatIsNoRecovery(t *testing.T) {
 		"another family":                  {of("import"), starts(1, other)},
 		"another cluster":                 {on("prod"), starts(1, other)},
 		"no task":                         {failing("RESOURCE:CPU", other)},
-		"the probe":                       {startedBy("agd-1"), starts(1, other)},
+		"the probe":                       {byProbe, starts(1, other)},
 	} {
 		var c calls
 		c.add(4, agent)
@@ -120,7 +120,7 @@ func TestWhatIsNoMeeting(t *testing.T) {
 		"another cluster":            {4, []func(*record.Call){on("prod"), agent}},
 		"another cluster's ARN":      {4, []func(*record.Call){on(arn + "cluster/prod"), agent}},
 		"the default cluster":        {4, []func(*record.Call){on(""), agent}},
-		"the probe":                  {4, []func(*record.Call){startedBy("agd-77"), agent}},
+		"the probe":                  {4, []func(*record.Call){byProbe, agent}},
 		"before the denies":          {-0.1, []func(*record.Call){agent}},
 		"after the agents were back": {20.1, []func(*record.Call){agent}},
 	} {
@@ -191,7 +191,7 @@ func TestTheWindow(t *testing.T) {
 	c.add(1, asking(3), starts(2, tracked), starts(1, other))
 	c.add(2, by(flow), starts(1, arn+"container-instance/a"))
 	c.add(3, starts(1, tracked)) // ECS knew
-	c.add(2, startedBy("agd-1"), starts(1, tracked))
+	c.add(2, byProbe, starts(1, tracked))
 	g.Expect(callers.Judge(c.all, facts()).Window).To(Equal(callers.Window{Calls: 2, Tasks: 3}))
 
 	f := facts()

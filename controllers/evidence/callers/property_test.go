@@ -122,7 +122,7 @@ func TestNumbersAddUp(t *testing.T) {
 		drawCalls(t, &c, -2, 40)
 		v := callers.Judge(c.all, drawFacts(t))
 		g.Expect(v.Recovered + v.NotRecovered + v.NotKnown).To(Equal(v.Met))
-		g.Expect(len(v.Callers)).To(Equal(min(v.Met, callers.MostCallers)))
+		g.Expect(v.Callers).To(HaveLen(min(v.Met, callers.MostCallers)))
 		g.Expect(len(v.Errors)).To(BeNumerically("<=", callers.MostErrors))
 		g.Expect(v.MetCalls).To(BeNumerically("<=", v.Calls))
 		g.Expect(v.StartedTwice).To(BeNumerically("<=", v.Met))

@@ -33,7 +33,7 @@ func facts() callers.Facts {
 	return callers.Facts{
 		ClusterARN: cluster, Instances: []callers.Instance{{ARN: tracked, Disconnected: at(3)}},
 		Denies: callers.Period{From: at(0), To: at(15)}, Back: at(20), BackWithin: 10 * time.Minute,
-		RecoverWithin: 10 * time.Minute, ProbePrefix: "agd-", Known: callers.Period{From: at(-5), To: at(60)},
+		RecoverWithin: 10 * time.Minute, ProbeStartedBy: "agd", Known: callers.Period{From: at(-5), To: at(60)},
 	}
 }
 
@@ -54,7 +54,11 @@ func (c *calls) add(minutes float64, edits ...func(*record.Call)) {
 	c.all = append(c.all, call)
 }
 
-func by(p record.Principal) func(*record.Call)  { return func(c *record.Call) { c.Principal = p } }
+func by(p record.Principal) func(*record.Call) { return func(c *record.Call) { c.Principal = p } }
+
+// byProbe is a call of the product's own, of any run.
+func byProbe(c *record.Call) { c.StartedBy, c.Group = "agd", "agd:cluster:uid:1767322800:1" }
+
 func on(cluster string) func(*record.Call)      { return func(c *record.Call) { c.Cluster = cluster } }
 func of(family string) func(*record.Call)       { return func(c *record.Call) { c.Family = family } }
 func startedBy(text string) func(*record.Call)  { return func(c *record.Call) { c.StartedBy = text } }

@@ -97,6 +97,12 @@ type Reader struct {
 	failures int
 	failure  error
 	nextRead time.Time
+
+	// checking is held by the one that asks whether AWS allows the reads, and denied is what it last
+	// said at checkedAt; nil: it does.
+	checking  chan struct{}
+	denied    error
+	checkedAt time.Time
 }
 
 // read is one read that is under way.
@@ -111,7 +117,7 @@ type read struct {
 
 // NewReader makes a reader that has read nothing yet.
 func NewReader(client aws.CloudTrail, clk clock.Clock) *Reader {
-	return &Reader{client: client, clock: clk, limiter: rate.NewLimiter(rate.Every(callInterval), 1), memory: newMemory()}
+	return &Reader{checking: make(chan struct{}, 1), client: client, clock: clk, limiter: rate.NewLimiter(rate.Every(callInterval), 1), memory: newMemory()}
 }
 
 // Read answers a question. Where what is known is older than that allows, it reads, or waits for a

@@ -32,6 +32,10 @@ func DrawObject(t *rapid.T) *v1alpha1.AgentDisconnect {
 	status.RequestTime = DrawTime(t, "requestTime")
 	status.StartTime, status.ExpirationTime = DrawTime(t, "startTime"), DrawTime(t, "expirationTime")
 	status.RestoredTime, status.CompletionTime = DrawTime(t, "restoredTime"), DrawTime(t, "completionTime")
+	status.RecoveredTime, status.EnforcedTime = DrawTime(t, "recoveredTime"), DrawTime(t, "enforcedTime")
+	if rapid.Bool().Draw(t, "has callers") {
+		status.StartedWith = &v1alpha1.StartedWith{Callers: &v1alpha1.Callers{}}
+	}
 	if abort := DrawTime(t, "abort"); abort != nil {
 		reason := rapid.SampledFrom([]string{v1alpha1.AbortSubnetLeft, v1alpha1.AbortStartDeadlineExceeded}).Draw(t, "abort.reason")
 		status.Abort = &v1alpha1.Abort{Reason: reason, Message: "this was seen", Time: *abort}

@@ -55,8 +55,8 @@ func ownHistories() []Scenario {
 		{Name: "clone.carry-over", subnet: sharedSubnet, clone: true, script: steps(creating(long), blocking, (*play).editOriginal)},
 		{Name: "armed.edited", subnet: sharedSubnet, clone: true, deadMan: true, script: steps(creating(short), blocking, (*play).editClone, passing(4*time.Minute), (*play).takeEditBack)},
 		{Name: "armed.original-deleted", subnet: aloneSubnet, clone: true, deadMan: true, script: steps(creating(short), blocking, (*play).deleteOriginal)},
-		{Name: "inplace.probe", subnet: aloneSubnet, probe: true, script: steps(creating(short), blocking, passing(time.Minute), (*play).startTask)},
-		{Name: "clone.probe", subnet: sharedSubnet, clone: true, probe: true, script: steps(creating(long), blocking, passing(time.Minute), (*play).startTask, (*play).delete)},
+		{Name: "inplace.probe", subnet: aloneSubnet, probe: true, script: steps(creating(long), blocking, passing(3*time.Minute), (*play).startTask)},
+		{Name: "clone.probe", subnet: sharedSubnet, clone: true, probe: true, script: steps(creating(long), blocking, passing(3*time.Minute), (*play).startTask, (*play).delete)},
 		{Name: "clone.original-deleted", subnet: aloneSubnet, clone: true, script: steps(creating(short), blocking, (*play).deleteOriginal)},
 	}
 }

@@ -21,7 +21,7 @@ var (
 func (w *World) checkPrincipal(c *checker, at string, k AccessKey) {
 	account := cmp.Or(k.Account, w.Account)
 	switch {
-	case k.ARN != "" && k.Role != "":
+	case k.ARN != "" && k.Role != "" && k.withPrincipal().ARN != k.ARN: // Keys fills in the one from the other
 		c.add(at, "it has arn and role; write role and session for a role's session, or arn alone")
 	case k.ARN != "" && !userPattern.MatchString(k.ARN) && !sessionPattern.MatchString(k.ARN):
 		c.add(at+".arn", "%q is no user and no role's session; write an ARN like arn:aws:iam::%s:user/name, or role and session", k.ARN, account)
