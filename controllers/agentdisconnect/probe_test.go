@@ -345,6 +345,12 @@ var _ = Describe("A probe", func() {
 		Entry("no permission to stop", "AccessDenied", "ecs:StopTask", func(w *world, _ *v1alpha1.AgentDisconnect) {
 			w.sim.Faults().Add(faults.Fault{Action: "ecs:StopTask", Denied: true})
 		}),
+		Entry("no permission to look at the task definition", "AccessDenied", "ecs:DescribeTaskDefinition", func(w *world, _ *v1alpha1.AgentDisconnect) {
+			w.sim.Faults().Add(faults.Fault{Action: "ecs:DescribeTaskDefinition", Denied: true})
+		}),
+		Entry("no permission to look at tasks", "AccessDenied", "ecs:DescribeTasks", func(w *world, _ *v1alpha1.AgentDisconnect) {
+			w.sim.Faults().Add(faults.Fault{Action: "ecs:DescribeTasks", Denied: true})
+		}),
 		Entry("no permission to list", "AccessDenied", "ecs:ListTasks", func(w *world, _ *v1alpha1.AgentDisconnect) {
 			w.sim.Faults().Add(faults.Fault{Action: "ecs:ListTasks", Denied: true})
 		}),
