@@ -161,7 +161,7 @@ var _ = Describe("The timeline", func() {
 
 	DescribeTable("that was edited by hand changes nothing of the run", func(ctx context.Context, edit func(*v1alpha1.AgentDisconnectStatus)) {
 		w, _ := followed(ctx)
-		obj := w.settled(ctx)
+		obj := w.blocking(ctx) // of 10 minutes: each pass costs
 		w.edited = true
 		w.editStatus(ctx, obj, edit)
 		w.run(ctx, 2*time.Minute, obj)
