@@ -57,9 +57,9 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s fuzzed, trouble *
 		return fuzzed{}, nil, err
 	}
 	obj.Name, obj.Namespace, obj.UID, obj.Generation = "outage", "team-a", types.UID("7b0fd6a2-6c36-4d0f-9a55-0d0b6b8f7c11"), 3
-	obj.CreationTimestamp = *at(-60)
+	obj.CreationTimestamp = *runtest.At(-60)
 	if bits&isDeleted != 0 {
-		obj.DeletionTimestamp = at(0)
+		obj.DeletionTimestamp = runtest.At(0)
 	}
 	now := runtest.Start.Add(time.Duration(seconds%1e6) * time.Second)
 	r := New(nil, nil, nil, nil, clocktesting.NewFakeClock(now), options.Options{ClusterID: "c"})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package agentdisconnect
+package overdue
 
 import (
 	"context"
@@ -117,7 +117,7 @@ func (s *stock) List(_ context.Context, list client.ObjectList, _ ...client.List
 
 func TestTheGaugeIsWorkedOutAtEachScrape(t *testing.T) {
 	g := NewWithT(t)
-	gauge := &pastEndCollector{desc: rulesPastEnd.desc}
+	gauge := &Collector{desc: RulesPastEnd.desc}
 	registry := prometheus.NewPedanticRegistry()
 	g.Expect(registry.Register(gauge)).To(Succeed())
 	scrape := func() []float64 {
@@ -136,7 +136,7 @@ func TestTheGaugeIsWorkedOutAtEachScrape(t *testing.T) {
 	g.Expect(scrape()).To(BeEmpty(), "no manager yet")
 
 	clock, cache := clocktesting.NewFakeClock(at(9).Time), &stock{items: []v1alpha1.AgentDisconnect{object(begun())}}
-	gauge.watch(cache, clock)
+	gauge.Watch(cache, clock)
 	g.Expect(scrape()).To(Equal([]float64{0}))
 	clock.SetTime(at(10.5).Time)
 	g.Expect(scrape()).To(Equal([]float64{30}))

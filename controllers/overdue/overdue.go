@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package agentdisconnect
+package overdue
 
 import (
 	"context"
@@ -55,10 +55,10 @@ func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
 // it then.
 const collectTimeout = 5 * time.Second
 
-// pastEndCollector is the gauge of pastEnd, worked out when metrics are collected: it grows even
+// Collector is the gauge of pastEnd, worked out when metrics are collected: it grows even
 // where no pass comes to its end. It looks at what the manager has in its cache, also in a replica
 // that isn't leader.
-type pastEndCollector struct {
+type Collector struct {
 	desc   *prometheus.Desc
 	source atomic.Pointer[cachedObjects]
 }
@@ -68,20 +68,21 @@ type cachedObjects struct {
 	clock clock.PassiveClock
 }
 
-var rulesPastEnd = &pastEndCollector{desc: prometheus.NewDesc("agentdisconnect_rules_past_end_seconds",
+// RulesPastEnd is the gauge of the process.
+var RulesPastEnd = &Collector{desc: prometheus.NewDesc("agentdisconnect_rules_past_end_seconds",
 	"How long the rules of the most overdue run have been left after its end (expiration, abort or deletion). 0: no run is overdue.", nil, nil)}
 
-// watch has the gauge tell of the objects that a manager has in its cache.
-func (c *pastEndCollector) watch(cache client.Reader, clk clock.PassiveClock) {
+// Watch has the gauge tell of the objects that a manager has in its cache.
+func (c *Collector) Watch(cache client.Reader, clk clock.PassiveClock) {
 	c.source.Store(&cachedObjects{cache: cache, clock: clk})
 }
 
 // Describe implements prometheus.Collector.
-func (c *pastEndCollector) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+func (c *Collector) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
 
 // Collect implements prometheus.Collector. Where the cache can't be read there is no sample: 0
 // would be a claim, and an error would take all other metrics with it.
-func (c *pastEndCollector) Collect(samples chan<- prometheus.Metric) {
+func (c *Collector) Collect(samples chan<- prometheus.Metric) {
 	source := c.source.Load()
 	if source == nil {
 		return
