@@ -12,7 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// end takes back what a run did, and then waits for its agents and looks at its callers, unless the
+// end undoes what a run did, and then waits for its agents and looks at its callers, unless the
 // object is being deleted. It never gives up, and needs nothing of the spec.
 func (r *reconciliation) end(ctx context.Context) error {
 	err := r.restore(ctx)

@@ -27,10 +27,7 @@ func (r *reconciliation) runProbe(ctx context.Context) error {
 // isDisconnectedByRules reports whether all tracked agents are disconnected by the rules of the run,
 // as far as looks show that are not too old: AgentsDisconnected is True then.
 func (r *reconciliation) isDisconnectedByRules() bool {
-	acl := r.enforcement.Readings()
-	return run.DisconnectedByRules(r.Status(),
-		run.LookedAt(acl.ReadAt, r.Options.ACLPollInterval),
-		run.LookedAt(r.History.Polls.AnsweredAt(), r.Options.AgentPollInterval), acl.EnforcedSince, r.Now)
+	return run.DisconnectedByRules(r.Status(), r.aclSeen(), r.agentsSeen(), r.enforcement.Readings().EnforcedSince, r.Now)
 }
 
 // finishProbe has the tasks of the probe stopped, within the time that a look may take: the rules

@@ -137,10 +137,7 @@ var _ = Describe("A probe", func() {
 	})
 
 	It("makes no call while the run is suspended", func(ctx context.Context) {
-		w := newProbeWorld(ctx)
-		obj := w.blocking(ctx, probing)
-		w.setAgents(false)
-		w.run(ctx, time.Minute, obj)
+		w, obj := probed(ctx)
 		Expect(w.runTasks()).NotTo(BeZero())
 		w.edit(ctx, obj, suspending(true))
 		w.run(ctx, 20*time.Second, obj)
@@ -150,10 +147,7 @@ var _ = Describe("A probe", func() {
 	})
 
 	It("stops at once a task that starts, and is over only when it is stopped", func(ctx context.Context) {
-		w := newProbeWorld(ctx)
-		obj := w.blocking(ctx, probing)
-		w.setAgents(false)
-		w.run(ctx, time.Minute, obj)
+		w, obj := probed(ctx)
 		w.startsOne(ctx, obj)
 		task := w.tasks()[0]
 		Expect(w.get(ctx, obj).Status.Probe.Tasks).To(ConsistOf(HaveField("ARN", task.ARN)))
@@ -179,10 +173,7 @@ var _ = Describe("A probe", func() {
 	})
 
 	It("does not keep a deleted object for an agent: ECS was told to stop the task", func(ctx context.Context) {
-		w := newProbeWorld(ctx)
-		obj := w.blocking(ctx, probing)
-		w.setAgents(false)
-		w.run(ctx, time.Minute, obj)
+		w, obj := probed(ctx)
 		w.startsOne(ctx, obj)
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
 		w.run(ctx, time.Minute, obj)
@@ -196,13 +187,8 @@ var _ = Describe("A probe", func() {
 	})
 
 	DescribeTable("owns the task of a call whose answer was lost", func(ctx context.Context, crash bool) {
-		w := newProbeWorld(ctx)
-		obj := w.blocking(ctx, probing)
-		w.setAgents(false)
-		w.run(ctx, time.Minute, obj)
-		w.connect(0, true)
-		w.sim.Faults().Add(faults.Fault{Action: "ecs:RunTask", Lost: true, Times: 1})
-		Expect(w.callsUntil(ctx, obj, func() bool { return len(w.tasks()) > 0 })).To(BeTrue())
+		w, obj := probed(ctx)
+		w.losesAnswer(ctx, obj)
 		if crash {
 			w.restart()
 		}
@@ -216,13 +202,8 @@ var _ = Describe("A probe", func() {
 	}, Entry("by the token", false), Entry("by the token, with another manager", true))
 
 	It("finds the task of a call whose answer was lost right before the end", func(ctx context.Context) {
-		w := newProbeWorld(ctx)
-		obj := w.blocking(ctx, probing)
-		w.setAgents(false)
-		w.run(ctx, time.Minute, obj)
-		w.connect(0, true)
-		w.sim.Faults().Add(faults.Fault{Action: "ecs:RunTask", Lost: true, Times: 1})
-		Expect(w.callsUntil(ctx, obj, func() bool { return len(w.tasks()) > 0 })).To(BeTrue())
+		w, obj := probed(ctx)
+		w.losesAnswer(ctx, obj)
 		Expect(w.get(ctx, obj).Status.Probe.Unanswered).To(HaveValue(BeTrue()))
 		w.restart()
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
@@ -248,13 +229,8 @@ var _ = Describe("A probe", func() {
 	})
 
 	DescribeTable("finds the task of a call whose answer was lost when it is not repeated", func(ctx context.Context, change func(*world, *v1alpha1.AgentDisconnect)) {
-		w := newProbeWorld(ctx)
-		obj := w.blocking(ctx, probing)
-		w.setAgents(false)
-		w.run(ctx, time.Minute, obj)
-		w.connect(0, true)
-		w.sim.Faults().Add(faults.Fault{Action: "ecs:RunTask", Lost: true, Times: 1})
-		Expect(w.callsUntil(ctx, obj, func() bool { return len(w.tasks()) > 0 })).To(BeTrue())
+		w, obj := probed(ctx)
+		w.losesAnswer(ctx, obj)
 		change(w, obj)
 		w.run(ctx, 3*time.Minute, obj)
 		Expect(w.tasks()[0].StoppingAt).NotTo(BeZero(), "it is stopped while the run is on: %s", describe(w.get(ctx, obj)))
@@ -272,13 +248,8 @@ var _ = Describe("A probe", func() {
 	)
 
 	It("is searched for before its object goes, also where the status was edited", func(ctx context.Context) {
-		w := newProbeWorld(ctx)
-		obj := w.blocking(ctx, probing)
-		w.setAgents(false)
-		w.run(ctx, time.Minute, obj)
-		w.connect(0, true)
-		w.sim.Faults().Add(faults.Fault{Action: "ecs:RunTask", Lost: true, Times: 1})
-		Expect(w.callsUntil(ctx, obj, func() bool { return len(w.tasks()) > 0 })).To(BeTrue())
+		w, obj := probed(ctx)
+		w.losesAnswer(ctx, obj)
 		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) { status.Probe = nil })
 		allow := w.sim.Faults().Add(faults.Fault{Action: "ecs:ListTasks", Denied: true})
 		Expect(kube.Delete(ctx, obj)).To(Succeed())
@@ -367,13 +338,8 @@ var _ = Describe("A probe", func() {
 	})
 
 	It("leaves nothing when its object is lost: the sweep stops its tasks", func(ctx context.Context) {
-		w := newProbeWorld(ctx)
-		obj := w.blocking(ctx, probing)
-		w.setAgents(false)
-		w.run(ctx, time.Minute, obj)
-		w.connect(0, true)
-		w.sim.Faults().Add(faults.Fault{Action: "ecs:RunTask", Lost: true, Times: 1})
-		Expect(w.callsUntil(ctx, obj, func() bool { return len(w.tasks()) > 0 })).To(BeTrue())
+		w, obj := probed(ctx)
+		w.losesAnswer(ctx, obj)
 		task := w.tasks()[0]
 
 		sweeper := w.newSweeper()
@@ -402,6 +368,24 @@ var _ = Describe("A probe", func() {
 		Expect(w.tasks()).To(ConsistOf(HaveField("StoppingAt", BeZero())))
 	})
 })
+
+// probed is a run whose probe has met AGENT, and whose agents are disconnected.
+func probed(ctx context.Context) (*world, *v1alpha1.AgentDisconnect) {
+	GinkgoHelper()
+	w := newProbeWorld(ctx)
+	obj := w.blocking(ctx, probing)
+	w.setAgents(false)
+	w.run(ctx, time.Minute, obj)
+	return w, obj
+}
+
+// losesAnswer has the probe start a task, since an agent is connected, and lose the answer.
+func (w *world) losesAnswer(ctx context.Context, obj *v1alpha1.AgentDisconnect) {
+	GinkgoHelper()
+	w.connect(0, true)
+	w.sim.Faults().Add(faults.Fault{Action: "ecs:RunTask", Lost: true, Times: 1})
+	Expect(w.callsUntil(ctx, obj, func() bool { return len(w.tasks()) > 0 })).To(BeTrue())
+}
 
 // startsOne has the probe start a task, since an agent is connected for a moment; it is gone again
 // before it hears that the task is to stop.

@@ -42,8 +42,8 @@ func (r *reconciliation) setConditions(failure *problem.Problem) {
 	lookups, options := &r.History.Lookups, r.Options
 	conditions.Set(conditions.Input{
 		Object: r.Object, Now: r.Now, Phase: r.Phase, Problem: failure,
-		ACLSeen:       run.LookedAt(acl.ReadAt, options.ACLPollInterval),
-		AgentsSeen:    run.LookedAt(r.History.Polls.AnsweredAt(), options.AgentPollInterval),
+		ACLSeen:       r.aclSeen(),
+		AgentsSeen:    r.agentsSeen(),
 		HostsSeen:     run.LookedAt(lookups.AnsweredAt(endpoints, r.Now), options.LookupInterval),
 		EndpointsSeen: run.LookedAt(r.Cache.Endpoints.AnsweredAt(), options.ACLPollInterval+answers.AnswerTTL),
 		Open:          addressesOf(acl.Force.Open), Own: acl.Force.Own, Foreign: acl.Force.Foreign,
@@ -52,6 +52,15 @@ func (r *reconciliation) setConditions(failure *problem.Problem) {
 		Unsettled: lookups.Unsettled(endpoints, r.Now, options.LookupInterval), Failing: lookups.Failing(endpoints),
 		Resolver: r.Resolver.String(), Unasked: about.Unasked, PathMismatch: about.PathMismatch, PrivateInSubnet: about.PrivateInSubnet,
 	})
+}
+
+// aclSeen and agentsSeen are when the network ACL was read, and when ECS answered about the agents.
+func (r *reconciliation) aclSeen() run.Look {
+	return run.LookedAt(r.enforcement.Readings().ReadAt, r.Options.ACLPollInterval)
+}
+
+func (r *reconciliation) agentsSeen() run.Look {
+	return run.LookedAt(r.History.Polls.AnsweredAt(), r.Options.AgentPollInterval)
 }
 
 // noteTimeline keeps what happened in the run. It changes the status only where the pass has

@@ -46,15 +46,7 @@ func (f Input) lastAnswer() run.Look {
 	if outcome == nil { // the status was edited
 		return run.Look{}
 	}
-	return run.LookedAt(outcome.LastTime.Time, run.ProbeInterval(f.startedProbe()))
-}
-
-// startedProbe is the probe that the run began with, nil where the status was edited.
-func (f Input) startedProbe() *v1alpha1.Probe {
-	if with := f.Object.Status.StartedWith; with != nil {
-		return with.Probe
-	}
-	return nil
+	return run.LookedAt(outcome.LastTime.Time, run.ProbeInterval(run.StartedProbe(&f.Object.Status)))
 }
 
 // withoutAttempt says why no call of RunTask was answered yet.

@@ -27,11 +27,11 @@ func ProbeInterval(probe *v1alpha1.Probe) time.Duration {
 // HasProbe reports whether the run that the status is about has a probe. One whose status was edited
 // away still has it: tasks that it started may be left.
 func HasProbe(status *v1alpha1.AgentDisconnectStatus) bool {
-	return status.Probe != nil || status.StartedWith != nil && status.StartedWith.Probe != nil
+	return status.Probe != nil || StartedProbe(status) != nil
 }
 
-// startedProbe is the probe that the run began with, nil if it has none.
-func startedProbe(status *v1alpha1.AgentDisconnectStatus) *v1alpha1.Probe {
+// StartedProbe is the probe that the run began with, nil if it has none.
+func StartedProbe(status *v1alpha1.AgentDisconnectStatus) *v1alpha1.Probe {
 	if status.StartedWith == nil {
 		return nil
 	}
@@ -43,7 +43,7 @@ func startedProbe(status *v1alpha1.AgentDisconnectStatus) *v1alpha1.Probe {
 func NextAttempt(status *v1alpha1.AgentDisconnectStatus) time.Time {
 	probe := status.Probe
 	switch {
-	case probe == nil || startedProbe(status) == nil || len(probe.Tasks) >= v1alpha1.MaxProbeTasks:
+	case probe == nil || StartedProbe(status) == nil || len(probe.Tasks) >= v1alpha1.MaxProbeTasks:
 		return time.Time{}
 	case probe.LastAttemptTime == nil && status.StartTime != nil:
 		return status.StartTime.Time
@@ -52,7 +52,7 @@ func NextAttempt(status *v1alpha1.AgentDisconnectStatus) time.Time {
 	case ptr.Deref(probe.Unanswered, false):
 		return probe.LastAttemptTime.Time
 	}
-	return probe.LastAttemptTime.Add(ProbeInterval(startedProbe(status)))
+	return probe.LastAttemptTime.Add(ProbeInterval(StartedProbe(status)))
 }
 
 // BeginAttempt notes an attempt before AWS is called. One whose answer was lost is repeated: it has

@@ -79,16 +79,15 @@ func (a *undoRun) stopTasks(ctx context.Context) error {
 		return err
 	}
 
-	for _, f := range tasksOf(a.f.ECSClusterARN, tasks) {
-		if keyOf(f) != keyOf(Found{Kind: KindTasks, ECSClusterARN: a.f.ECSClusterARN, UID: a.f.UID, Started: a.f.Started}) {
+	for _, task := range tasks {
+		identity, err := probetasks.ParseGroup(task.Group)
+		if err != nil || identity.UID != a.f.UID || !identity.Started.Equal(a.f.Started) {
 			continue
 		}
-		for _, arn := range f.TaskARNs {
-			if _, err := probetasks.Stop(ctx, a.fencedOnRead().ECS, a.f.ECSClusterARN, arn, "left behind by the probe of a run of agentdisconnect"); err != nil {
-				return err
-			}
-			a.noteDone("told ECS to stop task %s", arn)
+		if err := probetasks.Stop(ctx, a.fencedOnRead().ECS, a.f.ECSClusterARN, task.ARN, "left behind by the probe of a run of agentdisconnect"); err != nil {
+			return err
 		}
+		a.noteDone("told ECS to stop task %s", task.ARN)
 	}
 	a.result.Done = true
 	return nil

@@ -111,7 +111,7 @@ func toneOf(obj *v1alpha1.AgentDisconnect) Tone {
 	}
 }
 
-// rules counts the lines of the ledger. Only the condition says whether they were read back.
+// rules counts the lines of the ledger. Only the condition says if they were read back.
 func rules(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	status := &obj.Status
 	if status.StartTime == nil && len(status.Rules) == 0 {

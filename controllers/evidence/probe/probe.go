@@ -114,7 +114,7 @@ func (p *Probe) record(ctx context.Context, change func(*v1alpha1.ProbeStatus)) 
 // have been disconnected before.
 func (p *Probe) judge(answer probetasks.Answer, err error) run.ProbeAnswer {
 	if err != nil {
-		return run.ProbeAnswer{Reason: bound(aws.Code(err), 64), Message: bound(aws.Message(err), 512)}
+		return run.ProbeAnswer{Reason: aws.Truncate(aws.Code(err), 64), Message: aws.Truncate(aws.Message(err), 512)}
 	}
 
 	if len(answer.Tasks) > 0 {
@@ -124,7 +124,7 @@ func (p *Probe) judge(answer probetasks.Answer, err error) run.ProbeAnswer {
 		}
 		return run.ProbeAnswer{
 			Reason: v1alpha1.ProbeStarted, Tasks: lines(answer.Tasks),
-			Message: bound("RunTask placed a task on "+problem.Choose(placed, "container instance ", "container instances ")+problem.List(run.InstanceIDs(placed)), 512),
+			Message: aws.Truncate("RunTask placed a task on "+problem.Choose(placed, "container instance ", "container instances ")+problem.List(run.InstanceIDs(placed)), 512),
 		}
 	}
 	return p.judgeFailures(answer.Failures)
@@ -147,7 +147,7 @@ func (p *Probe) judgeFailures(failures []probetasks.Failure) run.ProbeAnswer {
 	switch {
 	case len(disconnected) > 0:
 		slices.Sort(disconnected)
-		return run.ProbeAnswer{Reason: v1alpha1.ProbeAgent, Message: bound("for "+problem.Choose(disconnected, "container instance ", "container instances ")+problem.List(run.InstanceIDs(disconnected)), 512)}
+		return run.ProbeAnswer{Reason: v1alpha1.ProbeAgent, Message: aws.Truncate("for "+problem.Choose(disconnected, "container instance ", "container instances ")+problem.List(run.InstanceIDs(disconnected)), 512)}
 	case len(ofTracked) > 0:
 		return failed(ofTracked[0].Reason, ofTracked[0])
 	case slices.ContainsFunc(failures, isAgent):
@@ -167,11 +167,8 @@ func failed(reason string, f probetasks.Failure) run.ProbeAnswer {
 	if f.ARN != "" {
 		message = strings.TrimSuffix("for container instance "+run.InstanceIDs([]string{f.ARN})[0]+": "+f.Detail, ": ")
 	}
-	return run.ProbeAnswer{Reason: bound(reason, 64), Message: bound(message, 512)}
+	return run.ProbeAnswer{Reason: aws.Truncate(reason, 64), Message: aws.Truncate(message, 512)}
 }
-
-// bound cuts a text of AWS to what the API takes.
-func bound(text string, most int) string { return aws.Truncate(text, most) }
 
 // lines are tasks as the status has them.
 func lines(tasks []probetasks.Task) []v1alpha1.ProbeTask {

@@ -184,7 +184,7 @@ func (p *Probe) stop(ctx context.Context, tasks []probetasks.Task) error {
 	var errs []error
 	for _, task := range tasks {
 		if !task.StopRequested {
-			if _, err := probetasks.Stop(ctx, p.Fenced().ECS, p.Status().Target.ClusterARN, task.ARN, p.stopReason()); err != nil {
+			if err := probetasks.Stop(ctx, p.Fenced().ECS, p.Status().Target.ClusterARN, task.ARN, p.stopReason()); err != nil {
 				errs = append(errs, err)
 				continue
 			}

@@ -44,8 +44,8 @@ func (t Task) IsOf(object Identity) bool {
 	return err == nil && t.StartedBy == StartedBy && identity.IsOfObject(object)
 }
 
-// Find gives the tasks of probes in a cluster that ECS has not been told to stop, sorted by ARN. The
-// list may lag behind RunTask by seconds.
+// Find gives the tasks in a cluster that have the startedBy of probes and that ECS has not been told
+// to stop, sorted by ARN. The list may lag behind RunTask by seconds.
 func Find(ctx context.Context, client aws.ECS, cluster string) ([]Task, error) {
 	var arns []string
 	pages := ecs.NewListTasksPaginator(client, &ecs.ListTasksInput{Cluster: awssdk.String(cluster), StartedBy: awssdk.String(StartedBy)})
@@ -58,13 +58,7 @@ func Find(ctx context.Context, client aws.ECS, cluster string) ([]Task, error) {
 	}
 
 	described, err := Describe(ctx, client, cluster, arns)
-	if err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(described.Tasks, func(t Task) bool {
-		_, err := ParseGroup(t.Group)
-		return err != nil
-	}), nil
+	return described.Tasks, err
 }
 
 // Described is what ECS says of tasks.
@@ -100,14 +94,10 @@ func Describe(ctx context.Context, client aws.ECS, cluster string, arns []string
 // maxReason is how long the reason of StopTask may be.
 const maxReason = 255
 
-// Stop has ECS told to stop a task, and gives the task as it is then. A task that is stopped already
-// is no error.
-func Stop(ctx context.Context, client aws.FencedECS, cluster, arn, reason string) (Task, error) {
-	out, err := client.StopTask(ctx, &ecs.StopTaskInput{Cluster: awssdk.String(cluster), Task: awssdk.String(arn), Reason: awssdk.String(aws.Truncate(reason, maxReason))})
-	if err != nil {
-		return Task{}, err
-	}
-	return taskOf(out.Task), nil
+// Stop tells ECS to stop a task. One that is stopped already is no error.
+func Stop(ctx context.Context, client aws.FencedECS, cluster, arn, reason string) error {
+	_, err := client.StopTask(ctx, &ecs.StopTaskInput{Cluster: awssdk.String(cluster), Task: awssdk.String(arn), Reason: awssdk.String(aws.Truncate(reason, maxReason))})
+	return err
 }
 
 // noTask is the id of a task that does not exist: ECS makes random ones.
@@ -116,7 +106,7 @@ var noTask = strings.Repeat("0", 32)
 // CheckStop asks ECS to stop a task that does not exist: AWS answers whether the caller may stop
 // tasks of the cluster, and changes nothing. StopTask has no dry run.
 func CheckStop(ctx context.Context, client aws.FencedECS, cluster string) error {
-	_, err := Stop(ctx, client, cluster, noTask, "checks the permission to stop tasks")
+	err := Stop(ctx, client, cluster, noTask, "checks the permission to stop tasks")
 	if aws.Classify(err) == aws.Rejected {
 		return nil // there is no such task
 	}

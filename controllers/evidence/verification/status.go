@@ -66,7 +66,7 @@ func statusOf(verdict callers.Verdict, answer trail.Answer, known callers.Period
 
 	seen := map[string]int{}
 	for _, each := range verdict.Errors {
-		code := cmp.Or(cut(each.Code, 128), "Unknown")
+		code := cmp.Or(aws.Truncate(each.Code, 128), "Unknown")
 		if i, ok := seen[code]; ok {
 			status.Errors[i].Calls = count(int(status.Errors[i].Calls) + each.Calls)
 			continue
@@ -83,7 +83,7 @@ func statusOf(verdict callers.Verdict, answer trail.Answer, known callers.Period
 // callerOf is a caller as the status has it.
 func callerOf(c callers.Caller) v1alpha1.Caller {
 	caller := v1alpha1.Caller{
-		Principal: cut(c.Principal.ARN, 1024), Service: cut(c.Principal.Service, 1024), Family: cut(c.Family, 255),
+		Principal: aws.Truncate(c.Principal.ARN, 1024), Service: aws.Truncate(c.Principal.Service, 1024), Family: aws.Truncate(c.Family, 255),
 		Outcome: v1alpha1.CallerOutcome(c.Outcome), Calls: count(c.Calls), MetCalls: count(c.MetCalls),
 		StartedTasks: count(c.Started), ExtraTasks: count(c.Extra),
 		FirstAgentTime: stamp(c.FirstAgent), LastAgentTime: stamp(c.LastAgent),
@@ -98,9 +98,6 @@ func stamp(t time.Time) metav1.Time { return *run.Stamp(t) }
 
 // count is a number as the API takes it.
 func count(n int) int32 { return int32(min(n, math.MaxInt32)) }
-
-// cut has a text of CloudTrail fit the API.
-func cut(text string, most int) string { return aws.Truncate(text, most) }
 
 // bound cuts a message to what the API takes.
 func bound(text string) string { return cmp.Or(aws.Truncate(text, 1024), "no reason is known") }
