@@ -140,10 +140,11 @@ func (r *region) acknowledged(tasks []Task) {
 	r.told = slices.DeleteFunc(r.told, func(t Task) bool { return slices.Contains(tasks, t) })
 }
 
-func (r *region) report(task, status string) {
+func (r *region) report(task, status string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reports = append(r.reports, report{task, status})
+	return nil
 }
 
 func (r *region) reported() []report {

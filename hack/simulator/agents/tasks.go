@@ -124,8 +124,11 @@ func (r *run) reportTasks(ctx context.Context) {
 		reports, wait, woken := r.o.Tasks.due()
 		for _, next := range reports {
 			r.log.info("Sending state change to ECS eventType=\"TaskStateChange\" task=%s status=%s", next.taskARN, next.status)
-			if r.o.Report != nil {
-				r.o.Report(next.taskARN, next.status)
+			if r.o.Report == nil {
+				continue
+			}
+			if err := r.o.Report(next.taskARN, next.status); err != nil {
+				r.log.fail("Could not submit task state change: %v", err)
 			}
 		}
 		var passed <-chan time.Time

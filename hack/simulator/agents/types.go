@@ -55,7 +55,7 @@ type Options struct {
 	Tasks *Tasks
 	// Report, when set, calls SubmitTaskStateChange of the ECS API, for a task that is RUNNING or
 	// STOPPED.
-	Report func(taskARN, status string)
+	Report func(taskARN, status string) error
 	// Scale divides every time, 1 when zero.
 	Scale float64
 	// Seed of the jitter.

@@ -39,13 +39,15 @@ func (v View) Attributes(i ContainerInstance) map[string]string {
 		"ecs.cpu-architecture": "x86_64",
 	}
 	for _, name := range capabilities {
-		attributes[name] = ""
+		if !i.Outside {
+			attributes[name] = ""
+		}
 	}
 	if i.External {
 		for _, name := range []string{"ecs.subnet-id", "ecs.vpc-id", "ecs.availability-zone", "ecs.instance-type", "ecs.ami-id"} {
 			delete(attributes, name)
 		}
-		attributes["ecs.capability.external"] = ""
+		attributes[attributeExternal] = ""
 	}
 	maps.Copy(attributes, i.Attributes)
 	return attributes

@@ -227,7 +227,8 @@ func (r *Region) editInstance(arn string, edit func(*ContainerInstance)) {
 		}
 		before := i
 		edit(&i)
-		shown := i.AgentConnected != before.AgentConnected || i.Status != before.Status || i.ACSEndpoint != before.ACSEndpoint
+		shown := i.AgentConnected != before.AgentConnected || i.Status != before.Status || i.ACSEndpoint != before.ACSEndpoint ||
+			i.AgentVersion != before.AgentVersion || i.AgentHash != before.AgentHash || i.DockerVersion != before.DockerVersion
 		if !shown && i.SessionCut == before.SessionCut {
 			return fmt.Errorf("nothing to change")
 		}

@@ -62,19 +62,6 @@ func (r *Region) AcknowledgePayload(taskARN, desired string) {
 	})
 }
 
-// SubmitTaskStateChange is an agent's report that a task runs or has stopped, as the action of the
-// ECS API is.
-func (r *Region) SubmitTaskStateChange(taskARN, status string) {
-	r.editTask(taskARN, func(t *Task, now time.Time) {
-		switch {
-		case status == StatusRunning && t.RunningAt.IsZero():
-			t.RunningAt = now
-		case status == StatusStopped:
-			t.StoppedAt = now
-		}
-	})
-}
-
 // editTask changes a task that has not stopped; others, and those that are not there, are past
 // changing.
 func (r *Region) editTask(arn string, edit func(*Task, time.Time)) {

@@ -12,15 +12,23 @@ type Resources struct {
 	TCP, UDP []int
 }
 
+// Ports are ports of a host.
+type Ports struct{ TCP, UDP []int }
+
 // reservedPorts are SSH's, Docker's and the agent's own.
 var reservedPorts = []int{22, 2375, 2376, 51678, 51679}
 
-// ReservedPorts are the TCP ports that ECS takes for used on every container instance.
-func ReservedPorts() []int { return slices.Clone(reservedPorts) }
+// RegisteredPorts are the ports that a container instance was registered with as taken.
+func (i ContainerInstance) RegisteredPorts() Resources {
+	if i.InUse != nil {
+		return Resources{TCP: slices.Clone(i.InUse.TCP), UDP: slices.Clone(i.InUse.UDP)}
+	}
+	return Resources{TCP: slices.Clone(reservedPorts)}
+}
 
 // Used are what the tasks on a container instance take.
 func (v View) Used(i ContainerInstance) Resources {
-	used := Resources{TCP: ReservedPorts()}
+	used := i.RegisteredPorts()
 	for _, t := range v.s.tasks.m {
 		if !v.holds(i, t) {
 			continue

@@ -76,7 +76,12 @@ type ContainerInstance struct {
 	// IPv6 is the zero Addr for an instance without IPv6.
 	IPv6         netip.Addr
 	AgentVersion string
-	AMI          string
+	// AgentHash and DockerVersion go with the version; empty: those of the simulated agents.
+	AgentHash, DockerVersion string
+	AMI                      string
+	// Outside: its agent runs outside of the simulator. It registered by the API, and its attributes
+	// are all that it has told.
+	Outside bool
 	// Status is ACTIVE or DRAINING.
 	Status         string
 	AgentConnected bool
@@ -86,6 +91,8 @@ type ContainerInstance struct {
 	CPU, Memory int
 	// GPUs is how many it has.
 	GPUs int
+	// InUse are the ports that the agent registered as taken; nil: those that ECS reserves.
+	InUse *Ports
 	// Attributes are custom ones, beside the built-in ones that follow from the other fields.
 	Attributes   map[string]string
 	Tags         map[string]string

@@ -37,13 +37,19 @@ type Task struct {
 	// RunningAt and StoppedAt are when the agent reported it.
 	RunningAt, StoppedAt    time.Time
 	StopCode, StoppedReason string
+	// PullStartedAt, PullStoppedAt and ExecutionStoppedAt are times that the agent told; zero: it
+	// did not.
+	PullStartedAt, PullStoppedAt, ExecutionStoppedAt time.Time
 
 	// waits is what a task without a container instance waits for; nil: it does not wait.
 	waits *provisioning
 }
 
 // Container is a container of a task.
-type Container struct{ Name, Image, ARN string }
+type Container struct {
+	Name, Image, ARN string
+	Report           ContainerReport
+}
 
 // Status is the task's last known and desired status at a time.
 func (t Task) Status(now time.Time) (last, desired string) {

@@ -132,7 +132,9 @@ func (s *Simulator) newAgent(i region.ContainerInstance) *agents.Agent {
 		Host:  fabric.Host{SubnetID: i.SubnetID, IP: i.PrivateIP, IPv6: i.IPv6},
 		Scale: s.o.Scale, Seed: seed.Sum64(), Tasks: s.tasks[i.ARN],
 		// The ECS API is another host than the two that the agent connects to, and its calls are no calls of a customer.
-		Report: s.region.SubmitTaskStateChange,
+		Report: func(taskARN, status string) error {
+			return s.region.SubmitTaskStateChange(i.ClusterARN, taskARN, region.TaskChange{Status: status})
+		},
 		Discover: func(context.Context) (agents.Endpoints, error) {
 			v := s.region.View(time.Time{})
 			sub, _ := v.Subnet(i.SubnetID)

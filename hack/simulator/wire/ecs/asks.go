@@ -46,6 +46,8 @@ func asks(req *operation.Request, e operation.Effect) []iam.Request {
 			}
 			arns = append(arns, ref)
 		}
+	case "RegisterContainerInstance", "DeregisterContainerInstance", "SubmitTaskStateChange", "SubmitContainerStateChange", "SubmitAttachmentStateChanges":
+		return agentAsks(req, v)
 	case "RunTask", "StartTask", "StopTask", "ListTasks", "DescribeTasks", "RegisterTaskDefinition":
 		return taskAsks(req, v)
 	default:

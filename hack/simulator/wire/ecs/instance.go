@@ -3,6 +3,7 @@
 package ecs
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -34,9 +35,9 @@ type instanceJSON struct {
 }
 
 type versionInfo struct {
-	Agent  string `json:"agentVersion"`
-	Hash   string `json:"agentHash"`
-	Docker string `json:"dockerVersion"`
+	Agent  string `json:"agentVersion,omitempty"`
+	Hash   string `json:"agentHash,omitempty"`
+	Docker string `json:"dockerVersion,omitempty"`
 }
 
 type attribute struct {
@@ -93,9 +94,9 @@ func toInstance(v region.View, i region.ContainerInstance, include []string) ins
 	used := v.Used(i)
 	out := instanceJSON{
 		ARN: i.ARN, EC2ID: i.EC2InstanceID, Provider: i.CapacityProvider, Version: i.Version, Status: i.Status, Connected: i.AgentConnected,
-		VersionInfo:  versionInfo{i.AgentVersion, "f38e3ab0", "DockerVersion: 25.0.14"},
+		VersionInfo:  versions(i),
 		Remaining:    resources(i.CPU-used.CPU, i.Memory-used.Memory, gpuIDs(i, i.GPUs-used.GPUs), used),
-		Registered:   resources(i.CPU, i.Memory, gpuIDs(i, i.GPUs), region.Resources{TCP: region.ReservedPorts()}),
+		Registered:   resources(i.CPU, i.Memory, gpuIDs(i, i.GPUs), i.RegisteredPorts()),
 		RegisteredAt: at(i.RegisteredAt),
 		Attachments:  []any{}, Tags: []keyValue{},
 	}
@@ -111,6 +112,17 @@ func toInstance(v region.View, i region.ContainerInstance, include []string) ins
 		out.Health = &healthState{"OK"}
 	}
 	return out
+}
+
+// dockerVersion is what ECS puts before the version of Docker.
+const dockerVersion = "DockerVersion: "
+
+// versions are those that the agent told. One that runs outside of the simulator tells them when it connects.
+func versions(i region.ContainerInstance) versionInfo {
+	if i.Outside && i.AgentVersion == "" {
+		return versionInfo{}
+	}
+	return versionInfo{i.AgentVersion, cmp.Or(i.AgentHash, "f38e3ab0"), dockerVersion + cmp.Or(i.DockerVersion, "25.0.14")}
 }
 
 // statuses are what ListContainerInstances filters by. The simulator has instances in the first two.

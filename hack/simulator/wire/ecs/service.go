@@ -32,6 +32,13 @@ func Service() operation.Service {
 			"RunTask":                    passingRoles(write(runTask)),
 			"StartTask":                  passingRoles(write(startTask)),
 			"StopTask":                   write(stopTask),
+
+			// What agents call.
+			"RegisterContainerInstance":    tagging(write(registerContainerInstance)),
+			"DeregisterContainerInstance":  write(deregisterContainerInstance),
+			"SubmitTaskStateChange":        write(submitTaskStateChange),
+			"SubmitContainerStateChange":   write(submitContainerStateChange),
+			"SubmitAttachmentStateChanges": write(submitAttachmentStateChanges),
 		},
 	}
 }

@@ -3,6 +3,7 @@
 package ecs
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -33,6 +34,9 @@ type taskJSON struct {
 	StopCode      string          `json:"stopCode,omitempty"`
 	StoppedReason string          `json:"stoppedReason,omitempty"`
 	Connectivity  string          `json:"connectivity,omitempty"`
+	PullStarted   epoch           `json:"pullStartedAt,omitempty"`
+	PullStopped   epoch           `json:"pullStoppedAt,omitempty"`
+	ExecStopped   epoch           `json:"executionStoppedAt,omitempty"`
 	ExecuteCmd    bool            `json:"enableExecuteCommand"`
 	Containers    []containerJSON `json:"containers"`
 	Overrides     map[string]any  `json:"overrides"`
@@ -47,9 +51,23 @@ type containerJSON struct {
 	TaskARN    string `json:"taskArn"`
 	Name       string `json:"name"`
 	Image      string `json:"image"`
+	Digest     string `json:"imageDigest,omitempty"`
+	Runtime    string `json:"runtimeId,omitempty"`
 	LastStatus string `json:"lastStatus"`
+	ExitCode   *int   `json:"exitCode,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+	Bindings   []any  `json:"networkBindings,omitempty"`
 	Interfaces []any  `json:"networkInterfaces"`
 	CPU        string `json:"cpu"`
+}
+
+// toContainer has the task's status where the agent reported none of the container alone.
+func toContainer(c region.Container, taskARN, status string) containerJSON {
+	known := c.Report
+	return containerJSON{
+		ARN: c.ARN, TaskARN: taskARN, Name: c.Name, Image: c.Image, LastStatus: cmp.Or(known.Status, status), Interfaces: []any{}, CPU: "0",
+		Digest: known.ImageDigest, Runtime: known.RuntimeID, ExitCode: known.ExitCode, Reason: known.Reason, Bindings: known.NetworkBindings,
+	}
 }
 
 func toTask(t region.Task, now time.Time, tags bool) taskJSON {
@@ -58,7 +76,8 @@ func toTask(t region.Task, now time.Time, tags bool) taskJSON {
 		ARN: t.ARN, ClusterARN: t.ClusterARN, DefinitionARN: t.DefinitionARN, InstanceARN: t.InstanceARN, Zone: t.AvailabilityZone,
 		LastStatus: last, DesiredStatus: desired, LaunchType: t.LaunchType, CPU: strconv.Itoa(t.Needs.CPU), Memory: strconv.Itoa(t.Needs.Memory),
 		Group: t.Group, StartedBy: t.StartedBy, Health: "UNKNOWN", Overrides: t.Overrides, Provider: t.CapacityProvider,
-		Containers: []containerJSON{}, Attachments: []any{}, Attributes: []attribute{{"ecs.cpu-architecture", "x86_64"}}, Tags: []keyValue{},
+		Containers: []containerJSON{}, Attachments: []any{}, Attributes: []attribute{{attributeArchitecture, "x86_64"}}, Tags: []keyValue{},
+		PullStarted: at(t.PullStartedAt), PullStopped: at(t.PullStoppedAt), ExecStopped: at(t.ExecutionStoppedAt),
 	}
 	// Where no agents run, what they will report is known beforehand; the version counts what has
 	// happened.
@@ -78,9 +97,7 @@ func toTask(t region.Task, now time.Time, tags bool) taskJSON {
 		out.Overrides = map[string]any{"containerOverrides": []any{}, "inferenceAcceleratorOverrides": []any{}}
 	}
 	for _, c := range t.Containers {
-		out.Containers = append(out.Containers, containerJSON{
-			ARN: c.ARN, TaskARN: t.ARN, Name: c.Name, Image: c.Image, LastStatus: last, Interfaces: []any{}, CPU: "0",
-		})
+		out.Containers = append(out.Containers, toContainer(c, t.ARN, last))
 	}
 	if tags {
 		out.Tags = toTags(t.Tags)

@@ -3,7 +3,6 @@
 package ecs
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,10 +55,7 @@ func rolesOf(req *operation.Request, v region.View) []string {
 // taskAsks are what IAM is asked for calls on tasks.
 func taskAsks(req *operation.Request, v region.View) []iam.Request {
 	action, cluster := req.Call.Name(), v.ClusterARN(text(req, "cluster"))
-	c, ok := v.FindCluster(cluster)
-	if !ok {
-		c.Name = cluster[strings.LastIndexByte(cluster, '/')+1:]
-	}
+	c := clusterNamed(v, cluster)
 	keys := iam.Keys{}.With("ecs:cluster", cluster)
 	switch req.Call.Action {
 	case "StopTask":
@@ -74,6 +70,16 @@ func taskAsks(req *operation.Request, v region.View) []iam.Request {
 		return []iam.Request{listAsk(action, v, c, text(req, "containerInstance"), keys)}
 	}
 	return startAsks(req, v, c, keys)
+}
+
+// clusterNamed is a cluster, with its name alone if there is none.
+func clusterNamed(v region.View, ref string) region.Cluster {
+	c, ok := v.FindCluster(ref)
+	if !ok {
+		arn := v.ClusterARN(ref)
+		c.Name = arn[strings.LastIndexByte(arn, '/')+1:]
+	}
+	return c
 }
 
 func taskAsk(action string, v region.View, c region.Cluster, ref string, keys iam.Keys) iam.Request {
@@ -94,10 +100,7 @@ func listAsk(action string, v region.View, c region.Cluster, ref string, keys ia
 // startAsks are of the task definition, of the tags and of the roles that a call has.
 func startAsks(req *operation.Request, v region.View, c region.Cluster, keys iam.Keys) []iam.Request {
 	tags := tagsOf(req)
-	keys = keys.With("aws:TagKeys", slices.Sorted(maps.Keys(tags))...)
-	for key, value := range tags {
-		keys = keys.With("aws:RequestTag/"+key, value)
-	}
+	keys = withRequestTags(keys, tags)
 	action, created := req.Call.Name(), req.Region.ARN("ecs", "task/"+c.Name+"/*")
 	arn := req.Region.ARN("ecs", "task-definition/"+text(req, "family")+":*")
 	if req.Call.Action == "RegisterTaskDefinition" {
@@ -119,7 +122,7 @@ func startAsks(req *operation.Request, v region.View, c region.Cluster, keys iam
 	}
 	all := []iam.Request{{Action: action, Resource: arn, Keys: keys}}
 	if len(tags) > 0 {
-		all = append(all, iam.Request{Action: "ecs:TagResource", Resource: created, Keys: keys.With("ecs:CreateAction", req.Call.Action)})
+		all = append(all, iam.Request{Action: tagResource, Resource: created, Keys: keys.With("ecs:CreateAction", req.Call.Action)})
 	}
 	for _, role := range rolesOf(req, v) {
 		all = append(all, iam.Request{Action: passRole, Resource: role, Keys: iam.Keys{}.With("iam:PassedToService", tasksPrincipal)})
