@@ -21,6 +21,9 @@ export AWS_ACCESS_KEY_ID=%s
 export AWS_SECRET_ACCESS_KEY=%s
 # DNS server: %s
 `, s.URL(), wd.Region, wd.Region, key.ID, key.Secret, s.DNSAddr())
+	if s.AgentURL() != "" {
+		fmt.Fprintf(w, "# Endpoint for agents of your own: %s\n", s.AgentURL())
+	}
 	fmt.Fprintf(w, "\n# Try:\n#   aws sts get-caller-identity\n")
 	if len(wd.Clusters) > 0 {
 		cluster := wd.Clusters[0]

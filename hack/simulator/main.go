@@ -41,7 +41,7 @@ func main() {
 
 func command() *cobra.Command {
 	var o sim.Options
-	var file string
+	var file, certificate string
 	var faultTexts []string
 	var begin scenario
 	cmd := &cobra.Command{
@@ -53,6 +53,12 @@ func command() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := begin.validate(cmd.Flags().Changed); err != nil {
 				return err
+			}
+			switch {
+			case certificate != "" && o.AgentListen == "":
+				return fmt.Errorf("--%s is of the endpoint for agents: add --%s", agentCertificateFlag, agentListenFlag)
+			case o.AgentListen != "" && o.NoAgents:
+				return fmt.Errorf("--%s: without agents there are no sessions; leave out one of the two", noAgentsFlag)
 			}
 			var list []faults.Fault
 			for _, text := range faultTexts {
@@ -69,12 +75,14 @@ func command() *cobra.Command {
 				}
 				o.World = w
 			}
-			return run(cmd, o, list, begin)
+			return run(cmd, o, list, begin, certificate)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:0", "address of the AWS APIs; port 0 takes any that is free")
 	f.StringVar(&o.DNSListen, "dns-listen", "127.0.0.1:0", "address of the DNS server, UDP and TCP")
+	f.StringVar(&o.AgentListen, agentListenFlag, "", "address of an endpoint with TLS for agents that run outside of the simulator; unset: none")
+	f.StringVar(&certificate, agentCertificateFlag, "", "file to write that endpoint's certificate to, for agents to trust")
 	f.BoolVar(&o.DNSHoldTTL, "dns-hold-ttl", false, "hold DNS answers for their TTL, as a caching resolver does")
 	f.StringVar(&file, "world", "", "YAML file with the world to simulate (see the command world); unset: the default world")
 	f.Float64Var(&o.Scale, "scale", 60, "how much faster than real time agents, ECS and CloudTrail are; schedules run at their real time")
@@ -103,7 +111,13 @@ func worldCommand() *cobra.Command {
 	}
 }
 
-func run(cmd *cobra.Command, o sim.Options, list []faults.Fault, begin scenario) error {
+// The flags for agents that run outside of the simulator.
+const (
+	agentListenFlag      = "agent-listen"
+	agentCertificateFlag = "agent-certificate"
+)
+
+func run(cmd *cobra.Command, o sim.Options, list []faults.Fault, begin scenario, certificate string) error {
 	if o.Scale <= 0 {
 		return fmt.Errorf("--scale %v: write a number above 0; 1 is real time", o.Scale)
 	}
@@ -119,12 +133,17 @@ func run(cmd *cobra.Command, o sim.Options, list []faults.Fault, begin scenario)
 	ctx := cmd.Context()
 	s, err := sim.Start(ctx, o)
 	if _, ok := errors.AsType[*net.OpError](err); ok {
-		return fmt.Errorf("%w; give another address with --listen or --dns-listen, such as 127.0.0.1:8021", err)
+		return fmt.Errorf("%w; give another address with --listen, --dns-listen or --agent-listen, such as 127.0.0.1:8021", err)
 	}
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	if certificate != "" {
+		if err := os.WriteFile(certificate, s.AgentCertificate(), 0o644); err != nil { //nolint:gosec // it is public
+			return err
+		}
+	}
 	for _, f := range list {
 		s.Faults().Add(f)
 	}

@@ -43,7 +43,8 @@ func TestProgram(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	out := gbytes.NewBuffer()
 	cmd := command()
-	cmd.SetArgs([]string{"--scale", "300", "--fault", "ec2:CreateNetworkAclEntry lost times=1"})
+	certificate := filepath.Join(t.TempDir(), "agents.pem")
+	cmd.SetArgs([]string{"--scale", "300", "--fault", "ec2:CreateNetworkAclEntry lost times=1", "--agent-listen", "127.0.0.1:0", "--agent-certificate", certificate})
 	cmd.SetOut(out)
 	var err error
 	var wg sync.WaitGroup
@@ -53,6 +54,8 @@ func TestProgram(t *testing.T) {
 	for line := range strings.SplitSeq(text, "\n") {
 		g.Expect(line).To(Or(BeEmpty(), HavePrefix("#"), HavePrefix("export ")), "a shell can read all of it")
 	}
+	g.Expect(text).To(MatchRegexp(`(?m)^# Endpoint for agents of your own: https://127\.0\.0\.1:\d+$`))
+	g.Expect(os.ReadFile(certificate)).To(HavePrefix("-----BEGIN CERTIFICATE-----"))
 	url := regexp.MustCompile(`AWS_ENDPOINT_URL=(\S+)`).FindStringSubmatch(text)[1]
 
 	list := func() string {
@@ -95,6 +98,8 @@ func TestProgramRefuses(t *testing.T) {
 		{[]string{"--scale", "0"}, "write a number above 0"},
 		{[]string{"--fault", "ec2:*"}, "a fault is an action and an effect"},
 		{[]string{"--listen", "nonsense"}, "nonsense"},
+		{[]string{"--agent-certificate", file}, "add --agent-listen"},
+		{[]string{"--agent-listen", "127.0.0.1:0", "--no-agents"}, "leave out one of the two"},
 		{[]string{"fault", "list"}, "which simulator?"},
 		{[]string{"more"}, "unknown command"},
 	} {

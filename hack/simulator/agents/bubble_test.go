@@ -137,7 +137,9 @@ func (r *region) payloads(arn string) []Task {
 func (r *region) acknowledged(tasks []Task) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.told = slices.DeleteFunc(r.told, func(t Task) bool { return slices.Contains(tasks, t) })
+	r.told = slices.DeleteFunc(r.told, func(t Task) bool {
+		return slices.ContainsFunc(tasks, func(u Task) bool { return u.told() == t.told() })
+	})
 }
 
 func (r *region) report(task, status string) error {

@@ -32,8 +32,7 @@ type heartbeatAck struct {
 	MessageID string `json:"messageId"`
 }
 
-// payload tells an agent of tasks, each with the status that it is to have. What their containers
-// are is left out.
+// payload tells an agent of tasks, each with the status that it is to have.
 type payload struct {
 	MessageID            string `json:"messageId"`
 	ClusterARN           string `json:"clusterArn"`

@@ -17,13 +17,13 @@ type payloads struct {
 	woken chan struct{}
 
 	mu   sync.Mutex
-	sent map[Task]struct{}
+	sent map[told]struct{}
 	// unacknowledged are the tasks of messages, by the message's id.
 	unacknowledged map[string][]Task
 }
 
 func newPayloads(o *ControlPlaneOptions) *payloads {
-	return &payloads{o: o, woken: make(chan struct{}, 1), sent: map[Task]struct{}{}, unacknowledged: map[string][]Task{}}
+	return &payloads{o: o, woken: make(chan struct{}, 1), sent: map[told]struct{}{}, unacknowledged: map[string][]Task{}}
 }
 
 // wake has the session look for tasks.
@@ -42,8 +42,8 @@ func (p *payloads) next(containerInstanceARN string) (id string, tasks []Task) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.o.Payloads(containerInstanceARN) {
-		if _, ok := p.sent[t]; !ok {
-			p.sent[t] = struct{}{}
+		if _, ok := p.sent[t.told()]; !ok {
+			p.sent[t.told()] = struct{}{}
 			tasks = append(tasks, t)
 		}
 	}

@@ -37,6 +37,33 @@ type Task struct {
 	Version string `json:"version"`
 	// DesiredStatus is RUNNING or STOPPED.
 	DesiredStatus string `json:"desiredStatus"`
+	// Containers are what the task consists of. The simulated agents don't look at them.
+	Containers []Container `json:"containers"`
+}
+
+// told is what tells one message about a task from another.
+type told struct{ arn, desiredStatus string }
+
+func (t Task) told() told { return told{t.ARN, t.DesiredStatus} }
+
+// Container is what ACS tells an agent of a container.
+type Container struct {
+	Name        string            `json:"name"`
+	Image       string            `json:"image"`
+	CPU         int               `json:"cpu"`
+	Memory      int               `json:"memory"`
+	Essential   bool              `json:"essential"`
+	Command     []string          `json:"command,omitempty"`
+	EntryPoint  []string          `json:"entryPoint,omitempty"`
+	Environment map[string]string `json:"environment,omitempty"`
+	Ports       []PortMapping     `json:"portMappings,omitempty"`
+}
+
+// PortMapping is a port of a container and of its host.
+type PortMapping struct {
+	ContainerPort int    `json:"containerPort"`
+	HostPort      int    `json:"hostPort"`
+	Protocol      string `json:"protocol,omitempty"`
 }
 
 // Options of an Agent. Cluster, ContainerInstanceARN, Host, Fabric, Discover and Resolve are required.

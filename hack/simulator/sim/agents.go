@@ -3,7 +3,9 @@
 package sim
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
@@ -67,12 +69,44 @@ func (s *Simulator) startAgents(ctx context.Context) (err error) {
 // payloads are the tasks that ACS sends to the agent of a container instance.
 func (s *Simulator) payloads(arn string) []agents.Task {
 	var out []agents.Task
-	for _, t := range s.region.View(time.Time{}).Payloads(arn) {
+	v := s.region.View(time.Time{})
+	for _, t := range v.Payloads(arn) {
 		_, desired := t.Status(s.region.Now())
 		family, revision := t.Definition()
-		out = append(out, agents.Task{ARN: t.ARN, Family: family, Version: revision, DesiredStatus: desired})
+		d, _ := v.FindTaskDefinition(t.DefinitionARN)
+		out = append(out, agents.Task{ARN: t.ARN, Family: family, Version: revision, DesiredStatus: desired, Containers: containersOf(d)})
 	}
 	return out
+}
+
+// containersOf are the containers of a task definition as ACS has them. What a call overrides is left out.
+func containersOf(d region.TaskDefinition) []agents.Container {
+	var document struct {
+		Containers []struct {
+			agents.Container
+			Reservation int                            `json:"memoryReservation"`
+			Essential   *bool                          `json:"essential"`
+			Environment []struct{ Name, Value string } `json:"environment"`
+		} `json:"containerDefinitions"`
+	}
+	text, err := json.Marshal(d.Document)
+	if err == nil {
+		err = json.Unmarshal(text, &document)
+	}
+	if err != nil {
+		return nil // it was checked when it was registered
+	}
+	containers := []agents.Container{}
+	for _, c := range document.Containers {
+		c.Container.Memory = cmp.Or(c.Memory, c.Reservation)
+		c.Container.Essential = c.Essential == nil || *c.Essential
+		c.Container.Environment = map[string]string{}
+		for _, variable := range c.Environment {
+			c.Container.Environment[variable.Name] = variable.Value
+		}
+		containers = append(containers, c.Container)
+	}
+	return containers
 }
 
 func (s *Simulator) acknowledged(tasks []agents.Task) {
@@ -94,7 +128,9 @@ func (s *Simulator) judge(p fabric.Packet) bool {
 func (s *Simulator) syncAgents() {
 	wanted := map[string]region.ContainerInstance{}
 	for _, i := range s.region.ContainerInstances() {
-		wanted[i.ARN] = i
+		if !i.Outside {
+			wanted[i.ARN] = i
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,8 +234,8 @@ func (s *Simulator) SetHost(kind agents.Kind, host string, addresses ...netip.Ad
 	s.zone.set(host, addresses)
 }
 
-// WaitForAgents waits until the agents of all container instances that have a running agent are connected, by ECS's
-// account.
+// WaitForAgents waits until the agents of all container instances that have a running agent of the simulator are connected,
+// by ECS's account.
 func (s *Simulator) WaitForAgents(ctx context.Context) error {
 	for {
 		changed := s.region.Changed()
@@ -208,7 +244,7 @@ func (s *Simulator) WaitForAgents(ctx context.Context) error {
 			s.mu.Lock()
 			off := s.off[i.ARN]
 			s.mu.Unlock()
-			if !i.AgentConnected && !off {
+			if !i.AgentConnected && !off && !i.Outside {
 				missing = append(missing, i.EC2InstanceID)
 			}
 		}

@@ -46,6 +46,8 @@ type Options struct {
 	DenyAbsent bool
 	// Listen and DNSListen are addresses on this machine; empty: 127.0.0.1 and any free port.
 	Listen, DNSListen string
+	// AgentListen is the address of an endpoint with TLS for agents that run outside of the simulator, see AgentURL; empty: none.
+	AgentListen string
 	// DNSHoldTTL makes DNS hold answers for their TTL, as a caching resolver does.
 	DNSHoldTTL bool
 	// CallerVPC is the VPC that callers of the APIs are in, empty outside of all; see Region().SetCallerVPC. Agents are in
@@ -76,6 +78,9 @@ type Simulator struct {
 	http   *http.Server
 	api    *wire.Server
 	url    string
+
+	agentURL    string
+	certificate certificate
 
 	ctx     context.Context // the life of what the simulator runs
 	cancel  context.CancelFunc
@@ -109,6 +114,9 @@ func Start(ctx context.Context, o Options) (*Simulator, error) {
 	if s.o.Clock == nil {
 		s.o.Clock = clock.RealClock{}
 	}
+	if o.NoAgents && o.AgentListen != "" {
+		return nil, errors.New("without agents there are no sessions: NoAgents and AgentListen exclude each other")
+	}
 	s.faults = faults.New(s.o.Clock.Now, region.Moment)
 	var err error
 	if s.region, err = s.world.Build(region.Options{Scale: s.o.Scale, Clock: s.o.Clock, Agents: !o.NoAgents}, o.NoAgents); err != nil {
@@ -124,6 +132,12 @@ func Start(ctx context.Context, o Options) (*Simulator, error) {
 	}
 	if !o.NoAgents {
 		if err := s.startAgents(s.ctx); err != nil {
+			s.Close()
+			return nil, err
+		}
+	}
+	if o.AgentListen != "" {
+		if err := s.startAgentEndpoint(s.ctx); err != nil {
 			s.Close()
 			return nil, err
 		}

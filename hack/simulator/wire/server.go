@@ -101,7 +101,9 @@ type exchange struct {
 }
 
 // ServeHTTP answers a call.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve(w, r, "") }
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, agentURL string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -115,7 +117,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Time: s.o.Region.Now(), Service: t.service, Action: t.action, AccessKey: sc.accessKey, Region: sc.region,
 			UserAgent: r.UserAgent(), DryRun: t.form.Get("DryRun") == "true", Params: t.params, RequestID: s.o.Region.NewEventID(),
 		},
-		Form: t.form, Body: body,
+		Form: t.form, Body: body, AgentURL: agentURL,
 	}}
 	id, known := s.identities[sc.accessKey]
 	switch {

@@ -128,7 +128,14 @@ func discoverPollEndpoint(req *operation.Request, in struct {
 	ContainerInstance string `json:"containerInstance"`
 }) (string, func() (any, error), error) {
 	return "", func() (any, error) {
-		acs, tcs, sc, err := req.View().DiscoverPollEndpoint(in.Cluster, in.ContainerInstance, req.Region.CallerVPC())
+		v := req.View()
+		acs, tcs, sc, err := v.DiscoverPollEndpoint(in.Cluster, in.ContainerInstance, req.Region.CallerVPC())
+		// An agent that runs outside can't reach the addresses of these hosts. Other callers are told of them all the same.
+		if c, ok := v.FindCluster(in.Cluster); ok && err == nil && req.AgentURL != "" {
+			if i, ok := v.FindContainerInstance(c, in.ContainerInstance); ok && i.Outside {
+				acs, tcs = req.AgentURL+"/acs/1/", req.AgentURL+"/tcs/1/"
+			}
+		}
 		return struct {
 			Endpoint       string `json:"endpoint,omitempty"`
 			Telemetry      string `json:"telemetryEndpoint,omitempty"`

@@ -72,6 +72,8 @@ type Request struct {
 	// Form are the parameters of a query protocol, or those in the path and query of a REST one, Body the document of a JSON one.
 	Form url.Values
 	Body []byte
+	// AgentURL is the endpoint for agents that run outside of the simulator, for calls that came by it.
+	AgentURL string
 }
 
 // View is the state that reads see.
