@@ -42,7 +42,7 @@ func (w *walk) loseAgents(ctx context.Context) (string, error) {
 			return false, w.state(), nil
 		}
 		total, disconnected := ptr.Deref(seen.Total, 0), ptr.Deref(seen.Disconnected, 0)
-		lines = w.agentLines(w.obj.Status.StartTime.Time, tellsOfLoss)
+		lines = w.agentLines(w.obj.Status.StartTime.Time, isShown)
 		said := slices.ContainsFunc(lines, tellsOfTCS)
 		text := fmt.Sprintf("%d of %d agents are disconnected", disconnected, total)
 		if disconnected == total && !said {
@@ -88,7 +88,12 @@ func (w *walk) agentLines(since time.Time, wanted func(agents.Line) bool) []stri
 }
 
 func tellsOfLoss(line agents.Line) bool {
-	return line.Level != "info" || strings.HasPrefix(line.Text, "Disconnected")
+	return !line.Planned && (line.Level != "info" || strings.HasPrefix(line.Text, "Disconnected"))
+}
+
+// isShown leaves out what an agent warns of on its way to an error.
+func isShown(line agents.Line) bool {
+	return line.Level == "error" || tellsOfLoss(line) && strings.Contains(line.Text, "ACS")
 }
 
 func tellsOfTCS(line string) bool {

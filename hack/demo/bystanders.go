@@ -228,7 +228,7 @@ func sessions(log []agents.Line, since time.Time) (planned []time.Time, lost []a
 		case line.Time.Before(since):
 		case tellsOfLoss(line):
 			lost = append(lost, line)
-		case strings.HasPrefix(line.Text, "Closing connection after its maximum duration"):
+		case line.Planned && line.Text == "Closing connection":
 			planned = append(planned, line.Time)
 		case strings.HasPrefix(line.Text, "Connected to "):
 			connects, last = connects+1, line

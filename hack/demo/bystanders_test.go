@@ -42,8 +42,10 @@ func TestSessionsOfAnAgentsLog(t *testing.T) {
 		return agents.Line{Time: since.Add(after), Level: level, Text: text}
 	}
 	before := line(-time.Second, "warn", "ACS Connection hasn't had any activity for too long; closing connection")
-	closing := line(time.Second, "info", "Closing connection after its maximum duration")
-	valid := line(time.Second, "info", "ACS Websocket connection closed for a valid reason")
+	closing := line(time.Second, "warn", "Closing connection")
+	closing.Planned = true
+	silent := line(time.Second, "warn", "Closing connection")
+	valid := line(time.Second, "info", "ACS WebSocket connection closed for a valid reason")
 	connected := line(2*time.Second, "info", "Connected to ACS endpoint")
 	for name, tc := range map[string]struct {
 		log           []agents.Line
@@ -51,6 +53,7 @@ func TestSessionsOfAnAgentsLog(t *testing.T) {
 	}{
 		"quiet":                     {log: []agents.Line{before}},
 		"renewed by plan":           {log: []agents.Line{before, closing, valid, connected}, planned: 1},
+		"TCS was silent":            {log: []agents.Line{silent, valid, connected}, lost: 1},
 		"lost in silence":           {log: []agents.Line{valid, connected}, lost: 1},
 		"lost":                      {log: []agents.Line{line(time.Second, "error", "Failed to connect to ACS: i/o timeout")}, lost: 1},
 		"renewed, and lost as well": {log: []agents.Line{closing, connected, line(3*time.Second, "info", "Disconnected from ACS"), connected}, planned: 1, lost: 1},

@@ -53,7 +53,7 @@ func (a *Agent) Start(ctx context.Context) {
 		o:         &a.o,
 		timing:    a.timing,
 		log:       &a.log,
-		endpoints: &endpoints{discover: a.o.Discover, ttl: a.timing.scaled(endpointsTTL), log: &a.log},
+		endpoints: &endpoints{discover: a.o.Discover, ttl: a.timing.scaled(endpointsTTL), containerInstance: a.o.ContainerInstanceARN, log: &a.log},
 		connected: map[Kind]*atomic.Bool{},
 		ctx:       ctx,
 		cancel:    cancel,
@@ -61,7 +61,7 @@ func (a *Agent) Start(ctx context.Context) {
 	for _, k := range kinds {
 		r.connected[k] = &atomic.Bool{}
 	}
-	r.log.info("Amazon ECS agent Version: %s, Commit: %s", agentVersion, agentHash)
+	r.log.info("Amazon ECS agent Version: " + agentVersion + ", Commit: " + agentHash)
 	for _, k := range kinds {
 		r.wg.Go(func() { r.keepSession(ctx, k) })
 	}

@@ -267,7 +267,7 @@ func (r *rig) log() string {
 // logged gives the times of the log's lines that contain a text, counted from start; earlier ones are left out.
 func (r *rig) logged(text string, start time.Time) (at []time.Duration) {
 	for _, l := range r.agent.Log() {
-		if strings.Contains(l.Text, text) && !l.Time.Before(start) {
+		if strings.Contains(l.String(), text) && !l.Time.Before(start) {
 			at = append(at, l.Time.Sub(start))
 		}
 	}
@@ -277,5 +277,5 @@ func (r *rig) logged(text string, start time.Time) (at []time.Duration) {
 var errThrottled = errors.New("ThrottlingException: Rate exceeded")
 
 func contains(lines []Line, text string) bool {
-	return slices.ContainsFunc(lines, func(l Line) bool { return strings.Contains(l.Text, text) })
+	return slices.ContainsFunc(lines, func(l Line) bool { return strings.Contains(l.String(), text) })
 }

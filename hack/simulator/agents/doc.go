@@ -12,12 +12,14 @@
 //   - It keeps one session with ACS and one with TCS. For each dial it resolves the host afresh and dials through the
 //     fabric with a time-out of 30 s. With an IPv6 address of its own and answers of both families it dials as Go's
 //     dialer does: IPv6 first, IPv4 beside it after 300 ms or as soon as IPv6 fails, and the first connection counts.
-//   - Over ACS it acknowledges heartbeats and payloads; over TCS it publishes metrics every 20 s.
+//   - Over ACS it acknowledges heartbeats and payloads; over TCS it publishes metrics every 20 s, as lines of a signed
+//     request with JSON after them, for ten tasks a frame. The signature and what containers use are left out.
 //   - A payload names tasks with their desired status. A task takes 5 s to start and 5 s to stop;
 //     then the agent calls Options.Report. Tasks are those of the instance: they outlive the
 //     agent's process.
-//   - Silence of 60 s plus up to 60 s of jitter ends an ACS session; silence of 3 min ends a TCS session. Every 30 to
-//     35 min it reconnects by plan.
+//   - After silence of 60 s plus up to 60 s of jitter it ends an ACS session at once, and sends a close frame on a TCS
+//     session. Every 30 to 35 min it sends one on either, by plan. Then it sends nothing more, reads on, and reconnects
+//     when the server has answered the frame, or after 3 min without a message.
 //   - It reconnects with back-off, ACS 250 ms × 1.5 up to 2 min, TCS 1 s × 2 up to 1 min, each plus up to 20 %, or at
 //     once after the close codes 1000, 1001, 1006 and 1011.
 //   - It logs in the real agent's words; Agent.Log gives the lines.

@@ -38,7 +38,7 @@ func TestOutboundDrop(t *testing.T) {
 				silent := r.logged("ACS Connection hasn't had any activity for too long", start)
 				r.Expect(silent).To(HaveLen(1))
 				r.Expect(silent[0]).To(BeNumerically("~", acs, 200*time.Millisecond))
-				lost := r.logged("lost websocket connection with ECS Telemetry service (TCS): read tcp 10.0.1.10:", start)
+				lost := r.logged(`msg="Error: lost websocket connection with ECS Telemetry service (TCS)" error="read tcp 10.0.1.10:`, start)
 				r.Expect(lost).To(HaveLen(1))
 
 				// The servers see it when a client has been silent for 3 min: its last word was up to 30 s before the drop.
@@ -51,8 +51,8 @@ func TestOutboundDrop(t *testing.T) {
 
 				// Dials hang until they time out; back-off is 1 s and up to a fifth, the dial 30 s.
 				r.within(time.Minute, func() bool { return len(r.logged("Error connecting to TCS", start)) > 0 })
-				r.Expect(r.log()).To(MatchRegexp(`Error connecting to TCS: websocket client: unable to dial ` +
-					`ecs-t-4\.ap-northeast-1\.amazonaws\.com response: : dial tcp 52\.119\.\d+\.\d+:443: i/o timeout`))
+				r.Expect(r.log()).To(MatchRegexp(`msg="Error connecting to TCS" error="websocket client: unable to dial ` +
+					`ecs-t-4\.ap-northeast-1\.amazonaws\.com response: : dial tcp 52\.119\.\d+\.\d+:443: i/o timeout"`))
 				r.Expect(r.log()).To(ContainSubstring("Failed to connect to ACS"))
 				failed := r.logged("Error connecting to TCS", start)[0] - lost[0]
 				r.Expect(failed).To(And(BeNumerically(">=", 31*time.Second), BeNumerically("<=", 31300*time.Millisecond)))

@@ -102,7 +102,7 @@ func TestBothFamiliesDenied(t *testing.T) {
 		r.dualStack(netip.MustParseAddr("2001:db8:1::10"))
 		time.Sleep(31 * time.Second)
 		r.connected(false, false)
-		failed := r.logged("Error connecting to TCS: websocket client: unable to dial ecs-t-4.ap-northeast-1.amazonaws.com response: : "+
+		failed := r.logged("Error connecting to TCS\" error=\"websocket client: unable to dial ecs-t-4.ap-northeast-1.amazonaws.com response: : "+
 			"dial tcp [2001:db8:b::1]:443: i/o timeout", start)
 		r.Expect(failed).To(HaveLen(1))
 		r.Expect(failed[0]).To(BeNumerically("~", dialTimeout, 10*time.Millisecond))

@@ -15,7 +15,9 @@ import (
 type endpoints struct {
 	discover func(ctx context.Context) (Endpoints, error)
 	ttl      time.Duration
-	log      *journal
+	// containerInstance is for the log.
+	containerInstance string
+	log               *journal
 
 	mu      sync.Mutex
 	answer  *Endpoints
@@ -28,15 +30,16 @@ func (e *endpoints) get(ctx context.Context, k Kind) (string, error) {
 	defer e.mu.Unlock()
 	switch {
 	case e.answer != nil && time.Now().Before(e.expires):
-		e.log.info("Using cached DiscoverPollEndpoint endpoint=%s telemetryEndpoint=%s", e.answer.ACS, e.answer.TCS)
+		e.log.info("Using cached DiscoverPollEndpoint", "endpoint", e.answer.ACS, "telemetryEndpoint", e.answer.TCS,
+			"containerInstanceARN", e.containerInstance)
 	default:
 		answer, err := e.discover(ctx)
 		if err != nil && e.answer == nil {
 			return "", err
 		}
 		if err != nil {
-			e.log.info("Error calling DiscoverPollEndpoint. Using cached-but-expired endpoint as a fallback. "+
-				"endpoint=%s telemetryEndpoint=%s", e.answer.ACS, e.answer.TCS)
+			e.log.info("Error calling DiscoverPollEndpoint. Using cached-but-expired endpoint as a fallback.",
+				"endpoint", e.answer.ACS, "telemetryEndpoint", e.answer.TCS, "containerInstanceARN", e.containerInstance)
 			break
 		}
 		e.answer, e.expires = &answer, time.Now().Add(e.ttl)
@@ -51,6 +54,7 @@ func (e *endpoints) get(ctx context.Context, k Kind) (string, error) {
 const (
 	agentVersion    = "1.105.1"
 	agentHash       = "8dfceca6"
+	dockerVersion   = "25.0.14"
 	protocolVersion = "2"
 )
 
@@ -101,11 +105,13 @@ func (o *Options) query(k Kind, sendCredentials bool) url.Values {
 	if k == TCS {
 		q.Set("cluster", o.Cluster)
 		q.Set("containerInstance", o.ContainerInstanceARN)
+		q.Set("dockerVersion", dockerVersion)
 		return q
 	}
 	q.Set("clusterArn", o.Cluster)
 	q.Set("containerInstanceArn", o.ContainerInstanceARN)
 	q.Set("seqNum", "1")
+	q.Set("dockerVersion", "DockerVersion: "+dockerVersion)
 	q.Set("protocolVersion", protocolVersion)
 	q.Set("sendCredentials", fmt.Sprint(sendCredentials))
 	return q

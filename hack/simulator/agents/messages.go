@@ -3,11 +3,12 @@
 package agents
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 )
 
-// Types of the messages on the wire. The signature that the agent puts around its TCS messages is left out.
+// Types of the messages on the wire.
 const (
 	typeHeartbeat      = "HeartbeatMessage"
 	typeHeartbeatAck   = "HeartbeatAckRequest"
@@ -48,10 +49,17 @@ type payloadAck struct {
 
 type publishMetrics struct {
 	Metadata  metricsMetadata `json:"metadata"`
+	Tasks     []taskMetric    `json:"taskMetrics,omitempty"`
 	Timestamp int64           `json:"timestamp"`
 }
 
-// metricsMetadata is that of an instance without tasks, which sends nothing else.
+// taskMetric is of a task that runs. What its containers use is left out.
+type taskMetric struct {
+	ARN     string `json:"taskArn"`
+	Family  string `json:"taskDefinitionFamily"`
+	Version string `json:"taskDefinitionVersion"`
+}
+
 type metricsMetadata struct {
 	Cluster           string `json:"cluster"`
 	ContainerInstance string `json:"containerInstance"`
@@ -76,11 +84,14 @@ func encode(typ string, message any) []byte {
 	return frame
 }
 
-// decode reads a frame; its message is for the caller to read according to its type.
+// decode reads a frame, in which signed lines may come first; its message is for the caller to read according to its type.
 func decode(frame []byte) (envelope, error) {
+	if _, after, isSigned := bytes.Cut(frame, endOfHeaders); isSigned {
+		frame = after
+	}
 	var e envelope
 	if err := json.Unmarshal(frame, &e); err != nil {
-		return envelope{}, fmt.Errorf("unable to handle message from backend: %w", err)
+		return envelope{}, err
 	}
 	return e, nil
 }

@@ -89,11 +89,11 @@ func TestOutboundDropOverRealSockets(t *testing.T) {
 		var words []string
 		for _, l := range a.Log() {
 			if l.Time.After(start) {
-				words = append(words, l.Text)
+				words = append(words, l.String())
 			}
 		}
 		log := strings.Join(words, "\n")
-		g.Expect(log).To(MatchRegexp(`Error connecting to TCS: .*: dial tcp 52\.119\.\d+\.\d+:443: i/o timeout`), "agent %d", i)
+		g.Expect(log).To(MatchRegexp(`"Error connecting to TCS" error=".*: dial tcp 52\.119\.\d+\.\d+:443: i/o timeout`), "agent %d", i)
 		g.Expect(log).NotTo(Or(ContainSubstring("refused"), ContainSubstring("reset")), "packets vanish")
 	}
 

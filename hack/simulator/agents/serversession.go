@@ -30,11 +30,11 @@ type serverSession struct {
 func (c *ControlPlane) serve(k Kind, w http.ResponseWriter, r *http.Request) {
 	id, ok := clientOf(k, r)
 	if !ok {
-		http.Error(w, `{"__type":"BadRequestException","message":"cluster and container instance are required"}`, http.StatusBadRequest)
+		http.Error(w, `{"type":"BadRequestException","message":{"message":"cluster and container instance are required"}}`, http.StatusBadRequest)
 		return
 	}
 	if !c.enter() {
-		http.Error(w, `{"__type":"ServerException","message":"closing"}`, http.StatusServiceUnavailable)
+		http.Error(w, `{"type":"ServerException","message":{"message":"closing"}}`, http.StatusServiceUnavailable)
 		return
 	}
 	defer c.wg.Done()

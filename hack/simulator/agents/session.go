@@ -4,12 +4,10 @@ package agents
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -20,15 +18,18 @@ func (r *run) keepSession(ctx context.Context, k Kind) {
 	s := &session{run: r, kind: k, backoff: newBackoff(k), sendCredentials: true}
 	for ctx.Err() == nil {
 		err := s.once(ctx)
-		switch {
-		case ctx.Err() != nil:
-		case err == nil:
-			r.log.info("%s Websocket connection closed for a valid reason", k)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			s.logClosed()
 			s.backoff.reset()
-		default:
-			delay := s.backoff.next(r.timing)
-			s.logLost(err, delay)
-			sleep(ctx, delay)
+			continue
+		}
+		delay := s.backoff.next(r.timing)
+		s.logLost(err, delay)
+		if sleep(ctx, delay); k == ACS && ctx.Err() == nil {
+			r.log.info("Done waiting; reconnecting to ACS")
 		}
 	}
 }
@@ -46,26 +47,23 @@ type session struct {
 func (s *session) once(ctx context.Context) error {
 	endpoint, err := s.endpoints.get(ctx, s.kind)
 	if err != nil {
-		s.log.fail("%s: unable to discover poll endpoint: %v", s.kind, err)
+		s.log.fail(undiscovered[s.kind], "error", err)
 		return err
 	}
 	t, err := parseTarget(endpoint, s.o.query(s.kind, s.sendCredentials))
 	if err != nil {
-		s.log.fail("%s: %v", s.kind, err)
+		s.log.fail(unreachable[s.kind], "error", err)
 		return err
 	}
-	s.log.info("Establishing a Websocket connection url=%s", t.url)
+	s.log.info("Establishing a Websocket connection", "url", t.url)
 	c, err := s.connect(ctx, t)
 	if err != nil {
 		if ctx.Err() == nil {
-			s.logUnreachable(err)
+			s.log.fail(unreachable[s.kind], "error", err)
 		}
 		return err
 	}
-	s.log.info("Connected to %s endpoint", s.kind)
-	s.sendCredentials = false
-	s.connected[s.kind].Store(true)
-	defer s.connected[s.kind].Store(false)
+	c.host, c.url, c.since = t.host, t.url, time.Now()
 	return s.serve(ctx, c)
 }
 
@@ -77,18 +75,20 @@ func (s *session) serve(ctx context.Context, c *connection) error {
 	defer context.AfterFunc(ctx, func() { _ = c.ws.CloseNow() })()
 	defer func() { _ = c.ws.CloseNow() }()
 
-	var renewed atomic.Bool
-	planned := time.AfterFunc(s.timing.jittered(plannedReconnect, plannedJitter), func() {
-		renewed.Store(true)
-		s.renew(c)
-	})
+	lasts := s.timing.jittered(plannedReconnect, plannedJitter)
+	s.log.info("Websocket connection established.", "URL", c.url, "ConnectTime", c.since, "maxConnectionDuration", s.timing.unscaled(lasts),
+		"ExpectedDisconnectTime", c.since.Add(s.timing.scaled(plannedReconnect)))
+	planned := time.AfterFunc(lasts, func() { s.closeClient(c, lasts, true) })
 	defer planned.Stop()
-	// TCS has no timer of its own for silence: its read deadline ends a silent session.
-	alive := func() {}
+	s.log.info("Connected to " + string(s.kind) + " endpoint")
+	s.sendCredentials = false
+	s.connected[s.kind].Store(true)
+	defer s.connected[s.kind].Store(false)
+
+	patience := s.timing.jittered(inactivity, inactivityJitter)
+	silent := time.AfterFunc(patience, func() { s.silence(c, patience) })
+	defer silent.Stop()
 	if s.kind == ACS {
-		silent := time.AfterFunc(s.timing.jittered(inactivity, inactivityJitter), func() { s.silence(c) })
-		defer silent.Stop()
-		alive = func() { silent.Reset(s.timing.jittered(inactivity, inactivityJitter)) }
 		// A connection that lasted shows that earlier failures are over.
 		steady := time.AfterFunc(s.timing.jittered(inactivity, inactivityJitter), s.backoff.reset)
 		defer steady.Stop()
@@ -106,56 +106,76 @@ func (s *session) serve(ctx context.Context, c *connection) error {
 	}
 	for {
 		frame, err := c.read(s.timing)
-		if err != nil && renewed.Load() {
-			return nil // whichever of reader and closer saw the server's close frame
-		}
 		if err != nil {
 			return validClose(err)
 		}
-		alive()
-		if err := s.handle(c, frame); err != nil && !errors.Is(err, net.ErrClosed) {
-			s.log.warn("%v", err)
-		}
+		silent.Reset(s.timing.jittered(inactivity, inactivityJitter))
+		s.handle(c, frame)
 	}
 }
 
-// silence ends an ACS session that has been silent for too long.
-func (s *session) silence(c *connection) {
+// silence ends a session that has been silent for too long: with ACS at once. With TCS a close frame is sent, and while its
+// answer doesn't come either the session goes on until the read deadline.
+func (s *session) silence(c *connection, patience time.Duration) {
+	if s.kind == TCS {
+		s.closeClient(c, patience, false)
+		return
+	}
 	s.log.warn("ACS Connection hasn't had any activity for too long; closing connection")
 	_ = c.ws.CloseNow()
 	s.log.info("Disconnected from ACS")
 }
 
-// renew ends a connection by plan.
-func (s *session) renew(c *connection) {
-	s.log.info("Closing connection after its maximum duration")
-	c.close(s.timing, websocket.StatusNormalClosure, "ConnectionExpired: Reconnect to continue")
+// closeClient asks the server to end a connection, by plan or not.
+func (s *session) closeClient(c *connection, after time.Duration, planned bool) {
+	if planned {
+		c.isPlanned.Store(true)
+	}
+	s.log.add(Line{Level: "warn", Planned: planned, Text: "Closing connection", Fields: fields([]any{
+		"URL", c.url, "ConnectionStartTime", c.since, "MaxDisconnectionTime", c.since.Add(after),
+	})})
+	if err := c.sendClose(s.timing, websocket.StatusNormalClosure, "ConnectionExpired: Reconnect to continue"); err != nil {
+		s.warnOf(c, "Error disconnecting client.", err)
+	}
+	s.log.add(Line{Level: "info", Planned: planned, Text: "Disconnected from server.", Fields: fields([]any{"URL", c.url})})
+}
+
+// warnOf logs what failed on a connection. What fails on one that is closed the reader tells of.
+func (s *session) warnOf(c *connection, text string, err error) {
+	if !errors.Is(err, net.ErrClosed) {
+		s.log.add(Line{Level: "warn", Planned: c.isPlanned.Load(), Text: text, Fields: fields([]any{"error", err})})
+	}
 }
 
 // handle answers a message.
-func (s *session) handle(c *connection, frame []byte) error {
+func (s *session) handle(c *connection, frame []byte) {
 	e, err := decode(frame)
-	if err != nil || s.kind != ACS {
-		return err
+	if err != nil {
+		s.log.warn("Unable to handle message from backend: "+err.Error(), "URL", c.url)
+		return
 	}
-	switch e.Type {
-	case typeHeartbeat:
+	switch {
+	case s.kind != ACS:
+	case e.Type == typeHeartbeat:
 		var h heartbeat
-		if err := json.Unmarshal(e.Message, &h); err != nil {
-			return err
+		if err = json.Unmarshal(e.Message, &h); err == nil {
+			err = c.write(s.timing, encode(typeHeartbeatAck, heartbeatAck{MessageID: h.MessageID}))
 		}
-		return c.write(s.timing, encode(typeHeartbeatAck, heartbeatAck{MessageID: h.MessageID}))
-	case typePayload:
+		if err != nil {
+			s.warnOf(c, "Error acknowledging server heartbeat", err)
+		}
+	case e.Type == typePayload:
 		var p payload
-		if err := json.Unmarshal(e.Message, &p); err != nil {
-			return err
+		if err = json.Unmarshal(e.Message, &p); err == nil {
+			s.o.Tasks.take(p.Tasks, s.timing)
+			err = c.write(s.timing, encode(typePayloadAck, payloadAck{
+				Cluster: s.o.Cluster, ContainerInstance: s.o.ContainerInstanceARN, MessageID: p.MessageID,
+			}))
 		}
-		s.o.Tasks.take(p.Tasks, s.timing)
-		return c.write(s.timing, encode(typePayloadAck, payloadAck{
-			Cluster: s.o.Cluster, ContainerInstance: s.o.ContainerInstanceARN, MessageID: p.MessageID,
-		}))
+		if err != nil {
+			s.warnOf(c, "Error acknowledging payload message", err)
+		}
 	}
-	return nil
 }
 
 // publish sends metrics until the connection ends.
@@ -165,37 +185,37 @@ func (s *session) publish(ctx context.Context, c *connection) {
 		if ctx.Err() != nil {
 			return
 		}
-		err := c.write(s.timing, encode(typePublishMetrics, publishMetrics{
-			Metadata: metricsMetadata{
-				Cluster: s.o.Cluster, ContainerInstance: s.o.ContainerInstanceARN,
-				Idle: true, Fin: true, MessageID: rand.Text(),
-			},
-			Timestamp: time.Now().Unix(),
-		}))
-		if err != nil {
-			// A connection that is closed is the reader's to tell of.
-			if !errors.Is(err, net.ErrClosed) {
-				s.log.warn("Error publishing metrics: %v", err)
+		for _, message := range s.o.metrics(time.Now()) {
+			if err := c.write(s.timing, s.o.signed(c.host, encode(typePublishMetrics, message))); err != nil {
+				s.warnOf(c, "Error publishing metrics", err)
+				break
 			}
-			return
 		}
 	}
 }
 
-func (s *session) logUnreachable(err error) {
-	if s.kind == ACS {
-		s.log.fail("Failed to connect to ACS: %v", err)
+// What the agent says of a session that it doesn't get.
+var (
+	undiscovered = map[Kind]string{ACS: "ACS: Unable to discover poll endpoint", TCS: "tcs: unable to discover poll endpoint"}
+	unreachable  = map[Kind]string{ACS: "Failed to connect to ACS", TCS: "Error connecting to TCS"}
+)
+
+// logClosed is of a connection that the server closed, or that the agent closed by plan.
+func (s *session) logClosed() {
+	if s.kind == TCS {
+		s.log.info("TCS Websocket connection closed for a valid reason")
 		return
 	}
-	s.log.fail("Error connecting to TCS: %v", err)
+	s.log.info("ACS WebSocket connection closed for a valid reason")
+	s.log.info("Reconnecting to ACS immediately without waiting")
 }
 
 func (s *session) logLost(err error, delay time.Duration) {
 	if s.kind == ACS {
-		s.log.info("Waiting before reconnecting to ACS reconnectDelay=%s", s.timing.unscaled(delay))
+		s.log.info("Waiting before reconnecting to ACS", "reconnectDelay", s.timing.unscaled(delay).String())
 		return
 	}
-	s.log.fail("Error: lost websocket connection with ECS Telemetry service (TCS): %v", err)
+	s.log.fail("Error: lost websocket connection with ECS Telemetry service (TCS)", "error", err)
 }
 
 // read waits for a message until the read deadline.
@@ -208,6 +228,9 @@ func (c *connection) read(t *timing) ([]byte, error) {
 }
 
 func (c *connection) write(t *timing, frame []byte) error {
+	if c.isClosing.Load() {
+		return errCloseSent
+	}
 	if err := c.conn.SetWriteDeadline(time.Now().Add(t.scaled(readDeadline))); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type Tasks struct {
 
 // knownTask is a task of which the agent was told.
 type knownTask struct {
+	family, version string
 	// runs and stops are when its containers run, and when they have stopped; zero: never, as it is
 	// now.
 	runs, stops time.Time
@@ -49,7 +50,7 @@ func (t *Tasks) take(told []Task, timing *timing) {
 	for _, task := range told {
 		k, isKnown := t.known[task.ARN]
 		if !isKnown {
-			k = &knownTask{}
+			k = &knownTask{family: task.Family, version: task.Version}
 			if t.known == nil {
 				t.known = map[string]*knownTask{}
 			}
@@ -116,6 +117,20 @@ func (t *Tasks) due() (reports []report, wait time.Duration, woken <-chan struct
 	return reports, wait, t.wake()
 }
 
+// running are the tasks whose containers run at a time, by ARN.
+func (t *Tasks) running(at time.Time) []taskMetric {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []taskMetric
+	for _, arn := range slices.Sorted(maps.Keys(t.known)) {
+		k := t.known[arn]
+		if !k.runs.IsZero() && !k.runs.After(at) && (k.stops.IsZero() || k.stops.After(at)) {
+			out = append(out, taskMetric{ARN: arn, Family: k.family, Version: k.version})
+		}
+	}
+	return out
+}
+
 // reportTasks reports what becomes of the instance's tasks for as long as the agent runs.
 func (r *run) reportTasks(ctx context.Context) {
 	timer := time.NewTimer(0)
@@ -123,12 +138,13 @@ func (r *run) reportTasks(ctx context.Context) {
 	for ctx.Err() == nil {
 		reports, wait, woken := r.o.Tasks.due()
 		for _, next := range reports {
-			r.log.info("Sending state change to ECS eventType=\"TaskStateChange\" task=%s status=%s", next.taskARN, next.status)
+			change := "TaskChange: [" + next.taskARN + " -> " + next.status + "]"
+			r.log.info("Sending state change to ECS", "eventType", "TaskStateChange", "eventData", change)
 			if r.o.Report == nil {
 				continue
 			}
 			if err := r.o.Report(next.taskARN, next.status); err != nil {
-				r.log.fail("Could not submit task state change: %v", err)
+				r.log.fail("Could not submit task state change", "error", err, "taskStateChange", change)
 			}
 		}
 		var passed <-chan time.Time

@@ -107,7 +107,7 @@ func TestPrivateDNS(t *testing.T) {
 func TestDenyingInterfacesOfAnotherSubnet(t *testing.T) {
 	s, g := withAgents(t, withEndpoints(shared1, shared2))
 	log := s.Agent(dedicated1).Log()
-	g.Expect(log).To(ContainElement(HaveField("Text", ContainSubstring("https://ecs-a.ap-northeast-1.amazonaws.com/acs/1/ws"))))
+	g.Expect(log).To(ContainElement(HaveField("Fields", ContainSubstring("https://ecs-a.ap-northeast-1.amazonaws.com/acs/1/ws"))))
 	// Public addresses are not on the way.
 	for n, a := range addresses {
 		g.Expect(create(s, deny(int32(10+n), a))).To(Succeed())
@@ -137,7 +137,7 @@ func TestEndpointAddedLater(t *testing.T) {
 	for _, service := range []string{region.ServiceECS, region.ServiceAgent, region.ServiceTelemetry} {
 		endpoint(s, g, service, shared2)
 	}
-	private := ContainElement(HaveField("Text", ContainSubstring("url=https://ecs-a.ap-northeast-1")))
+	private := ContainElement(HaveField("Fields", ContainSubstring(`url="https://ecs-a.ap-northeast-1`)))
 	s.ControlPlane().Disconnect(agents.ACS, dedicated1, 1000)
 	arn, err := s.Region().AddContainerInstance("demo", "", region.ContainerInstance{SubnetID: shared1, PrivateIP: netip.MustParseAddr("10.0.2.99")})
 	g.Expect(err).NotTo(HaveOccurred())
