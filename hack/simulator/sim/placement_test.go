@@ -3,6 +3,8 @@
 package sim
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -135,20 +137,93 @@ func TestDrainingInstances(t *testing.T) {
 
 func TestRunTaskValidates(t *testing.T) {
 	s, g := start(t)
-	for name, change := range map[string]func(*ecs.RunTaskInput){
-		"startedBy": func(in *ecs.RunTaskInput) { in.StartedBy = aws.String("a b") },
-		"token":     func(in *ecs.RunTaskInput) { in.ClientToken = aws.String("a b") },
-		"tags":      func(in *ecs.RunTaskInput) { in.Tags = []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("y")}} },
-		"propagate": func(in *ecs.RunTaskInput) { in.PropagateTags = "ALL" },
-		"container": func(in *ecs.RunTaskInput) {
-			in.Overrides = &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{{Name: aws.String("nope")}}}
+	text := func(n int) *string { return aws.String(strings.Repeat("a", n)) }
+	inVPC := func(change func(*types.AwsVpcConfiguration)) func(*ecs.RunTaskInput) {
+		return func(in *ecs.RunTaskInput) {
+			c := &types.AwsVpcConfiguration{Subnets: []string{dedicated}}
+			change(c)
+			in.NetworkConfiguration = &types.NetworkConfiguration{AwsvpcConfiguration: c}
+		}
+	}
+	strategy := func(items ...types.CapacityProviderStrategyItem) func(*ecs.RunTaskInput) {
+		return func(in *ecs.RunTaskInput) { in.CapacityProviderStrategy = items }
+	}
+	overriding := func(c types.ContainerOverride) func(*ecs.RunTaskInput) {
+		return func(in *ecs.RunTaskInput) {
+			in.Overrides = &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{c}}
+		}
+	}
+	base := types.CapacityProviderStrategyItem{CapacityProvider: aws.String("asg"), Base: 1, Weight: 1}
+	cases := map[string]func(*ecs.RunTaskInput){
+		"startedBy":      func(in *ecs.RunTaskInput) { in.StartedBy = aws.String("a b") },
+		"long startedBy": func(in *ecs.RunTaskInput) { in.StartedBy = text(129) },
+		"token":          func(in *ecs.RunTaskInput) { in.ClientToken = aws.String("a b") },
+		"long token":     func(in *ecs.RunTaskInput) { in.ClientToken = text(65) },
+		"group":          func(in *ecs.RunTaskInput) { in.Group = aws.String("service:web") },
+		"count 0":        func(in *ecs.RunTaskInput) { in.Count = aws.Int32(0) },
+		"count 11":       func(in *ecs.RunTaskInput) { in.Count = aws.Int32(11) },
+		"constraints":    func(in *ecs.RunTaskInput) { in.PlacementConstraints = slices.Repeat(inSubnet(dedicated), 11) },
+		"constraint":     func(in *ecs.RunTaskInput) { in.PlacementConstraints = inSubnet("a b") },
+		"strategies": func(in *ecs.RunTaskInput) {
+			in.PlacementStrategy = slices.Repeat([]types.PlacementStrategy{{Type: types.PlacementStrategyTypeRandom}}, 6)
 		},
-	} {
+		"strategy": func(in *ecs.RunTaskInput) {
+			in.PlacementStrategy = []types.PlacementStrategy{{Type: types.PlacementStrategyTypeBinpack, Field: aws.String("disk")}}
+		},
+		"launch type": func(in *ecs.RunTaskInput) { in.LaunchType = "LAMBDA" },
+		"platform": func(in *ecs.RunTaskInput) {
+			in.LaunchType, in.PlatformVersion = types.LaunchTypeEc2, aws.String("LATEST")
+		},
+		"reference":       func(in *ecs.RunTaskInput) { in.ReferenceId = text(1025) },
+		"tags":            func(in *ecs.RunTaskInput) { in.Tags = []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("y")}} },
+		"propagate":       func(in *ecs.RunTaskInput) { in.PropagateTags = "ALL" },
+		"no subnets":      inVPC(func(c *types.AwsVpcConfiguration) { c.Subnets = []string{} }),
+		"subnets":         inVPC(func(c *types.AwsVpcConfiguration) { c.Subnets = slices.Repeat(c.Subnets, 17) }),
+		"security groups": inVPC(func(c *types.AwsVpcConfiguration) { c.SecurityGroups = slices.Repeat(c.Subnets, 6) }),
+		"public IP":       inVPC(func(c *types.AwsVpcConfiguration) { c.AssignPublicIp = "MAYBE" }),
+		"provider":        strategy(provider("", 1)),
+		"weight":          strategy(provider("asg", 1001)),
+		"negative weight": strategy(provider("asg", -1)),
+		"base":            strategy(types.CapacityProviderStrategyItem{CapacityProvider: aws.String("asg"), Base: 100001, Weight: 1}),
+		"two bases":       strategy(base, base),
+		"container":       overriding(types.ContainerOverride{Name: aws.String("nope")}),
+		"long overrides":  overriding(types.ContainerOverride{Name: aws.String("demo"), Command: []string{*text(8192)}}),
+		"volumes": func(in *ecs.RunTaskInput) {
+			in.VolumeConfigurations = []types.TaskVolumeConfiguration{{Name: aws.String("data")}}
+		},
+	}
+	for name, change := range cases {
 		in := &ecs.RunTaskInput{Cluster: aws.String("demo"), TaskDefinition: aws.String("demo")}
 		change(in)
 		_, err := ecsClient(s).RunTask(t.Context(), in)
 		g.Expect(code(err)).To(Equal("InvalidParameterException"), name)
 	}
+	// What the SDK itself refuses to send.
+	for _, overrides := range []string{`"resourceRequirements":[{"value":"1"}]`, `"environmentFiles":[{"type":"s3"}]`} {
+		_, answer := post(t, s, "ecs", "AmazonEC2ContainerServiceV20141113.RunTask",
+			`{"cluster":"demo","taskDefinition":"demo","overrides":{"containerOverrides":[{"name":"demo",`+overrides+`}]}}`)
+		g.Expect(answer).To(ContainSubstring("InvalidParameterException"), overrides)
+	}
+	_, answer := post(t, s, "ecs", "AmazonEC2ContainerServiceV20141113.RunTask", `{"cluster":"demo"}`)
+	g.Expect(answer).To(ContainSubstring("TaskDefinition can not be blank."))
+	out, err := ecsClient(s).ListTasks(t.Context(), &ecs.ListTasksInput{Cluster: aws.String("demo")})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(out.TaskArns).To(BeEmpty(), "nothing was started")
+}
+
+func TestStartTaskValidates(t *testing.T) {
+	s, g := start(t)
+	for name, refs := range map[string][]string{"none": {}, "eleven": slices.Repeat([]string{dedicated1}, 11)} {
+		_, err := ecsClient(s).StartTask(t.Context(), &ecs.StartTaskInput{
+			Cluster: aws.String("demo"), TaskDefinition: aws.String("demo"), ContainerInstances: refs,
+		})
+		g.Expect(code(err)).To(Equal("InvalidParameterException"), name)
+	}
+	// Where RunTask finds no instance, StartTask starts the task on one that drains.
+	s.Region().SetContainerInstanceStatus(dedicated1, "DRAINING")
+	g.Expect(reasonOf(t, g, s, dedicated1, "demo")).To(BeEmpty())
+	s.Region().SetAgentConnected(dedicated1, false)
+	g.Expect(reasonOf(t, g, s, dedicated1, "demo")).To(Equal("AGENT"))
 }
 
 func TestListTasksByStartedBy(t *testing.T) {
@@ -172,7 +247,13 @@ func TestListTasksByStartedBy(t *testing.T) {
 		"family":     func(in *ecs.ListTasksInput) { in.Family = aws.String("demo") },
 		"instance":   func(in *ecs.ListTasksInput) { in.ContainerInstance = aws.String(dedicated1) },
 		"launchType": func(in *ecs.ListTasksInput) { in.LaunchType = types.LaunchTypeEc2 },
+		"daemon":     func(in *ecs.ListTasksInput) { in.DaemonName = aws.String("logs") },
 		"status":     func(in *ecs.ListTasksInput) { in.DesiredStatus = "GONE" },
+		"unknown":    func(in *ecs.ListTasksInput) { in.StartedBy, in.ContainerInstance = nil, aws.String("nope") },
+		"launch":     func(in *ecs.ListTasksInput) { in.StartedBy, in.LaunchType = nil, "LAMBDA" },
+		"results 0":  func(in *ecs.ListTasksInput) { in.MaxResults = aws.Int32(0) },
+		"results":    func(in *ecs.ListTasksInput) { in.MaxResults = aws.Int32(101) },
+		"token":      func(in *ecs.ListTasksInput) { in.NextToken = aws.String("x") },
 	} {
 		_, err := list(change)
 		g.Expect(code(err)).To(Equal("InvalidParameterException"), name)

@@ -6,10 +6,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/clusterquery"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -34,6 +32,7 @@ type runInput struct {
 	LaunchType   string         `json:"launchType"`
 	Capacity     []strategyItem `json:"capacityProviderStrategy"`
 	Overrides    map[string]any `json:"overrides"`
+	Volumes      []any          `json:"volumeConfigurations"`
 	Tags         []keyValue     `json:"tags"`
 	ClientToken  string         `json:"clientToken"`
 	PlatformVers string         `json:"platformVersion"`
@@ -43,90 +42,9 @@ type runInput struct {
 		AWSVPC *struct {
 			Subnets        []string `json:"subnets"`
 			SecurityGroups []string `json:"securityGroups"`
+			PublicIP       string   `json:"assignPublicIp"`
 		} `json:"awsvpcConfiguration"`
 	} `json:"networkConfiguration"`
-}
-
-// What parameters may look like, by the service's model and its documentation.
-var (
-	startedByPattern = regexp.MustCompile(`^[A-Za-z0-9_/-]{0,128}$`)
-	tokenPattern     = regexp.MustCompile(`^[!-~]{0,64}$`)
-)
-
-const (
-	maxOverrides   = 8192
-	maxReferenceID = 1024
-	maxSubnets     = 16
-	maxSecurity    = 5
-	maxTags        = 50
-)
-
-// check refuses what no state of the Region could make right.
-func (in runInput) check() error {
-	overrides, err := json.Marshal(in.Overrides)
-	if err != nil {
-		return err
-	}
-	switch {
-	case in.Definition == "":
-		return region.Errorf("ClientException", "TaskDefinition can not be blank.")
-	case !startedByPattern.MatchString(in.StartedBy):
-		return invalid("Invalid startedBy. Up to 128 letters, digits, hyphens, forward slashes and underscores are allowed.")
-	case !tokenPattern.MatchString(in.ClientToken):
-		return invalid("Invalid clientToken. Up to 64 characters of the range 33-126 are allowed.")
-	case strings.HasPrefix(in.Group, "family:") || strings.HasPrefix(in.Group, "service:"):
-		return invalid("Group names can't begin with family: or service:.")
-	case len(in.Constraints) > 10:
-		return invalid("A task can have 10 placement constraints at most.")
-	case len(in.Strategies) > 5:
-		return invalid("A task can have 5 placement strategies at most.")
-	case in.Count != nil && (*in.Count < 1 || *in.Count > 10):
-		return invalid("Count must be between 1 and 10.")
-	case in.Overrides != nil && len(overrides) > maxOverrides:
-		return invalid("Container Overrides length must be at most %d", maxOverrides)
-	case len(in.ReferenceID) > maxReferenceID:
-		return invalid("referenceId cannot be longer than %d characters.", maxReferenceID)
-	case in.Propagate != "" && !slices.Contains([]string{"TASK_DEFINITION", "SERVICE", "NONE"}, in.Propagate):
-		return invalid("Invalid value for propagateTags: %s", in.Propagate)
-	}
-	if err := checkTags(in.Tags); err != nil {
-		return err
-	}
-	return in.checkNetwork()
-}
-
-func (in runInput) checkNetwork() error {
-	if in.Network == nil || in.Network.AWSVPC == nil {
-		return nil
-	}
-	switch n := in.Network.AWSVPC; {
-	case len(n.Subnets) == 0:
-		return invalid("subnets can not be empty.")
-	case len(n.Subnets) > maxSubnets:
-		return invalid("subnets can have at most %d items.", maxSubnets)
-	case len(n.SecurityGroups) > maxSecurity:
-		return invalid("securityGroups can have at most %d items.", maxSecurity)
-	}
-	return nil
-}
-
-func checkTags(tags []keyValue) error {
-	if len(tags) > maxTags {
-		return invalid("The maximum number of tags is %d.", maxTags)
-	}
-	seen := map[string]bool{}
-	for _, t := range tags {
-		switch {
-		case t.Key == "" || utf8.RuneCountInString(t.Key) > 128 || utf8.RuneCountInString(t.Value) > 256:
-			return invalid("A tag's key has 1 to 128 characters and its value up to 256.")
-		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
-			return invalid("Tag keys can't begin with aws:.")
-		case seen[t.Key]:
-			return invalid("Duplicate tag keys are not allowed.")
-		}
-		seen[t.Key] = true
-	}
-	return nil
 }
 
 // request turns the input of RunTask and StartTask into what the Region takes.
@@ -207,6 +125,8 @@ func launchable(req *operation.Request, in runInput) error {
 	d, ok := req.View().FindTaskDefinition(in.Definition)
 	launchType := cmp.Or(in.LaunchType, "EC2")
 	switch {
+	case in.PlatformVers != "" && in.LaunchType == "EC2":
+		return invalid("The platform version must be null when specifying an EC2 launch type.")
 	case !slices.Contains(launchTypes, launchType):
 		return invalid("Invalid launch type %s", in.LaunchType)
 	case !ok:

@@ -111,6 +111,7 @@ func listTasks(req *operation.Request, in struct {
 	Family        string `json:"family"`
 	StartedBy     string `json:"startedBy"`
 	Service       string `json:"serviceName"`
+	Daemon        string `json:"daemonName"`
 	DesiredStatus string `json:"desiredStatus"`
 	LaunchType    string `json:"launchType"`
 	NextToken     string `json:"nextToken"`
@@ -129,7 +130,7 @@ func listTasks(req *operation.Request, in struct {
 	}
 	// By AWS's documentation startedBy is to be the only filter. Callers in use have a desired
 	// status beside it.
-	if in.StartedBy != "" && in.Instance+in.Family+in.Service+in.LaunchType != "" {
+	if in.StartedBy != "" && in.Instance+in.Family+in.Service+in.Daemon+in.LaunchType != "" {
 		return "", nil, invalid("startedBy must be the only filter.")
 	}
 	return "", func() (any, error) {
@@ -153,7 +154,7 @@ func listTasks(req *operation.Request, in struct {
 		for _, t := range v.Tasks(c.ARN) {
 			_, d := t.Status(v.Now())
 			family, _ := t.Definition()
-			if d == desired && (instance == "" || t.InstanceARN == instance) && (in.StartedBy == "" || t.StartedBy == in.StartedBy) &&
+			if d == desired && in.Daemon == "" && (instance == "" || t.InstanceARN == instance) && (in.StartedBy == "" || t.StartedBy == in.StartedBy) &&
 				(in.LaunchType == "" || t.LaunchType == in.LaunchType) && (in.Family == "" || family == in.Family) {
 				arns = append(arns, t.ARN)
 			}
