@@ -140,7 +140,7 @@ func run(cmd *cobra.Command, o sim.Options, list []faults.Fault, begin scenario,
 	}
 	defer s.Close()
 	if certificate != "" {
-		if err := os.WriteFile(certificate, s.AgentCertificate(), 0o644); err != nil { //nolint:gosec // it is public
+		if err := os.WriteFile(certificate, s.AgentCertificate(), 0o600); err != nil {
 			return err
 		}
 	}

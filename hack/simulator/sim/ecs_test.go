@@ -72,6 +72,8 @@ func TestContainerInstances(t *testing.T) {
 	s.Region().SetAgentConnected(dedicated2, false)
 	g.Expect(list("attribute:ecs.subnet-id == " + dedicated + " and agentConnected == true")).To(Equal([]string{dedicated1}))
 	g.Expect(list("ec2InstanceId in ['i-0c3d4e5f607182930']")).To(Equal([]string{elsewhere}))
+	g.Expect(list("registeredAt < 2000-01-01")).To(BeEmpty())
+	g.Expect(list("registeredAt > 2000-01-01T09:00:00+09:00")).To(HaveLen(3), "a time, not a text")
 
 	_, err := client.ListContainerInstances(t.Context(), &ecs.ListContainerInstancesInput{Cluster: aws.String("demo"), Filter: aws.String("subnet = x")})
 	g.Expect(code(err)).To(Equal("InvalidParameterException"))

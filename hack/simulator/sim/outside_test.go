@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/coder/websocket"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gleak"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
@@ -54,8 +55,8 @@ func (o *outsider) register() {
 	o.endpoints = map[agents.Kind]string{agents.ACS: *found.Endpoint, agents.TCS: *found.TelemetryEndpoint}
 }
 
-// dial opens a session.
-func (o *outsider) dial(ctx context.Context, kind agents.Kind) (*websocket.Conn, *http.Response, error) {
+// dial opens a session, or gives the type of the error that it was refused with.
+func (o *outsider) dial(ctx context.Context, kind agents.Kind) (ws *websocket.Conn, refusal string, err error) {
 	query := url.Values{"clusterArn": {demoARN}, "containerInstanceArn": {o.arn}}
 	if kind == agents.TCS {
 		query = url.Values{"cluster": {demoARN}, "containerInstance": {o.arn}}
@@ -63,19 +64,23 @@ func (o *outsider) dial(ctx context.Context, kind agents.Kind) (*websocket.Conn,
 	query.Set("agentVersion", "1.99.0")
 	query.Set("agentHash", "1a2b3c4d")
 	query.Set("dockerVersion", "DockerVersion: 26.1.0")
-	return websocket.Dial(ctx, o.endpoints[kind]+"ws?"+query.Encode(), &websocket.DialOptions{HTTPClient: o.http, HTTPHeader: http.Header{"Authorization": {
+	//nolint:bodyclose // websocket.Dial's contract: the response's body is never the caller's to close
+	ws, response, err := websocket.Dial(ctx, o.endpoints[kind]+"ws?"+query.Encode(), &websocket.DialOptions{HTTPClient: o.http, HTTPHeader: http.Header{"Authorization": {
 		"AWS4-HMAC-SHA256 Credential=" + o.key + "/20260102/ap-northeast-1/ecs/aws4_request, SignedHeaders=host, Signature=0",
 	}}})
+	if response != nil && err != nil {
+		var answer struct{ Type string }
+		o.Expect(json.NewDecoder(response.Body).Decode(&answer)).To(Succeed())
+		refusal = answer.Type
+	}
+	return ws, refusal, err
 }
 
 // refusal is the type of the error that a session is refused with.
 func (o *outsider) refusal(kind agents.Kind) string {
-	_, response, err := o.dial(o.t.Context(), kind) //nolint:bodyclose // websocket.Dial's contract
+	_, refusal, err := o.dial(o.t.Context(), kind)
 	o.Expect(err).To(HaveOccurred())
-	o.Expect(response).NotTo(BeNil(), "%v", err)
-	var answer struct{ Type string }
-	o.Expect(json.NewDecoder(response.Body).Decode(&answer)).To(Succeed())
-	return answer.Type
+	return refusal
 }
 
 // work keeps a session with ACS for as long as it lasts, and does what it is told: at once, and told counts how often.
@@ -141,7 +146,7 @@ func TestOutsideAgent(t *testing.T) {
 	ended := make(chan error)
 	connect := func() (silence context.CancelFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
-		ws, _, err := o.dial(t.Context(), agents.ACS) //nolint:bodyclose // websocket.Dial's contract
+		ws, _, err := o.dial(t.Context(), agents.ACS)
 		g.Expect(err).NotTo(HaveOccurred())
 		go func() { ended <- o.work(ctx, ws, &told) }()
 		g.Eventually(func() []string { return connected(s) }).Should(ContainElement(o.arn))
@@ -164,7 +169,7 @@ func TestOutsideAgent(t *testing.T) {
 	g.Expect(run().Failures).To(isAGENT)
 	silence() // as an agent's own timer does
 	g.Expect(<-ended).To(HaveOccurred())
-	_, _, err = o.dial(t.Context(), agents.ACS) //nolint:bodyclose // websocket.Dial's contract
+	_, _, err = o.dial(t.Context(), agents.ACS)
 	g.Expect(err).To(HaveOccurred(), "no address answers")
 
 	for n := range addresses {
@@ -175,6 +180,29 @@ func TestOutsideAgent(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(<-ended).To(HaveOccurred(), "its session ends with it")
 	g.Expect(o.refusal(agents.ACS)).To(Equal("InactiveInstanceException"), "by which a real agent knows that it is deregistered")
+}
+
+// Nothing of a session outlives the simulator.
+func TestCloseEndsOutsideSessions(t *testing.T) {
+	before := gleak.Goroutines()
+	s, g := withAgents(t, func(o *Options) { o.AgentListen = "127.0.0.1:0" })
+	o := newOutsider(t, g, s, s.World().Keys()[0].ID)
+	o.register()
+	ws, _, err := o.dial(t.Context(), agents.ACS)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Eventually(func() []string { return connected(s) }).Should(ContainElement(o.arn))
+	s.Close()
+	for err == nil { // heartbeats that were under way
+		_, _, err = ws.Read(t.Context())
+	}
+	g.Expect(ws.CloseNow()).To(Succeed())
+	o.http.CloseIdleConnections()
+	g.Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(before))
+}
+
+func TestOutsideAgentsNeedAgents(t *testing.T) {
+	_, err := Start(t.Context(), Options{NoAgents: true, AgentListen: "127.0.0.1:0"})
+	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("exclude each other")))
 }
 
 // Sessions have permissions of their own.
@@ -198,7 +226,7 @@ func TestOutsideAgentNeedsPermissions(t *testing.T) {
 				g.Expect(o.refusal(k)).To(Equal("AccessDeniedException"), "%s by %s", k, key)
 				continue
 			}
-			ws, _, err := o.dial(t.Context(), k) //nolint:bodyclose // websocket.Dial's contract
+			ws, _, err := o.dial(t.Context(), k)
 			g.Expect(err).NotTo(HaveOccurred(), "%s by %s", k, key)
 			g.Expect(ws.CloseNow()).To(Succeed())
 		}

@@ -110,14 +110,11 @@ func (in runInput) checkOverrides() error {
 	if len(in.Volumes) > 0 {
 		return invalid("The simulator has no volumes that are configured at launch.")
 	}
-	list, _ := in.Overrides["containerOverrides"].([]any)
-	for _, item := range list {
-		for list, members := range map[string][]string{"resourceRequirements": {"type", "value"}, "environmentFiles": {"type", "value"}} {
-			for _, entry := range entriesOf(item, list) {
-				for _, member := range members {
-					if entry[member] == nil {
-						return invalid("A member of %s lacks its %s.", list, member)
-					}
+	for _, container := range entriesOf(in.Overrides, "containerOverrides") {
+		for _, name := range []string{"resourceRequirements", "environmentFiles"} {
+			for _, entry := range entriesOf(container, name) {
+				if entry["type"] == nil || entry["value"] == nil {
+					return invalid("A member of %s lacks its type or its value.", name)
 				}
 			}
 		}
@@ -126,9 +123,8 @@ func (in runInput) checkOverrides() error {
 }
 
 // entriesOf are the structures in a list that is a member of another structure.
-func entriesOf(of any, name string) []map[string]any {
-	structure, _ := of.(map[string]any)
-	list, _ := structure[name].([]any)
+func entriesOf(of map[string]any, name string) []map[string]any {
+	list, _ := of[name].([]any)
 	var out []map[string]any
 	for _, item := range list {
 		if entry, ok := item.(map[string]any); ok {
