@@ -125,7 +125,7 @@ func (o *outsider) work(ctx context.Context, ws *websocket.Conn, told *atomic.In
 // An agent that is none of the simulator's registers over TLS, gets tasks over its session, reports them over the API, and is cut
 // off by the network ACL of the subnet that it is in.
 func TestOutsideAgent(t *testing.T) {
-	s, g := withAgents(t, func(o *Options) { o.AgentListen, o.Scale = "127.0.0.1:0", 100 })
+	s, g := withAgents(t, func(o *Options) { o.AgentListen, o.Scale = "127.0.0.1:0", 60 })
 	o := newOutsider(t, g, s, s.World().Keys()[0].ID)
 	o.register()
 	run := func() *ecs.RunTaskOutput {

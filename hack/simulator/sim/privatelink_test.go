@@ -105,7 +105,8 @@ func TestPrivateDNS(t *testing.T) {
 
 // Interfaces in another subnet are denied like any address.
 func TestDenyingInterfacesOfAnotherSubnet(t *testing.T) {
-	s, g := withAgents(t, withEndpoints(shared1, shared2))
+	// Slow enough for a busy machine: no session may end by chance.
+	s, g := withAgents(t, withEndpoints(shared1, shared2), func(o *Options) { o.Scale = 30 })
 	log := s.Agent(dedicated1).Log()
 	g.Expect(log).To(ContainElement(HaveField("Fields", ContainSubstring("https://ecs-a.ap-northeast-1.amazonaws.com/acs/1/ws"))))
 	// Public addresses are not on the way.
