@@ -13,7 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
 )
 
-// What the JSON of IAM and EC2 calls the types of resources and devices that an instance registers.
+// Types of the resources and of a device that an instance registers.
 const (
 	typeInteger   = "INTEGER"
 	typeStringSet = "STRINGSET"
