@@ -225,12 +225,15 @@ type AdditionalEndpoints struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=agentdisconnects,scope=Namespaced,shortName=agd,categories=chaos
 // +kubebuilder:printcolumn:name="STATE",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`,description="Where the run is"
-// +kubebuilder:printcolumn:name="CLUSTER",type=string,JSONPath=`.spec.cluster`,description="The ECS cluster"
-// +kubebuilder:printcolumn:name="SUBNET",type=string,JSONPath=`.spec.subnetID`,description="The subnet"
-// +kubebuilder:printcolumn:name="DISCONNECTED",type=integer,JSONPath=`.status.agents.disconnected`,description="Agents that count and that ECS says are disconnected"
-// +kubebuilder:printcolumn:name="AGENTS",type=integer,JSONPath=`.status.agents.total`,description="Agents that count: those that were connected before the start"
-// +kubebuilder:printcolumn:name="EXPIRES",type=string,JSONPath=`.status.expirationTime`,description="When the rules are removed (UTC)"
+// +kubebuilder:printcolumn:name="REASON",type=string,JSONPath=`.status.reason`,description="Why, where the state alone does not say it"
+// +kubebuilder:printcolumn:name="AGENTS",type=string,JSONPath=`.status.agents.reached`,description="Agents that were seen disconnected by the run, of those that were connected before the start"
 // +kubebuilder:printcolumn:name="AGE",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="EXPIRES",type=string,priority=1,JSONPath=`.status.expirationTime`,description="When the rules are removed (UTC)"
+// +kubebuilder:printcolumn:name="DISCONNECTED",type=integer,priority=1,JSONPath=`.status.agents.disconnected`,description="Agents of the run that ECS reports as disconnected now"
+// +kubebuilder:printcolumn:name="CALLERS",type=integer,priority=1,JSONPath=`.status.callers.met`,description="Callers that met AGENT"
+// +kubebuilder:printcolumn:name="RECOVERED",type=integer,priority=1,JSONPath=`.status.callers.recovered`,description="Callers that met AGENT and recovered"
+// +kubebuilder:printcolumn:name="CLUSTER",type=string,priority=1,JSONPath=`.spec.cluster`,description="The ECS cluster"
+// +kubebuilder:printcolumn:name="SUBNET",type=string,priority=1,JSONPath=`.spec.subnetID`,description="The subnet"
 // +kubebuilder:printcolumn:name="ACL",type=string,priority=1,JSONPath=`.status.networkACL.id`,description="The network ACL that carries the rules"
 // +kubebuilder:printcolumn:name="MODE",type=string,priority=1,JSONPath=`.status.networkACL.mode`,description="How the network ACL is used"
 // +kubebuilder:printcolumn:name="REGION",type=string,priority=1,JSONPath=`.status.target.region`,description="The AWS Region"

@@ -150,6 +150,21 @@ var _ = Describe("The documentation", func() {
 		}
 	})
 
+	It("shows the table that kubectl prints", func(ctx context.Context) {
+		narrow, _, _ := row(table(ctx, stored(ctx, nil)))
+		header := regexp.MustCompile(`(?m)^ *NAME +STATE .*$`)
+		shown := 0
+		for _, from := range pages() {
+			for _, match := range header.FindAllString(page(from), -1) {
+				if columns := strings.Join(strings.Fields(match), " "); !strings.HasSuffix(columns, "AGE REASON") { // the plugin's list
+					Expect("Name"+strings.TrimPrefix(columns, "NAME")).To(Equal(narrow), from)
+					shown++
+				}
+			}
+		}
+		Expect(shown).To(BeNumerically(">", 30))
+	})
+
 	It("shows manifests that the API server takes", func(ctx context.Context) {
 		block := regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```$")
 		tried := 0

@@ -39,7 +39,7 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 	name := strings.Repeat("n", 255)
 	acl := "acl-0a1b2c3d4e5f67890"
 	s := v1alpha1.AgentDisconnectStatus{
-		ObservedGeneration: 1, RunID: strings.Repeat("r", 63), RequestTime: &now, StartTime: &now, ExpirationTime: &now, EnforcedTime: &now, RestoredTime: &now, RecoveredTime: &now, CompletionTime: &now, DriftRepairs: 3,
+		ObservedGeneration: 1, State: strings.Repeat("S", 1024), Reason: strings.Repeat("R", 1024), RunID: strings.Repeat("r", 63), RequestTime: &now, StartTime: &now, ExpirationTime: &now, EnforcedTime: &now, RestoredTime: &now, RecoveredTime: &now, CompletionTime: &now, DriftRepairs: 3,
 		Target: &v1alpha1.Target{AccountID: "123456789012", Region: "us-gov-east-1", ClusterARN: account + "cluster/" + name, VPCID: "vpc-0a1b2c3d4e5f67890"},
 		NetworkACL: &v1alpha1.NetworkACL{
 			ID: acl, Mode: v1alpha1.NetworkACLModeClone, ModeReason: v1alpha1.NetworkACLModeShared, OriginalID: acl,
@@ -51,7 +51,7 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 			OtherClusters: v1alpha1.OtherClustersRefuse, OnDrift: v1alpha1.OnDriftReapply, AdditionalEndpoints: &v1alpha1.AdditionalEndpoints{}, StartAfter: &now,
 			Callers: &v1alpha1.Callers{RecoverWithin: &metav1.Duration{Duration: time.Hour}, Require: v1alpha1.RequireRecovery},
 		},
-		Agents: &v1alpha1.Agents{Total: new(int32(1000)), Disconnected: new(int32(1000)), ObservedTime: &now, DisconnectedTime: &now, ReconnectedTime: &now},
+		Agents: &v1alpha1.Agents{Total: new(int32(1000)), Disconnected: new(int32(1000)), Reached: "1000/1000", ObservedTime: &now, DisconnectedTime: &now, ReconnectedTime: &now},
 		Abort:  &v1alpha1.Abort{Reason: v1alpha1.AbortNetworkACLShared, Message: strings.Repeat("m", 1024), Time: now},
 	}
 	for i := range 160 {

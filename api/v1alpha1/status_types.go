@@ -44,6 +44,14 @@ type AgentDisconnectStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	State string `json:"state,omitempty"`
 
+	// reason says why the run is in its state, where the state alone does not: what a person must solve, what the run waits for, why it
+	// was aborted, or what a completed run shows of its callers. It is one CamelCase word; the conditions have the sentences. Unset: the
+	// state says it.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
+
 	// observedGeneration is the generation of the spec that this status is about. -1: the controller has not processed the object yet, so
 	// that tools which wait for a generation don't take a new object for a finished one.
 	// +optional

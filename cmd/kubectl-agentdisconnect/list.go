@@ -19,8 +19,8 @@ func (p *program) listCommand() *cobra.Command {
 		Use: "list", Aliases: []string{"ls"}, Short: "List runs, with the reason where the state alone does not say it", Args: noArguments,
 		Long: `List runs, with the reason where the state alone does not say it: what a person must act on, or what a run waits for.
 
-AGENTS is how many of the tracked agents ECS reports as disconnected; ? where it reported nothing lately. END is when the rules
-are removed, or since when the run is over. On a terminal the reason is cut to its width; elsewhere it is not.`,
+AGENTS is how many of the tracked agents were seen disconnected by the run. END is when the rules are removed, or since when the
+run is over. On a terminal the reason is cut to its width; elsewhere it is not.`,
 		Example: `  kubectl agentdisconnect list
   kubectl agentdisconnect list --all-namespaces`,
 		ValidArgsFunction: cobra.NoFileCompletions,

@@ -39,9 +39,15 @@ func (f Input) callersRecovered() *Value {
 // unmetRequirement is the state of a run that requires of its callers what they did not do; empty:
 // there is none.
 func unmetRequirement(status *v1alpha1.AgentDisconnectStatus) string {
-	switch seen := callersOf(status); {
-	case !run.RequiresRecovery(status):
+	if !run.RequiresRecovery(status) {
 		return ""
+	}
+	return notRecovered(status)
+}
+
+// notRecovered says as one word why the callers did not show that they recover; empty: they did.
+func notRecovered(status *v1alpha1.AgentDisconnectStatus) string {
+	switch seen := callersOf(status); {
 	case seen.NotRecovered > 0:
 		return v1alpha1.StateCallersDidNotRecover
 	case !run.KnowsCallers(status) || seen.NotKnown > 0:
@@ -50,6 +56,18 @@ func unmetRequirement(status *v1alpha1.AgentDisconnectStatus) string {
 		return v1alpha1.StateNoCallerMetAgent
 	}
 	return ""
+}
+
+// shownByCallers says as one word what a completed run shows of its callers; empty: it did not look
+// at them.
+func shownByCallers(status *v1alpha1.AgentDisconnectStatus) string {
+	switch {
+	case run.StartedCallers(status) == nil:
+		return ""
+	case notRecovered(status) == "" && callersOf(status).StartedTwice > 0:
+		return string(v1alpha1.CallerStartedTwice)
+	}
+	return cmp.Or(notRecovered(status), v1alpha1.ConditionCallersRecovered)
 }
 
 // aboutCallers is what a verdict adds of the callers; empty: the run does not look at them.

@@ -97,7 +97,7 @@ func Set(f Input) {
 		for i := range status.Conditions {
 			status.Conditions[i].ObservedGeneration = f.Object.Generation
 		}
-		f.setState() // an earlier version stored none
+		f.summarize() // an earlier version stored none
 		return
 	}
 
@@ -114,14 +114,40 @@ func Set(f Input) {
 	f.set(v1alpha1.ConditionCallersRecovered, f.callersRecovered())
 	f.set(v1alpha1.ConditionReconciling, f.reconciling(succeeded))
 	f.set(v1alpha1.ConditionStalled, f.stalled(succeeded))
-	f.setState()
+	status.Reason = f.why(succeeded)
+	f.summarize()
 }
 
-// setState says in one field what Succeeded has for a reason.
-func (f Input) setState() {
-	if succeeded := meta.FindStatusCondition(f.Object.Status.Conditions, v1alpha1.ConditionSucceeded); succeeded != nil {
-		f.Object.Status.State = succeeded.Reason
+// summarize says in fields of their own, for tables and for tools that read no list, what the run is
+// as one word and how many agents it reached.
+func (f Input) summarize() {
+	status := &f.Object.Status
+	if succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded); succeeded != nil {
+		status.State = succeeded.Reason
 	}
+	if status.Agents != nil {
+		status.Agents.Reached = run.Reached(status)
+	}
+}
+
+// why is the reason for the state as one word; empty: the state says it.
+func (f Input) why(succeeded Value) string {
+	status := &f.Object.Status
+	switch {
+	case succeeded.reason == v1alpha1.StatePlanRefused && status.Plan != nil && len(status.Plan.Refusals) > 0:
+		return status.Plan.Refusals[0].Reason
+	case succeeded.reason == v1alpha1.StateCompleted:
+		return shownByCallers(status)
+	case succeeded.status != unknown:
+		return ""
+	case f.Problem != nil && (f.Problem.Stalled || succeeded.reason == v1alpha1.StateWaiting):
+		return f.Problem.Reason
+	case f.Phase == run.Waiting:
+		return v1alpha1.ReasonNotYet
+	case status.Abort != nil:
+		return status.Abort.Reason
+	}
+	return ""
 }
 
 // set gives a condition its value; nil takes it away.

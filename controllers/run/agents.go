@@ -3,6 +3,7 @@
 package run
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -30,6 +31,16 @@ func CountAgents(agents *v1alpha1.Agents) {
 	if unobserved {
 		agents.Disconnected = nil
 	}
+}
+
+// Reached counts the agents that the run disconnected, such as 2/2: those that were seen disconnected
+// under its rules, of those that it tracks. Empty: it tracks none, or ECS shows nothing of it.
+func Reached(status *v1alpha1.AgentDisconnectStatus) string {
+	if status.StartTime == nil || status.Agents == nil || IsTelemetryRun(status) {
+		return ""
+	}
+	present := len(presentAgents(status.Agents))
+	return fmt.Sprintf("%d/%d", present-len(NeverDisconnected(status.Agents)), present)
 }
 
 // InstanceIDs are the last parts of ARNs: what tells container instances of one cluster apart.

@@ -187,3 +187,28 @@ func TestNothingIsSaidOfAgentsThatAreForgotten(t *testing.T) {
 	}
 	t.Run("without agents in the status", func(*testing.T) { run.ForgetAgents(nil, []string{"a"}) })
 }
+
+func TestAgentsThatWereReachedStayCounted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		agents *v1alpha1.Agents
+		want   string
+	}{
+		"none tracked":              {nil, ""},
+		"no agent":                  {agentsOf(), "0/0"},
+		"not yet":                   {agentsOf(connected("a"), unobserved("b")), "0/2"},
+		"disconnected by others":    {agentsOf(uncredited("a"), disconnected("b")), "1/2"},
+		"connected again":           {agentsOf(back("a"), back("b")), "2/2"},
+		"one left, whatever it was": {agentsOf(back("a"), gone(disconnected("b")), gone(connected("c"))), "1/1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			status := &v1alpha1.AgentDisconnectStatus{StartTime: runtest.At(0), Agents: tc.agents}
+			g.Expect(run.Reached(status)).To(Equal(tc.want))
+			status.StartTime = nil
+			g.Expect(run.Reached(status)).To(BeEmpty(), "the run has not begun")
+			status.StartTime = runtest.At(0)
+			status.StartedWith = &v1alpha1.StartedWith{Sessions: []v1alpha1.Session{v1alpha1.SessionTCS}}
+			g.Expect(run.Reached(status)).To(BeEmpty(), "ECS shows nothing of TCS")
+		})
+	}
+}

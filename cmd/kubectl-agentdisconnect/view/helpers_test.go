@@ -62,7 +62,7 @@ func started(obj *object) {
 	for i := range 6 {
 		obj.Status.Rules = append(obj.Status.Rules, v1alpha1.Rule{RuleNumber: int32(80 + i), State: v1alpha1.RuleInstalled})
 	}
-	obj.Status.Agents = &v1alpha1.Agents{Total: new(int32(3)), Disconnected: new(int32(2))}
+	obj.Status.Agents = &v1alpha1.Agents{Total: new(int32(3)), Disconnected: new(int32(2)), Reached: "2/3"}
 	condition(v1alpha1.ConditionRulesInstalled, metav1.ConditionTrue, "Installed", "")(obj)
 }
 
@@ -74,7 +74,7 @@ func blocking(changes ...change) *object {
 // completed is a run that is over.
 func completed(obj *object) {
 	obj.Status.StartTime, obj.Status.ExpirationTime, obj.Status.RestoredTime, obj.Status.CompletionTime = at(-20*time.Minute), at(-10*time.Minute), at(-10*time.Minute), at(-8*time.Minute)
-	obj.Status.Agents = &v1alpha1.Agents{Total: new(int32(2)), Disconnected: new(int32(0))}
+	obj.Status.Agents = &v1alpha1.Agents{Total: new(int32(2)), Disconnected: new(int32(0)), Reached: "2/2"}
 }
 
 func plan(obj *object) {

@@ -4,10 +4,10 @@ package view
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/ptr"
 
@@ -71,17 +71,9 @@ func stateOf(obj *v1alpha1.AgentDisconnect) string {
 	}
 }
 
-// counted is how many of the tracked agents are disconnected.
+// counted is how many of the tracked agents were seen disconnected by the run, as kubectl get has it.
 func counted(obj *v1alpha1.AgentDisconnect) string {
-	agents := obj.Status.Agents
-	switch {
-	case agents == nil || agents.Total == nil:
-		return "-"
-	case agents.Disconnected == nil:
-		return fmt.Sprintf("?/%d", *agents.Total)
-	default:
-		return fmt.Sprintf("%d/%d", *agents.Disconnected, *agents.Total)
-	}
+	return cmp.Or(ptr.Deref(obj.Status.Agents, v1alpha1.Agents{}).Reached, "-")
 }
 
 func endOf(obj *v1alpha1.AgentDisconnect, now time.Time) string {
@@ -115,9 +107,19 @@ func Reason(obj *v1alpha1.AgentDisconnect) string {
 		return refusals(obj, c.Message)
 	case c.Reason == v1alpha1.StateWaiting, c.Reason == v1alpha1.StateRestoring, c.Reason == v1alpha1.StateRecovering, c.Reason == v1alpha1.StateVerifying, c.Reason == v1alpha1.AbortStartDeadlineExceeded:
 		return c.Message
+	case c.Reason == v1alpha1.StateCompleted && obj.Status.Reason != "":
+		return obj.Status.Reason + callersInWords(obj)
 	default:
 		return ""
 	}
+}
+
+// callersInWords is what CloudTrail shows of the callers, after a colon; empty: the status does not say.
+func callersInWords(obj *v1alpha1.AgentDisconnect) string {
+	if c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionCallersRecovered); c != nil {
+		return ": " + c.Message
+	}
+	return ""
 }
 
 // refusals are the reasons for which a planned run would not start.

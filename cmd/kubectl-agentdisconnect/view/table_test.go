@@ -26,6 +26,9 @@ func several() []object {
 		*fresh(name("chaos", "refused"), in(unknown, v1alpha1.StateRefused, noConsent), isStalled(v1alpha1.ReasonNoConsent, noConsent)),
 		*fresh(name("staging", "waits"), in(unknown, v1alpha1.StateWaiting, held)),
 		*fresh(name("staging", "done"), in(yes, v1alpha1.StateCompleted, "x"), completed),
+		*fresh(name("staging", "callers"), in(yes, v1alpha1.StateCompleted, "x"), completed, condition(v1alpha1.ConditionCallersRecovered, no, v1alpha1.StateCallersDidNotRecover, "1 did not"), func(obj *object) {
+			obj.Status.Reason = v1alpha1.StateCallersDidNotRecover
+		}),
 		*fresh(name("staging", "drift"), in(no, v1alpha1.AbortOriginalDeleted, "x"), isStalled(v1alpha1.AbortOriginalDeleted, "x"), completed),
 		*fresh(name("staging", "late"), in(no, v1alpha1.AbortStartDeadlineExceeded, "the run had not begun by x"), isStalled(v1alpha1.AbortStartDeadlineExceeded, "x")),
 		*fresh(name("staging", "plan"), plan, func(obj *object) {
@@ -37,12 +40,13 @@ func several() []object {
 
 const table80 = `NAME             STATE                      AGENTS  END     AGE  REASON
 checkout-agents  Blocking                   2/3     in 7m   4m
-unseen           Blocking                   ?/3     in 7m   4m
+unseen           Blocking                   2/3     in 7m   4m
 new              New                        -       -       4m   no manager has…
 refused          Refused                    -       -       4m   NoConsent: sub…
 waits            Waiting                    -       -       4m   network ACL ac…
-done             Completed                  0/2     8m ago  4m
-drift            OriginalNetworkACLDeleted  0/2     8m ago  4m
+done             Completed                  2/2     8m ago  4m
+callers          Completed                  2/2     8m ago  4m   CallersDidNotR…
+drift            OriginalNetworkACLDeleted  2/2     8m ago  4m
 late             StartDeadlineExceeded      -       -       4m   the run had no…
 plan             PlanRefused                -       -       4m   NoConsent, Quo…
 going            Deleting                   2/3     due     4m
@@ -63,6 +67,7 @@ func TestTheTableOfAllNamespacesCutsNothingWithoutATerminal(t *testing.T) {
 	g.Expect(text).To(HavePrefix("NAMESPACE  NAME "))
 	g.Expect(text).To(ContainSubstring("NoConsent: " + noConsent))
 	g.Expect(text).To(ContainSubstring("NoConsent, QuotaExceeded"))
+	g.Expect(text).To(ContainSubstring("CallersDidNotRecover: 1 did not"))
 }
 
 const wantPlan = `Made            2026-11-29T10:20:01Z
