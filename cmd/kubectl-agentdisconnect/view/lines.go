@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 const (
@@ -48,7 +49,7 @@ type Line struct {
 type Bar struct{ Part, Whole int64 }
 
 // parts are what the view shows, from top to bottom.
-var parts = []func(*v1alpha1.AgentDisconnect, time.Time) Line{state, rules, agents, probe, end, problem, hint}
+var parts = []func(*v1alpha1.AgentDisconnect, time.Time) Line{state, rules, agents, probe, callers, end, problem, hint}
 
 // Lines is what there is to see of an object at a time.
 func Lines(obj *v1alpha1.AgentDisconnect, now time.Time) []Line {
@@ -91,6 +92,9 @@ func state(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	}
 
 	line := Line{Label: LabelState, Text: c.Reason, Log: c.Reason + ": " + c.Message, Tone: toneOf(obj)}
+	if until := run.VerifyDeadline(&obj.Status); c.Reason == v1alpha1.StateVerifying && !until.IsZero() {
+		line.Log = "Verifying until " + stamp(until) + " at the latest" // its message has the time of each read
+	}
 	switch {
 	case !obj.DeletionTimestamp.IsZero():
 		line.Text += "; the object is being deleted"
@@ -187,6 +191,10 @@ func end(obj *v1alpha1.AgentDisconnect, now time.Time) Line {
 		return Line{}
 	}
 
+	if status.RestoredTime != nil {
+		return wait(status, now)
+	}
+
 	at := status.ExpirationTime.Time
 	line := Line{Label: "End", Log: "Ends at " + stamp(at)}
 	if left := at.Sub(now); left > 0 {
@@ -198,6 +206,24 @@ func end(obj *v1alpha1.AgentDisconnect, now time.Time) Line {
 		return line
 	}
 	line.Text = fmt.Sprintf("was due %s ago, at %s", seconds(now.Sub(at)), clock(at))
+	return line
+}
+
+// wait counts down to when a run whose rules are gone no longer waits for its agents, or for
+// CloudTrail.
+func wait(status *v1alpha1.AgentDisconnectStatus, now time.Time) Line {
+	line, from, until := Line{Label: "End"}, status.RestoredTime, run.RecoveryDeadline(status)
+	if run.IsVerifying(status) {
+		from, until = status.RecoveredTime, run.VerifyDeadline(status)
+	}
+
+	left := until.Sub(now)
+	if until.IsZero() || left <= 0 {
+		return Line{}
+	}
+	line.Text = fmt.Sprintf("in %s at the latest, at %s", seconds(left), clock(until))
+	whole := until.Sub(from.Time)
+	line.Bar = &Bar{Part: int64(max(whole-left, 0)), Whole: int64(whole)}
 	return line
 }
 
