@@ -26,9 +26,11 @@ type lane struct {
 	Steps []step
 	// Most is the number that the steps are drawn against.
 	Most int32
-	// Legend says what the marks are.
-	Legend string
-	Marks  []mark
+	// Legend says what the marks are, and Note more about the lane.
+	Legend, Note string
+	// Thin lanes are of many.
+	Thin  bool
+	Marks []mark
 }
 
 // band is a span of time. Class is how it is drawn, a name of the style sheet.
@@ -56,7 +58,8 @@ type ruler struct {
 	Label, Class string
 }
 
-// lanes are all that a chart may have, from top to bottom. One that comes to nothing is left out.
+// lanes are all that a chart may have, from top to bottom, and the callers below them. One that
+// comes to nothing is left out.
 var lanes = []func(*Document, time.Time) lane{stateLane, forceLane, suspendedLane, agentsLane, probeLane, changesLane}
 
 // chartOf is the chart of a run; nil: there is nothing to draw.
@@ -69,10 +72,10 @@ func chartOf(doc *Document) *chart {
 	// What came before the start, at the most a quarter of the whole, is drawn as far as it fits.
 	c.From = latest(doc.Timeline[0].Time.Time, c.From.Add(-c.To.Sub(c.From)/4))
 	for _, draw := range lanes {
-		if l := draw(doc, c.To); len(l.Bands)+len(l.Steps)+len(l.Marks) > 0 {
-			c.Lanes = append(c.Lanes, l)
-		}
+		c.Lanes = append(c.Lanes, draw(doc, c.To))
 	}
+	c.Lanes = append(c.Lanes, callerLanes(doc, c.To)...)
+	c.Lanes = slices.DeleteFunc(c.Lanes, func(l lane) bool { return len(l.Bands)+len(l.Steps)+len(l.Marks) == 0 })
 
 	if at := doc.Times.Started; at != nil {
 		c.Rulers = append(c.Rulers, ruler{at.Time, "start", "start"})
@@ -98,7 +101,7 @@ func stateLane(doc *Document, end time.Time) lane {
 // forceLane has the spans in which the rules were in force, and what the manager did to keep them
 // so.
 func forceLane(doc *Document, end time.Time) lane {
-	l := lane{Title: "rules in force", Legend: "A diamond there: the manager repaired the rules."}
+	l := lane{Title: "rules in force", Legend: "Rules: a diamond is a repair by the manager."}
 	for _, at := range doc.states() {
 		if at.state == "Blocking" {
 			l.Bands = append(l.Bands, band{at.from, at.to, "", "rules in force", "force"})
@@ -139,7 +142,7 @@ func agentsLane(doc *Document, _ time.Time) lane {
 
 // probeLane has the first and the last call of the probe with each outcome.
 func probeLane(doc *Document, _ time.Time) lane {
-	l := lane{Title: "RunTask by the probe", Legend: "A diamond there: the first or the last call with an outcome."}
+	l := lane{Title: "RunTask by the probe", Legend: "RunTask: a red diamond is the first or the last call that failed with AGENT, a dark one that with another outcome."}
 	for _, outcome := range doc.Probe {
 		class := "change"
 		if outcome.Reason == v1alpha1.ProbeAgent {

@@ -39,6 +39,8 @@ var promises = []promise{
 	{"runtask-fails-with-agent", "RunTask fails with AGENT, as the probe called it", v1alpha1.ConditionRunTaskFails, judgeProbe, run.HasProbe},
 	{"everything-restored", "Everything is restored in AWS", v1alpha1.ConditionRulesInstalled, judgeRestored, nil},
 	{"agents-reconnected", "The agents are connected again", v1alpha1.ConditionAgentsDisconnected, judgeReconnected, nil},
+	{"caller-met-agent", "A caller meets AGENT", v1alpha1.ConditionCallersRecovered, judgeMet, looksAtCallers},
+	{"callers-recovered", "Every caller that met AGENT recovers", v1alpha1.ConditionCallersRecovered, judgeRecovered, looksAtCallers},
 	{"run-succeeded", "The run succeeds", v1alpha1.ConditionSucceeded, judgeSuccess, nil},
 }
 
@@ -50,10 +52,7 @@ func checksOf(status *v1alpha1.AgentDisconnectStatus) []Check {
 		}
 		judged := p.judge(status)
 		check := Check{Name: p.name, Title: p.title, Result: judged.result}
-		if judged.kept != nil && status.StartTime != nil {
-			check.Seconds = new(int64(max(judged.kept.Sub(status.StartTime.Time), 0).Seconds()))
-		}
-
+		check.Seconds = secondsAfter(status.StartTime, judged.kept)
 		if explains := explaining(status, p, judged.result); explains != nil {
 			check.Reason, check.Message = explains.Reason, explains.Message
 		}
@@ -61,6 +60,9 @@ func checksOf(status *v1alpha1.AgentDisconnectStatus) []Check {
 			check.Message = judged.why
 		}
 		checks = append(checks, check)
+		if p.name == "callers-recovered" {
+			checks = append(checks, callerChecks(status)...)
+		}
 	}
 	return checks
 }
@@ -69,6 +71,9 @@ func checksOf(status *v1alpha1.AgentDisconnectStatus) []Check {
 func explaining(status *v1alpha1.AgentDisconnectStatus, p promise, result Result) *metav1.Condition {
 	switch result {
 	case Failed:
+		if p.condition == v1alpha1.ConditionCallersRecovered {
+			break // the verdict may be another
+		}
 		if stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled); stalled != nil {
 			return stalled // of a run that is over, it has the verdict
 		}

@@ -26,6 +26,9 @@ type Document struct {
 	Agents     *Agents     `json:"agents,omitempty"`
 	// Probe counts what the calls of RunTask by the run's probe came to.
 	Probe []Outcome `json:"probe,omitempty"`
+	// Callers are what CloudTrail shows of the callers of RunTask. It is left out of a run that does
+	// not look at them.
+	Callers *Callers `json:"callers,omitempty"`
 	// Endpoints are the hosts whose addresses the run denied, Exemptions what it did not deny.
 	Endpoints  []Endpoint  `json:"endpoints,omitempty"`
 	Exemptions []Exemption `json:"exemptions,omitempty"`
@@ -45,6 +48,71 @@ type Outcome struct {
 	First   metav1.Time `json:"first"`
 	Last    metav1.Time `json:"last"`
 	Message string      `json:"message,omitempty"`
+}
+
+// Callers are what CloudTrail shows of the callers of RunTask and StartTask on the run's cluster.
+type Callers struct {
+	// Required says that the verdict of the run depends on them.
+	Required bool `json:"required"`
+	// RecoverWithinSeconds is how long after its first AGENT a caller may take.
+	RecoverWithinSeconds int64 `json:"recoverWithinSeconds"`
+	// Known says that all is known which CloudTrail had to show of them.
+	Known bool `json:"known"`
+	// Observed is when CloudTrail was last read; left out: it was not. The calls between
+	// CompleteSince and CompleteUntil are all known.
+	Observed      *metav1.Time `json:"observed,omitempty"`
+	CompleteSince *metav1.Time `json:"completeSince,omitempty"`
+	CompleteUntil *metav1.Time `json:"completeUntil,omitempty"`
+	// Message is why CloudTrail could not be read when that was last tried.
+	Message string `json:"message,omitempty"`
+
+	Calls    int32 `json:"calls"`
+	MetCalls int32 `json:"metCalls"`
+	// Met is Recovered, NotRecovered and NotKnown together. StartedTwice counts callers that are in
+	// one of them too.
+	Met          int32 `json:"met"`
+	Recovered    int32 `json:"recovered"`
+	NotRecovered int32 `json:"notRecovered"`
+	NotKnown     int32 `json:"notKnown"`
+	StartedTwice int32 `json:"startedTwice"`
+	// PendingTasks are those that were started before ECS was seen to report the agent there as
+	// disconnected, and PendingCalls the calls that started them.
+	PendingTasks int32 `json:"pendingTasks,omitempty"`
+	PendingCalls int32 `json:"pendingCalls,omitempty"`
+	// Errors count the calls that failed as a whole, by AWS's code, and OtherErrors those of further
+	// codes. Unreadable are events that could not be understood, and Withheld calls of which
+	// CloudTrail does not show the cluster.
+	Errors      []CallerError `json:"errors,omitempty"`
+	OtherErrors int32         `json:"otherErrors,omitempty"`
+	Unreadable  int32         `json:"unreadable,omitempty"`
+	Withheld    int32         `json:"withheld,omitempty"`
+	// Worst are those that met AGENT, the worst first. The object lists 20 at most.
+	Worst []Caller `json:"worst,omitempty"`
+}
+
+// CallerError counts the calls that failed as a whole with one code.
+type CallerError struct {
+	Code  string `json:"code"`
+	Calls int32  `json:"calls"`
+}
+
+// Caller is a principal that starts tasks of a family, and met AGENT.
+type Caller struct {
+	// Principal is an ARN, Service the AWS service that made the calls. One of them may be left out.
+	Principal string `json:"principal,omitempty"`
+	Service   string `json:"service,omitempty"`
+	// Family is left out if CloudTrail does not show it.
+	Family string `json:"family,omitempty"`
+	// Outcome is NotRecovered, StartedTwice, NotKnown or Recovered.
+	Outcome      string `json:"outcome"`
+	Calls        int32  `json:"calls"`
+	MetCalls     int32  `json:"metCalls"`
+	StartedTasks int32  `json:"startedTasks,omitempty"`
+	// ExtraTasks is how many more it started than it asked for.
+	ExtraTasks int32        `json:"extraTasks,omitempty"`
+	FirstAgent metav1.Time  `json:"firstAgent"`
+	LastAgent  metav1.Time  `json:"lastAgent"`
+	Recovered  *metav1.Time `json:"recovered,omitempty"`
 }
 
 // Verdict is the run as one word.
@@ -110,8 +178,10 @@ type Times struct {
 	Expires      *metav1.Time `json:"expires,omitempty"`
 	Aborted      *metav1.Time `json:"aborted,omitempty"`
 	Restored     *metav1.Time `json:"restored,omitempty"`
-	Reconnected  *metav1.Time `json:"reconnected,omitempty"`
-	Completed    *metav1.Time `json:"completed,omitempty"`
+	// Verifying is from when on the run did nothing but look at its callers.
+	Verifying   *metav1.Time `json:"verifying,omitempty"`
+	Reconnected *metav1.Time `json:"reconnected,omitempty"`
+	Completed   *metav1.Time `json:"completed,omitempty"`
 }
 
 // Agents are those that the run tracked.

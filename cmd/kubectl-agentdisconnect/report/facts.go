@@ -49,6 +49,7 @@ func (d *Document) facts() []fact {
 		{"account", d.Target.AccountID}, {"Region", d.Target.Region}, {"cluster", d.Target.Cluster},
 		{"subnet", d.Target.SubnetID}, {"VPC", d.Target.VPCID}, {"network ACL", d.describeACL()},
 		{"run", d.RunID}, {"agents", d.describeAgents()}, {"RunTask", d.describeProbe()},
+		{"callers", d.Callers.describe()},
 	}
 	var known []fact
 	for _, f := range all {
@@ -101,7 +102,8 @@ func (d *Document) stages() []fact {
 	}{
 		{"requested", d.Times.Requested}, {"started", d.Times.Started}, {"rules in force", d.Times.Enforced},
 		{"all agents disconnected", d.Times.Disconnected}, {"aborted", d.Times.Aborted}, {"time over", d.Times.Expires},
-		{"everything restored", d.Times.Restored}, {"all agents connected again", d.Times.Reconnected}, {"run over", d.Times.Completed},
+		{"everything restored", d.Times.Restored}, {"all agents connected again", d.Times.Reconnected},
+		{"CloudTrail read for callers", d.Times.Verifying}, {"run over", d.Times.Completed},
 	} {
 		if stage.at == nil || d.Verdict.Over && stage.at.After(d.ends()) {
 			continue // it never came
@@ -142,6 +144,14 @@ func short(d time.Duration) string {
 func secondsOf(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 func clock(t metav1.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// clockOf is the same of a time that may not be known.
+func clockOf(t *metav1.Time) string {
+	if t == nil {
+		return "an unknown time"
+	}
+	return clock(*t)
+}
 
 // what is an entry of the timeline in words, without its message.
 func (e Entry) what() string {

@@ -6,9 +6,12 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"regexp"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
 //go:embed report.html.tmpl
@@ -24,7 +27,8 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 		}
 		return clock(t.(metav1.Time))
 	},
-	"join": func(texts []string) string { return strings.Join(texts, ", ") },
+	"pieces": pieces,
+	"join":   func(texts []string) string { return strings.Join(texts, ", ") },
 	"known": func(b *bool) string {
 		switch {
 		case b == nil:
@@ -35,6 +39,23 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 		return "disconnected"
 	},
 }).Parse(page))
+
+// oneTime is a time as the report writes it.
+var oneTime = regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z`)
+
+// piece is a part of a text: a time, in which no line is to end, or what is between times.
+type piece struct{ Time, Text string }
+
+// pieces takes a text apart at its times.
+func pieces(text string) []piece {
+	var all []piece
+	at := 0
+	for _, found := range oneTime.FindAllStringIndex(text, -1) {
+		all = append(all, piece{Text: text[at:found[0]]}, piece{Time: text[found[0]:found[1]]})
+		at = found[1]
+	}
+	return append(all, piece{Text: text[at:]})
+}
 
 // view is what the page shows: the document, and what is drawn of it.
 type view struct {
@@ -74,6 +95,15 @@ func (v view) Tone() string {
 	return "open"
 }
 
+// Promises are the checks that are listed.
+func (v view) Promises() []Check { return v.promises() }
+
+// CallersInWords counts the callers by what became of them, and CallerNotes say what that leaves open.
+func (v view) CallersInWords() string { return v.Callers.describe() }
+
+// CallerNotes are for the template.
+func (v view) CallerNotes() []string { return v.callerNotes() }
+
 // AgentsInWords says how many agents were disconnected.
 func (v view) AgentsInWords() string { return v.describeAgents() }
 
@@ -92,6 +122,35 @@ func (d *Document) isStalled() bool {
 	}
 	return false
 }
+
+// Tone is how the outcome of a caller is coloured.
+func (c Caller) Tone() Result {
+	switch v1alpha1.CallerOutcome(c.Outcome) {
+	case v1alpha1.CallerRecovered:
+		return Passed
+	case v1alpha1.CallerNotRecovered, v1alpha1.CallerStartedTwice:
+		return Failed
+	}
+	return Skipped
+}
+
+// What became of the caller, and the other cells of its row.
+func (c Caller) What() string { return c.outcome() }
+
+// Who is the principal and its service.
+func (c Caller) Who() string { return c.who() }
+
+// InFamily is the task family.
+func (c Caller) InFamily() string { return c.family() }
+
+// Met says in how many calls.
+func (c Caller) Met() string { return c.met() }
+
+// When says when it met AGENT.
+func (c Caller) When() string { return c.when() }
+
+// Recovery says when a task was started.
+func (c Caller) Recovery() string { return c.recovery() }
 
 // What is an entry in words.
 func (e Entry) What() string { return e.what() }

@@ -25,7 +25,7 @@ func New(obj *v1alpha1.AgentDisconnect, now time.Time) *Document {
 		Namespace: obj.Namespace, Name: obj.Name, UID: string(obj.UID), RunID: status.RunID,
 		Verdict: verdictOf(status), Checks: checksOf(status),
 		Target: targetOf(obj), NetworkACL: networkACLOf(status.NetworkACL),
-		Times: timesOf(status), Agents: agentsOf(status.Agents), DriftRepairs: status.DriftRepairs,
+		Times: timesOf(status), Agents: agentsOf(status.Agents), Callers: callersOf(status), DriftRepairs: status.DriftRepairs,
 	}
 
 	if status.Probe != nil {
@@ -95,6 +95,9 @@ func timesOf(status *v1alpha1.AgentDisconnectStatus) Times {
 	times := Times{
 		Requested: utcOf(status.RequestTime), Started: utcOf(status.StartTime), Enforced: utcOf(status.EnforcedTime),
 		Expires: utcOf(status.ExpirationTime), Restored: utcOf(status.RestoredTime), Completed: utcOf(status.CompletionTime),
+	}
+	if run.VerifiesCallers(status) {
+		times.Verifying = utcOf(status.RecoveredTime)
 	}
 	if agents := status.Agents; agents != nil {
 		times.Disconnected, times.Reconnected = utcOf(agents.DisconnectedTime), utcOf(agents.ReconnectedTime)

@@ -28,7 +28,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 var now = time.Date(2026, 12, 2, 4, 0, 0, 0, time.UTC)
 
 // scenarios are the objects in testdata, as kubectl get -o yaml prints them.
-var scenarios = []string{"completed", "aborted", "refused"}
+var scenarios = []string{"completed", "aborted", "refused", "verifying", "callers"}
 
 func load(g Gomega, name string) *v1alpha1.AgentDisconnect {
 	data, err := os.ReadFile(filepath.Join("testdata", name+".yaml"))
@@ -151,6 +151,8 @@ func TestJUnitCountsWhatItHas(t *testing.T) {
 	for name, want := range map[string]struct{ failed, skipped []string }{
 		"completed": {},
 		"aborted":   {failed: []string{"agents-disconnected", "run-succeeded"}},
+		"verifying": {skipped: []string{"callers-recovered", "caller-recovers", "run-succeeded"}},
+		"callers":   {failed: []string{"callers-recovered", "caller-recovers", "run-succeeded"}, skipped: []string{"caller-recovers"}},
 		"refused":   {failed: []string{"run-started", "run-succeeded"}, skipped: []string{"rules-installed", "agents-disconnected", "everything-restored", "agents-reconnected"}},
 	} {
 		g := NewWithT(t)

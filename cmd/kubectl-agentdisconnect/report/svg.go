@@ -17,10 +17,14 @@ const (
 	topEdge    = 26.0 // for the labels of the rulers
 	bandHeight = 20.0
 	stepHeight = 64.0
+	thinHeight = 10.0
 	laneGap    = 14.0
+	thinGap    = 7.0
 	axisHeight = 26.0
 	// perCharacter is about the width of a character of a label.
 	perCharacter = 6.6
+	// laneTitle is how many characters of a title fit the gutter.
+	laneTitle = 18
 )
 
 // drawing is a chart with places: what the template writes down.
@@ -37,8 +41,8 @@ type drawing struct {
 }
 
 type drawnLane struct {
-	Title, TitleY string
-	Bands         []drawnBand
+	Title, TitleY, Note string
+	Bands               []drawnBand
 	// Area, Line and Ceiling are paths: the numbers filled, their upper edge, and what they are of.
 	// Gaps are spans without a number.
 	Area, Line, Ceiling string
@@ -61,12 +65,15 @@ func (c *chart) draw() *drawing {
 	d := &drawing{Left: number(gutter), Right: number(rightEdge), Width: number(chartWidth), Top: number(topEdge)}
 	y := topEdge + laneGap/2
 	for _, l := range c.Lanes {
-		height := bandHeight
-		if len(l.Steps) > 0 {
+		height, gap := bandHeight, laneGap
+		switch {
+		case len(l.Steps) > 0:
 			height = stepHeight
+		case l.Thin:
+			height, gap = thinHeight, thinGap
 		}
 		d.Lanes = append(d.Lanes, c.drawLane(l, y, height))
-		y += height + laneGap
+		y += height + gap
 	}
 
 	d.Bottom, d.TickTop, d.TickY, d.Height = number(y), number(y+5), number(y+18), number(y+axisHeight)
@@ -86,12 +93,12 @@ func (c *chart) captions() []string {
 	var texts []string
 	for _, l := range c.Lanes {
 		if len(l.Steps) > 0 {
-			texts = append(texts, "Dotted: how many agents are tracked.")
+			texts = append(texts, "Agents: dotted is how many are tracked.")
 		}
 		if slices.ContainsFunc(l.Steps, func(s step) bool { return s.Value == nil }) {
-			texts = append(texts, "Grey among the agents: ECS reported nothing of some of them.")
+			texts = append(texts, "Grey: ECS reported nothing of some of them.")
 		}
-		if l.Legend != "" && len(l.Marks) > 0 {
+		if l.Legend != "" && len(l.Marks) > 0 && !slices.Contains(texts, l.Legend) {
 			texts = append(texts, l.Legend)
 		}
 	}
@@ -109,7 +116,7 @@ func (c *chart) x(at time.Time) float64 {
 }
 
 func (c *chart) drawLane(l lane, y, height float64) drawnLane {
-	out := drawnLane{Title: l.Title, TitleY: number(y + height/2 + 4), Bottom: number(y + height)}
+	out := drawnLane{Title: l.Title, Note: l.Note, TitleY: number(y + height/2 + 4), Bottom: number(y + height)}
 	for _, b := range l.Bands {
 		if b.To.After(c.From) {
 			out.Bands = append(out.Bands, c.drawBand(b, y, height))
@@ -122,7 +129,14 @@ func (c *chart) drawLane(l lane, y, height float64) drawnLane {
 
 	for _, m := range l.Marks {
 		if x := c.x(m.At); !m.At.Before(c.From) {
-			out.Marks = append(out.Marks, drawnMark{diamond(x, y+height/2, 7), m.Note, m.Class})
+			shape, radius := diamond, 7.0
+			if l.Thin {
+				radius = 5.5
+			}
+			if m.Class == "good" {
+				shape = circle
+			}
+			out.Marks = append(out.Marks, drawnMark{shape(x, y+height/2, radius), m.Note, m.Class})
 		}
 	}
 	return out
@@ -198,6 +212,11 @@ func (c *chart) drawRuler(r ruler) drawnRuler {
 // diamond is the path of a mark.
 func diamond(x, y, r float64) string {
 	return fmt.Sprintf("M%s %sL%s %sL%s %sL%s %sZ", number(x), number(y-r), number(x+r), number(y), number(x), number(y+r), number(x-r), number(y))
+}
+
+// circle is the path of another.
+func circle(x, y, r float64) string {
+	return fmt.Sprintf("M%s %sa%s %s 0 1 0 %s 0a%s %s 0 1 0 %s 0Z", number(x-r), number(y), number(r), number(r), number(2*r), number(r), number(r), number(-2*r))
 }
 
 // tickSteps are the distances between ticks that people read well.

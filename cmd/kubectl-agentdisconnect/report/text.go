@@ -6,9 +6,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
 func writeText(w io.Writer, doc *Document) error {
@@ -28,22 +31,48 @@ func writeText(w io.Writer, doc *Document) error {
 	_ = table.Flush() // a buffer takes everything
 
 	say("\nPromises")
-	for _, check := range doc.Checks {
+	for _, check := range doc.promises() {
 		say("  %-4s %s%s", check.Result.symbol(), check.Title, check.after())
 		if check.Result != Passed && check.Message != "" {
 			say("       %s: %s", plain(check.Reason), plain(check.Message))
 		}
 	}
 
+	sayCallers(say, doc)
 	if len(doc.Timeline) > 0 {
 		say("\nTimeline")
 	}
 	for _, entry := range doc.Timeline {
-		say("  %s  %s", clock(entry.Time), plain(entry.what()))
+		what := entry.what()
+		if entry.Type == string(v1alpha1.TimelineCallers) {
+			what = entry.Message // the numbers are in it
+		}
+		say("  %s  %s", clock(entry.Time), plain(what))
 	}
 
 	_, err := w.Write(out.Bytes())
 	return err
+}
+
+// sayCallers writes two lines for each caller: names are long.
+func sayCallers(say func(string, ...any), doc *Document) {
+	if doc.Callers == nil {
+		return
+	}
+
+	say("\nCallers\n  %s", plain(doc.Callers.describe()))
+	for _, note := range doc.callerNotes() {
+		say("  %s", plain(note))
+	}
+	for _, c := range doc.Callers.Worst {
+		say("  %-16s %s", plain(c.outcome()), plain(c.name()))
+		say("  %-16s met AGENT in %s, %s; task started: %s", "", c.met(), c.when(), c.recovery())
+	}
+}
+
+// promises are the checks that are listed. Those of single callers are in a list of their own.
+func (d *Document) promises() []Check {
+	return slices.DeleteFunc(slices.Clone(d.Checks), func(c Check) bool { return c.Name == callerCheck })
 }
 
 func writeMarkdown(w io.Writer, doc *Document) error {
@@ -61,12 +90,25 @@ func writeMarkdown(w io.Writer, doc *Document) error {
 	}
 
 	say("\n## Promises\n\n| kept | promise | why |\n|---|---|---|")
-	for _, check := range doc.Checks {
+	for _, check := range doc.promises() {
 		why := ""
 		if check.Result != Passed && check.Message != "" {
 			why = check.Reason + ": " + check.Message
 		}
 		say("| %s | %s%s | %s |", check.Result.symbol(), check.Title, check.after(), markdown(why))
+	}
+
+	if doc.Callers != nil {
+		say("\n## Callers\n\n%s\n", markdown(doc.Callers.describe()))
+		for _, note := range doc.callerNotes() {
+			say("- %s", markdown(note))
+		}
+	}
+	if doc.Callers != nil && len(doc.Callers.Worst) > 0 {
+		say("\n| | caller | family | met AGENT | task started |\n|---|---|---|---|---|")
+		for _, c := range doc.Callers.Worst {
+			say("| %s | %s | %s | %s, %s | %s |", markdown(c.outcome()), markdown(c.who()), markdown(c.family()), c.met(), c.when(), c.recovery())
+		}
 	}
 
 	if len(doc.Timeline) > 0 {
