@@ -54,7 +54,7 @@ func writeText(w io.Writer, doc *Document) error {
 	return err
 }
 
-// sayCallers writes two lines for each caller: names are long.
+// sayCallers writes some lines for each caller: names are long.
 func sayCallers(say func(string, ...any), doc *Document) {
 	if doc.Callers == nil {
 		return
@@ -66,7 +66,10 @@ func sayCallers(say func(string, ...any), doc *Document) {
 	}
 	for _, c := range doc.Callers.Worst {
 		say("  %-16s %s", plain(c.outcome()), plain(c.name()))
-		say("  %-16s met AGENT in %s, %s; task started: %s", "", c.met(), c.when(), c.recovery())
+		say("  %-16s met AGENT in %s, %s", "", c.met(), c.when())
+		if c.Recovered != nil {
+			say("  %-16s task started at %s", "", c.recovery())
+		}
 	}
 }
 

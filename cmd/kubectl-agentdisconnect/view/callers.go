@@ -36,7 +36,7 @@ func callers(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	}
 	line.Text = strings.Join(parts, "; ")
 	line.Log = "Callers: " + line.Text
-	if seen.CompleteUntil != nil && run.IsVerifying(status) {
+	if run.IsVerifying(status) && status.StartTime.Before(seen.CompleteUntil) {
 		line.Text += "; known until " + clock(seen.CompleteUntil.Time)
 	}
 	return line
