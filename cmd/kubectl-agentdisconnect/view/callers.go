@@ -55,8 +55,12 @@ func met(seen *v1alpha1.CallersStatus, verifying bool) []string {
 			count{seen.Recovered, "recovered"}, count{seen.NotRecovered, "did not recover"}, count{seen.NotKnown, "not known" + yet}), ", "))}
 	}
 	parts = append(parts, counts(count{seen.StartedTwice, "started twice"})...)
-	if seen.Window != nil {
-		parts = append(parts, counts(count{seen.Window.Tasks, "started and hung in PENDING"})...)
+	if window := seen.Window; window != nil {
+		hung := "tasks hung in PENDING"
+		if window.Tasks == 1 {
+			hung = "task hung in PENDING"
+		}
+		parts = append(parts, counts(count{window.Tasks, hung})...)
 	}
 	return parts
 }

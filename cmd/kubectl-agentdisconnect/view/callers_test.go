@@ -68,8 +68,8 @@ func TestCallersInTheView(t *testing.T) {
 		"not read yet":                        {verifying(nil), "CloudTrail was not read yet", "", ""},
 		"that can't be read":                  {verifying(unread), "CloudTrail could not be read: AWS denies the manager's role cloudtrail:LookupEvents", "same", ""},
 		"none so far":                         {verifying(read(-16*time.Minute, counted(0, 0, 0, 0, 0))), "none met AGENT so far; known until 10:05:01Z", "none met AGENT so far", ""},
-		"one of two":                          {verifying(read(-16*time.Minute, counted(1, 0, 1, 0, 1))), "2 met AGENT: 1 recovered, 1 not known yet; 1 started and hung in PENDING; known until 10:05:01Z", "2 met AGENT: 1 recovered, 1 not known yet; 1 started and hung in PENDING", ""},
-		"one that did not":                    {verifying(read(-5*time.Minute, counted(1, 1, 0, 1, 0))), "2 met AGENT: 1 recovered, 1 did not recover; 1 started twice; known until 10:16:01Z", "2 met AGENT: 1 recovered, 1 did not recover; 1 started twice", view.Bad},
+		"one of two":                          {verifying(read(-16*time.Minute, counted(1, 0, 1, 0, 1))), "2 met AGENT: 1 recovered, 1 not known yet; 1 task hung in PENDING; known until 10:05:01Z", "2 met AGENT: 1 recovered, 1 not known yet; 1 task hung in PENDING", ""},
+		"one that did not":                    {verifying(read(-5*time.Minute, counted(1, 1, 0, 1, 3))), "2 met AGENT: 1 recovered, 1 did not recover; 1 started twice; 3 tasks hung in PENDING; known until 10:16:01Z", "2 met AGENT: 1 recovered, 1 did not recover; 1 started twice; 3 tasks hung in PENDING", view.Bad},
 		"all, for certain":                    {verifying(read(-time.Minute, counted(2, 0, 0, 0, 0)), over), "2 met AGENT: 2 recovered", "same", view.Good},
 		"one twice":                           {verifying(read(-time.Minute, counted(1, 0, 0, 1, 0)), over), "1 met AGENT: 1 recovered; 1 started twice", "same", view.Bad},
 		"none":                                {verifying(read(-time.Minute, counted(0, 0, 0, 0, 0)), over), "none met AGENT", "same", ""},
@@ -121,12 +121,12 @@ chaos/checkout-agents   subnet-0c2e4a6b8d1f35790 of demo
 State    Verifying
 Rules    none in place
 Agents   0 of 2 disconnected                   ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░
-Callers  2 met AGENT: 1 recovered, 1 not known yet; 1 started and hung in
-         PENDING; known until 10:05:01Z
+Callers  2 met AGENT: 1 recovered, 1 not known yet; 1 task hung in PENDING;
+         known until 10:05:01Z
 End      in 23m0s at the latest, at 10:44:01Z  ██████████░░░░░░░░░░░░░░░░░░░░
 Ctrl-C asks whether to end the run.
 `
-	wide := strings.Replace(narrow, " in\n         PENDING", " in PENDING", 1)
+	wide := strings.Replace(narrow, ";\n         known", "; known", 1)
 	for _, tc := range []struct {
 		width, height int
 		want          string
