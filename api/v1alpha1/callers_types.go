@@ -24,7 +24,8 @@ const RequireRecovery Requirement = "Recovery"
 // Callers has the manager read from CloudTrail, after the run, who called RunTask, who met AGENT and who recovered.
 type Callers struct {
 	// recoverWithin is how long after its first AGENT a caller may take to have a task started: 1m to 1h, in whole hours, minutes
-	// and seconds. The run is in the state Verifying for up to 25 minutes longer than that. Unset: 10m.
+	// and seconds. The run is in the state Verifying for up to 25 minutes longer than that, unless the manager has another
+	// --cloudtrail-delay than 15m. Unset: 10m.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=18
@@ -53,8 +54,8 @@ type CallersStatus struct {
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`
 	CompleteSince *metav1.Time `json:"completeSince,omitempty"`
 
-	// completeUntil is until when they are: 15 minutes before observedTime, since CloudTrail shows events late. Unset: CloudTrail
-	// was not read since the run.
+	// completeUntil is until when they are: before observedTime by what CloudTrail may be late, 15 minutes unless the manager
+	// has another --cloudtrail-delay. Unset: CloudTrail was not read since the run.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:Pattern=`^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$`

@@ -49,7 +49,8 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 		StartedWith: &v1alpha1.StartedWith{
 			Sessions: []v1alpha1.Session{v1alpha1.SessionACS, v1alpha1.SessionTCS}, NetworkACLMode: v1alpha1.NetworkACLModeInPlace,
 			OtherClusters: v1alpha1.OtherClustersRefuse, OnDrift: v1alpha1.OnDriftReapply, AdditionalEndpoints: &v1alpha1.AdditionalEndpoints{}, StartAfter: &now,
-			Callers: &v1alpha1.Callers{RecoverWithin: &metav1.Duration{Duration: time.Hour}, Require: v1alpha1.RequireRecovery},
+			Callers:         &v1alpha1.Callers{RecoverWithin: &metav1.Duration{Duration: time.Hour}, Require: v1alpha1.RequireRecovery},
+			CloudTrailDelay: &metav1.Duration{Duration: 3599 * time.Second},
 		},
 		Agents: &v1alpha1.Agents{Total: new(int32(1000)), Disconnected: new(int32(1000)), Reached: "1000/1000", ObservedTime: &now, DisconnectedTime: &now, ReconnectedTime: &now},
 		Abort:  &v1alpha1.Abort{Reason: v1alpha1.AbortNetworkACLShared, Message: strings.Repeat("m", 1024), Time: now},

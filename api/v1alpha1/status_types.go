@@ -188,7 +188,7 @@ type AgentDisconnectStatus struct {
 	Timeline []TimelineEntry `json:"timeline,omitempty"`
 }
 
-// StartedWith holds fields of the spec as they were when the run began.
+// StartedWith holds fields of the spec, and what the manager was set to, as they were when the run began.
 // +kubebuilder:validation:MinProperties=1
 type StartedWith struct {
 	// sessions are spec.sessions. Unset: both.
@@ -220,6 +220,14 @@ type StartedWith struct {
 	// callers is spec.callers. Unset: the run's callers are not looked at.
 	// +optional
 	Callers *Callers `json:"callers,omitempty"`
+
+	// cloudTrailDelay is by how much CloudTrail may be late, in whole hours, minutes and seconds: the manager's --cloudtrail-delay.
+	// Unset: 15m.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=18
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$') && self.size() > 0",message="must be in whole hours, minutes and seconds, such as 15m0s"
+	CloudTrailDelay *metav1.Duration `json:"cloudTrailDelay,omitempty"`
 
 	// startAfter is spec.startAfter.
 	// +optional

@@ -942,6 +942,11 @@ func (in *StartedWith) DeepCopyInto(out *StartedWith) {
 		*out = new(Callers)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.CloudTrailDelay != nil {
+		in, out := &in.CloudTrailDelay, &out.CloudTrailDelay
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.StartAfter != nil {
 		in, out := &in.StartAfter, &out.StartAfter
 		*out = (*in).DeepCopy()

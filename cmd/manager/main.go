@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/zap/zapcore"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -91,6 +92,7 @@ func parse(args []string) (*settings, error) {
 	f.DurationVar(&o.AgentPollInterval, "agent-poll-interval", o.AgentPollInterval, "how often ECS is asked whether agents are connected")
 	f.DurationVar(&o.ACLPollInterval, "network-acl-poll-interval", o.ACLPollInterval, "how often the network ACL is read while rules are in place")
 	f.DurationVar(&o.LookupInterval, "lookup-interval", o.LookupInterval, "how often hosts are looked up")
+	f.DurationVar(&o.CloudTrailDelay, "cloudtrail-delay", o.CloudTrailDelay, "by how much CloudTrail may be late: nothing is held against a caller before. AWS gives no limit; less than 15m is refused unless CloudTrail is simulated (AWS_ENDPOINT_URL)")
 	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the quota of rules per network ACL and direction (L-2AEEBF1A) where AWS can't be asked for it, at most 40")
 	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last")
 	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0: any number")
@@ -172,6 +174,16 @@ func warn(ctx context.Context, reader client.Reader, watched []string) error {
 	return nil
 }
 
+// checkTrailDelay refuses to judge callers by events that AWS may not show yet: they would be called
+// not recovered though they are.
+func checkTrailDelay(delay time.Duration, cfg awssdk.Config) error {
+	least := options.Defaults().CloudTrailDelay
+	if delay >= least || !aws.AsksCloudTrailOfAWS(cfg) {
+		return nil
+	}
+	return fmt.Errorf("--cloudtrail-delay is %s: AWS shows some events after %s, and callers would be reported as not recovered though they are; less is for a simulated Region alone (AWS_ENDPOINT_URL)", delay, least)
+}
+
 func run(ctx context.Context, s *settings) error {
 	probes, err := serveProbes(ctx, s.probeAddress)
 	if err != nil {
@@ -182,6 +194,10 @@ func run(ctx context.Context, s *settings) error {
 
 	awsConfig, err := aws.Load(ctx)
 	if err != nil {
+		return err
+	}
+
+	if err := checkTrailDelay(s.options.CloudTrailDelay, awsConfig); err != nil {
 		return err
 	}
 

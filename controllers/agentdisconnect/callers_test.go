@@ -141,6 +141,29 @@ var _ = Describe("Callers", func() {
 		Expect(float64(w.lookups()-before)).To(BeNumerically("<=", 2*(minutes+2)), "two names a minute")
 	})
 
+	It("are judged as soon as CloudTrail shows all by the manager's setting at the start, which is said", func(ctx context.Context) {
+		w := newCallerWorld(ctx, func(o *sim.Options) { o.World.Trail = simworld.Trail{Delay: "20s", Jitter: "10s", Duplicates: "20%"} })
+		usual := w.options.CloudTrailDelay
+		w.options.CloudTrailDelay = 30 * time.Second
+		w.restart()
+		obj := w.withoutAgents(ctx, verifying)
+		Expect(w.calls(ctx, batch)).To(BeZero())
+		Expect(w.calls(ctx, nightly)).To(BeZero())
+		w.options.CloudTrailDelay = usual
+		w.restart()
+		w.verified(ctx, obj)
+		Expect(w.calls(ctx, batch)).To(Equal(1))
+
+		w.run(ctx, 10*time.Minute, obj)
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.State).To(Equal(v1alpha1.StateCompleted), describe(seen))
+		Expect(seen.Status.StartedWith.CloudTrailDelay).To(Equal(&metav1.Duration{Duration: 30 * time.Second}))
+		Expect(seen.Status.CompletionTime.Sub(seen.Status.Agents.ReconnectedTime.Time)).To(BeNumerically("~", 10*time.Minute+35*time.Second, 10*time.Second))
+		Expect(seen.Status.Callers.ObservedTime.Sub(seen.Status.Callers.CompleteUntil.Time)).To(Equal(30 * time.Second))
+		Expect([]int32{seen.Status.Callers.Recovered, seen.Status.Callers.NotRecovered}).To(Equal([]int32{1, 1}))
+		Expect(condition(seen, v1alpha1.ConditionCallersRecovered).Message).To(ContainSubstring("CloudTrail is taken to be 30s late at most (--cloudtrail-delay)"))
+	})
+
 	It("let a run succeed that requires their recovery, once all have recovered", func(ctx context.Context) {
 		w := newCallerWorld(ctx)
 		obj := w.withoutAgents(ctx, requiring)

@@ -5,6 +5,7 @@ package aws
 import (
 	"context"
 	"net/url"
+	"regexp"
 	"strings"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -91,6 +92,20 @@ func apiHosts(region, ownRegion string, baseEndpoints []string) []APIHost {
 		}
 	}
 	return hosts
+}
+
+// awsHost is what hosts of AWS's APIs are called, those of VPC endpoints included.
+var awsHost = regexp.MustCompile(`(?i)\.(amazonaws\.com(\.cn)?|api\.aws|api\.amazonwebservices\.com\.cn)$`)
+
+// AsksCloudTrailOfAWS reports whether a configuration reaches CloudTrail at a host of AWS, and not at
+// one that simulates it.
+func AsksCloudTrailOfAWS(cfg awssdk.Config) bool {
+	base := cloudtrail.NewFromConfig(cfg).Options().BaseEndpoint
+	if base == nil {
+		return true
+	}
+	parsed, err := url.Parse(*base)
+	return err != nil || awsHost.MatchString(parsed.Hostname())
 }
 
 func ecsHost(region string, dualStack, fips bool) string {

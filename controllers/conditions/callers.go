@@ -110,6 +110,9 @@ func describeCallers(status *v1alpha1.AgentDisconnectStatus) string {
 	add(int32(len(seen.Errors)), "calls failed as a whole: %s", describeErrors(seen))
 	add(seen.Withheld, "of %s CloudTrail does not show the cluster", problem.Plural(int(seen.Withheld), "call", "calls"))
 	add(seen.Unreadable, "%s could not be understood", problem.Plural(int(seen.Unreadable), "event of the account", "events of the account"))
+	if delay := run.TrailDelay(status); delay != run.DefaultTrailDelay {
+		parts = append(parts, fmt.Sprintf("CloudTrail is taken to be %s late at most (--cloudtrail-delay)", delay))
+	}
 	if !run.KnowsCallers(status) {
 		parts = append(parts, describeGaps(status))
 	}

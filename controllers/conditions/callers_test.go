@@ -124,6 +124,9 @@ func TestCallersInWords(t *testing.T) {
 			"no caller met AGENT in 3 calls of RunTask and StartTask; CloudTrail was read at 2026-01-02T03:17:05Z, and may still show calls made after 2026-01-02T03:04:05Z"},
 		"too many calls": {facing(run.Expired, started, watching(""), verifying, trail(23, func(c *v1alpha1.CallersStatus) { c.CompleteSince = at(2) })),
 			"no caller met AGENT in 3 calls of RunTask and StartTask; CloudTrail was read at 2026-01-02T03:42:05Z, and may still show calls made after 2026-01-02T03:27:05Z, and not all made before 2026-01-02T03:06:05Z are known"},
+		"by another delay": {facing(run.Expired, started, watching(""), verifying, trail(23, shown(1, 0, 0)), func(f *Input) {
+			f.Object.Status.StartedWith.CloudTrailDelay = &metav1.Duration{Duration: time.Minute}
+		}), "1 caller met AGENT, and 1 recovered within 10m0s; CloudTrail is taken to be 1m0s late at most (--cloudtrail-delay)"},
 		"unread": {facing(run.Expired, started, watching(""), verifying), "CloudTrail was not read yet"},
 		"one did not": {facing(run.Expired, started, watching(""), verifying, trail(23, shown(1, 1, 0)), completed(38)),
 			"2 callers met AGENT, and 1 recovered within 10m0s; 1 did not (" + role + "nightly for family report)"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // Options are what a platform team sets for all objects.
@@ -29,6 +30,9 @@ type Options struct {
 	ACLPollInterval time.Duration
 	// LookupInterval is how often hosts are looked up. Addresses rotate within a minute or so.
 	LookupInterval time.Duration
+	// CloudTrailDelay is by how much CloudTrail may be late: how long after a call nothing that
+	// CloudTrail lacks is held against its caller. AWS gives no limit.
+	CloudTrailDelay time.Duration
 	// EntryQuota is the quota of entries a network ACL, direction and family, the default entry
 	// included, where AWS can't be asked for it.
 	EntryQuota int
@@ -65,6 +69,7 @@ func Defaults() Options {
 		AgentPollInterval:       15 * time.Second,
 		ACLPollInterval:         30 * time.Second,
 		LookupInterval:          5 * time.Second,
+		CloudTrailDelay:         run.DefaultTrailDelay,
 		EntryQuota:              20,
 		MaxDuration:             LongestDuration,
 		SweepInterval:           10 * time.Minute,
@@ -88,6 +93,10 @@ func (o Options) Validate() error {
 		if each.interval < ShortestInterval || each.interval > longestInterval {
 			errs = append(errs, fmt.Errorf("--%s is %s: it must be from %s to %s", each.flag, each.interval, ShortestInterval, longestInterval))
 		}
+	}
+
+	if d := o.CloudTrailDelay; d < run.ShortestTrailDelay || d > run.LongestTrailDelay || d%time.Second != 0 {
+		errs = append(errs, fmt.Errorf("--cloudtrail-delay is %s: it must be from %s to %s, in whole seconds", d, run.ShortestTrailDelay, run.LongestTrailDelay))
 	}
 
 	if o.EntryQuota < 1 || o.EntryQuota > 40 {

@@ -24,6 +24,10 @@ func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 		"no interval of polls":     {func(o *Options) { o.AgentPollInterval = 0 }, "--agent-poll-interval is 0s: it must be from 10ms to 1m0s"},
 		"an interval below zero":   {func(o *Options) { o.LookupInterval = -time.Second }, "--lookup-interval is -1s: it must be from 10ms to 1m0s"},
 		"an interval beyond a run": {func(o *Options) { o.ACLPollInterval = time.Hour }, "--network-acl-poll-interval is 1h0m0s: it must be from 10ms to 1m0s"},
+		"a CloudTrail in time":     {func(o *Options) { o.CloudTrailDelay = time.Second }, ""},
+		"a CloudTrail of hours":    {func(o *Options) { o.CloudTrailDelay = 2 * time.Hour }, "--cloudtrail-delay is 2h0m0s: it must be from 1s to 1h0m0s, in whole seconds"},
+		"no delay of CloudTrail":   {func(o *Options) { o.CloudTrailDelay = 0 }, "--cloudtrail-delay is 0s: it must be from 1s to 1h0m0s"},
+		"a delay of part seconds":  {func(o *Options) { o.CloudTrailDelay = 1500 * time.Millisecond }, "--cloudtrail-delay is 1.5s: it must be"},
 		"the smallest quota":       {func(o *Options) { o.EntryQuota = 1 }, ""},
 		"the largest quota":        {func(o *Options) { o.EntryQuota = 40 }, ""},
 		"no quota":                 {func(o *Options) { o.EntryQuota = 0 }, "--network-acl-entry-quota is 0: AWS grants from 1 to 40"},
@@ -65,7 +69,7 @@ func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 func TestValidateSaysAllThatIsWrong(t *testing.T) {
 	g := NewWithT(t)
 	err := Options{}.Validate()
-	for _, flag := range []string{"agent-poll-interval", "network-acl-poll-interval", "lookup-interval", "network-acl-entry-quota", "max-duration", "max-concurrent-reconciles"} {
+	for _, flag := range []string{"agent-poll-interval", "network-acl-poll-interval", "lookup-interval", "cloudtrail-delay", "network-acl-entry-quota", "max-duration", "max-concurrent-reconciles"} {
 		g.Expect(err).To(MatchError(ContainSubstring("--" + flag)))
 	}
 }

@@ -28,7 +28,7 @@ func callersNotes(f *Findings) []string {
 	}
 
 	note := fmt.Sprintf("after the run the manager reads from CloudTrail who met AGENT and who recovered within %s: the run is in the state Verifying for up to %s then, with nothing of it left in AWS",
-		run.RecoverWithin(callers), run.VerifyTime(callers))
+		run.RecoverWithin(callers), run.VerifyTime(callers, f.trailDelay))
 	if callers.Require == v1alpha1.RequireRecovery {
 		note += ". It succeeds only if a caller meets AGENT and all that do recover"
 	}

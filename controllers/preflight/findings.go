@@ -67,9 +67,11 @@ type given struct {
 	// now is the time of the pass.
 	now time.Time
 	// consent is what the tags of a subnet have to say, maxDuration the longest that a run may
-	// last, and allowAdditional says that a spec may name further destinations.
+	// last, trailDelay by how much CloudTrail may be late, and allowAdditional says that a spec may
+	// name further destinations.
 	consent         target.Consent
 	maxDuration     time.Duration
+	trailDelay      time.Duration
 	allowAdditional bool
 }
 
@@ -97,7 +99,7 @@ type learned struct {
 func (p *Preflight) newFindings() *Findings {
 	return &Findings{given: given{
 		object: p.Object, self: p.Ownership(nil), now: p.Now,
-		consent: p.Consent(), maxDuration: p.Options.MaxDuration, allowAdditional: p.Options.AllowAdditionalEndpoints,
+		consent: p.Consent(), maxDuration: p.Options.MaxDuration, trailDelay: p.Options.CloudTrailDelay, allowAdditional: p.Options.AllowAdditionalEndpoints,
 	}}
 }
 

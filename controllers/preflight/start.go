@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
@@ -153,6 +155,9 @@ func (p *Preflight) InitStatus(r *Report, now time.Time) {
 	status.StartTime = run.Stamp(now)
 	status.ExpirationTime = run.Stamp(status.StartTime.Add(spec.Duration.Duration))
 	status.StartedWith = run.StartedWith(spec)
+	if delay := p.Options.CloudTrailDelay; spec.Callers != nil && delay != run.DefaultTrailDelay {
+		status.StartedWith.CloudTrailDelay = &metav1.Duration{Duration: delay}
+	}
 	status.Target = &v1alpha1.Target{AccountID: r.accountID, Region: p.Clients.Region, ClusterARN: r.cluster.ARN, VPCID: r.subnet.VPCID}
 	if r.subnet.IPv6 {
 		status.Target.IPv6 = new(true)

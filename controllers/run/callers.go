@@ -11,9 +11,12 @@ import (
 const (
 	// DefaultRecoverWithin is how long callers may take to recover unless the spec says otherwise.
 	DefaultRecoverWithin = 10 * time.Minute
-	// TrailDelay is by how much CloudTrail may be late: AWS speaks of 5 minutes on average, and some
-	// events take more than 10.
-	TrailDelay = 15 * time.Minute
+	// DefaultTrailDelay is by how much CloudTrail may be late: AWS speaks of 5 minutes on average, and
+	// some events take more than 10.
+	DefaultTrailDelay = 15 * time.Minute
+	// ShortestTrailDelay and LongestTrailDelay are what a manager may be set to. The status has whole
+	// seconds, and calls are remembered for the longest run and some hours.
+	ShortestTrailDelay, LongestTrailDelay = time.Second, time.Hour
 	// verifySlack is what Verifying may take beyond the time of the callers and CloudTrail's delay:
 	// for agents that were not waited for, and for reads that fail.
 	verifySlack = 10 * time.Minute
@@ -27,6 +30,16 @@ func RecoverWithin(callers *v1alpha1.Callers) time.Duration {
 		return DefaultRecoverWithin
 	}
 	return min(max(callers.RecoverWithin.Duration, shortestRecovery), longestRecovery)
+}
+
+// TrailDelay is by how much CloudTrail may be late for a run: nothing is held against its callers
+// before.
+func TrailDelay(status *v1alpha1.AgentDisconnectStatus) time.Duration {
+	with := status.StartedWith
+	if with == nil || with.CloudTrailDelay == nil {
+		return DefaultTrailDelay
+	}
+	return min(max(with.CloudTrailDelay.Duration, ShortestTrailDelay), LongestTrailDelay)
 }
 
 // StartedCallers is what the run began with as spec.callers; nil: its callers are not looked at.
@@ -67,12 +80,12 @@ func VerifyDeadline(status *v1alpha1.AgentDisconnectStatus) time.Time {
 	if !IsVerifying(status) {
 		return time.Time{}
 	}
-	return status.RecoveredTime.Add(VerifyTime(StartedCallers(status)))
+	return status.RecoveredTime.Add(VerifyTime(StartedCallers(status), TrailDelay(status)))
 }
 
-// VerifyTime is how long a run looks at its callers at most.
-func VerifyTime(callers *v1alpha1.Callers) time.Duration {
-	return RecoverWithin(callers) + TrailDelay + verifySlack
+// VerifyTime is how long a run looks at its callers at most, where CloudTrail may be so late.
+func VerifyTime(callers *v1alpha1.Callers, trailDelay time.Duration) time.Duration {
+	return RecoverWithin(callers) + trailDelay + verifySlack
 }
 
 // AwaitedUntil is until when the agents of a run were awaited that no longer waits for them; zero: it

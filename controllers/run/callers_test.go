@@ -26,6 +26,13 @@ func within(d time.Duration) change {
 	}
 }
 
+// late: the manager was set to a CloudTrail that is so late.
+func late(d time.Duration) change {
+	return func(s *v1alpha1.AgentDisconnectStatus) {
+		s.StartedWith.CloudTrailDelay = &metav1.Duration{Duration: d}
+	}
+}
+
 func recovered(minutes float64) change {
 	return func(s *v1alpha1.AgentDisconnectStatus) { s.RecoveredTime = runtest.At(minutes) }
 }
@@ -48,6 +55,10 @@ func TestARunLooksAtItsCallersOnceNothingElseIsLeft(t *testing.T) {
 		"by the most that a caller may take":        {status(started, inPlace, watching, within(time.Hour), restored, recovered(13)), runtest.At(13 + 85)},
 		"an edited time that is too long":           {status(started, inPlace, watching, within(9999*time.Hour), restored, recovered(13)), runtest.At(13 + 85)},
 		"an edited time below zero":                 {status(started, inPlace, watching, within(-time.Hour), restored, recovered(13)), runtest.At(13 + 26)},
+		"a CloudTrail that is late by less":         {status(started, inPlace, watching, late(time.Minute), restored, recovered(13)), runtest.At(13 + 21)},
+		"a CloudTrail that is late by more":         {status(started, inPlace, watching, late(30*time.Minute), restored, recovered(13)), runtest.At(13 + 50)},
+		"an edited delay that is too long":          {status(started, inPlace, watching, late(99*time.Hour), restored, recovered(13)), runtest.At(13 + 80)},
+		"an edited delay below zero":                {status(started, inPlace, watching, late(-time.Hour), restored, recovered(13)), runtest.At(13 + 20 + 1./60)},
 		"aborted":                                   {status(started, inPlace, watching, aborted(v1alpha1.AbortSubnetLeft), restored, recovered(13)), runtest.At(13 + 35)},
 		"over":                                      {status: status(started, inPlace, watching, restored, recovered(13), completed)},
 		"a time from before the rules were gone":    {status: status(started, inPlace, watching, restored, recovered(5))},

@@ -60,9 +60,9 @@ func (m *memory) covers(since time.Time) bool {
 	return !m.readAt.IsZero() && !since.Before(m.since)
 }
 
-// readFrom gives for each name where the next read begins: far enough behind what is known for
+// readFrom gives for each name where the next read begins: by overlap behind what is known, for
 // events that come late.
-func (m *memory) readFrom(since time.Time) map[string]time.Time {
+func (m *memory) readFrom(since time.Time, overlap time.Duration) map[string]time.Time {
 	from := map[string]time.Time{record.RunTask: since, record.StartTask: since}
 	if !m.covers(since) {
 		return from

@@ -21,9 +21,9 @@ const (
 	// callInterval is the time between two calls: CloudTrail allows 2 calls of LookupEvents a second
 	// in an account and Region, to all that make them.
 	callInterval = 500 * time.Millisecond
-	// overlap is how far behind the newest event that is known, or behind the last read, a read
-	// begins. CloudTrail shows most events within 5 minutes, some after 15, and in no order.
-	overlap = 25 * time.Minute
+	// overlapSlack is how much farther behind the newest event that is known, or behind the last read,
+	// a read begins than CloudTrail may be late: its events come in no order, and some come later still.
+	overlapSlack = 10 * time.Minute
 	// keptFor is how long a call is remembered: the longest run, and as long as its callers are
 	// watched after it.
 	keptFor = 15 * time.Hour
@@ -42,6 +42,8 @@ type Ask struct {
 	Since time.Time
 	// MaxAge is how long ago the read may have begun that the answer rests on.
 	MaxAge time.Duration
+	// Late is by how much CloudTrail may be late; less than the default counts as that.
+	Late time.Duration
 }
 
 // Answer is what CloudTrail showed.
@@ -92,6 +94,8 @@ type Reader struct {
 	reading *read
 	// wanted is the earliest time that was asked for and is not being read.
 	wanted time.Time
+	// late is by how much CloudTrail may be late, by all that was asked.
+	late time.Duration
 	// failures counts the reads in a row that failed, failure is the last one's error, and nextRead
 	// is before when no other is made.
 	failures int
@@ -117,7 +121,10 @@ type read struct {
 
 // NewReader makes a reader that has read nothing yet.
 func NewReader(client aws.CloudTrail, clk clock.Clock) *Reader {
-	return &Reader{checking: make(chan struct{}, 1), client: client, clock: clk, limiter: rate.NewLimiter(rate.Every(callInterval), 1), memory: newMemory()}
+	return &Reader{
+		checking: make(chan struct{}, 1), client: client, clock: clk, limiter: rate.NewLimiter(rate.Every(callInterval), 1),
+		memory: newMemory(), late: run.DefaultTrailDelay,
+	}
 }
 
 // Read answers a question. Where what is known is older than that allows, it reads, or waits for a
@@ -145,6 +152,7 @@ func (r *Reader) next(ctx context.Context, ask Ask, asked time.Time) (Answer, *r
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.clock.Now()
+	r.late = max(r.late, ask.Late)
 	since := run.Latest(ask.Since, now.Add(-keptFor))
 	answer := r.memory.answer(since, now)
 	// What was read since the question is fresh enough, whatever happens to the clock.
@@ -176,7 +184,7 @@ func (r *Reader) known(since time.Time) Answer {
 // begin begins a read of all that was asked for. It does not end with the context: others wait for
 // it too.
 func (r *Reader) begin(ctx context.Context, now time.Time) {
-	begun := &read{began: now, since: r.wanted, from: r.memory.readFrom(r.wanted), done: make(chan struct{})}
+	begun := &read{began: now, since: r.wanted, from: r.memory.readFrom(r.wanted, r.late+overlapSlack), done: make(chan struct{})}
 	r.reading, r.wanted = begun, time.Time{}
 	go func() {
 		cut, err := r.readAll(context.WithoutCancel(ctx), begun)

@@ -167,6 +167,17 @@ func TestAReadBeginsBehindWhatIsKnown(t *testing.T) {
 		g.Expect(h.begins[1]).To(BeTemporally("==", start), "StartTask has none")
 		g.Expect(idsOf(answer.Calls)).To(Equal([]string{"early", "newest", "newest again"}))
 		g.Expect(answer.CompleteSince).To(BeTemporally("==", start))
+
+		for _, late := range []time.Duration{time.Minute, 40 * time.Minute, 0} {
+			h.took()
+			_, err = reader.Read(t.Context(), trail.Ask{Since: start, Late: late})
+			g.Expect(err).NotTo(HaveOccurred())
+			want := max(late, 15*time.Minute)
+			if late == 0 {
+				want = 40 * time.Minute
+			}
+			g.Expect(h.begins[0]).To(BeTemporally("==", start.Add(2*time.Hour-want-10*time.Minute)), "as far back as the run needs for which it is latest")
+		}
 	})
 }
 

@@ -16,15 +16,16 @@ import (
 )
 
 const (
-	// readInterval is how often CloudTrail is read, for all runs of an account and Region together:
-	// it is minutes late anyway.
-	readInterval = time.Minute
+	// shortestReadInterval and longestReadInterval bound how often CloudTrail is read, for all runs of
+	// an account and Region together: it is minutes late anyway. readsPerDelay is how many reads there
+	// are in the time by which it may be late, and looksPerRead how often a pass comes back for a read
+	// that goes on.
+	shortestReadInterval, longestReadInterval = 2 * time.Second, time.Minute
+	readsPerDelay, looksPerRead               = 15, 12
 	// accountTimeout bounds the question in which account the manager is, and patience is how long a
 	// pass waits for a read: it goes on without the pass, which holds up a worker.
 	accountTimeout = 3 * time.Second
 	patience       = 200 * time.Millisecond
-	// lookInterval is how soon a pass comes back for a read that goes on.
-	lookInterval = 5 * time.Second
 	// retryInterval is how soon it comes back after an error that is not CloudTrail's.
 	retryInterval = 30 * time.Second
 )
@@ -63,7 +64,8 @@ func (v *Verification) Observe(ctx context.Context) (settled bool) {
 	reading, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	// A second less than the interval: a run that asks when the read of another is due makes it.
-	answer, err := v.Trail.Read(reading, v.Clients, trail.Ask{Since: status.StartTime.Time, MaxAge: readInterval - time.Second})
+	ask := trail.Ask{Since: status.StartTime.Time, MaxAge: v.readInterval() - time.Second, Late: run.TrailDelay(status)}
+	answer, err := v.Trail.Read(reading, v.Clients, ask)
 	v.scheduleNext(answer, err)
 	if !answer.ReadAt.IsZero() {
 		settled = v.note(answer)
@@ -80,14 +82,19 @@ func (v *Verification) Observe(ctx context.Context) (settled bool) {
 	return settled
 }
 
+// readInterval is how often CloudTrail is read.
+func (v *Verification) readInterval() time.Duration {
+	return min(max(run.TrailDelay(v.Status())/readsPerDelay, shortestReadInterval), longestReadInterval)
+}
+
 // scheduleNext sets when the next look is due.
 func (v *Verification) scheduleNext(answer trail.Answer, err error) {
 	stale, isStale := errors.AsType[*trail.StaleError](err)
 	switch {
 	case err == nil:
-		v.next = answer.ReadAt.Add(readInterval)
+		v.next = answer.ReadAt.Add(v.readInterval())
 	case isStale && stale.Err == nil:
-		v.next = v.Now.Add(lookInterval)
+		v.next = v.Now.Add(v.readInterval() / looksPerRead)
 	case isStale:
 		v.next = stale.NextRead
 	}
@@ -110,7 +117,7 @@ func (v *Verification) noteTrouble(err error) {
 // a minute that it was looked at, and in the end, which it reports.
 func (v *Verification) note(answer trail.Answer) (settled bool) {
 	before := v.Status().Callers
-	known := knownPeriod(answer)
+	known := v.knownPeriod(answer)
 	verdict := callers.Judge(answer.Calls, v.facts(known))
 	seen := statusOf(verdict, answer, known)
 	if before != nil {
@@ -125,7 +132,7 @@ func (v *Verification) note(answer trail.Answer) (settled bool) {
 }
 
 // knownPeriod is when the trail is known completely, by whole seconds: all that are over by its end.
-func knownPeriod(answer trail.Answer) callers.Period {
+func (v *Verification) knownPeriod(answer trail.Answer) callers.Period {
 	since := answer.CompleteSince.Add(time.Second - time.Nanosecond)
-	return callers.Period{From: since.Truncate(time.Second), To: answer.ReadAt.Add(-run.TrailDelay).Truncate(time.Second)}
+	return callers.Period{From: since.Truncate(time.Second), To: answer.ReadAt.Add(-run.TrailDelay(v.Status())).Truncate(time.Second)}
 }
