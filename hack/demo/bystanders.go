@@ -173,6 +173,7 @@ func (w *walk) neverBlinked(context.Context) (string, error) {
 	o := &w.others
 	o.seenAll()
 	var rows []screen.Row
+	subnet := ""
 	failed := o.err
 	if o.looks == 0 {
 		failed = errors.Join(failed, errors.New("no check took place"))
@@ -183,18 +184,22 @@ func (w *walk) neverBlinked(context.Context) (string, error) {
 			log = agent.Log()
 		}
 		planned, lost := sessions(log, o.since)
+		if i.subnet != subnet {
+			subnet = i.subnet
+			rows = append(rows, screen.Row{Cells: []string{subnet, "", "", ""}})
+		}
 		row := screen.Row{Cells: []string{
-			i.ec2ID, i.cluster, i.subnet, fmt.Sprintf("true, %d times of %d", o.connected[i.arn], o.looks), fmt.Sprintf("%d lost", len(lost)),
+			"  " + i.ec2ID, i.cluster, fmt.Sprintf("true, %d times of %d", o.connected[i.arn], o.looks), fmt.Sprintf("%d lost", len(lost)),
 		}}
 		if len(planned) > 0 {
-			row.Cells[4] += fmt.Sprintf(", %d renewed", len(planned))
+			row.Cells[3] += fmt.Sprintf(", %d renewed", len(planned))
 		}
 		if err := o.blinked(i, planned, lost); err != nil {
 			row.Style, failed = screen.Bad, errors.Join(failed, fmt.Errorf("%s: %w", i.ec2ID, err))
 		}
 		rows = append(rows, row)
 	}
-	w.screen.Table([]string{"INSTANCE", "CLUSTER", "SUBNET", "AGENTCONNECTED", "SESSIONS, BY LOG"}, rows)
+	w.screen.Table([]string{"SUBNET, INSTANCE", "CLUSTER", "AGENTCONNECTED", "SESSIONS, BY LOG"}, rows)
 	if failed != nil {
 		return "", failed
 	}

@@ -16,15 +16,15 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
-// hosts are the hosts of the addresses in the status, by range.
-func (w *walk) hosts() map[string]string {
-	hostOf := map[string]string{}
+// sessionOf has the sessions of the addresses in the status, by range.
+func (w *walk) sessionOf() map[string]v1alpha1.EndpointSession {
+	sessionOf := map[string]v1alpha1.EndpointSession{}
 	for _, e := range w.obj.Status.Endpoints {
 		for _, a := range e.Addresses {
-			hostOf[a+"/32"] = e.Hostname
+			sessionOf[a+"/32"] = e.Session
 		}
 	}
-	return hostOf
+	return sessionOf
 }
 
 // awaitClone waits until the subnet is on a clone of its network ACL that denies every address in the status, as EC2 and
@@ -42,14 +42,14 @@ func (w *walk) awaitClone(ctx context.Context) (ec2types.NetworkAcl, error) {
 		if idOf(acl) == idOf(w.original) {
 			return false, "the subnet is on its own network ACL; " + w.state(), nil
 		}
-		hostOf, denied := w.hosts(), 0
+		sessionOf, denied := w.sessionOf(), 0
 		for _, e := range acl.Entries {
-			if hostOf[awssdk.ToString(e.CidrBlock)] != "" && outbound(e) && e.RuleAction == ec2types.RuleActionDeny && awssdk.ToString(e.Protocol) == "-1" {
+			if sessionOf[awssdk.ToString(e.CidrBlock)] != "" && outbound(e) && e.RuleAction == ec2types.RuleActionDeny && awssdk.ToString(e.Protocol) == "-1" {
 				denied++
 			}
 		}
-		seen := fmt.Sprintf("%d of %d addresses are denied; %s", denied, len(hostOf), w.state())
-		return denied > 0 && denied == len(hostOf) && w.is(v1alpha1.StateBlocking), seen, nil
+		seen := fmt.Sprintf("%d of %d addresses are denied; %s", denied, len(sessionOf), w.state())
+		return denied > 0 && denied == len(sessionOf) && w.is(v1alpha1.StateBlocking), seen, nil
 	})
 	return acl, err
 }
@@ -61,12 +61,12 @@ func (w *walk) showDuring(ctx context.Context) (string, error) {
 		return "", err
 	}
 	w.ending.watch(ctx, w)
-	hostOf := w.hosts()
+	sessionOf := w.sessionOf()
 	w.showEntries(clone, func(e ec2types.NetworkAclEntry) (string, screen.Style) {
 		if has(w.original.Entries, e) {
 			return "= copied", screen.Plain
 		}
-		return "← added by the run: " + hostOf[awssdk.ToString(e.CidrBlock)], screen.Marked
+		return "← added by the run: " + string(sessionOf[awssdk.ToString(e.CidrBlock)]), screen.Marked
 	})
 	used := w.obj.Status.NetworkACL
 	if used == nil {
@@ -92,7 +92,7 @@ func (w *walk) showDuring(ctx context.Context) (string, error) {
 	if err := w.wellCloned(clone, original); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d addresses are denied to this subnet alone; the shared network ACL has the same entries as before", len(hostOf)), nil
+	return fmt.Sprintf("%d addresses are denied to this subnet alone; the shared network ACL has the same entries as before", len(sessionOf)), nil
 }
 
 // wellCloned says what is wrong with a clone beside its denies, with the original, and with what the status says of both.
@@ -103,8 +103,8 @@ func (w *walk) wellCloned(clone, original ec2types.NetworkAcl) error {
 	case used.ID != idOf(clone) || used.OriginalID != idOf(w.original) || used.Mode != v1alpha1.NetworkACLModeClone ||
 		used.ModeReason != v1alpha1.NetworkACLModeShared:
 		return fmt.Errorf("the status reports something else: %+v", *used)
-	case len(clone.Entries) != len(w.original.Entries)+len(w.hosts()) || len(lacking(clone.Entries, w.original.Entries)) > 0:
-		return fmt.Errorf("the clone has %d entries, not the %d of the original and %d of the run", len(clone.Entries), len(w.original.Entries), len(w.hosts()))
+	case len(clone.Entries) != len(w.original.Entries)+len(w.sessionOf()) || len(lacking(clone.Entries, w.original.Entries)) > 0:
+		return fmt.Errorf("the clone has %d entries, not the %d of the original and %d of the run", len(clone.Entries), len(w.original.Entries), len(w.sessionOf()))
 	case !slices.Equal(subnetsOf(clone), []string{w.subnet}) || !slices.Equal(subnetsOf(original), others):
 		return errors.New("the clone serves other subnets too, or the original lost one")
 	case w.rules(original) > 0 || len(lacking(original.Entries, w.original.Entries)) > 0:

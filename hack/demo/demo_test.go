@@ -29,7 +29,7 @@ func newWalk(t *testing.T) *walk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	region, err := sim.Start(t.Context(), sim.Options{World: vpc, NoAgents: true})
+	region, err := sim.Start(t.Context(), sim.Options{World: vpc, NoAgents: true, Scale: defaultScale})
 	if err != nil {
 		t.Fatal(err)
 	}

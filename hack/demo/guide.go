@@ -11,8 +11,6 @@ import (
 	"strings"
 	"text/template"
 	"time"
-
-	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
 // playgroundDuration leaves time to look around.
@@ -35,7 +33,7 @@ func (w *walk) guide(file, environment string) []part {
 		"plan": strings.TrimSpace(w.manifest(name, playgroundDuration, planLine)), "original": shared.ID,
 		"file": file, "environment": strings.TrimSpace(environment), "manifest": strings.TrimSpace(w.manifest(name, playgroundDuration)),
 		"name": name, "cluster": w.cluster, "subnet": w.subnet, "family": w.family, "host": w.stack.Sim.World().Hosts[0].Name,
-		"trailDelay": screen.Seconds(w.inRegion(trailDelay)), "dnsHost": host, "dnsPort": port, "managerLog": w.stack.ManagerLog, "agentLogs": w.agentLog("*"),
+		"trailDelay": w.trailInWords(w.stack.Sim.World()), "dnsHost": host, "dnsPort": port, "managerLog": w.stack.ManagerLog, "agentLogs": w.agentLog("*"),
 	})
 	var parts []part
 	for _, section := range strings.Split("\n"+text.String(), "\n# ")[1:] {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -21,6 +22,8 @@ import (
 const (
 	// defaultScale makes the shortest run, a minute, as long for agents as one of a quarter of an hour.
 	defaultScale = 15
+	// pluginProgram prints the report.
+	pluginProgram = "./cmd/kubectl-agentdisconnect"
 
 	exitNotSeen     = 1
 	exitUsage       = 2
@@ -32,6 +35,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
 	playground := flags.Bool("playground", false, "leave everything running until Ctrl-C, and print commands to try")
+	report := flags.String("report", filepath.Join("bin", "demo-report.html"), "the file to write the report of the run to")
 	scale := flags.Float64("scale", defaultScale, "how much faster than real time agents, ECS and CloudTrail are")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -39,13 +43,13 @@ func run(args []string) int {
 	case err != nil:
 		return exitUsage
 	case flags.NArg() > 0 || *scale < 1:
-		fmt.Fprintln(os.Stderr, "demo accepts --playground and --scale (a number of at least 1), see --help")
+		fmt.Fprintln(os.Stderr, "demo accepts --playground, --report and --scale (a number of at least 1), see --help")
 		return exitUsage
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	w := &walk{screen: screen.New(os.Stdout), scale: *scale}
+	w := &walk{screen: screen.New(os.Stdout), scale: *scale, reportFile: *report}
 	defer w.screen.Close()
 
 	begun := time.Now()
@@ -94,15 +98,21 @@ func (w *walk) start(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	_, most := w.trailTakes(region)
+	delay := wholeSeconds(most)
 	s, err := stack.Start(ctx, stack.Options{
 		Simulator:   sim.Options{World: region, Scale: w.scale},
-		ManagerArgs: []string{"--agent-poll-interval=1s", "--network-acl-poll-interval=2s", "--lookup-interval=500ms"},
-		Progress:    func(part, detail string) { w.screen.Print(screen.Plain, "  %-14s %s", part, detail) },
+		ManagerArgs: []string{"--agent-poll-interval=1s", "--network-acl-poll-interval=2s", "--lookup-interval=500ms", "--cloudtrail-delay=" + delay.String()},
+		Programs:    []string{pluginProgram, callerProgram},
+		Progress: func(part, detail string) {
+			w.screen.Table(nil, []screen.Row{{Cells: []string{fmt.Sprintf("%-13s", part), detail}}})
+		},
 	})
 	if err != nil {
 		return "", err
 	}
 	w.use(s)
+	w.screen.Table(nil, []screen.Row{{Cells: []string{"CloudTrail   ", fmt.Sprintf("shows calls %s late, out of order and %s of them twice; the manager has --cloudtrail-delay=%s", w.trailInWords(region), region.Trail.Duplicates, delay)}}})
 	w.screen.Wait("the agents connect", "")
 	w.note("not every agent is connected")
 	if err := w.awaitAgents(ctx); err != nil {
@@ -133,6 +143,9 @@ func (w *walk) close(keep bool) error {
 		return nil
 	}
 	w.others.seenAll()
+	for _, stop := range w.stops {
+		stop()
+	}
 	w.screen.Wait("stopping what was started", "")
 	defer w.screen.Done()
 	if keep {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +25,8 @@ const (
 	name, secondName = "demo", "second"
 	// duration is the shortest that the API takes: the first act waits for its end.
 	duration = time.Minute
+	// recoverWithin is the shortest that the API takes: the third act waits for it.
+	recoverWithin = time.Minute
 )
 
 // manifest is what a user writes; more are further lines of the spec.
@@ -46,9 +47,10 @@ spec:
 %s`, v1alpha1.GroupVersion, name, namespace, w.cluster, w.subnet, int(duration.Minutes()), extra.String())
 }
 
-// firstManifest is that of the first act: the run has a probe.
+// firstManifest is that of the first act: the run has a probe, and looks at its callers, which have the shortest time that
+// the API takes.
 func (w *walk) firstManifest() string {
-	return w.manifest(name, duration, fmt.Sprintf("probe: {taskDefinition: %s, interval: 10s}", w.family))
+	return w.manifest(name, duration, fmt.Sprintf("probe: {taskDefinition: %s, interval: 10s}", w.family), fmt.Sprintf("callers: {recoverWithin: %dm}", int(recoverWithin.Minutes())))
 }
 
 // apply applies the manifest of the first act.
@@ -131,33 +133,16 @@ func (w *walk) findEndpoints(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d addresses of %d hosts, though DNS returns only one per host at a time", all, len(hosts)), nil
 }
 
-// conclude waits for the verdict, and for the object to be let go.
-func (w *walk) conclude(ctx context.Context) (string, error) {
-	err := w.until(ctx, func(ctx context.Context) (bool, string, error) {
-		err := w.read(ctx)
-		succeeded := meta.IsStatusConditionTrue(w.obj.Status.Conditions, v1alpha1.ConditionSucceeded)
-		return succeeded && len(w.obj.Finalizers) == 0, w.state(), err
-	})
-	if err != nil {
-		return "", err
-	}
-	w.showConditions()
-	if len(w.obj.Status.Rules) > 0 {
-		return "", errors.New("status.rules is not empty")
-	}
-	w.finished = *w.obj.DeepCopy()
-	return "the run succeeded, and left nothing in the Region", nil
-}
-
-// showConditions shows the object's conditions as last read.
+// showConditions shows the object's conditions as last read, each with its message below: beside it there would be little
+// room for that.
 func (w *walk) showConditions() {
-	var rows []screen.Row
+	w.screen.Print(screen.Dim, "  %-19s  %-7s  %s", "CONDITION", "STATUS", "REASON")
 	for _, c := range w.obj.Status.Conditions {
-		row := screen.Row{Cells: []string{c.Type, string(c.Status), c.Reason, c.Message}}
+		style := screen.Plain
 		if c.Type == v1alpha1.ConditionStalled && c.Status == metav1.ConditionTrue {
-			row.Style = screen.Bad
+			style = screen.Bad
 		}
-		rows = append(rows, row)
+		w.screen.Print(style, "  %-19s  %-7s  %s", c.Type, c.Status, c.Reason)
+		w.screen.Print(style, "      %s", c.Message)
 	}
-	w.screen.Table([]string{"CONDITION", "STATUS", "REASON", "MESSAGE"}, rows)
 }

@@ -33,7 +33,11 @@ func (w *walk) showRun() {
 	status := &w.obj.Status
 	rows := []screen.Row{{Cells: []string{"STATE", w.state()}}}
 	if acl := status.NetworkACL; acl != nil {
-		rows = append(rows, screen.Row{Cells: []string{"status.networkACL", fmt.Sprintf("id: %s, mode: %s, state: %s", acl.ID, acl.Mode, acl.State)}})
+		text := fmt.Sprintf("id: %s, mode: %s", acl.ID, acl.Mode)
+		if acl.State != "" { // else the clone is gone
+			text += ", state: " + string(acl.State)
+		}
+		rows = append(rows, screen.Row{Cells: []string{"status.networkACL", text}})
 	}
 	if expires := status.ExpirationTime; expires != nil {
 		rows = append(rows, screen.Row{Cells: []string{"status.expirationTime", clock(expires.Time)}})
@@ -51,7 +55,7 @@ func (w *walk) runPlanned(ctx context.Context) (string, error) {
 		return "", err
 	}
 	w.showRun()
-	return fmt.Sprintf("the subnet is on clone %s, which denies %d addresses", idOf(clone), len(w.hosts())), nil
+	return fmt.Sprintf("the subnet is on clone %s, which denies %d addresses", idOf(clone), len(w.sessionOf())), nil
 }
 
 // suspend has the rules lifted.
@@ -149,7 +153,7 @@ func (w *walk) applyAgain(ctx context.Context) (string, error) {
 	w.screen.Table(nil, []screen.Row{
 		{Cells: []string{"STATE", w.state()}},
 		{Cells: []string{"the manager's calls", tally(made)}},
-		{Cells: []string{"resourceVersion", fmt.Sprintf("%s; at the end of act 1 it was %s", w.obj.ResourceVersion, w.finished.ResourceVersion)}},
+		{Cells: []string{"resourceVersion", fmt.Sprintf("%s; at the end of its run it was %s", w.obj.ResourceVersion, w.finished.ResourceVersion)}},
 	})
 	switch {
 	case len(beyondSweep(made)) > 0:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/utils/ptr"
@@ -31,7 +32,8 @@ func (w *walk) plan(ctx context.Context) (string, error) {
 	}
 	plan := w.obj.Status.Plan
 	w.showPlan(plan)
-	made := w.managerCalls(from)
+	// The run of act 1 reads CloudTrail meanwhile.
+	made := slices.DeleteFunc(w.managerCalls(from), func(c call) bool { return c.Name() == "cloudtrail:LookupEvents" })
 	changes, checks := writes(made), 0
 	for _, c := range made {
 		if c.DryRun {

@@ -38,6 +38,11 @@ type walk struct {
 
 	// What the runs are about, from the Region's world.
 	cluster, subnet, family string
+	// reportFile is where the report of the first act's run goes.
+	reportFile string
+	// The callers of the first act, and what ends what was started beside the stack.
+	retries, givesUp *caller
+	stops            []func()
 
 	obj      v1alpha1.AgentDisconnect // the object that is looked at, as last read
 	finished v1alpha1.AgentDisconnect // that of the first act, as its end left it

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,6 +30,8 @@ type Options struct {
 	Simulator sim.Options
 	// ManagerArgs are further flags of the manager; they win over the ones that the stack gives.
 	ManagerArgs []string
+	// Programs are further packages of the module whose programs are built into Dir, such as ./cmd/kubectl-agentdisconnect.
+	Programs []string
 	// NoManager starts none, for those who start them by StartManager or AddManager.
 	NoManager bool
 	// Progress, when set, is told of each part that is up, one call at a time.
@@ -122,7 +125,8 @@ func (s *Stack) start(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		// As the Dockerfile does, so that what runs here is what ships, and is compiled once for both.
-		_, err := output(groupCtx, "env", "CGO_ENABLED=0", "go", "build", "-C", s.root, "-trimpath", "-o", s.binary, "./cmd/manager")
+		build := []string{"CGO_ENABLED=0", "go", "build", "-C", s.root, "-trimpath", "-o", s.Dir + string(filepath.Separator), "./cmd/manager"}
+		_, err := output(groupCtx, "env", slices.Concat(build, s.o.Programs)...)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -160,7 +164,10 @@ func (s *Stack) Close() error {
 		err = errors.Join(err, s.ControlPlane.Close())
 	}
 	if s.keepFiles {
-		return errors.Join(err, os.RemoveAll(s.binary)) // it is large, and says nothing
+		for _, program := range append(s.o.Programs, s.binary) { // they are large, and say nothing
+			err = errors.Join(err, os.RemoveAll(filepath.Join(s.Dir, filepath.Base(program))))
+		}
+		return err
 	}
 	return errors.Join(err, os.RemoveAll(s.Dir))
 }
