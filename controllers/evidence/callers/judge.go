@@ -35,11 +35,26 @@ func Judge(calls []record.Call, facts Facts) Verdict {
 
 // distinct gives each call once, in an order that depends on the calls alone.
 func distinct(calls []record.Call) []record.Call {
+	if isDistinct(calls) {
+		return calls
+	}
 	sorted := slices.Clone(calls)
-	slices.SortFunc(sorted, func(a, b record.Call) int {
-		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.EventID, b.EventID))
-	})
+	slices.SortFunc(sorted, inOrder)
 	return slices.CompactFunc(sorted, func(a, b record.Call) bool { return a.EventID == b.EventID })
+}
+
+// isDistinct reports whether calls are in order, each once, as package trail gives them.
+func isDistinct(calls []record.Call) bool {
+	for i := range calls[min(1, len(calls)):] {
+		if inOrder(calls[i], calls[i+1]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func inOrder(a, b record.Call) int {
+	return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.EventID, b.EventID))
 }
 
 // judgement is a verdict in the making.

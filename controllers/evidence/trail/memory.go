@@ -3,10 +3,7 @@
 package trail
 
 import (
-	"cmp"
 	"errors"
-	"maps"
-	"slices"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -16,9 +13,9 @@ import (
 
 // memory is what a reader knows of the calls.
 type memory struct {
-	calls map[string]record.Call // by eventID: an event that comes twice is one call
-	// unreadable and foreign are the times of the events that are no calls, by their ids.
-	unreadable, foreign map[string]time.Time
+	calls sequence[record.Call]
+	// unreadable and foreign are the events that are no calls.
+	unreadable, foreign sequence[mark]
 	// newest is the time of the newest event of each name.
 	newest map[string]time.Time
 	// readAt is when the last read that succeeded began. Reads so far went back to since, and what
@@ -27,7 +24,10 @@ type memory struct {
 }
 
 func newMemory() memory {
-	return memory{calls: map[string]record.Call{}, unreadable: map[string]time.Time{}, foreign: map[string]time.Time{}, newest: map[string]time.Time{}}
+	return memory{
+		calls: newSequence(markOfCall), unreadable: newSequence(markOfMark), foreign: newSequence(markOfMark),
+		newest: map[string]time.Time{},
+	}
 }
 
 // entry is an event as LookupEvents has it.
@@ -45,13 +45,11 @@ func (m *memory) add(e entry) {
 	call, err := record.Parse(e.text)
 	switch {
 	case errors.Is(err, record.ErrForeign):
-		m.foreign[e.id] = e.time
+		m.foreign.add(mark{e.time, e.id})
 	case err != nil:
-		m.unreadable[e.id] = e.time
+		m.unreadable.add(mark{e.time, e.id})
 	default:
-		if _, ok := m.calls[call.EventID]; !ok {
-			m.calls[call.EventID] = call
-		}
+		m.calls.add(call)
 	}
 }
 
@@ -84,28 +82,19 @@ func (m *memory) settle(ended *read, cut time.Time) {
 	m.readAt = ended.began
 }
 
+// order puts in order what a read added. Until then it is in no answer.
+func (m *memory) order() {
+	m.calls.order()
+	m.unreadable.order()
+	m.foreign.order()
+}
+
 // trim forgets what is too old, and the oldest of what is too much.
 func (m *memory) trim(now time.Time) {
-	oldest := now.Add(-keptFor)
-	if len(m.calls) > mostCalls {
-		times := make([]time.Time, 0, len(m.calls))
-		for _, call := range m.calls {
-			times = append(times, call.Time)
-		}
-		slices.SortFunc(times, time.Time.Compare)
-		// Calls of one second are kept or forgotten together, since completeSince is a second.
-		oldest = run.Latest(oldest, times[len(times)-mostCalls-1].Add(time.Second))
-	}
-
-	maps.DeleteFunc(m.calls, func(_ string, call record.Call) bool { return call.Time.Before(oldest) })
-	for _, events := range []map[string]time.Time{m.unreadable, m.foreign} {
-		maps.DeleteFunc(events, func(_ string, at time.Time) bool { return at.Before(oldest) })
-		for id := range events {
-			if len(events) <= mostCalls {
-				break
-			}
-			delete(events, id) // they are only counted
-		}
+	oldest := run.Latest(now.Add(-keptFor), m.calls.beyond(mostCalls))
+	m.calls.forget(oldest)
+	for _, counted := range []*sequence[mark]{&m.unreadable, &m.foreign} {
+		counted.forget(run.Latest(oldest, counted.beyond(mostCalls)))
 	}
 	m.completeSince = run.Latest(m.completeSince, oldest)
 }
@@ -121,23 +110,7 @@ func (m *memory) answer(since, now time.Time) Answer {
 	if !m.covers(since) {
 		a.CompleteSince = run.Latest(m.since, m.completeSince)
 	}
-	for _, call := range m.calls {
-		if !call.Time.Before(since) {
-			a.Calls = append(a.Calls, call)
-		}
-	}
-	slices.SortFunc(a.Calls, func(x, y record.Call) int {
-		return cmp.Or(x.Time.Compare(y.Time), cmp.Compare(x.EventID, y.EventID))
-	})
-	a.Unreadable, a.Foreign = countSince(m.unreadable, since), countSince(m.foreign, since)
+	a.Calls = m.calls.since(since)
+	a.Unreadable, a.Foreign = len(m.unreadable.since(since)), len(m.foreign.since(since))
 	return a
-}
-
-func countSince(events map[string]time.Time, since time.Time) (n int) {
-	for _, at := range events {
-		if !at.Before(since) {
-			n++
-		}
-	}
-	return n
 }

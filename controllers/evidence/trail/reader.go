@@ -48,7 +48,8 @@ type Ask struct {
 
 // Answer is what CloudTrail showed.
 type Answer struct {
-	// Calls are those since the time that was asked for, the oldest first.
+	// Calls are those since the time that was asked for, the oldest first. Other answers share the
+	// list: it must not be changed.
 	Calls []record.Call
 	// ReadAt is when the read began that the answer rests on, and Age how long ago that is. The zero
 	// time: nothing was read yet.
@@ -206,5 +207,6 @@ func (r *Reader) end(ended *read, cut time.Time, err error) {
 		r.failures, r.failure, r.nextRead = 0, nil, time.Time{}
 		r.memory.settle(ended, cut)
 	}
+	r.memory.order()
 	r.memory.trim(now)
 }
