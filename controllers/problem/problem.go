@@ -73,12 +73,12 @@ func Explain(err error) *Problem {
 // one of them, which names all.
 func All(err error) []*Problem {
 	var all []*Problem
-	var denied []string
+	var denied, documents []string
 	first := -1
 	for _, e := range dropFollowing(Flatten(err)) {
 		one := explainOne(e)
 		if action := aws.Action(e); action != "" && aws.Classify(e) == aws.Denied {
-			denied = append(denied, deniedAction(action, one.Message))
+			denied, documents = append(denied, deniedAction(action, one.Message)), append(documents, "config/iam/"+policyOf(action))
 			if first >= 0 {
 				continue
 			}
@@ -89,31 +89,27 @@ func All(err error) []*Problem {
 
 	if first >= 0 {
 		slices.Sort(denied)
+		slices.Sort(documents)
 		all[first] = Refuse(v1alpha1.ReasonAccessDenied, "AWS denies the manager's role %s: grant the actions of the product's IAM policy (%s). %s",
-			strings.Join(slices.Compact(denied), ", "), policiesOf(denied), all[first].Message)
+			strings.Join(slices.Compact(denied), ", "), strings.Join(slices.Compact(documents), ", "), all[first].Message)
 	}
 	return all
 }
 
-// extraPolicies are the documents of config/iam that grant what policy.json does not.
-var extraPolicies = map[string]string{
-	"ecs:DescribeTaskDefinition": "policy-probe.json", "ecs:RunTask": "policy-probe.json", "ecs:ListTasks": "policy-probe.json",
-	"ecs:DescribeTasks": "policy-probe.json", "ecs:StopTask": "policy-probe.json",
-	"cloudtrail:LookupEvents": "policy-callers.json",
-}
-
-// policiesOf names the documents that grant actions.
-func policiesOf(actions []string) string {
-	var documents []string
-	for _, action := range actions {
-		document := extraPolicies[action]
-		if document == "" {
-			document = "policy.json"
-		}
-		documents = append(documents, "config/iam/"+document)
+// policyOf names the document of config/iam that grants what a call takes.
+func policyOf(call string) string {
+	service, _, _ := strings.Cut(call, ":")
+	switch call {
+	case "ecs:DescribeTaskDefinition", "ecs:RunTask", "ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask":
+		return "policy-probe.json"
 	}
-	slices.Sort(documents)
-	return strings.Join(slices.Compact(documents), ", ")
+	switch service {
+	case "cloudtrail":
+		return "policy-callers.json"
+	case "scheduler":
+		return "policy-deadman.json"
+	}
+	return "policy.json"
 }
 
 // namedAction is how AWS names the action that a caller lacks.

@@ -23,10 +23,14 @@ import (
 
 // failed is AWS's refusal of a call, in the form that the SDK gives it.
 func failed(action, code string, status int) error {
+	return failedWith(action, code, "in words", status)
+}
+
+func failedWith(action, code, message string, status int) error {
 	service, operation, _ := strings.Cut(action, ":")
 	return &smithy.OperationError{ServiceID: strings.ToUpper(service), OperationName: operation, Err: &smithyhttp.ResponseError{
 		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
-		Err:      &smithy.GenericAPIError{Code: code, Message: "in words"},
+		Err:      &smithy.GenericAPIError{Code: code, Message: message},
 	}}
 }
 
