@@ -109,7 +109,7 @@ func endDeadline(status *v1alpha1.AgentDisconnectStatus) time.Time {
 }
 
 // AgentFailuresUntil is until when AGENT is the doing of a run whose rules are gone: until its
-// agents were back, or could be.
+// agents were back, or could be, or until they were no longer awaited since their cluster is gone.
 func AgentFailuresUntil(status *v1alpha1.AgentDisconnectStatus) time.Time {
 	switch agents := status.Agents; {
 	case status.RestoredTime == nil:
@@ -117,7 +117,12 @@ func AgentFailuresUntil(status *v1alpha1.AgentDisconnectStatus) time.Time {
 	case agents != nil && agents.ReconnectedTime != nil && !agents.ReconnectedTime.Before(status.RestoredTime):
 		return agents.ReconnectedTime.Time
 	}
-	return status.RestoredTime.Add(RecoveryTimeout)
+
+	back := status.RestoredTime.Add(RecoveryTimeout)
+	if isRecovered(status) {
+		return Earliest(back, status.RecoveredTime.Time)
+	}
+	return back
 }
 
 // KnowsCallers reports whether the status rests on all that CloudTrail had to show of the callers:

@@ -66,6 +66,8 @@ func PhaseAt(obj *v1alpha1.AgentDisconnect, now time.Time) (Phase, time.Time) {
 		// The status was edited: rules that may be in place come before all that it says beside
 		// them.
 		return Expired, endDeadline(status)
+	case IsVerifying(status):
+		return Expired, endDeadline(status) // by a clock that was set back too: others may have its network ACL
 	case status.StartTime == nil:
 		return beforehand(obj, now)
 	}

@@ -15,10 +15,11 @@ type Facts struct {
 	ClusterARN string
 	// Instances are the tracked container instances.
 	Instances []Instance
-	// Denies is when the denies stood. To is zero while they stand.
+	// Denies is when all denies are known to have stood: from when they were first read back. AGENT
+	// before that may have another cause. To is zero while they stand.
 	Denies Period
-	// Back is when all agents were connected again after that; zero: they are not yet, or were never
-	// seen to be.
+	// Back is when all agents were connected again after that, or could be, or were no longer awaited;
+	// zero: they are not yet.
 	Back time.Time
 	// BackWithin is how long after the denies agents are given to come back: until then AGENT is
 	// the run's doing, where Back is zero.
@@ -57,7 +58,7 @@ func (f Facts) meeting() Period {
 	return Period{From: f.Denies.From.Truncate(time.Second), To: until}
 }
 
-// knows reports whether the trail is known completely from the first deny until a time. What
+// knows reports whether the trail is known completely from when the denies stood until a time. What
 // happened before that may hold the caller's first AGENT, or its recovery.
 func (f Facts) knows(until time.Time) bool { return f.knowsBetween(f.meeting().From, until) }
 
