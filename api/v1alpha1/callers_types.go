@@ -67,7 +67,7 @@ type CallersStatus struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message,omitempty"`
 
-	// calls counts the calls of RunTask and StartTask from the first deny until the agents were back. Unset: none.
+	// calls counts the calls of RunTask and StartTask from enforcedTime until the agents were back. Unset: none.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Calls int32 `json:"calls,omitempty"`
@@ -203,7 +203,7 @@ type Caller struct {
 	// +required
 	Outcome CallerOutcome `json:"outcome,omitempty"`
 
-	// calls counts its calls from the first deny until the agents were back.
+	// calls counts its calls from enforcedTime until the agents were back.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Calls int32 `json:"calls,omitempty"`

@@ -64,7 +64,7 @@ type judgement struct {
 	facts     Facts
 	meeting   Period
 	instances map[string]Instance
-	byCaller  map[caller][]record.Call // on the cluster, from the first deny on
+	byCaller  map[caller][]record.Call // on the cluster, from when the denies stood
 	errors    map[string]int
 }
 

@@ -108,6 +108,22 @@ func TestWhatIsKnownOnlyLater(t *testing.T) {
 	g.Expect(callers.Judge(c.all, f).Settled).To(BeFalse(), "the denies stand")
 }
 
+// Each of these is a caller, though its calls look like those of the probe.
+func TestWhoIsNotTheProbe(t *testing.T) {
+	for name, edits := range map[string][]func(*record.Call){
+		"startedBy begins like the probe's":        {startedBy("agd-team"), inGroup("agd:cluster:uid:1767322800:1")},
+		"the group begins like the probe's":        {startedBy("agd"), inGroup("agd-team")},
+		"the probe's startedBy, and no group":      {startedBy("agd")},
+		"the probe's group, and another startedBy": {startedBy("nightly"), inGroup("agd:cluster:uid:1767322800:1")},
+		"both begin like the probe's":              {startedBy("agdisconnect"), inGroup("agdisconnect:1")},
+	} {
+		var c calls
+		c.add(4, append(edits, agent)...)
+		v := callers.Judge(c.all, facts())
+		NewWithT(t).Expect([]int{v.Calls, v.Met, v.NotRecovered}).To(Equal([]int{1, 1, 1}), name)
+	}
+}
+
 // Each of these is a call that did not meet AGENT by the run's doing.
 func TestWhatIsNoMeeting(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -32,7 +32,7 @@ const (
 
 // Verdict is what the trail shows of the callers of a run.
 type Verdict struct {
-	// Calls counts those on the cluster from the first deny until the agents were back, those that
+	// Calls counts those on the cluster from when the denies stood until the agents were back, those that
 	// failed as a whole included.
 	Calls int
 	// MetCalls counts those of them that were answered with AGENT for a tracked container instance.
@@ -73,7 +73,7 @@ type Caller struct {
 	Principal record.Principal
 	Family    string
 	Outcome   Outcome
-	// Calls counts its calls from the first deny until the agents were back, MetCalls those of them
+	// Calls counts its calls from when the denies stood until the agents were back, MetCalls those of them
 	// that were answered with AGENT, and Started the tasks that were started in time after the first.
 	Calls, MetCalls, Started int
 	// Extra is how many tasks more than asked for were started.

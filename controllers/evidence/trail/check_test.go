@@ -3,6 +3,7 @@
 package trail_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,5 +58,25 @@ func TestThrottlingSaysNothingOfThePermission(t *testing.T) {
 		h := &history{t: t, failing: func(int) error { return refused("ThrottlingException") }}
 		g.Expect(newReader(h).CheckAllowed(t.Context(), time.Minute)).To(Succeed())
 		g.Expect(h.took()).To(Equal(1))
+	})
+}
+
+func TestWhoAsksBesideAnotherHasTheSameAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		h := &history{t: t}
+		h.failing = func(int) error { time.Sleep(3 * time.Second); return refused("AccessDeniedException") }
+		reader := newReader(h)
+		answers := make(chan error, 2)
+		for range 2 {
+			go func() { answers <- reader.CheckAllowed(t.Context(), time.Minute) }()
+		}
+		synctest.Wait()
+		impatient, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		g.Expect(reader.CheckAllowed(impatient, time.Minute)).To(MatchError(context.DeadlineExceeded), "there is no answer yet")
+		for range 2 {
+			g.Expect(aws.Classify(<-answers)).To(Equal(aws.Denied))
+		}
 	})
 }
