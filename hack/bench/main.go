@@ -110,8 +110,16 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 				return err
 			}
 		}
-		f.refused, err = countRefused(ctx, s.Client)
-		return err
+		if f.refused, err = countRefused(ctx, s.Client); err != nil {
+			return err
+		}
+		for i, runs := range []int{1, set.objects} {
+			progress("counting calls of CloudTrail with %d runs", runs)
+			if f.lookups[i], err = countLookups(ctx, s.Client, runs); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

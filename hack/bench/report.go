@@ -24,7 +24,9 @@ type figures struct {
 	installing [2]*installing
 	counted    [2]*counted
 	refused    []refused
-	fleet      *fleet
+	// lookups are with one run, and with as many as expire together.
+	lookups [2]lookups
+	fleet   *fleet
 }
 
 // print writes the figures for people.
@@ -39,6 +41,7 @@ func (f *figures) print(out *screen.Screen) {
 		printCalls(out, p, f.counted[i])
 	}
 	f.printRefused(out)
+	f.printLookups(out)
 	f.printCounting(out)
 }
 
