@@ -62,7 +62,7 @@ func (p *play) thaw() {
 }
 
 func (p *play) awsFault(op Op) {
-	fault := faults.Fault{Action: op.Action, Times: op.Nth}
+	fault := faults.Fault{Action: op.Action, Times: op.Nth, AccessKey: p.world.ManagersKey()}
 	switch op.How {
 	case "error":
 		fault.Error = "InternalError"

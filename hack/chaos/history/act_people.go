@@ -24,6 +24,12 @@ func (p *play) create(op Op) {
 	if op.Probe {
 		spec.Probe = &v1alpha1.Probe{TaskDefinition: taskFamily, Interval: &metav1.Duration{Duration: 10 * time.Second}}
 	}
+	if op.Recover != 0 {
+		spec.Callers = &v1alpha1.Callers{RecoverWithin: &metav1.Duration{Duration: op.Recover.d()}}
+		if op.Require {
+			spec.Callers.Require = v1alpha1.RequireRecovery
+		}
+	}
 	if op.Start != 0 {
 		spec.StartAfter = at(p.now().Add(op.Start.d()))
 	}

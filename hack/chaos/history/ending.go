@@ -43,8 +43,12 @@ func (p *play) finish(deleted bool) {
 // with one that confirms it.
 func (p *play) untilOver() time.Duration {
 	now, last := p.now(), p.now()
+	verifying := time.Duration(0)
 	for _, obj := range p.objects() {
 		spec, status := &obj.Spec, &obj.Status
+		if spec.Callers != nil || run.StartedCallers(status) != nil {
+			verifying = verifyTime
+		}
 		switch {
 		case !obj.DeletionTimestamp.IsZero() || status.CompletionTime != nil && spec.RunID == status.RunID:
 		case status.StartTime != nil && status.CompletionTime == nil:
@@ -55,7 +59,7 @@ func (p *play) untilOver() time.Duration {
 			last = latest(last, now.Add(run.StartWindow+spec.Duration.Duration))
 		}
 	}
-	return last.Sub(now) + run.RecoveryTimeout + networkacl.AmbiguousFor + 2*(p.options.SweepInterval+networkacl.SettleFor) + 2*time.Minute + p.wrong
+	return last.Sub(now) + run.RecoveryTimeout + verifying + networkacl.AmbiguousFor + 2*(p.options.SweepInterval+networkacl.SettleFor) + 2*time.Minute + p.wrong
 }
 
 // revertBlockers reverts what third parties and users did that keeps runs from their end: edits of clones, tags that

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 )
 
 // Generate draws a history of about so many operations, times that pass not counted. The same seed gives the same history.
@@ -16,9 +18,13 @@ func Generate(seed uint64, size int) History {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15))}
 	g.tilt()
 	h := History{Seed: seed, Deleted: g.one(3), Armed: g.one(2)}
-	h.Ops = append(h.Ops, g.create(), Op{Do: Pass, For: g.span(15*time.Second, time.Minute)})
+	first := g.create()
+	h.Ops = append(h.Ops, first, Op{Do: Pass, For: g.span(15*time.Second, time.Minute)})
+	h.Ops = append(h.Ops, g.calls(first)...)
 	for range size {
-		h.Ops = append(h.Ops, g.op())
+		op := g.op()
+		h.Ops = append(h.Ops, op)
+		h.Ops = append(h.Ops, g.calls(op)...)
 		if !g.one(3) {
 			h.Ops = append(h.Ops, g.pass())
 		}
@@ -100,6 +106,8 @@ var surroundings = []drawn{
 	{2, func(g *generator) Op { return Op{Do: AddInstance, Subnet: g.subnet()} }},
 	{2, func(g *generator) Op { return Op{Do: RemoveInstance, Subnet: g.subnet(), Pick: g.IntN(4)} }},
 	{5, (*generator).rotate},
+	{10, func(g *generator) Op { return g.call(g.subnet()) }},
+	{3, (*generator).trail},
 	{12, func(g *generator) Op {
 		return Op{Do: Crash, At: pick(g, Points...), Nth: 1 + g.IntN(20), For: g.outage()}
 	}},
@@ -122,6 +130,7 @@ var surroundings = []drawn{
 var faultyActions = []string{
 	"*", "ec2:*", "ec2:Describe*", "ec2:DescribeNetworkAcls", "ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry", "ec2:CreateTags",
 	"ec2:DeleteTags", "ec2:CreateNetworkAcl", "ec2:DeleteNetworkAcl", "ec2:ReplaceNetworkAclAssociation", "ec2:*NetworkAcl*", "ecs:*", "ecs:RunTask", "ecs:StopTask", "sts:*",
+	"cloudtrail:*", "cloudtrail:LookupEvents",
 }
 
 func (g *generator) op() Op {
@@ -190,6 +199,33 @@ func (g *generator) create() Op {
 		op.Start = g.span(time.Second, 15*time.Minute)
 	}
 	op.Probe = g.one(3)
+	if !g.one(3) {
+		op.Recover, op.Require = g.span(time.Minute, longestRecovery), g.one(2)
+	}
+	return op
+}
+
+func (g *generator) call(subnet string) Op {
+	return Op{Do: Call, Pick: g.IntN(len(rig.Callers)), Subnet: subnet, Nth: 1 + g.IntN(6), For: g.span(10*time.Second, 10*time.Minute)}
+}
+
+// calls has callers call where a run is created that looks at them, mostly while its rules stand.
+func (g *generator) calls(created Op) (ops []Op) {
+	if created.Do != Create || created.Recover == 0 {
+		return nil
+	}
+	for range g.IntN(3) {
+		ops = append(ops, Op{Do: Pass, For: g.span(15*time.Second, 2*time.Minute)}, g.call(created.Subnet))
+	}
+	return ops
+}
+
+// trail is mostly one that is as late as AWS says, seldom one that is later.
+func (g *generator) trail() Op {
+	op := Op{Do: Trail, For: g.span(time.Second, 5*time.Minute), Window: g.span(0, 10*time.Minute), Pick: g.IntN(50)}
+	if g.one(4) {
+		op.Window = g.span(10*time.Minute, time.Hour)
+	}
 	return op
 }
 

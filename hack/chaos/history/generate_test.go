@@ -35,7 +35,7 @@ func TestEveryKindOfOperationIsDrawn(t *testing.T) {
 	for _, kind := range []Kind{
 		Create, Apply, Lengthen, Suspend, Resume, Renew, Delete, Force, DropCondition, DamageLedger, AddEntry, ReplaceEntry, DeleteEntry,
 		AddTag, RemoveTag, StripTags, RemoveRule, ReplaceRule, OverrideRule, Consent, Withdraw, MoveSubnet, AddACL, DeleteACL, AgentsDown,
-		AgentsUp, AddInstance, RemoveInstance, Rotate, Crash, Off, Freeze, AWSFault, KubeFault, Skew, Pass,
+		AgentsUp, Call, Trail, AddInstance, RemoveInstance, Rotate, Crash, Off, Freeze, AWSFault, KubeFault, Skew, Pass,
 	} {
 		g.Expect(drawn).To(HaveKey(kind))
 		g.Expect(perform).To(HaveKey(kind), "nothing does it")

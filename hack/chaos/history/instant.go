@@ -50,6 +50,8 @@ func (p *play) instant() {
 	for i := range objects {
 		p.honest(&objects[i], now)
 	}
+	p.callersTold()
+	p.verifiesInTime(now)
 	p.tell(objects)
 	p.looked = now
 }

@@ -62,6 +62,16 @@ const (
 	DeleteACL Kind = "deleteACL"
 )
 
+// What callers do, and how CloudTrail shows it.
+const (
+	// Call has a caller (Pick) call RunTask in a subnet, Nth times at most and a time (For) apart, until
+	// a task starts.
+	Call Kind = "call"
+	// Trail has CloudTrail show what comes from now on after For at least and Window more at most, and
+	// Pick percent of it twice.
+	Trail Kind = "trail"
+)
+
 // What happens to agents and hosts.
 const (
 	// AgentsDown stops the agents of a subnet, AgentsUp starts them.
@@ -112,6 +122,10 @@ type Op struct {
 	Gone    bool   `json:"gone,omitempty"`
 	// Probe gives the object a probe.
 	Probe bool `json:"probe,omitempty"`
+	// Recover has the run look at its callers, which have that long to recover, and Require makes it part
+	// of the verdict.
+	Recover Span `json:"recover,omitempty"`
+	Require bool `json:"require,omitempty"`
 	// At says of which kind the points are that a crash counts; see Points. Nth counts from 1. What a third party does can wait
 	// for a point too: it is done in the middle of a pass then.
 	At  string `json:"at,omitempty"`

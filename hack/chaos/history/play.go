@@ -61,7 +61,8 @@ type play struct {
 	expires map[string]time.Time     // when a run's end was last known to be
 	fires   map[string]time.Time     // when the dead man's switch of a run fires, which is armed
 	looked  time.Time
-	told    map[string]string // what the log says of each object
+	told    map[string]string    // what the log says of each object
+	deleted map[string]time.Time // when objects were seen to be deleted while their runs looked at callers
 	wasCalm bool
 
 	// wrong is by how much the clock of a manager was wrong at most.
@@ -84,7 +85,7 @@ func newPlay(ctx context.Context, plane *rig.Plane, armed bool) (*play, error) {
 	p := &play{
 		ctx: ctx, plane: plane, manifests: map[string]v1alpha1.AgentDisconnectSpec{}, forced: map[string]bool{}, damaged: map[string]bool{},
 		strays: map[string]string{}, meddledAt: map[string]time.Time{}, down: map[string]bool{}, overdue: map[string]time.Duration{},
-		expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true,
+		expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true, deleted: map[string]time.Time{},
 	}
 	var err error
 	if p.world, err = plane.NewWorld(ctx, rig.Options{Tap: p.tap, Manager: paced, DeadMan: armed, Violated: p.asked}); err != nil {

@@ -11,6 +11,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	. "github.com/onsi/gomega"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -117,6 +118,49 @@ func TestASwitchThatDoesNotFireIsSeen(t *testing.T) {
 		g.Expect(p.broke("switch")).To(Equal(!works))
 		g.Expect(p.broke("in time")).To(BeFalse(), "something stands in the manager's way")
 	}
+}
+
+// verifying takes a run of the first object, which a caller met AGENT in, to where it only looks at its
+// callers.
+func (p *play) verifying(g *WithT) {
+	p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(2 * time.Minute), Recover: Span(time.Minute)})
+	p.pass(time.Minute)
+	p.do(Op{Do: Call, Subnet: dedicated, Nth: 1})
+	p.pass(3 * time.Minute)
+	obj, _ := p.object("anna")
+	g.Expect(run.IsVerifying(&obj.Status)).To(BeTrue())
+	g.Expect(p.violations).To(BeEmpty())
+}
+
+func TestARunThatLooksAtItsCallersForTooLongIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.verifying(g)
+	p.vanish()
+	p.pass(40 * time.Minute)
+	g.Expect(p.broke("verifying")).To(BeTrue())
+}
+
+func TestADeletionThatWaitsForCallersIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.verifying(g)
+	p.vanish()
+	p.do(Op{Do: Delete, Object: "anna"})
+	p.pass(3 * time.Minute)
+	g.Expect(p.broke("deletion")).To(BeTrue())
+}
+
+func TestRunsThatLookAtTheirCallersBreakNoPromise(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.verifying(g)
+	p.pass(30 * time.Minute)
+	obj, _ := p.object("anna")
+	g.Expect(obj.Status.CompletionTime).NotTo(BeNil())
+	g.Expect(obj.Status.Callers.NotRecovered).To(BeEquivalentTo(1))
+	p.checkEnd()
+	g.Expect(p.violations).To(BeEmpty())
 }
 
 func TestRulesThatActOnAnotherSubnetAreSeen(t *testing.T) {

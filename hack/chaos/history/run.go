@@ -59,7 +59,7 @@ var perform = map[Kind]func(*play, Op){
 	RemoveTag: (*play).removeTag, StripTags: (*play).stripTags, RemoveRule: (*play).removeRule, ReplaceRule: (*play).replaceRule,
 	OverrideRule: (*play).overrideRule, Consent: (*play).consent, Withdraw: (*play).withdraw, MoveSubnet: (*play).moveSubnet,
 	AddACL: (*play).addACL, DeleteACL: (*play).deleteACL, AgentsDown: (*play).agentsDown, AgentsUp: (*play).agentsUp,
-	AddInstance: (*play).addInstance, RemoveInstance: (*play).removeInstance, Rotate: (*play).rotate, Crash: (*play).crash, Off: (*play).off,
+	Call: (*play).call, Trail: (*play).trail, AddInstance: (*play).addInstance, RemoveInstance: (*play).removeInstance, Rotate: (*play).rotate, Crash: (*play).crash, Off: (*play).off,
 	Freeze: (*play).crash, AWSFault: (*play).awsFault, KubeFault: (*play).kubeFault, Skew: (*play).skew,
 	Pass: func(p *play, op Op) { p.pass(op.For.d()) },
 }

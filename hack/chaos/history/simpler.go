@@ -31,6 +31,12 @@ func Simpler(op Op) []Op {
 	if op.Probe {
 		with(func(o *Op) { o.Probe = false })
 	}
+	if op.Recover != 0 {
+		with(func(o *Op) { o.Recover, o.Require = 0, false })
+	}
+	if op.Require {
+		with(func(o *Op) { o.Require = false })
+	}
 	if op.Mode != "" {
 		with(func(o *Op) { o.Mode = "" })
 	}

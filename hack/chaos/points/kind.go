@@ -109,6 +109,7 @@ var codes = map[string]struct{ internal, throttled string }{
 	"sts":           {"InternalFailure", "Throttling"},
 	"servicequotas": {"ServiceException", "TooManyRequestsException"},
 	"scheduler":     {"InternalServerException", "ThrottlingException"},
+	"cloudtrail":    {"InternalFailure", "ThrottlingException"},
 }
 
 func internal(done bool) func(*rig.World, *rig.Step) rig.Verdict {
@@ -124,6 +125,7 @@ func internal(done bool) func(*rig.World, *rig.Step) rig.Verdict {
 // lasting has the Region suffer from something for a time.
 func lasting(w *rig.World, d time.Duration, all ...faults.Fault) {
 	for _, f := range all {
+		f.AccessKey = w.ManagersKey()
 		w.At(d, w.Sim.Faults().Add(f))
 	}
 	w.Hamper(d)

@@ -81,6 +81,9 @@ func playOnce(ctx context.Context, plane *rig.Plane, s Scenario, k *Kind, point 
 		return p, result, err
 	}
 	defer func() { err = errors.Join(err, p.w.Close(context.WithoutCancel(ctx))) }()
+	if err := p.w.SetTrail(trail); err != nil {
+		return p, result, err
+	}
 	if err := errors.Join(p.toTheEnd(), meanwhile); err != nil {
 		return p, result, fmt.Errorf("playing %s with %s at %q: %w", s.Name, result.Kind, point, err)
 	}

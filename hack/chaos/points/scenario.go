@@ -26,6 +26,8 @@ const (
 	object = "run"
 	// short is a run that nothing happens in; long has room for drift to be seen and repaired.
 	short, long = 3 * time.Minute, 9 * time.Minute
+	// recoverWithin is how long callers may take to recover.
+	recoverWithin = 2 * time.Minute
 	// patience is how long a scenario waits for what a fault may hold up, or keep from happening at all.
 	patience = 12 * time.Minute
 	// settling is how long a run may take to be over after all is said: its end, waiting for unanswered creations, and for
@@ -49,6 +51,8 @@ type Scenario struct {
 	clone  bool
 	// probe: the run has a probe.
 	probe bool
+	// callers: the run looks at its callers, and fails if one does not recover.
+	callers bool
 }
 
 // play is a scenario that is on.
@@ -71,6 +75,9 @@ func (p *play) spec(d time.Duration) v1alpha1.AgentDisconnectSpec {
 	}
 	if p.scenario.probe {
 		spec.Probe = &v1alpha1.Probe{TaskDefinition: taskFamily, Interval: &metav1.Duration{Duration: 10 * time.Second}}
+	}
+	if p.scenario.callers {
+		spec.Callers = &v1alpha1.Callers{RecoverWithin: &metav1.Duration{Duration: recoverWithin}, Require: v1alpha1.RequireRecovery}
 	}
 	if p.scenario.subnet == sharedSubnet {
 		spec.OtherClusters = v1alpha1.OtherClustersAllow

@@ -8,6 +8,9 @@
 // with a name that is the same in each run of the same history, though calls are made side by side. A Tap sees each Step
 // before it takes effect and before its answer arrives, and says what goes wrong there.
 //
+// Callers call RunTask beside the manager, each as a principal of its own. What a status says of them
+// is held against what they did and when CloudTrail showed it.
+//
 // A world watches its manager: each call is held against what is promised (see package audit), and
 // Wrong says what the run left behind, what became of what third parties own, and what came late.
 package rig

@@ -90,6 +90,7 @@ func (w *World) Lives() int { return w.lives }
 // Thaw lets frozen managers go on with the pass that they are in. They have lost their lease, and end after it.
 func (w *World) Thaw() {
 	for _, f := range w.frozen {
+		f.manager.setPassing(true)
 		f.manager.wake()
 		<-f.done
 		f.manager.kill()
@@ -177,6 +178,9 @@ func (w *World) takeOver(ctx context.Context) error {
 		w.Touch(all.Items[i].Name)
 	}
 	w.lives++
+	w.mu.Lock()
+	w.skewed = w.skewed || w.Skew != 0
+	w.mu.Unlock()
 	w.current, w.sweepAt = newManager(w, w.lives), w.Clock.Now()
 	return nil
 }
@@ -222,6 +226,8 @@ func (w *World) sweep(ctx context.Context) {
 // do has the manager do something, and reports whether it came to an end: a manager that freezes stays in it.
 func (w *World) do(what func()) (whole bool) {
 	m, done := w.current, make(chan struct{})
+	m.setPassing(true)
+	defer m.setPassing(false)
 	go func() {
 		defer close(done)
 		what()

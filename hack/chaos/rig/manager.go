@@ -40,6 +40,8 @@ type manager struct {
 	quiet *sync.Cond
 	// waited says that a call of this pass waited for a Region that does not answer.
 	waited bool
+	// passing says that a pass or a sweep is under way.
+	passing bool
 	// frozen is closed when the process first froze.
 	frozen chan struct{}
 }
@@ -52,7 +54,7 @@ func newManager(w *World, life int) *manager {
 	config := w.config.Copy()
 	config.Credentials = credentials{w, config.Credentials}
 	sessions := aws.NewSessions(config, "agentdisconnect", "chaos", withoutRetries, m.guard)
-	clock := skewed{w.Clock, w.Skew}
+	clock := managersClock{w.Clock, m, w.Skew}
 	sessions.Clock = clock
 	kubernetes := m.client(w.plane.Client)
 	m.reconciler = agentdisconnect.New(kubernetes, kubernetes, &events.FakeRecorder{}, sessions, clock, w.Options)
@@ -119,6 +121,26 @@ func (m *manager) kill() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.killed = true
+	m.quiet.Broadcast()
+}
+
+// setPassing notes whether a pass or a sweep is under way.
+func (m *manager) setPassing(is bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.passing = is
+	m.quiet.Broadcast()
+}
+
+// awaitPass holds up what the process does beside its passes until one is under way, so that all that
+// happens in a world comes one after the other. It reports whether the process has not ended.
+func (m *manager) awaitPass() (alive bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for !m.passing && !m.killed {
+		m.quiet.Wait()
+	}
+	return !m.killed
 }
 
 // freeze stops the process. What it has asked for goes on.
@@ -221,7 +243,7 @@ func (m *manager) callOf(ctx context.Context) *Step {
 	operation := awsmiddleware.GetOperationName(ctx)
 	service := strings.ReplaceAll(strings.ToLower(awsmiddleware.GetServiceID(ctx)), " ", "")
 	step := &Step{Action: service + ":" + operation, Life: m.life, Time: m.world.Clock.Now(), DryRun: dryRun(params)}
-	for _, prefix := range []string{"Describe", "List", "Get", "Discover"} {
+	for _, prefix := range []string{"Describe", "List", "Get", "Discover", "Lookup"} {
 		step.ReadOnly = step.ReadOnly || strings.HasPrefix(operation, prefix)
 	}
 	name := strings.TrimSpace(step.Action + " " + about(params, m.world.known))

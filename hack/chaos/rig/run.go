@@ -58,6 +58,7 @@ func (r *run) noteEnd(from, to time.Time) {
 func (w *World) noteWritten(obj client.Object) {
 	if written, ok := obj.(*v1alpha1.AgentDisconnect); ok {
 		w.noteObject(written)
+		w.holdAgainstTruth(written)
 	}
 }
 

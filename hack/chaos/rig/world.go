@@ -82,7 +82,11 @@ type World struct {
 	hampered time.Time
 	goneAt   time.Time // the real time of the write after which nothing of the product was left
 	strange  []string  // what the driver itself found wrong
-	broken   []string  // what the audit found
+	calls    []Call    // those of callers, in the order of time
+	untruths []Untruth
+	// skewed says that a manager's clock was wrong.
+	skewed   bool
+	broken   []string // what the audit found
 	crowd    *crowd
 	watching bool // clones are held to what their originals let through
 	// credentialsDownTill is until when the managers' credentials can't be had.
@@ -105,7 +109,7 @@ func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 	}
 	w.bootAt = w.Clock.Now()
 	var err error
-	if w.Sim, err = sim.Start(context.WithoutCancel(ctx), sim.Options{NoAgents: true, World: o.World, Clock: w.Clock}); err != nil {
+	if w.Sim, err = sim.Start(context.WithoutCancel(ctx), sim.Options{NoAgents: true, World: withCallers(o.World), Clock: w.Clock}); err != nil {
 		return nil, err
 	}
 	// Taken once: asking the simulator for them carries out schedules, which calls back into the world.
@@ -155,7 +159,7 @@ func (w *World) watch(violated func(audit.Promise, string)) {
 		},
 	})
 	w.faults.After("*", func(c call.Call) {
-		if !c.ReadOnly && !c.DryRun && c.Error == "" {
+		if !c.ReadOnly && !c.DryRun && c.Error == "" && c.AccessKey == w.ManagersKey() {
 			w.noteEffect()
 		}
 	})
@@ -179,17 +183,30 @@ func (w *World) arm() error {
 	return errors.Join(w.region.CreateScheduleGroup("", "", switchGroup, nil), w.untouched.CreateScheduleGroup("", "", switchGroup, nil))
 }
 
-// skewed is the clock of a machine whose time is wrong.
-type skewed struct {
+// managersClock is the clock of a manager's machine, whose time may be wrong.
+type managersClock struct {
 	*clocktesting.FakeClock
-	by time.Duration
+	manager *manager
+	by      time.Duration
 }
 
 // Now implements clock.PassiveClock.
-func (s skewed) Now() time.Time { return s.FakeClock.Now().Add(s.by) }
+func (c managersClock) Now() time.Time { return c.FakeClock.Now().Add(c.by) }
 
 // Since implements clock.PassiveClock.
-func (s skewed) Since(t time.Time) time.Duration { return s.Now().Sub(t) }
+func (c managersClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// After implements clock.Clock. What waits is a read of CloudTrail, which goes on beside passes: the
+// world's time goes by for it at once, so that the pass that asked for it sees its end. Nothing waits
+// in a process that has ended.
+func (c managersClock) After(d time.Duration) <-chan time.Time {
+	if c.manager.awaitPass() {
+		c.manager.world.advance(c.FakeClock.Now().Add(d))
+	}
+	over := make(chan time.Time, 1)
+	over <- c.Now()
+	return over
+}
 
 // fewCalls are options with which a run makes as few calls as it can: every interval is the longest that there is.
 func fewCalls() options.Options {
@@ -200,6 +217,7 @@ func fewCalls() options.Options {
 
 // Close ends the world, frozen managers included, and takes its objects off the API server.
 func (w *World) Close(ctx context.Context) error {
+	w.Kill() // a read of CloudTrail that goes on ends with its manager
 	for _, f := range w.frozen {
 		f.manager.kill()
 		f.manager.wake()

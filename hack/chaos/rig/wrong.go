@@ -28,7 +28,7 @@ type Wrong struct {
 	Foreign []string
 	// Late are runs whose rules outlasted them.
 	Late []string
-	// Strange is all else: a manager that spins.
+	// Strange is all else: a manager that spins, and what it says of callers that is not so.
 	Strange []string
 }
 
@@ -68,6 +68,13 @@ func (w *World) Wrong(ctx context.Context) (Wrong, error) {
 		}
 	}
 	wrong.Strange = slices.Clone(w.strange)
+	for _, untruth := range w.untruths {
+		if untruth.Left {
+			wrong.Leaks = append(wrong.Leaks, untruth.Text)
+		} else {
+			wrong.Strange = append(wrong.Strange, untruth.Text)
+		}
+	}
 	return wrong, nil
 }
 

@@ -58,7 +58,8 @@ type Event struct {
 	// Copy tells an event from its duplicate, which has the same ID: 0 and 1.
 	Copy int
 
-	shownAt time.Time
+	// ShownAt is from when on CloudTrail shows the event.
+	ShownAt time.Time
 }
 
 // EventResource is a resource that an event is about.
@@ -95,7 +96,7 @@ func (r *Region) Record(e Event) {
 	for n := range copies {
 		e.Copy = n
 		delay := cmp.Or(t.Delay, trailDelay) + time.Duration(t.draw(e.ID, fmt.Sprint("delay of ", n))*float64(t.Jitter))
-		e.shownAt = e.Time.Add(r.scaled(delay))
+		e.ShownAt = e.Time.Add(r.scaled(delay))
 		r.events = append(r.events, e)
 	}
 }
@@ -111,10 +112,19 @@ func (r *Region) Events() []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.o.Clock.Now()
-	shown := slices.DeleteFunc(slices.Clone(r.events), func(e Event) bool { return e.shownAt.After(now) })
+	shown := slices.DeleteFunc(slices.Clone(r.events), func(e Event) bool { return e.ShownAt.After(now) })
 	slices.Reverse(shown)
 	slices.SortStableFunc(shown, func(a, b Event) int { return cmp.Compare(b.Time.UnixNano(), a.Time.UnixNano()) })
 	return shown
+}
+
+// Recorded are all events, the last first, those included that CloudTrail does not show yet.
+func (r *Region) Recorded() []Event {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	events := slices.Clone(r.events)
+	slices.Reverse(events)
+	return events
 }
 
 // AdmitLookup reports whether LookupEvents may be called now, and counts the call.

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package points
+
+import (
+	"fmt"
+	"time"
+
+	phase "agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+)
+
+// deletedWithin is how long an object may be there that is deleted while it only looks at its callers:
+// as long as a fault lasts, and a pass.
+const deletedWithin = writtenFor + time.Minute
+
+// trail is how CloudTrail shows events: late, in no order, and some of them twice.
+var trail = region.Trail{Delay: 2 * time.Minute, Jitter: 10 * time.Minute, Duplicates: 0.2, Throttled: true}
+
+// calling has callers call RunTask in the scenario's subnet, one after the other.
+func calling(callers ...string) func(*play) error {
+	return func(p *play) error {
+		p.begin()
+		for _, caller := range callers {
+			if err := p.run(time.Second); err != nil {
+				return err
+			}
+			if _, err := p.w.RunTask(p.ctx, caller, cluster, taskFamily, p.scenario.subnet); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// verifying waits until the run only looks at its callers. They have had less than recoverWithin then.
+func (p *play) verifying() error {
+	return p.until(func() bool { return phase.IsVerifying(&p.seen().Status) })
+}
+
+// deleteVerifying deletes the object, which waits for nothing.
+func (p *play) deleteVerifying() error {
+	verified := p.seen().Status.CompletionTime != nil
+	if err := p.delete(); err != nil {
+		return err
+	}
+	gone, err := p.w.Until(p.ctx, deletedWithin, p.w.Settled)
+	if err == nil && !gone && !verified && !p.w.Frozen() {
+		return fmt.Errorf("the object is there %s after it was deleted", deletedWithin)
+	}
+	return err
+}
