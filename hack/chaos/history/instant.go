@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 )
 
@@ -200,11 +201,12 @@ func (p *play) inTarget(objects map[string]*v1alpha1.AgentDisconnect, now time.T
 	}
 }
 
-// oneHolder: no two runs that are on need the same network ACL.
+// oneHolder: no two runs that are on need the same network ACL. One that only looks at its callers needs
+// none.
 func (p *play) oneHolder(objects []v1alpha1.AgentDisconnect) {
 	running := slices.DeleteFunc(slices.Clone(objects), func(obj v1alpha1.AgentDisconnect) bool {
 		status := &obj.Status
-		return status.StartTime == nil || status.CompletionTime != nil || status.NetworkACL == nil || p.damaged[string(obj.UID)] || p.forced[string(obj.UID)]
+		return !run.IsOn(status) || status.NetworkACL == nil || p.damaged[string(obj.UID)] || p.forced[string(obj.UID)]
 	})
 	for i, a := range running {
 		for _, b := range running[:i] {

@@ -38,6 +38,20 @@ func (p *play) verifying() error {
 	return p.until(func() bool { return phase.IsVerifying(&p.seen().Status) })
 }
 
+// judged waits until the run is over, and sees to it that without a fault so many callers recovered
+// and so many did not.
+func judged(recovered, not int32) func(*play) error {
+	return func(p *play) error {
+		if _, err := p.w.Until(p.ctx, settling, p.w.Settled); err != nil || p.struck {
+			return err
+		}
+		if seen := p.seen().Status.Callers; seen == nil || seen.Recovered != recovered || seen.NotRecovered != not {
+			return fmt.Errorf("the callers are not %d that recovered and %d that did not: %+v", recovered, not, seen)
+		}
+		return nil
+	}
+}
+
 // deleteVerifying deletes the object, which waits for nothing.
 func (p *play) deleteVerifying() error {
 	verified := p.seen().Status.CompletionTime != nil

@@ -27,7 +27,7 @@ const (
 	// short is a run that nothing happens in; long has room for drift to be seen and repaired.
 	short, long = 3 * time.Minute, 9 * time.Minute
 	// recoverWithin is how long callers may take to recover.
-	recoverWithin = 2 * time.Minute
+	recoverWithin = 6 * time.Minute
 	// patience is how long a scenario waits for what a fault may hold up, or keep from happening at all.
 	patience = 12 * time.Minute
 	// settling is how long a run may take to be over after all is said: its end, waiting for unanswered creations, and for

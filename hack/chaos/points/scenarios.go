@@ -57,8 +57,8 @@ func ownHistories() []Scenario {
 		{Name: "armed.original-deleted", subnet: aloneSubnet, clone: true, deadMan: true, script: steps(creating(short), blocking, (*play).deleteOriginal)},
 		{Name: "inplace.probe", subnet: aloneSubnet, probe: true, script: steps(creating(long), blocking, passing(3*time.Minute), (*play).startTask)},
 		{Name: "clone.probe", subnet: sharedSubnet, clone: true, probe: true, script: steps(creating(long), blocking, passing(3*time.Minute), (*play).startTask, (*play).delete)},
-		{Name: "inplace.callers", subnet: aloneSubnet, callers: true, script: steps(creating(short), blocking, calling("batch", "nightly"), (*play).verifying, calling("batch"))},
-		{Name: "clone.callers", subnet: sharedSubnet, clone: true, callers: true, script: steps(creating(short), blocking, calling("batch", "flow"), (*play).verifying, calling("batch", "flow"))},
+		{Name: "inplace.callers", subnet: aloneSubnet, callers: true, script: steps(creating(short), blocking, calling("batch", "nightly"), (*play).verifying, calling("batch"), judged(1, 1))},
+		{Name: "clone.callers", subnet: sharedSubnet, clone: true, callers: true, script: steps(creating(short), blocking, calling("batch", "flow"), (*play).verifying, calling("batch", "flow"), judged(2, 0))},
 		{Name: "inplace.delete-verifying", subnet: aloneSubnet, callers: true, script: steps(creating(short), blocking, calling("batch"), (*play).verifying, passing(5*time.Minute), (*play).deleteVerifying)},
 		{Name: "clone.original-deleted", subnet: aloneSubnet, clone: true, script: steps(creating(short), blocking, (*play).deleteOriginal)},
 	}
