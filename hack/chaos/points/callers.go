@@ -3,7 +3,6 @@
 package points
 
 import (
-	"fmt"
 	"time"
 
 	phase "agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -46,7 +45,7 @@ func judged(recovered, not int32) func(*play) error {
 			return err
 		}
 		if seen := p.seen().Status.Callers; seen == nil || seen.Recovered != recovered || seen.NotRecovered != not {
-			return fmt.Errorf("the callers are not %d that recovered and %d that did not: %+v", recovered, not, seen)
+			p.w.Complain("the callers are not %d that recovered and %d that did not: %+v", recovered, not, seen)
 		}
 		return nil
 	}
@@ -54,13 +53,13 @@ func judged(recovered, not int32) func(*play) error {
 
 // deleteVerifying deletes the object, which waits for nothing.
 func (p *play) deleteVerifying() error {
-	verified := p.seen().Status.CompletionTime != nil
+	verifying := phase.IsVerifying(&p.seen().Status) // a fault may have kept it from that
 	if err := p.delete(); err != nil {
 		return err
 	}
 	gone, err := p.w.Until(p.ctx, deletedWithin, p.w.Settled)
-	if err == nil && !gone && !verified && !p.w.Frozen() {
-		return fmt.Errorf("the object is there %s after it was deleted", deletedWithin)
+	if err == nil && !gone && verifying && !p.w.Frozen() {
+		p.w.Complain("the object is there %s after it was deleted while the run only looked at its callers", deletedWithin)
 	}
 	return err
 }
