@@ -98,9 +98,9 @@ fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controll
 	[ -z "$$failed" ] || { echo "Failed:$$failed; the failing inputs are in testdata/fuzz of the package" >&2; exit 1; }
 
 .PHONY: mutants
-mutants: ## Change the code in small ways, and list what no test notices (PKG=./controllers/networkacl SAMPLE=50 SEED=1; see docs/mutants.md)
-	@$(WITH_ENVTEST) go run ./hack/mutants $(if $(SAMPLE),-sample=$(SAMPLE)) $(if $(SEED),-seed=$(SEED)) \
-		$(if $(TESTS),-tests=$(TESTS)) $(if $(filter ./...,$(PKG)),$(MUTATED),$(PKG))
+mutants: ## Change the code in small ways, and list what no test notices (PKG=./controllers/networkacl SAMPLE=50 SEED=1 ARGS=-v; see docs/mutants.md)
+	@$(WITH_ENVTEST) GOGC=400 go run ./hack/mutants $(if $(SAMPLE),-sample=$(SAMPLE)) $(if $(SEED),-seed=$(SEED)) \
+		$(if $(TESTS),-tests=$(TESTS)) $(ARGS) $(if $(filter ./...,$(PKG)),$(MUTATED),$(PKG))
 
 .PHONY: chaos
 chaos: ## Break the manager at every point of its work, and print what came of it (ARGS="--sample 200" for some; see docs/chaos.md)

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,9 @@ import (
 )
 
 const switchesPath = "agentdisconnect.dev/agentdisconnect/hack/mutants/switches"
+
+// program is what compile makes.
+const program = "package.test"
 
 // apply gives a file's text with the edits of mutants. Lines keep their numbers.
 func apply(file *source, mutants []*mutant) []byte {
@@ -74,10 +78,10 @@ func cmpOr(a, b int) int {
 // where is a place that the compiler complains about.
 var where = regexp.MustCompile(`(?m)^(?:vet: )?(?:\./)?([^\s:]+\.go):(\d+):\d+: `)
 
-// build compiles the package's tests with mutants, all of them in one program, and returns those that fit into it.
-func (p *pkg) build(ctx context.Context, root, dir, binary string, mutants []*mutant) ([]*mutant, error) {
+// build compiles the tests with mutants, all of them in one program, and returns those that fit into it.
+func (t *trial) build(ctx context.Context, mutants []*mutant) ([]*mutant, error) {
 	for {
-		said, err := p.compile(ctx, root, dir, binary, mutants)
+		said, err := t.compile(ctx, t.dir, mutants)
 		if err == nil {
 			return mutants, nil
 		}
@@ -89,23 +93,32 @@ func (p *pkg) build(ctx context.Context, root, dir, binary string, mutants []*mu
 			return bad[fmt.Sprintf("%s:%d", filepath.Base(m.file.path), m.line)]
 		})
 		if len(kept) == len(mutants) {
-			return nil, fmt.Errorf("%s does not compile: %s", p.ImportPath, said)
+			return nil, fmt.Errorf("%s does not compile: %s", t.tester.ImportPath, said)
 		}
 		mutants = kept
 	}
 }
 
-// compile compiles the package's tests with mutants by way of an overlay.
-func (p *pkg) compile(ctx context.Context, root, dir, binary string, mutants []*mutant) (said string, err error) {
+// compile compiles the tests with mutants, by way of an overlay, into a folder.
+func (t *trial) compile(ctx context.Context, dir string, mutants []*mutant) (said string, err error) {
+	contents := map[string][]byte{}
+	for _, p := range t.packages {
+		for _, file := range p.files {
+			own := slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return m.file != file })
+			contents[filepath.Join(t.root, file.path)] = apply(file, own)
+		}
+	}
+	if name := t.tester.specsPackage(); name != "" {
+		contents[filepath.Join(t.tester.Dir, "mutants_test.go")] = fmt.Appendf(nil, recorder, name)
+	}
 	replace := map[string]string{}
-	for i, file := range p.files {
-		changed := apply(file, slices.DeleteFunc(slices.Clone(mutants), func(m *mutant) bool { return m.file != file }))
+	for _, path := range slices.Sorted(maps.Keys(contents)) {
 		// In a folder of its own it keeps its name, by which build finds what does not compile.
-		path := filepath.Join(dir, strconv.Itoa(i), filepath.Base(file.path))
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, changed, 0o600)); err != nil {
+		at := filepath.Join(dir, strconv.Itoa(len(replace)), filepath.Base(path))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o700), os.WriteFile(at, contents[path], 0o600)); err != nil {
 			return "", err
 		}
-		replace[filepath.Join(root, file.path)] = path
+		replace[path] = at
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
@@ -115,9 +128,9 @@ func (p *pkg) compile(ctx context.Context, root, dir, binary string, mutants []*
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", binary, p.tester().ImportPath)
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", "-overlay", list, "-o", filepath.Join(dir, program), t.tester.ImportPath)
 	// Without paths in it, what is compiled is found in the cache, wherever the copy is.
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "GOFLAGS=-trimpath")
+	cmd.Dir, cmd.Env = t.root, append(os.Environ(), "GOFLAGS=-trimpath")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }

@@ -6,6 +6,6 @@
 // fit into one program are compiled into one test binary, in a copy of the module: the checkout stays as it is. A variable
 // of the environment turns one of them on. What is declared as a constant has to be compiled anew for each change.
 //
-// Each test runs once without a change, and notes which changes it reaches. A change then meets the tests that reach it,
-// until one fails. See docs/mutants.md.
+// Each test runs once without a change, and notes which changes it reaches; so does each spec of a ginkgo suite. A change
+// then meets the tests that reach it, and some of the specs, until one fails. See docs/mutants.md.
 package main

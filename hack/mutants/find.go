@@ -11,38 +11,12 @@ import (
 	"strings"
 )
 
-// mutant is one change of a package.
-type mutant struct {
-	id   int
-	file *source
-	line int
-	// function is the one that it is in, empty for declarations of the package.
-	function string
-	// what says what is changed: "negate len(x) > 0".
-	what  string
-	edits []edit
-	// alone is for what needs a program of its own.
-	alone bool
-}
-
-// edit puts text in place of a part of the file; mostly the part is empty.
-type edit struct {
-	from, to int
-	text     string
-	// closing edits come before those that open at the same place, inner ones first.
-	closing bool
-}
-
-func (m *mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file.path, m.line, m.what) }
-
-// key tells a change from others also when lines move.
-func (m *mutant) key() string { return fmt.Sprintf("%s: %s: %s", m.file.path, m.function, m.what) }
-
 // finder finds the changes of one file.
 type finder struct {
 	*pkg
 	file     *source
 	function string
+	names    map[string]bool
 	results  *ast.FieldList
 	found    []*mutant
 	// skip are expressions that have to stay as they are.
@@ -71,7 +45,7 @@ func (f *finder) decl(decl ast.Decl) {
 		if d.Body == nil {
 			return
 		}
-		f.function, f.results = d.Name.Name, d.Type.Results
+		f.function, f.names, f.results = d.Name.Name, identifiers(d.Body), d.Type.Results
 		f.walk(d.Body)
 	case *ast.GenDecl:
 		f.function, f.results = "", nil
@@ -81,13 +55,31 @@ func (f *finder) decl(decl ast.Decl) {
 	}
 }
 
+func identifiers(n ast.Node) map[string]bool {
+	names := map[string]bool{}
+	ast.Inspect(n, func(n ast.Node) bool {
+		if name, ok := n.(*ast.Ident); ok {
+			names[name.Name] = true
+		}
+		return true
+	})
+	return names
+}
+
 // constants changes each number of constants that are declared.
 func (f *finder) constants(d *ast.GenDecl) {
+	declared := map[string]bool{}
 	ast.Inspect(d, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			declared = map[string]bool{}
+			for _, name := range spec.Names {
+				declared[name.Name] = true
+			}
+		}
 		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.INT {
 			if value, err := strconv.ParseInt(lit.Value, 0, 64); err == nil {
 				m := f.add(lit, "change constant "+f.text(d)+", "+lit.Value+" to "+strconv.FormatInt(value+1, 10))
-				m.alone = true
+				m.alone, m.names = true, declared
 				m.edits = []edit{{from: f.at(lit.Pos()), to: f.at(lit.End()), text: strconv.FormatInt(value+1, 10)}}
 			}
 		}
@@ -276,7 +268,7 @@ func (f *finder) wrapAs(e ast.Expr, what, function string) {
 const placeholder = "\x00"
 
 func (f *finder) add(n ast.Node, what string) *mutant {
-	m := &mutant{file: f.file, line: f.fset.Position(n.Pos()).Line, function: f.function, what: what}
+	m := &mutant{pkg: f.pkg, file: f.file, line: f.fset.Position(n.Pos()).Line, function: f.function, what: what, names: f.names}
 	f.found = append(f.found, m)
 	return m
 }

@@ -29,13 +29,16 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "which ones, where not all are tried")
 	only := flag.String("only", "", "a regular expression: tries the changes whose file:line: text matches alone")
 	flag.StringVar(&o.tests, "tests", "", "the package whose tests are to notice the changes, such as ./controllers/agentdisconnect; empty: the changed package's own")
-	args := flag.String("args", "", "arguments for the tests, such as -ginkgo.focus-file=fence_test.go")
+	focus := flag.String("focus", "", "a regular expression: uses the tests alone whose name matches, or the specs whose file: text matches")
+	flag.IntVar(&o.specsEach, "specs", 40, "how many specs to try on a change, of those that reach it: half of them the quickest; 0: all")
+	flag.BoolVar(&o.verbose, "v", false, "prints what became of each change")
 	flag.Parse()
-	o.args = strings.Fields(*args)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	var err error
 	if o.only, err = regexp.Compile(*only); err == nil {
-		err = run(ctx, os.Stdout, o, flag.Args())
+		if o.focus, err = regexp.Compile(*focus); err == nil {
+			err = run(ctx, os.Stdout, o, flag.Args())
+		}
 	}
 	stop()
 	if err != nil {
@@ -46,87 +49,106 @@ func main() {
 
 // options say which changes are tried, and how.
 type options struct {
-	sample int
-	seed   uint64
-	only   *regexp.Regexp
-	tests  string
-	args   []string
+	sample, specsEach int
+	seed              uint64
+	only, focus       *regexp.Regexp
+	tests             string
+	verbose           bool
 }
 
-// tally counts what became of a package's changes.
+// tally counts what became of a package's changes. Those that hung are among the killed.
 type tally struct {
-	path                            string
-	tried, killed, equivalent, left int
+	path                                  string
+	tried, killed, hung, equivalent, left int
 }
 
 func run(ctx context.Context, out io.Writer, o options, patterns []string) error {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return fmt.Errorf("finding the module: %w", err)
 	}
-	at, err := os.MkdirTemp("", "mutants-module-")
+	checkout := strings.TrimSpace(string(module))
+	root, err := os.MkdirTemp("", "mutants-module-")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(at)
-	if err := copyModule(ctx, strings.TrimSpace(string(root)), at); err != nil {
+	defer os.RemoveAll(root)
+	if err := copyModule(ctx, checkout, root); err != nil {
 		return fmt.Errorf("copying the module: %w", err)
 	}
-	reasons, err := readEquivalents(filepath.Join(at, equivalents))
+	reasons, err := readEquivalents(filepath.Join(root, equivalents))
 	if err != nil {
 		return err
 	}
-	packages, err := load(ctx, at, patterns)
+	packages, err := load(ctx, root, patterns)
 	if err != nil {
 		return err
+	}
+	var trials []*trial
+	for _, p := range packages {
+		trials = append(trials, &trial{packages: []*pkg{p}, tester: p})
 	}
 	if o.tests != "" {
-		with, err := load(ctx, at, []string{o.tests})
+		with, err := load(ctx, root, []string{o.tests})
 		if err != nil {
 			return err
 		}
 		if len(with) != 1 {
 			return fmt.Errorf("-tests %s names %d packages: name one", o.tests, len(with))
 		}
-		for _, p := range packages {
-			p.tests = with[0]
-		}
+		trials = []*trial{{packages: packages, tester: with[0]}}
 	}
+
 	var tallies []tally
-	for _, p := range packages {
-		outcomes, err := try(ctx, at, p, o.choose(p.mutants()), o.args, func(done, all int) {
-			if done%25 == 0 || done == all {
-				fmt.Fprintf(os.Stderr, "\r%s: %d of %d", p.ImportPath, done, all)
+	for _, t := range trials {
+		t.options, t.root, t.records = o, root, filepath.Join(checkout, "bin", "mutants")
+		var all, chosen []*mutant
+		for _, p := range t.packages {
+			own := p.mutants()
+			for _, m := range own {
+				m.id += len(all)
 			}
-		})
+			all, chosen = append(all, own...), append(chosen, o.choose(slices.Clone(own))...)
+		}
+		verdicts, err := t.try(ctx, all, chosen)
 		fmt.Fprintln(os.Stderr)
 		if err != nil {
 			return err
 		}
-		one := tally{path: strings.TrimPrefix(p.ImportPath, "agentdisconnect.dev/agentdisconnect/"), tried: len(outcomes)}
-		var left []string
-		for m, f := range outcomes {
-			switch {
-			case f == killed:
-				one.killed++
-			case reasons[m.key()] != "":
-				one.equivalent++
-			default:
-				one.left++
-				note := ""
-				if f == unreached {
-					note = " (no test comes there)"
-				}
-				left = append(left, m.String()+note)
-			}
+		for _, p := range t.packages {
+			tallies = append(tallies, count(out, p, verdicts, reasons))
 		}
-		slices.Sort(left)
-		for _, line := range left {
-			fmt.Fprintln(out, line)
-		}
-		tallies = append(tallies, one)
 	}
 	return report(out, tallies)
+}
+
+// count counts a package's verdicts, and lists the changes that survived.
+func count(out io.Writer, p *pkg, verdicts map[*mutant]verdict, reasons map[string]string) tally {
+	one := tally{path: strings.TrimPrefix(p.ImportPath, "agentdisconnect.dev/agentdisconnect/")}
+	var left []string
+	for m, v := range verdicts {
+		if m.pkg != p {
+			continue
+		}
+		one.tried++
+		switch {
+		case v.outcome == killed:
+			one.killed++
+		case v.outcome == hung:
+			one.killed++
+			one.hung++
+		case reasons[m.key()] != "":
+			one.equivalent++
+		default:
+			one.left++
+			left = append(left, fmt.Sprintf("%s (%s)", m, v))
+		}
+	}
+	slices.Sort(left)
+	for _, line := range left {
+		fmt.Fprintln(out, line)
+	}
+	return one
 }
 
 // copyModule copies what git knows of, or would: a test that fails may write beside its code.
@@ -165,13 +187,13 @@ func (o options) choose(mutants []*mutant) []*mutant {
 
 func report(out io.Writer, tallies []tally) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\npackage\ttried\tkilled\tequivalent\tsurvived\tkilled of what is not equivalent")
+	fmt.Fprintln(table, "\npackage\ttried\tkilled\tof these, hung\tequivalent\tsurvived\tkilled of what is not equivalent")
 	for _, t := range tallies {
 		share := 100.0
 		if counted := t.tried - t.equivalent; counted > 0 {
 			share = 100 * float64(t.killed) / float64(counted)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%.1f %%\n", t.path, t.tried, t.killed, t.equivalent, t.left, share)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%.1f %%\n", t.path, t.tried, t.killed, t.hung, t.equivalent, t.left, share)
 	}
 	return table.Flush()
 }

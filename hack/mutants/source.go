@@ -21,24 +21,12 @@ import (
 
 // pkg is a package whose code is changed.
 type pkg struct {
-	ImportPath, Dir string
-	GoFiles         []string
-	Export          string
+	ImportPath, Dir, Name, Export      string
+	GoFiles, TestImports, XTestImports []string
 
 	fset  *token.FileSet
 	files []*source
 	info  *types.Info
-
-	// tests has the tests that are to notice changes; nil: the package itself has.
-	tests *pkg
-}
-
-// tester is the package whose tests are to notice changes.
-func (p *pkg) tester() *pkg {
-	if p.tests != nil {
-		return p.tests
-	}
-	return p
 }
 
 // source is one of its files.
@@ -58,7 +46,7 @@ func load(ctx context.Context, root string, patterns []string) ([]*pkg, error) {
 	for line := range bytes.Lines(matched) {
 		wanted[string(bytes.TrimSpace(line))] = true
 	}
-	out, err := list(ctx, root, append([]string{"-export", "-deps", "-json=ImportPath,Dir,GoFiles,Export"}, patterns...)...)
+	out, err := list(ctx, root, append([]string{"-export", "-deps", "-json=ImportPath,Dir,Name,Export,GoFiles,TestImports,XTestImports"}, patterns...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -9,16 +9,19 @@ import (
 	"sync"
 )
 
-// The environment says which change is on, and names the file for those that are reached.
+// The environment says which change is on, and names the files for those that are reached: by the whole program, and by
+// each spec.
 const (
 	Active   = "MUTANTS_ACTIVE"
 	Reached  = "MUTANTS_REACHED"
+	Specs    = "MUTANTS_SPECS"
 	inactive = -1
 )
 
 var (
 	active  = number(os.Getenv(Active))
 	reached = os.Getenv(Reached)
+	specs   = os.Getenv(Specs)
 	mu      sync.Mutex
 	noted   = map[int]bool{}
 )
@@ -33,7 +36,7 @@ func number(text string) int {
 
 // On reports whether a change is turned on, and notes that it was reached.
 func On(id int) bool {
-	if reached != "" {
+	if reached != "" || specs != "" {
 		note(id)
 	}
 	return id == active
@@ -46,13 +49,8 @@ func note(id int) {
 		return
 	}
 	noted[id] = true
-	file, err := os.OpenFile(reached, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		panic(err)
-	}
-	defer file.Close()
-	if _, err := file.WriteString(strconv.Itoa(id) + "\n"); err != nil {
-		panic(err)
+	if reached != "" {
+		appendTo(reached, strconv.Itoa(id))
 	}
 }
 
