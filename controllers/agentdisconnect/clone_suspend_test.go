@@ -122,6 +122,35 @@ var _ = Describe("A run on a clone that is suspended", func() {
 		w.expectGone(ctx, obj)
 	})
 
+	It("resumes where reads still show the subnet on the clone, as before the suspension", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj := w.blocking(ctx, shared, within(time.Hour))
+		thaw := func() {}
+		w.at(w.sim.Faults().Before, "ec2:ReplaceNetworkAclAssociation", func() { thaw = w.freeze(0) })
+		w.edit(ctx, obj, suspended(true))
+		w.run(ctx, time.Second, obj)
+		Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
+
+		w.edit(ctx, obj, suspended(false))
+		w.run(ctx, 20*time.Second, obj)
+		Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
+		Expect(w.get(ctx, obj).Status.NetworkACL.State).To(Equal(v1alpha1.CloneReady), "a read that lags was believed")
+		thaw()
+		w.run(ctx, 30*time.Second, obj)
+		w.expectServing(ctx, obj)
+		w.expectGone(ctx, obj)
+	})
+
+	It("gives the subnet its own network ACL back again where a third party puts it on the clone", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj, clone := w.suspendedClone(ctx)
+		w.move(sharedSubnet, clone)
+		w.run(ctx, 40*time.Second, obj)
+		Expect(w.aclOf(sharedSubnet)).To(Equal(sharedACL))
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateSuspended), describe(w.get(ctx, obj)))
+		w.expectGone(ctx, obj)
+	})
+
 	It("reverts what a third party did to the clone while it served no subnet", func(ctx context.Context) {
 		w := cloneWorld(ctx)
 		obj, clone := w.suspendedClone(ctx)

@@ -288,11 +288,7 @@ var _ = Describe("A host's addresses", func() {
 		prepare(w)
 		w.boot()
 		obj := w.settled(ctx)
-		var many []netip.Addr
-		for address := netip.MustParseAddr("203.0.113.1"); len(many) < 14; address = address.Next() {
-			many = append(many, address)
-		}
-		w.sim.SetHost(agents.ACS, acsHost, many...)
+		w.sim.SetHost(agents.ACS, acsHost, addresses(14)...)
 		seen := w.until(ctx, obj, 2*time.Minute, aborted)
 		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortPlanDoesNotFit), describe(seen))
 		Expect(strings.ToLower(seen.Status.Abort.Message)).To(ContainSubstring(reason))
@@ -301,4 +297,14 @@ var _ = Describe("A host's addresses", func() {
 		Entry("for the quota", func(*world) {}, "quota"),
 		Entry("for the quota, which is smaller than the manager was told", func(w *world) { w.assumeQuota(40) }, "quota"),
 	)
+
+	It("become more than the status holds, in a range that one rule denies: the run ends all the same", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		obj := w.settled(ctx, withEndpoints(nil, "203.0.113.0/24"))
+		w.sim.SetHost(agents.ACS, acsHost, addresses(v1alpha1.MaxAddresses+1)...)
+		seen := w.until(ctx, obj, 5*time.Minute, aborted)
+		Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortPlanDoesNotFit), describe(seen))
+		Expect(seen.Status.Abort.Message).To(Equal(acsHost + " has more than 40 addresses, which no network ACL has room for"))
+		w.expectRestored()
+	})
 })

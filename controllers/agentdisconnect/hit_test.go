@@ -119,6 +119,11 @@ var _ = Describe("A run in place that is on", func() {
 			func(w *world) { w.revoke(sharedSubnet) }),
 		Entry("of other clusters", faults.Fault{Action: "ecs:ListClusters", Denied: true},
 			func(w *world) { w.register("other", plainSubnet) }),
+		Entry("of other clusters, and never said it to this manager", faults.Fault{Action: "ecs:ListClusters", Denied: true},
+			func(w *world) {
+				w.register("other", plainSubnet)
+				w.boot()
+			}),
 	)
 
 	It("repairs again soon after one look at the subnets failed", func(ctx context.Context) {

@@ -135,6 +135,25 @@ var _ = Describe("A run that is suspended", func() {
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionRulesInstalled).Status).To(Equal(metav1.ConditionFalse), describe(w.get(ctx, obj)))
 	})
 
+	It("says so where the tags that tell others of it can't be put back", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		obj := w.blocking(ctx)
+		w.edit(ctx, obj, suspending(true))
+		w.run(ctx, 20*time.Second, obj)
+		w.unlabel(w.tagsOf(obj))
+		allow := w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateTags", Denied: true})
+		w.boot() // a manager that knows nothing reads the tags
+		w.run(ctx, time.Minute, obj)
+		seen := w.get(ctx, obj)
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateSuspended), describe(seen))
+		Expect(condition(seen, v1alpha1.ConditionStalled)).To(And(HaveField("Reason", v1alpha1.ReasonAccessDenied),
+			HaveField("Message", ContainSubstring("ec2:CreateTags"))), describe(seen))
+
+		allow()
+		w.run(ctx, time.Minute, obj)
+		Expect(w.owned(obj)).To(BeTrue())
+	})
+
 	DescribeTable("ends as any other", func(ctx context.Context, end func(*world, *v1alpha1.AgentDisconnect)) {
 		w, _ := followed(ctx)
 		obj := w.blocking(ctx, within(2*time.Minute))

@@ -60,7 +60,6 @@ func (p *inPlace) Lift(ctx context.Context) error {
 
 // Remove deletes the run's entries, and then its tags.
 func (p *inPlace) Remove(ctx context.Context) (Progress, error) {
-	p.WithdrawRulesInstalled()
 	progress, err := p.undoEntries(ctx)
 	if err != nil || progress == entries.Waiting || p.HasRemovedTags() {
 		return progress, err

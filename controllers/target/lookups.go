@@ -24,8 +24,7 @@ func (t *Target) LookUp(ctx context.Context, ipv6 bool) error {
 				names = append(names, endpoint.Hostname)
 			}
 		}
-		slices.Sort(names)
-		answers := t.Resolver.Lookup(ctx, slices.Compact(names), ipv6)
+		answers := t.Resolver.Lookup(ctx, names, ipv6)
 		grown := map[string]bool{}
 		for i := range endpoints {
 			host := endpoints[i].Hostname

@@ -20,7 +20,6 @@ func (e *Entries) ForgetMissing() { e.seen.missing.Clear() }
 // ForgetEnforced forgets what was seen under the rules after they were lifted. It says nothing of
 // what comes after, and they are put in place anew on a new read.
 func (e *Entries) ForgetEnforced() {
-	e.History.Polls.Forget()
 	e.seen.drift.Clear()
 	e.seen.readAt, e.seen.enforcedSince = time.Time{}, time.Time{}
 	e.seen.removed.ForgetLacking()

@@ -19,14 +19,13 @@ import (
 // UndoLines takes the lines of the ledger to their end, given a read, and with them what the tags
 // alone still claim.
 func (e *Entries) UndoLines(ctx context.Context, observed []networkacl.Entry) (Progress, error) {
+	e.WithdrawRulesInstalled()
 	if err := e.reclaim(ctx); err != nil {
 		return Waiting, err
 	}
 
 	valid, invalid := ledger.Valid(e.Object)
 	lines, gone := e.sortForUndo(valid, observed)
-	e.WithdrawRulesInstalled()
-
 	deleted, err := e.deleteEntries(ctx, lines)
 	if len(deleted) > 0 {
 		// No line goes before a read lacks its entry too: the tags, by which others would find it,
