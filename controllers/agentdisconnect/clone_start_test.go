@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/acl"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/agents"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -151,6 +152,19 @@ var _ = Describe("A run on a clone", func() {
 		Expect(succeeded.Message).To(ContainSubstring("L-B4A6D682"))
 		Expect(seen.Finalizers).To(BeEmpty())
 		w.expectRestored()
+	})
+
+	It("gives AWS time for a swap of which it said nothing, before it asks again", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:ReplaceNetworkAclAssociation", Error: "InternalError", Times: 1})
+		obj := w.create(ctx, shared)
+		w.until(ctx, obj, time.Minute, func(*v1alpha1.AgentDisconnect) bool { return w.sent("ec2:ReplaceNetworkAclAssociation") > 0 })
+		w.run(ctx, networkacl.ConfirmInterval-2*time.Second, obj)
+		Expect(w.sent("ec2:ReplaceNetworkAclAssociation")).To(Equal(1), "it may take effect yet")
+		w.run(ctx, 10*time.Second, obj)
+		Expect(w.sent("ec2:ReplaceNetworkAclAssociation")).To(Equal(2))
+		w.expectServing(ctx, obj)
+		w.expectGone(ctx, obj)
 	})
 
 	It("adds the addresses that are found while it serves", func(ctx context.Context) {

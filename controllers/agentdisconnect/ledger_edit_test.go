@@ -131,6 +131,23 @@ var _ = Describe("A ledger that was edited by hand", func() {
 	)
 })
 
+var _ = Describe("An abort that a person wrote into the status of a run that never began", func() {
+	It("ends the object, and it can be deleted", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		obj := w.create(ctx, suspending(true))
+		w.run(ctx, 10*time.Second, obj)
+		w.editStatus(ctx, obj, func(status *v1alpha1.AgentDisconnectStatus) {
+			status.Abort = &v1alpha1.Abort{Reason: v1alpha1.AbortDriftDetected, Message: "by hand", Time: *w.anHourAgo()}
+		})
+		seen := w.finish(ctx, obj, 15*time.Minute)
+		Expect(seen.Status.CompletionTime).NotTo(BeNil(), describe(seen))
+		Expect(w.attempts()).To(BeEmpty())
+		Expect(kube.Delete(ctx, obj)).To(Succeed())
+		w.run(ctx, 10*time.Second, obj)
+		Expect(w.gone(ctx, obj)).To(BeTrue())
+	})
+})
+
 var _ = Describe("A status that lost what the tags on the network ACL still have", func() {
 	DescribeTable("has the entries taken up again by the run's end, where lines of the ledger are missing", func(ctx context.Context, restart bool) {
 		w := newWorld(ctx)
