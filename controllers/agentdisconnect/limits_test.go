@@ -17,6 +17,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -173,6 +174,19 @@ var _ = Describe("A manager with --max-active-runs", func() {
 			expires := w.get(ctx, obj).Status.ExpirationTime
 			Expect(expires.Sub(w.get(ctx, obj).Status.StartTime.Time)).To(Equal(10 * time.Minute))
 		}
+	})
+
+	It("has the one that waits ask again at a steady pace: it is others that it waits for", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.limited(withMost(1))
+		objects := w.apart(ctx, 2)
+		w.run(ctx, 20*time.Second, objects[0])
+		w.until(ctx, objects[1], time.Minute, func(seen *v1alpha1.AgentDisconnect) bool {
+			return condition(seen, v1alpha1.ConditionSucceeded).Reason == v1alpha1.StateWaiting
+		})
+		result, err := w.pass(ctx, objects[1])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(BeNumerically("~", reservation.RetryInterval, reservation.RetryInterval/4))
 	})
 
 	It("does not keep a place for one that could not begin", func(ctx context.Context) {

@@ -13,6 +13,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
@@ -213,5 +214,23 @@ var _ = Describe("Other clusters in the subnet", func() {
 		obj = w.planned(ctx, amongOthers)
 		Expect(obj.Status.Plan.Refusals).To(BeEmpty())
 		Expect(obj.Status.Plan.Notes).To(ConsistOf(HavePrefix("other clusters in the subnet are allowed, and the search for them failed: AWS denies the manager's role ecs:ListClusters")))
+	})
+
+	It("are not waited for where a look at the subnet shows that the run may have to end", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.blocking(ctx)
+		w.revoke(subnetID)
+		hold := make(chan struct{})
+		DeferCleanup(func() { close(hold) })
+		w.sim.Faults().Before("ecs:ListClusters", func(call.Call) { <-hold })
+		w.restart() // no answer of before is known
+		_, err := w.pass(ctx, obj)
+		Expect(err).NotTo(HaveOccurred())
+		seen := w.get(ctx, obj)
+		Expect(describe(seen)).NotTo(ContainSubstring("ListClusters"), "the pass waited for an answer")
+		Expect(seen.Status.Abort).To(BeNil(), "one look is not enough")
+		w.run(ctx, 10*time.Second, obj)
+		Expect(w.get(ctx, obj).Status.Abort).To(HaveValue(HaveField("Reason", v1alpha1.AbortConsentWithdrawn)))
+		w.expectRestored()
 	})
 })

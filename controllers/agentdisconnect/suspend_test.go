@@ -273,4 +273,16 @@ var _ = Describe("A change of the duration", func() {
 		Entry("to shorter, while it is suspended", true, 4*time.Minute, false),
 		Entry("to what is past, while it is suspended", true, time.Minute, true),
 	)
+
+	It("to shorter is in the tags with the same pass, whether the network ACL can be read or not", func(ctx context.Context) {
+		w, _ := followed(ctx)
+		obj := w.settled(ctx)
+		w.sim.Faults().Add(faults.Fault{Action: "ec2:DescribeNetworkAcls", Error: "Unavailable"})
+		w.edit(ctx, obj, within(time.Hour))
+		_, err := w.pass(ctx, obj)
+		Expect(err).NotTo(HaveOccurred())
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.ExpirationTime.Sub(seen.Status.StartTime.Time)).To(Equal(time.Hour))
+		Expect(w.claim(obj).Expires).To(BeTemporally("==", seen.Status.ExpirationTime.Time))
+	})
 })
