@@ -83,11 +83,11 @@ func (t *trial) specs(ctx context.Context) ([]*test, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := os.ReadFile(filepath.Join(t.dir, program))
+	compiled, err := os.ReadFile(filepath.Join(t.dir, program))
 	if err != nil {
 		return nil, err
 	}
-	record := filepath.Join(t.records, fmt.Sprintf("%x.json", sha256.Sum256(program)))
+	record := filepath.Join(t.records, fmt.Sprintf("%x.json", sha256.Sum256(compiled)))
 	known, err := readSpecs(record)
 	if err != nil {
 		return nil, err

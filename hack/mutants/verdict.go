@@ -126,13 +126,13 @@ func choice(tests, specs []*test) (args []string, limit time.Duration) {
 
 // of completes the verdict with how the tests ended, what they printed and which specs ran.
 func (v verdict) of(err error, out []byte, ran map[string]switches.Spec) (verdict, error) {
-	var exit *exec.ExitError
+	exit, exited := errors.AsType[*exec.ExitError](err)
 	switch {
 	case err == nil && len(ran) < v.specs:
 		v.outcome, v.by = undecided, fmt.Sprintf("%d of %d specs ran", len(ran), v.specs)
 	case err == nil:
 		v.outcome = survived
-	case errors.As(err, &exit):
+	case exited:
 		v.outcome = killed
 		if v.by = culprit(exit.ExitCode(), out, ran); v.by == "" {
 			v.outcome, v.by = undecided, string(out[max(0, len(out)-1000):])
