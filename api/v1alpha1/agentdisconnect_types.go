@@ -67,9 +67,6 @@ const (
 )
 
 // AgentDisconnectSpec says which agents are cut off, and for how long.
-// +kubebuilder:validation:XValidation:rule="self.cluster == oldSelf.cluster",message="cluster is immutable: create another AgentDisconnect for another cluster",fieldPath=".cluster",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="self.subnetID == oldSelf.subnetID",message="subnetID is immutable: create another AgentDisconnect for another subnet",fieldPath=".subnetID",reason=FieldValueForbidden
-// +kubebuilder:validation:XValidation:rule="has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)",message="region is immutable, and can be neither added nor removed: create another AgentDisconnect for another region",fieldPath=".region",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="!has(self.region) || self.cluster.split(':').size() < 4 || self.cluster.split(':')[3] == self.region",message="region differs from the region in the cluster's ARN: leave region out, or name the same one",fieldPath=".region"
 // +kubebuilder:validation:XValidation:rule="!has(self.startAfter) || !has(self.startDeadline) || self.startDeadline > self.startAfter",message="startDeadline must be later than startAfter",fieldPath=".startDeadline"
 // +kubebuilder:validation:XValidation:rule="!has(self.probe) || !has(self.sessions) || 'ACS' in self.sessions",message="a probe needs ACS among the sessions: without it ECS goes on to count the agents as connected, and RunTask starts tasks",fieldPath=".probe"
@@ -224,6 +221,9 @@ type AdditionalEndpoints struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=agentdisconnects,scope=Namespaced,shortName=agd,categories=chaos
+// +kubebuilder:validation:XValidation:rule="self.spec.cluster == oldSelf.spec.cluster",message="cluster is immutable: create another AgentDisconnect for another cluster",fieldPath=".spec.cluster",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="self.spec.subnetID == oldSelf.spec.subnetID",message="subnetID is immutable: create another AgentDisconnect for another subnet",fieldPath=".spec.subnetID",reason=FieldValueForbidden
+// +kubebuilder:validation:XValidation:rule="has(self.spec.region) == has(oldSelf.spec.region) && (!has(self.spec.region) || self.spec.region == oldSelf.spec.region)",message="region is immutable, and can be neither added nor removed: create another AgentDisconnect for another region",fieldPath=".spec.region",reason=FieldValueForbidden
 // +kubebuilder:printcolumn:name="STATE",type=string,JSONPath=`.status.conditions[?(@.type=="Succeeded")].reason`,description="Where the run is"
 // +kubebuilder:printcolumn:name="REASON",type=string,JSONPath=`.status.reason`,description="Why, where the state alone does not say it"
 // +kubebuilder:printcolumn:name="AGENTS",type=string,JSONPath=`.status.agents.reached`,description="Agents that were seen disconnected by the run, of those that were connected before the start"
