@@ -12,7 +12,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMG ?= agentdisconnect:dev
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
-CRD := agentdisconnects.chaos.agentdisconnect.dev
+# A schedule creates runs, so it goes first.
+CRDS := agentdisconnectschedules.chaos.agentdisconnect.dev agentdisconnects.chaos.agentdisconnect.dev
 # What `make test` runs, and flags for the product's own programs.
 PKG ?= ./...
 ARGS ?=
@@ -58,7 +59,7 @@ generate: $(CONTROLLER_GEN) ## Write the deepcopy methods of the API types
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Write the CRD and the manager's RBAC role from the markers in the code
+manifests: $(CONTROLLER_GEN) ## Write the CRDs and the manager's RBAC role from the markers in the code
 	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	@$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
 
@@ -134,23 +135,24 @@ docker-build: ## Build the manager's image as IMG
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
 
 .PHONY: install
-install: ## Install the CRD
+install: ## Install the CRDs
 	$(KUBECTL) apply --server-side -f config/crd/bases
 
 .PHONY: uninstall
-uninstall: ## Remove the CRD, once every object is gone
-	@crd=$$($(KUBECTL) get crd $(CRD) --ignore-not-found -o name) || exit 1; [ -n "$$crd" ] || exit 0; \
-		left=$$($(KUBECTL) get $(CRD) -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}') || exit 1; \
+uninstall: ## Remove the CRDs, once every object is gone
+	@for crd in $(CRDS); do \
+		found=$$($(KUBECTL) get crd $$crd --ignore-not-found -o name) || exit 1; [ -n "$$found" ] || continue; \
+		left=$$($(KUBECTL) get $$crd -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}') || exit 1; \
 		if [ -n "$$left" ]; then \
-		echo "Delete these first, so that the manager restores what they changed in AWS (docs/uninstall.md):"; echo "$$left"; exit 1; fi
+		echo "Delete these $${crd%%.*} first, so that the manager restores what they changed in AWS (docs/uninstall.md):"; echo "$$left"; exit 1; fi; done
 	$(KUBECTL) delete --ignore-not-found -f config/crd/bases
 
 .PHONY: deploy
-deploy: deployment ## Deploy the manager and the CRD, with IMG as the image
+deploy: deployment ## Deploy the manager and the CRDs, with IMG as the image
 	$(KUBECTL) apply --server-side -k bin/deploy
 
 .PHONY: undeploy
-undeploy: uninstall deployment ## Remove the manager and the CRD, once every object is gone
+undeploy: uninstall deployment ## Remove the manager and the CRDs, once every object is gone
 	$(KUBECTL) delete --ignore-not-found -k bin/deploy
 	@echo "No manager removes rules from AWS any more. Check in each Region that nothing is left: kubectl agentdisconnect sweep (docs/sweep.md)"
 

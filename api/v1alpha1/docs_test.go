@@ -20,6 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
 const (
@@ -182,7 +184,7 @@ var _ = Describe("The documentation", func() {
 					if u.GetNamespace() != "" {
 						u.SetNamespace("default") // the one that there is
 					}
-					if u.GetKind() == "AgentDisconnect" {
+					if u.GroupVersionKind().Group == v1alpha1.GroupVersion.Group {
 						u.SetNamespace("default")
 						tried++
 					}

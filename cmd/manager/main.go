@@ -34,6 +34,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 )
 
@@ -248,6 +249,11 @@ func run(ctx context.Context, s *settings) error {
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), sessions, clock.RealClock{}, s.options)
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
+	}
+
+	schedules := schedule.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), clock.RealClock{})
+	if err := schedules.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("setting up the controller of schedules: %w", err)
 	}
 
 	sweeping := sweeper.Options{

@@ -34,13 +34,18 @@ func argoFile(name string) string {
 // object as the global obj.
 func argoHealth(u *unstructured.Unstructured) health {
 	GinkgoHelper()
+	return argoHealthBy("health.lua", u)
+}
+
+func argoHealthBy(script string, u *unstructured.Unstructured) health {
+	GinkgoHelper()
 	engine := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer engine.Close()
 	for name, open := range map[string]lua.LGFunction{lua.LoadLibName: lua.OpenPackage, lua.BaseLibName: lua.OpenBase, lua.TabLibName: lua.OpenTable} {
 		Expect(engine.CallByParam(lua.P{Fn: engine.NewFunction(open), Protect: true}, lua.LString(name))).To(Succeed())
 	}
 	engine.SetGlobal("obj", inLua(engine, u.Object))
-	Expect(engine.DoString(argoFile("health.lua"))).To(Succeed())
+	Expect(engine.DoString(argoFile(script))).To(Succeed())
 	result, ok := engine.Get(-1).(*lua.LTable)
 	Expect(ok).To(BeTrue(), "the script returns no table")
 	return health{lua.LVAsString(result.RawGetString("status")), lua.LVAsString(result.RawGetString("message"))}
@@ -80,7 +85,8 @@ var _ = Describe("The health script for Argo CD", func() {
 		Expect(yaml.UnmarshalStrict([]byte(argoFile("argocd-cm.yaml")), &patch)).To(Succeed())
 		Expect(patch.Name).To(Equal("argocd-cm"))
 		Expect(patch.Data).To(Equal(map[string]string{
-			"resource.customizations.health.chaos.agentdisconnect.dev_AgentDisconnect": argoFile("health.lua"),
+			"resource.customizations.health.chaos.agentdisconnect.dev_AgentDisconnect":         argoFile("health.lua"),
+			"resource.customizations.health.chaos.agentdisconnect.dev_AgentDisconnectSchedule": argoFile("health-schedule.lua"),
 		}))
 	})
 

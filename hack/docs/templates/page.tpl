@@ -21,9 +21,32 @@ In the tables:
 {{- range $kind.Fields }}
 {{- if has .Name (list "spec" "status") }}
 {{- template "object" (dict "path" .Name "doc" .Doc "type" .Type "seen" $seen) }}
+{{- if eq .Name "spec" }}{{ template "kind-rules" $kind }}{{ end }}
+{{- end }}
+{{- end }}
+{{- $schedule := (index . 0).TypeForKind "AgentDisconnectSchedule" }}
+
+## {{ $schedule.GVK.Kind }}
+
+In short `agds`. {{ regexReplaceAll "\\s+" $schedule.Doc " " }} How it works is in [schedules.md](schedules.md).
+{{- template "kind-rules" $schedule }}
+{{- range $schedule.Fields }}
+{{- if has .Name (list "spec" "status") }}
+{{- template "object" (dict "path" (print "schedule." .Name) "doc" .Doc "type" .Type "seen" $seen) }}
 {{- end }}
 {{- end }}
 {{ end -}}
+
+{{- /* Rules about an object as a whole. */ -}}
+{{- define "kind-rules" }}
+{{- with index .Markers "kubebuilder:validation:XValidation" }}
+
+Refused of the object as a whole:
+{{ range . }}
+- {{ with .FieldPath }}`{{ trimPrefix "." . }}`: {{ end }}“{{ .Message }}”
+{{- end }}
+{{- end }}
+{{- end -}}
 
 {{- /* An object's fields as a table, then what their words mean, then the objects in it. Kind 4 is a pointer, 5 a list. */ -}}
 {{- define "object" }}
