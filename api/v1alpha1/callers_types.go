@@ -115,7 +115,7 @@ type CallersStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	OtherErrors int32 `json:"otherErrors,omitempty"`
 
-	// window counts what was started after the first deny and before ECS was seen to report the agent there as disconnected: such
+	// window counts what was started after enforcedTime and before ECS was seen to report the agent there as disconnected: such
 	// tasks hang in PENDING until the agent is back. Unset: nothing.
 	// +optional
 	Window *CallerWindow `json:"window,omitempty"`

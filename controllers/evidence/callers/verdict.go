@@ -63,7 +63,7 @@ type ErrorCount struct {
 	Calls int
 }
 
-// Window counts the calls between the first deny and the time at which ECS was seen to report the
+// Window counts the calls between when the denies stood and the time at which ECS was seen to report the
 // container instance's agent as disconnected, and the tasks on tracked container instances with
 // which they were answered. Such a task waits in PENDING until the agent is back.
 type Window struct{ Calls, Tasks int }
