@@ -106,6 +106,8 @@ func TestMessagesOnTheWay(t *testing.T) {
 			"1 agent is connected again; 1 agent is disconnected: 7c9e"},
 		"one stayed connected, one is connected again": {v1alpha1.ConditionAgentsDisconnected, facing(run.Expired, started, agents(true, false), restored, backAgain, completed(12)),
 			"1 agent is connected again; 1 agent is connected and was never seen disconnected"},
+		"all stayed connected": {v1alpha1.ConditionAgentsDisconnected, facing(run.Expired, started, agents(true, true), restored, backAgain, completed(12)),
+			"2 agents are connected and were never seen disconnected"},
 		"still looking": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, read, stillGrowing),
 			"3 addresses of 2 hosts; lookups go on, more may be found for ecs-t.example"},
 		"settled": {v1alpha1.ConditionEndpointsDiscovered, facing(run.Active, started, read),

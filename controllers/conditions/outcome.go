@@ -193,7 +193,7 @@ func (f Input) agentsAfterwards() Value {
 	}
 
 	if stayed > 0 {
-		parts = append(parts, problem.Plural(stayed, "agent is", "agents are")+" connected and was never seen disconnected")
+		parts = append(parts, problem.Plural(stayed, "agent is connected and was", "agents are connected and were")+" never seen disconnected")
 	}
 
 	if len(away) > 0 {
