@@ -12,6 +12,9 @@ import (
 // attributeExternal is what the agent of a machine outside of AWS reports.
 const attributeExternal = "ecs.capability.external"
 
+// externalIP is where all external machines are that tell no address: behind one router, outside of every VPC (RFC 5737).
+var externalIP = netip.MustParseAddr("192.0.2.1")
+
 // Registration is an agent's request to register its container instance.
 type Registration struct {
 	// Cluster is a name or an ARN; empty: default.
@@ -21,7 +24,8 @@ type Registration struct {
 	// ClientToken makes repeated requests for a new instance one; empty: each is another.
 	ClientToken string
 	// Instance is what the agent tells of itself: EC2InstanceID, InstanceType, AMI and PrivateIP, CPU, Memory, GPUs, the
-	// ports in use, all its attributes, and tags. The Region finds the subnet by the address.
+	// ports in use, all its attributes, and tags. The Region finds the subnet by the address, which an external machine need not
+	// tell.
 	Instance ContainerInstance
 }
 
@@ -92,6 +96,9 @@ func (s *state) registerNew(r *Region, c Cluster, q Registration) (ContainerInst
 	i := q.Instance
 	if _, i.External = i.Attributes[attributeExternal]; i.External {
 		i.EC2InstanceID = cmp.Or(i.EC2InstanceID, r.newID("mi"))
+		if !i.PrivateIP.IsValid() {
+			i.PrivateIP = externalIP
+		}
 	} else if i.SubnetID = s.subnetOf(i.PrivateIP); i.SubnetID == "" {
 		return i, Errorf("ClientException", "The private address %s is in no subnet of this account and Region.", i.PrivateIP)
 	}

@@ -12,6 +12,8 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -24,8 +26,15 @@ type certificate struct {
 // certificateValid is how long it is, from yesterday on: no simulator runs for longer.
 const certificateValid = 365 * 24 * time.Hour
 
-// selfSigned makes a certificate for this machine: localhost and all of its addresses.
-func selfSigned() (c certificate, err error) {
+// selfSigned makes a certificate for a listener's address (ip:port) and for this machine: localhost and all of its addresses, each
+// also with the port. For the real agent dials ACS and TCS with host:port as the server's name, which only a DNS name that is the
+// same text matches.
+func selfSigned(listener string) (c certificate, err error) {
+	at, err := netip.ParseAddrPort(listener)
+	if err != nil {
+		return c, err
+	}
+	port := strconv.Itoa(int(at.Port()))
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return c, err
@@ -35,16 +44,21 @@ func selfSigned() (c certificate, err error) {
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "simulated AWS"},
 		NotBefore: now.Add(-24 * time.Hour), NotAfter: now.Add(certificateValid),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true, IsCA: true, DNSNames: []string{"localhost"},
+		BasicConstraintsValid: true, IsCA: true, DNSNames: []string{"localhost", net.JoinHostPort("localhost", port)},
 	}
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
 		return c, err
 	}
+	ips := []net.IP{at.Addr().AsSlice()}
 	for _, a := range addresses {
-		if network, ok := a.(*net.IPNet); ok {
-			template.IPAddresses = append(template.IPAddresses, network.IP)
+		if network, ok := a.(*net.IPNet); ok && !network.IP.Equal(ips[0]) {
+			ips = append(ips, network.IP)
 		}
+	}
+	for _, ip := range ips {
+		template.IPAddresses = append(template.IPAddresses, ip)
+		template.DNSNames = append(template.DNSNames, net.JoinHostPort(ip.String(), port))
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -5,6 +5,7 @@ package sim
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -32,8 +33,9 @@ func (s *Simulator) startAgentEndpoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.certificate, err = selfSigned(); err != nil {
-		return err
+	// After listening, which chooses the port of an address with port 0.
+	if s.certificate, err = selfSigned(listener.Addr().String()); err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.api.ForAgents())

@@ -9,11 +9,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/coder/websocket"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gleak"
@@ -25,11 +27,12 @@ import (
 // outsider is an agent that runs outside of the simulator: all that it has of it is a URL, a certificate and an access key.
 type outsider struct {
 	*WithT
-	t    *testing.T
-	http *http.Client
-	ecs  *ecs.Client
-	key  string
-	arn  string
+	t *testing.T
+	// sessions dials ACS and TCS as the real agent does, which verifies the certificate by host:port.
+	http, sessions *http.Client
+	ecs            *ecs.Client
+	key            string
+	arn            string
 	// endpoints are what DiscoverPollEndpoint said, which an agent keeps for hours.
 	endpoints map[agents.Kind]string
 }
@@ -38,16 +41,24 @@ func newOutsider(t *testing.T, g *WithT, s *Simulator, accessKey string) *outsid
 	t.Helper()
 	trusted := x509.NewCertPool()
 	g.Expect(trusted.AppendCertsFromPEM(s.AgentCertificate())).To(BeTrue())
-	o := &outsider{WithT: g, t: t, key: accessKey, http: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}}}
-	t.Cleanup(o.http.CloseIdleConnections)
+	client := func(serverName string) *http.Client {
+		c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, ServerName: serverName}}}
+		t.Cleanup(c.CloseIdleConnections)
+		return c
+	}
+	o := &outsider{WithT: g, t: t, key: accessKey, http: client(""), sessions: client(strings.TrimPrefix(s.AgentURL(), "https://"))}
 	config := s.ConfigFor(accessKey)
 	config.BaseEndpoint, config.HTTPClient = aws.String(s.AgentURL()), o.http
 	o.ecs = ecs.NewFromConfig(config, func(o *ecs.Options) { o.RetryMaxAttempts = 1 })
 	return o
 }
 
-func (o *outsider) register() {
-	out, err := o.ecs.RegisterContainerInstance(o.t.Context(), registration())
+func (o *outsider) register(change ...func(*ecs.RegisterContainerInstanceInput)) {
+	in := registration()
+	for _, c := range change {
+		c(in)
+	}
+	out, err := o.ecs.RegisterContainerInstance(o.t.Context(), in)
 	o.Expect(err).NotTo(HaveOccurred())
 	o.arn = *out.ContainerInstance.ContainerInstanceArn
 	found, err := o.ecs.DiscoverPollEndpoint(o.t.Context(), &ecs.DiscoverPollEndpointInput{Cluster: aws.String("demo"), ContainerInstance: aws.String(o.arn)})
@@ -65,7 +76,7 @@ func (o *outsider) dial(ctx context.Context, kind agents.Kind) (ws *websocket.Co
 	query.Set("agentHash", "1a2b3c4d")
 	query.Set("dockerVersion", "DockerVersion: 26.1.0")
 	//nolint:bodyclose // websocket.Dial's contract: the response's body is never the caller's to close
-	ws, response, err := websocket.Dial(ctx, o.endpoints[kind]+"ws?"+query.Encode(), &websocket.DialOptions{HTTPClient: o.http, HTTPHeader: http.Header{"Authorization": {
+	ws, response, err := websocket.Dial(ctx, o.endpoints[kind]+"ws?"+query.Encode(), &websocket.DialOptions{HTTPClient: o.sessions, HTTPHeader: http.Header{"Authorization": {
 		"AWS4-HMAC-SHA256 Credential=" + o.key + "/20260102/ap-northeast-1/ecs/aws4_request, SignedHeaders=host, Signature=0",
 	}}})
 	if response != nil && err != nil {
@@ -182,6 +193,45 @@ func TestOutsideAgent(t *testing.T) {
 	g.Expect(o.refusal(agents.ACS)).To(Equal("InactiveInstanceException"), "by which a real agent knows that it is deregistered")
 }
 
+// A machine outside of AWS tells no address, and has sessions whatever the network ACLs say.
+func TestOutsideAgentOfExternalMachine(t *testing.T) {
+	s, g := withAgents(t, func(o *Options) { o.AgentListen = "127.0.0.1:0" })
+	for n, a := range addresses {
+		g.Expect(create(s, deny(int32(80+n), a))).To(Succeed())
+	}
+	o := newOutsider(t, g, s, s.World().Keys()[0].ID)
+	o.register(func(in *ecs.RegisterContainerInstanceInput) {
+		in.InstanceIdentityDocument, in.Attributes = nil, append(in.Attributes, types.Attribute{Name: aws.String("ecs.capability.external")})
+	})
+	for _, kind := range []agents.Kind{agents.ACS, agents.TCS} {
+		ws, _, err := o.dial(t.Context(), kind)
+		g.Expect(err).NotTo(HaveOccurred(), "%s", kind)
+		defer func() { g.Expect(ws.CloseNow()).To(Succeed()) }()
+	}
+	g.Eventually(func() []string { return connected(s) }).Should(ContainElement(o.arn))
+}
+
+// Clients verify the certificate by host, and the real agent's sessions by host:port.
+func TestOutsideCertificate(t *testing.T) {
+	for listener, names := range map[string][]string{
+		"127.0.0.1:8443": {"127.0.0.1", "127.0.0.1:8443", "localhost", "localhost:8443"},
+		"127.9.9.9:8443": {"127.9.9.9", "127.9.9.9:8443", "127.0.0.1:8443"}, // no interface has it, and yet it can be listened on
+		"[::]:8443":      {"127.0.0.1:8443", "localhost:8443"},
+	} {
+		t.Run(listener, func(t *testing.T) {
+			g := NewWithT(t)
+			c, err := selfSigned(listener)
+			g.Expect(err).NotTo(HaveOccurred())
+			parsed, err := x509.ParseCertificate(c.tls.Certificate[0])
+			g.Expect(err).NotTo(HaveOccurred())
+			for _, name := range names {
+				g.Expect(parsed.VerifyHostname(name)).To(Succeed(), name)
+			}
+			g.Expect(parsed.VerifyHostname("127.0.0.1:8444")).NotTo(Succeed())
+		})
+	}
+}
+
 // Nothing of a session outlives the simulator.
 func TestCloseEndsOutsideSessions(t *testing.T) {
 	before := gleak.Goroutines()
@@ -197,6 +247,7 @@ func TestCloseEndsOutsideSessions(t *testing.T) {
 	}
 	g.Expect(ws.CloseNow()).To(Succeed())
 	o.http.CloseIdleConnections()
+	o.sessions.CloseIdleConnections()
 	g.Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(before))
 }
 
