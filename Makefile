@@ -144,8 +144,8 @@ uninstall: ## Remove the CRDs, once every object is gone
 		found=$$($(KUBECTL) get crd $$crd --ignore-not-found -o name) || exit 1; [ -n "$$found" ] || continue; \
 		left=$$($(KUBECTL) get $$crd -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}') || exit 1; \
 		if [ -n "$$left" ]; then \
-		echo "Delete these $${crd%%.*} first, so that the manager restores what they changed in AWS (docs/uninstall.md):"; echo "$$left"; exit 1; fi; done
-	$(KUBECTL) delete --ignore-not-found -f config/crd/bases
+		echo "Delete these $${crd%%.*} first, so that the manager ends and restores their runs (docs/uninstall.md):"; echo "$$left"; exit 1; fi; done
+	$(KUBECTL) delete --ignore-not-found crd $(CRDS)
 
 .PHONY: deploy
 deploy: deployment ## Deploy the manager and the CRDs, with IMG as the image

@@ -102,6 +102,7 @@ var _ = Describe("A schedule", func() {
 		Entry("a limit below nothing", fields{"failedRunsHistoryLimit": -1}, nil, "spec.failedRunsHistoryLimit"),
 		Entry("a start of its own in the template", nil, fields{"startAfter": "2026-01-02T15:04:05Z"}, "spec.template.spec.startAfter: Invalid value: is set by the schedule for each run"),
 		Entry("a deadline in the template", nil, fields{"startDeadline": "2026-01-02T15:04:05Z"}, "spec.template.spec.startDeadline: Invalid value: is set by the schedule for each run"),
+		Entry("runs that delete themselves", nil, fields{"ttlSecondsAfterFinished": 0}, "spec.template.spec.ttlSecondsAfterFinished: Invalid value: would delete runs before the schedule has seen what became of them"),
 		Entry("a template that never begins", nil, fields{"suspend": true}, "spec.template.spec.suspend: Invalid value: would keep every run from beginning"),
 		Entry("what a run would be refused for", nil, fields{"duration": "13h"}, "spec.template.spec.duration: Invalid value: \"13h\": must be from 1m to 12h"),
 		Entry("a template without a cluster", nil, fields{"cluster": nil}, "spec.template.spec.cluster: Required value"),

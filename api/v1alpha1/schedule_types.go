@@ -10,7 +10,7 @@ import (
 const (
 	// LabelSchedule is the label with the name of the schedule.
 	LabelSchedule = "chaos.agentdisconnect.dev/schedule"
-	// AnnotationScheduleTime is the annotation with the tick, in RFC 3339.
+	// AnnotationScheduleTime is the annotation with the time of the schedule, in RFC 3339.
 	AnnotationScheduleTime = "chaos.agentdisconnect.dev/schedule-time"
 )
 
@@ -36,17 +36,23 @@ const (
 	ReasonNeverDue = "NeverDue"
 	// ReasonRunNotCreated: the API server refused to create the newest run.
 	ReasonRunNotCreated = "RunNotCreated"
+	// ReasonRunStalled: a run that is on can't end until a person acts.
+	ReasonRunStalled = "RunStalled"
+	// ReasonClockSetBack: a run was created for a time that is far ahead of the manager's clock by now.
+	ReasonClockSetBack = "ClockSetBack"
+	// ReasonRunDeleted is one of ConditionLastRunSucceeded: the newest run was deleted before it was over.
+	ReasonRunDeleted = "Deleted"
 )
 
 // MaxActiveRuns bounds status.active of a schedule.
 const MaxActiveRuns = 10
 
-// ConcurrencyPolicy says what to do at a tick at which another run of the schedule is not over.
+// ConcurrencyPolicy says what to do at a time at which another run of the schedule is not over.
 // +kubebuilder:validation:Enum=Forbid;Replace
 type ConcurrencyPolicy string
 
 const (
-	// ConcurrencyPolicyForbid skips the tick. It is what an unset concurrencyPolicy means.
+	// ConcurrencyPolicyForbid skips the time. It is what an unset concurrencyPolicy means.
 	ConcurrencyPolicyForbid ConcurrencyPolicy = "Forbid"
 	// ConcurrencyPolicyReplace deletes the other run's object, and begins once everything of it is restored.
 	ConcurrencyPolicyReplace ConcurrencyPolicy = "Replace"
@@ -56,7 +62,7 @@ const (
 type AgentDisconnectScheduleSpec struct {
 	// schedule is when runs begin, as five fields of cron: minute, hour, day of the month, month, day of the week, with one space
 	// between them, such as 0 2 * * 1-5. As in cron, a day matches if either of the two fields of days does, where neither is *.
-	// A change counts from when the manager sees it: times before that are not caught up on.
+	// A change counts from when the manager sees it: no run begins for a time before that.
 	// +required
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=128
@@ -93,7 +99,7 @@ type AgentDisconnectScheduleSpec struct {
 	ConcurrencyPolicy ConcurrencyPolicy `json:"concurrencyPolicy,omitempty"`
 
 	// suspend keeps new runs from beginning while it is true. A run that is on goes on; delete its object to end it. Times that fall
-	// into the pause are skipped. Unset: false.
+	// into the pause are skipped, those of an absence of the manager before it included. Unset: false.
 	// +optional
 	Suspend *bool `json:"suspend,omitempty"`
 
@@ -120,11 +126,12 @@ type AgentDisconnectTemplate struct {
 	// +optional
 	Metadata *TemplateMetadata `json:"metadata,omitempty"`
 
-	// spec is the spec of the AgentDisconnects. The schedule sets startAfter and startDeadline itself.
+	// spec is the spec of the AgentDisconnects. The schedule sets startAfter and startDeadline itself, and deletes runs by its own limits.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="!has(self.startAfter)",message="is set by the schedule for each run: leave it out",fieldPath=".startAfter"
 	// +kubebuilder:validation:XValidation:rule="!has(self.startDeadline)",message="is set by the schedule for each run: leave it out, and set startingDeadline of the schedule",fieldPath=".startDeadline"
 	// +kubebuilder:validation:XValidation:rule="!has(self.suspend) || !self.suspend",message="would keep every run from beginning: suspend the schedule instead",fieldPath=".suspend"
+	// +kubebuilder:validation:XValidation:rule="!has(self.ttlSecondsAfterFinished)",message="would delete runs before the schedule has seen what became of them: leave it out, and set successfulRunsHistoryLimit and failedRunsHistoryLimit of the schedule",fieldPath=".ttlSecondsAfterFinished"
 	Spec AgentDisconnectSpec `json:"spec,omitempty,omitzero"`
 }
 
@@ -160,7 +167,7 @@ type AgentDisconnectScheduleStatus struct {
 	// +kubebuilder:validation:Minimum=-1
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// observedSchedule is the schedule and the time zone that decidedTime is about.
+	// observedSchedule is the schedule that decidedTime is about, with its time zone, and whether it was suspended.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -219,11 +226,12 @@ const (
 	MissedTooLate MissedReason = "TooLate"
 	// MissedRunIsOn: another run was not over, and concurrencyPolicy is Forbid.
 	MissedRunIsOn MissedReason = "RunIsOn"
-	// MissedNotReplaced: the run to be replaced was not restored within startingDeadline.
+	// MissedNotReplaced: the run that was on was not restored within startingDeadline, or before a newer time was due.
 	MissedNotReplaced MissedReason = "NotReplaced"
-	// MissedNotCreated: the API server refused to create the run.
+	// MissedNotCreated: the API server refused the run, and will until a person changes something.
 	MissedNotCreated MissedReason = "NotCreated"
-	// MissedInterrupted: the manager was stopped while it created the run, and can't tell whether it was created and deleted again.
+	// MissedInterrupted: the manager was stopped while it created the run, or the API server failed. It may have been created and
+	// deleted again, so it is not created another time.
 	MissedInterrupted MissedReason = "Interrupted"
 )
 
@@ -243,6 +251,11 @@ type MissedRuns struct {
 	// lastReason is why no run began at lastTime.
 	// +required
 	LastReason MissedReason `json:"lastReason,omitempty"`
+
+	// observedGeneration is the generation of the schedule's spec at that time.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// message says more of it. Unset: there is no more.
 	// +optional

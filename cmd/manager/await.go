@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -14,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
 )
 
 const (
@@ -21,13 +23,15 @@ const (
 	attemptInterval = 2 * time.Second
 	// attemptTimeout bounds one: an API server that is away may not even refuse the connection.
 	attemptTimeout = 10 * time.Second
+	// theAPIServer is what is awaited, in a log line.
+	theAPIServer = "the API server"
 	// syncTimeout is practically for ever. A manager that gives up on its cache ends, and Kubernetes starts it again after waits of
 	// up to five minutes, which a run's end would have to wait for.
 	syncTimeout = 365 * 24 * time.Hour
 )
 
-// await repeats an attempt until it succeeds or the context ends, and logs each new reason why it does not.
-func await(ctx context.Context, attempt func(context.Context) error) error {
+// await repeats an attempt until it succeeds or the context ends, and logs each new reason why it does not, as a wait for what.
+func await(ctx context.Context, what string, attempt func(context.Context) error) error {
 	tick := time.NewTicker(attemptInterval)
 	defer tick.Stop()
 	for said := ""; ; {
@@ -39,7 +43,7 @@ func await(ctx context.Context, attempt func(context.Context) error) error {
 		}
 		if err.Error() != said {
 			said = err.Error()
-			ctrl.Log.Info("Waiting for the API server", "error", said)
+			ctrl.Log.Info("Waiting for "+what, "error", said)
 		}
 		select {
 		case <-tick.C:
@@ -55,7 +59,7 @@ func meet(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, watc
 	if err != nil {
 		return "", fmt.Errorf("setting up a client for the API server: %w", err)
 	}
-	err = await(ctx, func(ctx context.Context) (err error) {
+	err = await(ctx, theAPIServer, func(ctx context.Context) (err error) {
 		if id, err = clusterID(ctx, reader); err != nil {
 			return err
 		}
@@ -76,12 +80,44 @@ func (r *reading) NeedLeaderElection() bool { return false }
 
 // Start implements manager.Runnable.
 func (r *reading) Start(ctx context.Context) error {
-	err := await(ctx, func(context.Context) error {
+	err := await(ctx, theAPIServer, func(context.Context) error {
 		_, err := r.manager.GetCache().GetInformer(ctx, &v1alpha1.AgentDisconnect{}) // as long as it takes
 		return err
 	})
 	if err == nil {
 		r.probes.ready.Store(true)
+	}
+	return nil // the context ended: so does the manager
+}
+
+// scheduling sets the controller of schedules up once schedules can be listed. All controllers wait until what any of them watches
+// is in the cache, so one that can't be, for want of its CRD or of the permission, would keep runs from being ended.
+type scheduling struct {
+	manager  manager.Manager
+	watched  []string
+	schedule *schedule.Reconciler
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (s *scheduling) NeedLeaderElection() bool { return true }
+
+// Start implements manager.Runnable.
+func (s *scheduling) Start(ctx context.Context) error {
+	namespaces := s.watched
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	err := await(ctx, "schedules, which need the CRD and the ClusterRole of this version", func(ctx context.Context) error {
+		for _, namespace := range namespaces {
+			var list v1alpha1.AgentDisconnectScheduleList
+			if err := s.manager.GetAPIReader().List(ctx, &list, client.InNamespace(namespace), client.Limit(1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		return s.schedule.SetupWithManager(s.manager)
 	}
 	return nil // the context ended: so does the manager
 }

@@ -252,8 +252,8 @@ func run(ctx context.Context, s *settings) error {
 	}
 
 	schedules := schedule.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), clock.RealClock{})
-	if err := schedules.SetupWithManager(mgr); err != nil {
-		return fmt.Errorf("setting up the controller of schedules: %w", err)
+	if err := mgr.Add(&scheduling{mgr, s.namespaces, schedules}); err != nil {
+		return fmt.Errorf("setting up the wait for schedules: %w", err)
 	}
 
 	sweeping := sweeper.Options{

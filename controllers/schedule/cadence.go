@@ -9,6 +9,7 @@ import (
 	_ "time/tzdata" // the image has no database of time zones
 
 	"github.com/robfig/cron/v3"
+	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
@@ -42,9 +43,18 @@ func parseCadence(spec *v1alpha1.AgentDisconnectScheduleSpec) (cadence, error) {
 // zoneOf is the name of a schedule's time zone.
 func zoneOf(spec *v1alpha1.AgentDisconnectScheduleSpec) string { return cmp.Or(spec.TimeZone, "UTC") }
 
-// described names the times of a spec for the status: where two differ, their times do.
+// described names what a spec says of its times, for the status: where it differs, times from before
+// the change do not count.
 func described(spec *v1alpha1.AgentDisconnectScheduleSpec) string {
-	return spec.Schedule + " " + zoneOf(spec)
+	text := spec.Schedule + " " + zoneOf(spec)
+	if isSuspended(spec) {
+		text += " suspended"
+	}
+	return text
+}
+
+func isSuspended(spec *v1alpha1.AgentDisconnectScheduleSpec) bool {
+	return ptr.Deref(spec.Suspend, false)
 }
 
 // after gives the first time after t; zero: there is none.

@@ -5,8 +5,6 @@ package schedule
 import (
 	"time"
 
-	"k8s.io/utils/ptr"
-
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
 
@@ -23,8 +21,9 @@ type decision struct {
 	decided time.Time
 	// start is the time for which a run is to be created; zero: none.
 	start time.Time
-	// replace says that a time is due as soon as the runs that are on are over: they are to be ended.
-	replace bool
+	// replace is the time for which a run is to be created once those that are on are over: they are to
+	// be ended; zero: none.
+	replace time.Time
 	// missed are the times at which no run begins.
 	missed []missed
 	// next is when the decision can change by itself; zero: never.
@@ -46,18 +45,18 @@ func startingDeadline(spec *v1alpha1.AgentDisconnectScheduleSpec) time.Duration 
 	return spec.StartingDeadline.Duration
 }
 
-// decidedSoFar is the time until which the times of the schedule as it is now are decided. The
-// creation of an object, and a change of its times, are no reason to run anything: what came before
-// them counts as decided. A clock that was set back leaves nothing decided ahead of it.
+// decidedSoFar is the time until which the times of the schedule as it is now are decided. That an
+// object is created, changed or resumed is no reason to run anything: what came before counts as
+// decided. A clock that was set back leaves nothing decided ahead of it.
 func decidedSoFar(obj *v1alpha1.AgentDisconnectSchedule, now time.Time) time.Time {
-	status := &obj.Status
+	status, created := &obj.Status, obj.CreationTimestamp.Time
 	switch {
-	case status.DecidedTime == nil:
-		return obj.CreationTimestamp.Time
-	case status.ObservedSchedule != described(&obj.Spec), status.DecidedTime.After(now):
+	case status.DecidedTime == nil && obj.Generation <= 1:
+		return created
+	case status.DecidedTime == nil, status.ObservedSchedule != described(&obj.Spec), status.DecidedTime.After(now):
 		return now
 	}
-	return status.DecidedTime.Time
+	return latest(status.DecidedTime.Time, created) // it may have been restored with an earlier status
 }
 
 // isRun reports whether a run was created for a time, or for a later one.
@@ -66,7 +65,7 @@ func isRun(obj *v1alpha1.AgentDisconnectSchedule, at time.Time) bool {
 	return last != nil && !at.After(last.Time)
 }
 
-// decide decides about the times that are due. isOn says whether a run of the schedule is not over.
+// decide decides about the times that are due. isOn reports whether a run of the schedule is not over.
 func decide(obj *v1alpha1.AgentDisconnectSchedule, times cadence, isOn bool, now time.Time) decision {
 	d := decision{decided: decidedSoFar(obj, now), next: nextTime(obj, times, now)}
 	due := times.between(d.decided, now)
@@ -77,11 +76,15 @@ func decide(obj *v1alpha1.AgentDisconnectSchedule, times cadence, isOn bool, now
 	deadline := due.newest.Add(startingDeadline(&obj.Spec))
 	isLate, replaces := !now.Before(deadline), obj.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyPolicyReplace
 	switch {
-	case ptr.Deref(obj.Spec.Suspend, false), isRun(obj, due.newest):
+	case isSuspended(&obj.Spec), isRun(obj, due.newest):
 		d.decided = now
 		return d
 	case isOn && replaces && !isLate:
-		d.replace, d.next = true, deadline
+		d.replace, d.next = due.newest, earliest(deadline, d.next)
+		if due.count > 1 { // the newest alone can still be run
+			d.decided = due.previous
+			d.missed = []missed{{count: due.count - 1, newest: due.previous, reason: v1alpha1.MissedNotReplaced}}
+		}
 		return d
 	case isLate:
 		reason := v1alpha1.MissedTooLate
@@ -100,6 +103,13 @@ func decide(obj *v1alpha1.AgentDisconnectSchedule, times cadence, isOn bool, now
 		d.missed = append([]missed{{count: due.count - 1, newest: due.previous, reason: v1alpha1.MissedTooLate}}, d.missed...)
 	}
 	return d
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.IsZero() || a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // nextTime is the next time at which a run may begin; zero: there is none.

@@ -89,6 +89,20 @@ func TestDecisions(t *testing.T) {
 			hourly(decidedUntil("2026-01-01T11:30:00Z"), func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Spec.TimeZone = "Asia/Kolkata" }),
 			false, "2026-01-01T12:05:00Z", decision{decided: at("2026-01-01T12:05:00Z"), next: at("2026-01-01T12:30:00Z")},
 		},
+		"nothing runs because of being resumed, also after an absence": {
+			hourly(paused, decidedUntil("2026-01-01T10:30:00Z"), func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Spec.Suspend = nil }),
+			false, "2026-01-01T11:05:00Z", decision{decided: at("2026-01-01T11:05:00Z"), next: noon},
+		},
+		"nothing runs because of a change before the first look": {
+			hourly(func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Generation = 2 }), false, "2026-01-01T11:05:00Z",
+			decision{decided: at("2026-01-01T11:05:00Z"), next: noon},
+		},
+		"nothing runs because of being restored with its status": {
+			hourly(decidedUntil("2026-01-01T09:30:00Z"), func(obj *v1alpha1.AgentDisconnectSchedule) {
+				obj.Spec.StartingDeadline = &metav1.Duration{Duration: time.Hour}
+			}),
+			false, "2026-01-01T10:40:00Z", decision{decided: at("2026-01-01T10:30:00Z"), next: eleven},
+		},
 		"times of a pause are skipped": {
 			hourly(paused), false, "2026-01-01T12:05:00Z", decision{decided: at("2026-01-01T12:05:00Z"), next: at("2026-01-01T13:00:00Z")},
 		},
@@ -97,7 +111,13 @@ func TestDecisions(t *testing.T) {
 		},
 		"Replace waits for the run to be restored": {
 			hourly(replacing), true, "2026-01-01T11:02:00Z",
-			decision{decided: at("2026-01-01T10:30:00Z"), replace: true, next: at("2026-01-01T11:10:00Z")},
+			decision{decided: at("2026-01-01T10:30:00Z"), replace: eleven, next: at("2026-01-01T11:10:00Z")},
+		},
+		"Replace gives up times that a newer one supersedes": {
+			hourly(replacing, func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Spec.Schedule = "*/5 * * * *" }), true, "2026-01-01T10:41:00Z", decision{
+				decided: at("2026-01-01T10:35:00Z"), replace: at("2026-01-01T10:40:00Z"), next: at("2026-01-01T10:45:00Z"),
+				missed: one(at("2026-01-01T10:35:00Z"), v1alpha1.MissedNotReplaced),
+			},
 		},
 		"Replace begins then": {
 			hourly(replacing), false, "2026-01-01T11:02:00Z", decision{decided: at("2026-01-01T11:02:00Z"), start: eleven, next: noon},

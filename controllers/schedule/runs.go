@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -23,26 +24,57 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// stateChanged lets through what can change a decision, or what a schedule says of its runs.
-var stateChanged = predicate.Funcs{
+// runChanged lets through what can change a decision, or what a schedule says of its runs.
+var runChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
 		before, wasRun := e.ObjectOld.(*v1alpha1.AgentDisconnect)
 		after, isRun := e.ObjectNew.(*v1alpha1.AgentDisconnect)
-		return wasRun && isRun && (isOn(before) != isOn(after) || stateOf(before) != stateOf(after))
+		return wasRun && isRun && lookOf(before) != lookOf(after)
 	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
-// isOn reports whether a run can still do something, or is not restored. A plan does nothing.
-func isOn(obj *v1alpha1.AgentDisconnect) bool {
-	return obj.Spec.Mode != v1alpha1.ModePlan && (!obj.DeletionTimestamp.IsZero() || !run.IsOver(&obj.Status))
+// look is what a schedule goes by of a run.
+type look struct {
+	state, stalled            string
+	isDeleted, isHeld, isOver bool
 }
 
-func anyOn(runs []v1alpha1.AgentDisconnect) bool {
-	return slices.ContainsFunc(runs, func(obj v1alpha1.AgentDisconnect) bool { return isOn(&obj) })
+func lookOf(obj *v1alpha1.AgentDisconnect) look {
+	return look{
+		state: stateOf(obj).Reason, stalled: stalledMessage(obj),
+		isDeleted: !obj.DeletionTimestamp.IsZero(), isHeld: controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer), isOver: run.IsOver(&obj.Status),
+	}
 }
 
-// stateOf is the state of a run and whether it succeeded.
+// isOn reports whether a run can still do something, or is not restored.
+func (p *pass) isOn(obj *v1alpha1.AgentDisconnect) bool {
+	status := &obj.Status
+	switch {
+	case !obj.DeletionTimestamp.IsZero():
+		return controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) // others may hold an object of which nothing is left
+	case run.IsOver(status):
+		return false
+	case obj.Spec.Mode == v1alpha1.ModePlan && status.StartTime == nil && !run.TouchedAWS(status):
+		return stateOf(obj).Status == metav1.ConditionUnknown && p.now.Before(run.StartDeadline(obj)) // a plan that is being made
+	}
+	return true
+}
+
+func (p *pass) anyOn(runs []v1alpha1.AgentDisconnect) bool {
+	return slices.ContainsFunc(runs, func(obj v1alpha1.AgentDisconnect) bool { return p.isOn(&obj) })
+}
+
+// stalledMessage says why a run that has begun does not end until a person acts; empty: it does.
+func stalledMessage(obj *v1alpha1.AgentDisconnect) string {
+	stalled := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionStalled)
+	if obj.Status.StartTime == nil || run.IsOver(&obj.Status) || stalled == nil || stalled.Status != metav1.ConditionTrue {
+		return ""
+	}
+	return stalled.Reason + ": " + stalled.Message
+}
+
+// stateOf is the condition Succeeded of a run.
 func stateOf(obj *v1alpha1.AgentDisconnect) metav1.Condition {
 	found := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionSucceeded)
 	if found == nil {
@@ -72,7 +104,7 @@ func (p *pass) listRuns(ctx context.Context, reader client.Reader) ([]v1alpha1.A
 	return runs, nil
 }
 
-// runName names the run for a time. It is the same whoever creates it, so that there is one at most.
+// runName names the run for a time. It depends on nothing else, so that there is one at most.
 func runName(obj *v1alpha1.AgentDisconnectSchedule, at time.Time) string {
 	return fmt.Sprintf("%s-%d", obj.Name, at.Unix()/60)
 }
@@ -97,29 +129,29 @@ func newRun(obj *v1alpha1.AgentDisconnectSchedule, at time.Time) *v1alpha1.Agent
 	return made
 }
 
-// start creates the run for a time. That it is about to is stored first, under a lock on the
-// version of the schedule: of two managers one gets that far, and none does so twice.
-func (p *pass) start(ctx context.Context, at time.Time) (*v1alpha1.AgentDisconnect, error) {
+// startRun creates the run for a time, and adds it to the others. That it is about to is stored
+// first, under a lock on the version of the schedule: of two managers one gets that far, and none
+// does so twice.
+func (p *pass) startRun(ctx context.Context, at time.Time, runs []v1alpha1.AgentDisconnect) ([]v1alpha1.AgentDisconnect, error) {
 	made := newRun(p.obj, at)
 	p.obj.Status.LastScheduleTime, p.obj.Status.Starting = stamp(at), made.Name
 	if err := p.write(ctx); err != nil {
 		return nil, err
 	}
 
-	refused := p.client.Create(ctx, made)
-	if refused != nil {
+	if err := p.client.Create(ctx, made); err != nil {
 		// Creating it again could bring back a run that a person has deleted by now.
-		return nil, p.settleStart(ctx, refused)
+		return runs, p.settleStart(ctx, err)
 	}
 	p.obj.Status.Starting = ""
-	p.event(corev1.EventTypeNormal, "RunCreated", fmt.Sprintf("Created AgentDisconnect %s for %s", made.Name, at.UTC().Format(time.RFC3339)))
-	return made, nil
+	p.notes = append(p.notes, note{corev1.EventTypeNormal, "RunCreated", fmt.Sprintf("Created AgentDisconnect %s for %s", made.Name, inUTC(at))})
+	return append(runs, *made), nil
 }
 
 // settleStart finds out what became of a run that was being created. It is never created again:
-// what is not there may have been there, and have been deleted by a person. refused is the API server's
+// what is not there may have been there, and have been deleted by a person. failed is the API server's
 // answer; nil: it is not known.
-func (p *pass) settleStart(ctx context.Context, refused error) error {
+func (p *pass) settleStart(ctx context.Context, failed error) error {
 	status := &p.obj.Status
 	if status.Starting == "" {
 		return nil
@@ -127,32 +159,39 @@ func (p *pass) settleStart(ctx context.Context, refused error) error {
 
 	found := &v1alpha1.AgentDisconnect{}
 	err := p.reader.Get(ctx, client.ObjectKey{Namespace: p.obj.Namespace, Name: status.Starting}, found)
-	lost := missed{count: 1, newest: ptr.Deref(status.LastScheduleTime, metav1.Time{Time: p.now}).Time, reason: v1alpha1.MissedNotCreated}
+	lost := missed{count: 1, newest: ptr.Deref(status.LastScheduleTime, metav1.Time{Time: p.now}).Time, reason: v1alpha1.MissedInterrupted}
+	if apierrors.IsInvalid(failed) || apierrors.IsForbidden(failed) || apierrors.IsBadRequest(failed) {
+		lost.reason = v1alpha1.MissedNotCreated
+	}
 	switch {
 	case err == nil && metav1.IsControlledBy(found, p.obj):
 	case err == nil:
-		p.miss(lost, fmt.Sprintf("there is an AgentDisconnect %s that is not of this schedule: delete it, or rename it", status.Starting))
+		lost.reason = v1alpha1.MissedNotCreated
+		p.countMissed(lost, fmt.Sprintf("an AgentDisconnect %s that is not of this schedule is in its place: delete it", status.Starting))
 	case !apierrors.IsNotFound(err):
-		return errors.Join(refused, fmt.Errorf("looking for AgentDisconnect %s/%s, which was being created: %w", p.obj.Namespace, status.Starting, err))
-	case refused != nil:
-		p.miss(lost, refused.Error())
+		return errors.Join(failed, fmt.Errorf("looking for AgentDisconnect %s/%s, which was being created: %w", p.obj.Namespace, status.Starting, err))
+	case failed != nil:
+		p.countMissed(lost, failed.Error())
 	default:
-		lost.reason = v1alpha1.MissedInterrupted
-		p.miss(lost, "")
+		p.countMissed(lost, "")
 	}
 	status.Starting = ""
 	return nil
 }
 
-// end deletes the runs that are on. Their controller keeps each until everything of it is restored.
-func (p *pass) end(ctx context.Context, runs []v1alpha1.AgentDisconnect) error {
+// endRuns deletes the runs from before a time that are on. Their controller keeps each until
+// everything of it is restored.
+func (p *pass) endRuns(ctx context.Context, runs []v1alpha1.AgentDisconnect, before time.Time) error {
 	var errs []error
 	for _, obj := range runs {
-		if !isOn(&obj) || !obj.DeletionTimestamp.IsZero() {
+		if !p.isOn(&obj) || !obj.DeletionTimestamp.IsZero() || !scheduledFor(&obj).Before(before) {
 			continue
 		}
-		errs = append(errs, p.deleteRun(ctx, &obj))
-		p.event(corev1.EventTypeNormal, "RunReplaced", fmt.Sprintf("Deleted AgentDisconnect %s: the next run begins once it is restored", obj.Name))
+		if err := p.deleteRun(ctx, &obj); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p.record(note{corev1.EventTypeNormal, "RunReplaced", fmt.Sprintf("Deleted AgentDisconnect %s: the next run begins once it is restored", obj.Name)})
 	}
 	return errors.Join(errs...)
 }
@@ -165,11 +204,10 @@ func (p *pass) trimHistory(ctx context.Context, runs []v1alpha1.AgentDisconnect)
 		false: ptr.Deref(p.obj.Spec.FailedRunsHistoryLimit, defaultHistoryLimit),
 	}
 	for _, obj := range slices.Backward(runs) {
-		state := stateOf(&obj)
-		if isOn(&obj) || state.Status == metav1.ConditionUnknown || !obj.DeletionTimestamp.IsZero() {
+		if p.isOn(&obj) || !obj.DeletionTimestamp.IsZero() {
 			continue
 		}
-		succeeded := state.Status == metav1.ConditionTrue
+		succeeded := stateOf(&obj).Status == metav1.ConditionTrue
 		if kept[succeeded] > 0 {
 			kept[succeeded]--
 			continue
@@ -179,10 +217,11 @@ func (p *pass) trimHistory(ctx context.Context, runs []v1alpha1.AgentDisconnect)
 	return errors.Join(errs...)
 }
 
-// deleteRun deletes this very object.
+// deleteRun deletes an object, unless it was written since it was read: a run that is over may have
+// been asked for again.
 func (p *pass) deleteRun(ctx context.Context, obj *v1alpha1.AgentDisconnect) error {
-	err := p.client.Delete(ctx, obj, client.Preconditions{UID: &obj.UID})
-	if err = client.IgnoreNotFound(err); err != nil && !apierrors.IsConflict(err) {
+	err := p.client.Delete(ctx, obj, client.Preconditions{UID: &obj.UID, ResourceVersion: &obj.ResourceVersion})
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("deleting AgentDisconnect %s/%s: %w", obj.Namespace, obj.Name, err)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
 )
 
 var (
@@ -69,6 +70,7 @@ var _ = Describe("A schedule", func() {
 		Expect(run.Spec.StartDeadline.Time).To(BeTemporally("==", first.Add(5*time.Minute)))
 		Expect(run.Spec.Duration.Duration).To(Equal(10 * time.Minute))
 		Expect(w.events.Events).To(Receive(ContainSubstring("Created AgentDisconnect " + run.Name)))
+		Expect(w.events.Events).NotTo(Receive())
 		status := w.get(ctx, obj).Status
 		Expect(status.Active).To(ConsistOf(run.Name))
 		Expect(status.Starting).To(BeEmpty())
@@ -180,6 +182,7 @@ var _ = Describe("A schedule", func() {
 		Expect(kube.Update(ctx, obj)).To(Succeed())
 		w.pass(ctx, obj)
 		Expect(w.runs(ctx)).To(BeEmpty(), "nothing runs because of a change")
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled)).To(BeZero(), "the template is another")
 		w.at(ctx, obj, first.Add(time.Hour))
 		Expect(w.runs(ctx)).To(HaveLen(1))
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled)).To(BeZero())
@@ -197,6 +200,7 @@ var _ = Describe("A schedule", func() {
 		w.at(ctx, obj, first)
 		Expect(w.get(ctx, obj).Status.Active).To(BeEmpty())
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Message).To(ContainSubstring(other.Name + " that is not of this schedule"))
+		Expect(w.runs(ctx)).To(HaveLen(1))
 	})
 
 	It("leaves a time to the manager that is first, of two", func(ctx context.Context) {
@@ -208,8 +212,8 @@ var _ = Describe("A schedule", func() {
 		run := w.runs(ctx)[0]
 		Expect(kube.Delete(ctx, &run)).To(Succeed())
 
-		// The other one has not seen yet what the first did.
-		w.manageWith(interceptor.NewClient(kube.(client.WithWatch), interceptor.Funcs{
+		// The other one read the schedule before the first wrote to it.
+		late := interceptor.NewClient(kube.(client.WithWatch), interceptor.Funcs{
 			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, got client.Object, opts ...client.GetOption) error {
 				if into, ok := got.(*v1alpha1.AgentDisconnectSchedule); ok {
 					stale.DeepCopyInto(into)
@@ -217,7 +221,8 @@ var _ = Describe("A schedule", func() {
 				}
 				return c.Get(ctx, key, got, opts...)
 			},
-		}))
+		})
+		w.reconciler = schedule.New(late, late, w.events, w.clock)
 		Expect(w.pass(ctx, obj).RequeueAfter).To(Equal(time.Second))
 		Expect(w.runs(ctx)).To(BeEmpty())
 	})
@@ -354,6 +359,143 @@ var _ = Describe("A schedule", func() {
 		name := func(i int64) string { return fmt.Sprintf("hourly-%d", first.Unix()/60+60*i) }
 		Expect(w.names(ctx)).To(ConsistOf(name(5), name(7), name(8), name(9)))
 		Expect(w.get(ctx, obj).Status.LastSuccessfulTime.Time).To(BeTemporally("==", first.Add(8*time.Hour)))
+	})
+
+	It("runs nothing because it was corrected", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx, func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Spec.TimeZone = "Europe/Atlantis" })
+		w.clock.Step(31 * time.Minute)
+		obj = w.get(ctx, obj)
+		obj.Spec.TimeZone = ""
+		Expect(kube.Update(ctx, obj)).To(Succeed())
+		w.pass(ctx, obj)
+		Expect(w.runs(ctx)).To(BeEmpty())
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionReady).Status).To(Equal(metav1.ConditionTrue))
+	})
+
+	It("does not delete a run of the very time because the cache lags", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx, replacing)
+		stale := w.get(ctx, obj)
+		w.at(ctx, obj, w.firstTime(ctx, obj))
+		w.manageWith(interceptor.NewClient(kube.(client.WithWatch), interceptor.Funcs{
+			Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, got client.Object, opts ...client.GetOption) error {
+				if into, ok := got.(*v1alpha1.AgentDisconnectSchedule); ok {
+					stale.DeepCopyInto(into)
+					return nil
+				}
+				return c.Get(ctx, key, got, opts...)
+			},
+		}))
+		w.pass(ctx, obj)
+		Expect(w.runs(ctx)).To(ConsistOf(HaveField("DeletionTimestamp", BeNil())))
+		Expect(w.events.Events).NotTo(Receive())
+	})
+
+	It("goes on where runs of its history can't be deleted", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx, func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Spec.SuccessfulRunsHistoryLimit = new(int32(0)) })
+		first := w.firstTime(ctx, obj)
+		w.at(ctx, obj, first)
+		run := w.runs(ctx)[0]
+		w.finish(ctx, &run, v1alpha1.StateCompleted)
+		w.manageWith(interceptor.NewClient(kube.(client.WithWatch), interceptor.Funcs{
+			Delete: func(context.Context, client.WithWatch, client.Object, ...client.DeleteOption) error {
+				return errors.New("denied")
+			},
+		}))
+		Expect(w.pass(ctx, obj).RequeueAfter).To(Equal(5 * time.Minute))
+		w.at(ctx, obj, first.Add(time.Hour))
+		Expect(w.runs(ctx)).To(HaveLen(2))
+	})
+
+	It("keeps saying what became of the newest run when that is deleted", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx, func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Spec.FailedRunsHistoryLimit = new(int32(0)) })
+		first := w.firstTime(ctx, obj)
+		w.at(ctx, obj, first)
+		run := w.runs(ctx)[0]
+		w.finish(ctx, &run, v1alpha1.StateCompleted)
+		w.at(ctx, obj, first.Add(time.Hour))
+		run = w.runs(ctx)[1]
+		w.finish(ctx, &run, v1alpha1.StateAgentsStayedConnected)
+		w.pass(ctx, obj)
+		Expect(w.runs(ctx)).To(HaveLen(1))
+		w.pass(ctx, obj)
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionLastRunSucceeded).Reason).To(Equal(v1alpha1.StateAgentsStayedConnected))
+
+		w.at(ctx, obj, first.Add(2*time.Hour))
+		run = w.runs(ctx)[1]
+		Expect(kube.Delete(ctx, &run)).To(Succeed())
+		w.pass(ctx, obj)
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionLastRunSucceeded)).To(And(
+			HaveField("Status", metav1.ConditionUnknown), HaveField("Reason", v1alpha1.ReasonRunDeleted)))
+	})
+
+	It("is not held up by a finalizer of others, and is by a run that was made a plan meanwhile", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx)
+		first := w.firstTime(ctx, obj)
+		w.at(ctx, obj, first)
+		run := w.runs(ctx)[0]
+		now := metav1.Time{Time: w.clock.Now()}
+		run.Status.StartTime = &now
+		Expect(kube.Status().Update(ctx, &run)).To(Succeed())
+		run.Spec.Mode = v1alpha1.ModePlan
+		Expect(kube.Update(ctx, &run)).To(Succeed())
+		w.at(ctx, obj, first.Add(time.Hour))
+		Expect(w.get(ctx, obj).Status.Missed).To(HaveValue(HaveField("LastReason", v1alpha1.MissedRunIsOn)))
+
+		controllerutil.AddFinalizer(&run, "example.com/archive")
+		Expect(kube.Update(ctx, &run)).To(Succeed())
+		Expect(kube.Delete(ctx, &run)).To(Succeed())
+		w.at(ctx, obj, first.Add(2*time.Hour))
+		Expect(w.runs(ctx)).To(HaveLen(2))
+		Expect(kube.Get(ctx, client.ObjectKeyFromObject(&run), &run)).To(Succeed())
+		run.Finalizers = nil
+		Expect(kube.Update(ctx, &run)).To(Succeed())
+	})
+
+	It("does not pile up plans that are never made", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx, func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Spec.Template.Spec.Mode = v1alpha1.ModePlan })
+		first := w.firstTime(ctx, obj)
+		for i := range 8 {
+			w.at(ctx, obj, first.Add(time.Duration(i)*time.Hour))
+		}
+		Expect(w.runs(ctx)).To(HaveLen(4), "the newest, and three that failed")
+	})
+
+	It("says that a run does not end until a person acts", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx)
+		w.at(ctx, obj, w.firstTime(ctx, obj))
+		run := w.runs(ctx)[0]
+		now := metav1.Time{Time: w.clock.Now()}
+		run.Status.StartTime = &now
+		run.Status.Conditions = []metav1.Condition{{
+			Type: v1alpha1.ConditionStalled, Status: metav1.ConditionTrue, Reason: "CloneInUse", Message: "move the subnet", LastTransitionTime: now,
+		}}
+		Expect(kube.Status().Update(ctx, &run)).To(Succeed())
+		w.pass(ctx, obj)
+		stalled := condition(w.get(ctx, obj), v1alpha1.ConditionStalled)
+		Expect(stalled).To(And(HaveField("Reason", v1alpha1.ReasonRunStalled),
+			HaveField("Message", "Run "+run.Name+" does not end until a person acts: CloneInUse: move the subnet")))
+
+		before := w.get(ctx, obj)
+		w.clock.Step(5 * time.Minute)
+		w.pass(ctx, obj)
+		Expect(w.get(ctx, obj).ResourceVersion).To(Equal(before.ResourceVersion), "nothing is new")
+	})
+
+	It("explains a clock that was set back by far", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx)
+		first, now := w.firstTime(ctx, obj), w.clock.Now()
+		w.at(ctx, obj, first.Add(30*24*time.Hour))
+		Expect(w.runs(ctx)).To(HaveLen(1))
+		w.at(ctx, obj, now)
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonClockSetBack))
 	})
 
 	It("is stalled while its time zone is unknown, or its schedule has no time", func(ctx context.Context) {

@@ -5,10 +5,9 @@ package schedule
 import (
 	"fmt"
 	"math"
-	"slices"
+	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -28,24 +27,19 @@ func stamp(t time.Time) *metav1.Time { return run.Stamp(t) }
 
 func truncate(text string, most int) string { return aws.Truncate(text, most) }
 
-// isSame reports whether two versions of a schedule say the same.
-func isSame(a, b *v1alpha1.AgentDisconnectSchedule) bool {
-	return equality.Semantic.DeepEqual(a.Status, b.Status)
-}
-
-// explain says why no run begins.
-func explain(reason v1alpha1.MissedReason) string {
+// describeMissed says why no run begins.
+func describeMissed(reason v1alpha1.MissedReason) string {
 	switch reason {
 	case v1alpha1.MissedTooLate:
 		return "the manager saw it only after startingDeadline, or a newer time was due by then"
 	case v1alpha1.MissedRunIsOn:
 		return "another run of the schedule is not over, and concurrencyPolicy is Forbid"
 	case v1alpha1.MissedNotReplaced:
-		return "the run to be replaced was not restored within startingDeadline"
+		return "the run that was on was not restored within startingDeadline, or before a newer time was due"
 	case v1alpha1.MissedNotCreated:
 		return "the run could not be created"
 	case v1alpha1.MissedInterrupted:
-		return "the manager was stopped while it created the run"
+		return "the manager was stopped while it created the run, or the API server failed"
 	}
 	return string(reason)
 }
@@ -56,29 +50,42 @@ func (p *pass) report(runs []v1alpha1.AgentDisconnect, times cadence, d decision
 	status := &p.obj.Status
 	status.ObservedGeneration = p.obj.Generation
 	status.Active = nil
+	stalled := ""
 	for _, obj := range runs {
 		state := stateOf(&obj)
-		if isOn(&obj) && len(status.Active) < v1alpha1.MaxActiveRuns {
+		if p.isOn(&obj) && len(status.Active) < v1alpha1.MaxActiveRuns {
 			status.Active = append(status.Active, obj.Name)
+		}
+		if message := stalledMessage(&obj); message != "" && stalled == "" {
+			stalled = fmt.Sprintf("Run %s does not end until a person acts: %s", obj.Name, message)
 		}
 		if over := overSince(&obj, state); state.Status == metav1.ConditionTrue && over.After(ptr.Deref(status.LastSuccessfulTime, metav1.Time{}).Time) {
 			status.LastSuccessfulTime = stamp(over)
 		}
 	}
-	if len(runs) > 0 {
-		newest := &runs[len(runs)-1]
-		state := stateOf(newest)
-		p.set(v1alpha1.ConditionLastRunSucceeded, state.Status, state.Reason, newest.Name+": "+state.Message)
-	}
 
+	p.reportLastRun(runs)
 	status.NextScheduleTime = nil
-	suspended := ptr.Deref(p.obj.Spec.Suspend, false)
-	if invalid == nil && !suspended {
+	if invalid == nil && !isSuspended(&p.obj.Spec) {
 		if next := nextTime(p.obj, times, p.now); !next.IsZero() {
 			status.NextScheduleTime = stamp(next)
 		}
 	}
-	p.reportReady(times, d, invalid)
+	p.setReadiness(p.readiness(times, d, invalid, stalled))
+}
+
+// reportLastRun says what became of the newest run. An older one that is left says nothing of it.
+func (p *pass) reportLastRun(runs []v1alpha1.AgentDisconnect) {
+	since := ptr.Deref(p.obj.Status.LastScheduleTime, metav1.Time{}).Time
+	if len(runs) > 0 && !scheduledFor(&runs[len(runs)-1]).Before(since) {
+		newest := &runs[len(runs)-1]
+		state := stateOf(newest)
+		p.set(v1alpha1.ConditionLastRunSucceeded, state.Status, state.Reason, newest.Name+": "+state.Message)
+		return
+	}
+	if before := meta.FindStatusCondition(p.obj.Status.Conditions, v1alpha1.ConditionLastRunSucceeded); before != nil && before.Status == metav1.ConditionUnknown {
+		p.set(v1alpha1.ConditionLastRunSucceeded, metav1.ConditionUnknown, v1alpha1.ReasonRunDeleted, "The newest run was deleted before it was over, or was not created")
+	}
 }
 
 // overSince is when a run was over.
@@ -89,33 +96,46 @@ func overSince(obj *v1alpha1.AgentDisconnect, state metav1.Condition) time.Time 
 	return state.LastTransitionTime.Time
 }
 
-// reportReady says whether the schedule works, and what a person must do where it does not.
-func (p *pass) reportReady(times cadence, d decision, invalid error) {
-	status, conditions := &p.obj.Status, &p.obj.Status.Conditions
-	for _, each := range []string{v1alpha1.ConditionStalled, v1alpha1.ConditionReconciling} {
-		meta.RemoveStatusCondition(conditions, each)
-	}
+// readiness is the condition Ready to be. A person must act where it is False.
+type readiness struct {
+	value           metav1.ConditionStatus
+	reason, message string
+}
 
-	stalled := func(reason, message string) {
-		p.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
-		p.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, reason, message)
-	}
-	lost := status.Missed
-	switch {
+// readiness reports whether the schedule works, and what a person must do where it does not.
+func (p *pass) readiness(times cadence, d decision, invalid error, stalled string) readiness {
+	status, lost := &p.obj.Status, p.obj.Status.Missed
+	switch last := status.LastScheduleTime; {
 	case invalid != nil:
-		stalled(v1alpha1.ReasonInvalidSchedule, invalid.Error())
-	case ptr.Deref(p.obj.Spec.Suspend, false):
-		p.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonScheduleSuspended, "No run begins while spec.suspend is true")
-	case lost != nil && lost.LastReason == v1alpha1.MissedNotCreated && lost.LastTime.Equal(status.LastScheduleTime):
-		stalled(v1alpha1.ReasonRunNotCreated, fmt.Sprintf("The run for %s could not be created: %s. %s", inUTC(lost.LastTime.Time), lost.Message, p.nextSentence(times)))
-	case d.replace:
-		message := fmt.Sprintf("Run %s is being restored; the next one begins then, until %s", slices.Concat(status.Active, []string{""})[0], inUTC(d.next))
-		p.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReplacing, message)
-		p.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonReplacing, message)
+		return readiness{metav1.ConditionFalse, v1alpha1.ReasonInvalidSchedule, invalid.Error()}
+	case stalled != "":
+		return readiness{metav1.ConditionFalse, v1alpha1.ReasonRunStalled, stalled}
+	case isSuspended(&p.obj.Spec):
+		return readiness{metav1.ConditionTrue, v1alpha1.ReasonScheduleSuspended, "No run begins while spec.suspend is true"}
+	case last != nil && last.Sub(p.now) > longestDeadline:
+		return readiness{metav1.ConditionFalse, v1alpha1.ReasonClockSetBack, fmt.Sprintf(
+			"A run was created for %s before the manager's clock was set back, and no time until then is run: delete this schedule and its run, and create it again", inUTC(last.Time))}
+	case lost != nil && lost.LastReason == v1alpha1.MissedNotCreated && lost.LastTime.Equal(last) && lost.ObservedGeneration == p.obj.Generation:
+		return readiness{metav1.ConditionFalse, v1alpha1.ReasonRunNotCreated, fmt.Sprintf("The run for %s could not be created: %s. %s", inUTC(lost.LastTime.Time), lost.Message, p.nextSentence(times))}
+	case !d.replace.IsZero():
+		return readiness{metav1.ConditionTrue, v1alpha1.ReasonReplacing, fmt.Sprintf("The run for %s begins once %s is restored", inUTC(d.replace), strings.Join(status.Active, ", "))}
 	case status.NextScheduleTime == nil:
-		stalled(v1alpha1.ReasonNeverDue, fmt.Sprintf("Schedule %s matches no day of the next years: correct it", p.obj.Spec.Schedule))
-	default:
-		p.set(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonScheduled, p.nextSentence(times))
+		return readiness{metav1.ConditionFalse, v1alpha1.ReasonNeverDue, fmt.Sprintf("Schedule %s matches no day of the next years: correct it", p.obj.Spec.Schedule)}
+	}
+	return readiness{metav1.ConditionTrue, v1alpha1.ReasonScheduled, p.nextSentence(times)}
+}
+
+// setReadiness sets Ready, and the two conditions of kstatus that follow from it.
+func (p *pass) setReadiness(r readiness) {
+	p.set(v1alpha1.ConditionReady, r.value, r.reason, r.message)
+	for kind, holds := range map[string]bool{
+		v1alpha1.ConditionStalled: r.value == metav1.ConditionFalse, v1alpha1.ConditionReconciling: r.reason == v1alpha1.ReasonReplacing,
+	} {
+		if holds {
+			p.set(kind, metav1.ConditionTrue, r.reason, r.message)
+		} else {
+			meta.RemoveStatusCondition(&p.obj.Status.Conditions, kind)
+		}
 	}
 }
 
@@ -128,9 +148,6 @@ func (p *pass) nextSentence(times cadence) string {
 	sentence := fmt.Sprintf("The next run begins at %s", inUTC(next.Time))
 	if zone := zoneOf(&p.obj.Spec); zone != "UTC" {
 		sentence += fmt.Sprintf(" (%s in %s)", next.In(times.zone).Format("15:04"), zone)
-	}
-	if last := p.obj.Status.LastScheduleTime; last != nil && last.After(p.now) {
-		sentence += fmt.Sprintf("; a run was created for %s already, before the manager's clock was set back", inUTC(last.Time))
 	}
 	return sentence
 }

@@ -85,7 +85,7 @@ func TestAManagerWaitsForACRDThatComesLater(t *testing.T) {
 	s, err := stack.Start(ctx, stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { _ = s.Close() })
-	g.Expect(removeCRD(ctx, s)).To(Succeed())
+	g.Expect(removeCRD(ctx, s, "agentdisconnects")).To(Succeed())
 	g.Eventually(func() bool {
 		return apierrors.IsNotFound(s.Client.List(ctx, &v1alpha1.AgentDisconnectList{}))
 	}).Should(BeTrue())
@@ -101,12 +101,53 @@ func TestAManagerWaitsForACRDThatComesLater(t *testing.T) {
 	g.Expect(waiting.Err()).NotTo(HaveOccurred())
 }
 
-func removeCRD(ctx context.Context, s *stack.Stack) error {
+// After an upgrade of the image alone there is no CRD of schedules, or no permission to list them. All controllers share a cache.
+func TestAManagerRunsWithoutSchedulesUntilThereAreSome(t *testing.T) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
+	}
+	g, ctx := NewWithT(t), t.Context()
+	g.SetDefaultEventuallyTimeout(2 * time.Minute)
+	s, err := stack.Start(ctx, stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = s.Close() })
+	g.Expect(removeCRD(ctx, s, "agentdisconnectschedules")).To(Succeed())
+	g.Eventually(func() bool {
+		return apierrors.IsNotFound(s.Client.List(ctx, &v1alpha1.AgentDisconnectScheduleList{}))
+	}).Should(BeTrue())
+
+	manager, err := s.AddManager(ctx, "--agent-poll-interval=100ms", "--network-acl-poll-interval=200ms")
+	g.Expect(err).NotTo(HaveOccurred())
+	spec := v1alpha1.AgentDisconnectSpec{
+		Cluster: world.DefaultCluster, SubnetID: world.DedicatedSubnet, Duration: metav1.Duration{Duration: time.Minute},
+	}
+	run := &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "alone"}, Spec: spec}
+	g.Expect(s.Client.Create(ctx, run)).To(Succeed())
+	g.Eventually(func() v1alpha1.AgentDisconnectStatus {
+		g.Expect(s.Client.Get(ctx, client.ObjectKeyFromObject(run), run)).To(Succeed())
+		return run.Status
+	}).Should(HaveField("Rules", And(HaveLen(6), HaveEach(HaveField("State", v1alpha1.RuleInstalled)))))
+	g.Expect(strings.Join(manager.LogTail(1000), "\n")).To(ContainSubstring("Waiting for schedules"))
+
+	g.Expect(s.ControlPlane.InstallCRD()).To(Succeed())
+	schedule := &v1alpha1.AgentDisconnectSchedule{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "yearly"},
+		Spec:       v1alpha1.AgentDisconnectScheduleSpec{Schedule: "0 0 1 1 *", Template: v1alpha1.AgentDisconnectTemplate{Spec: spec}},
+	}
+	g.Eventually(func() error { return s.Client.Create(ctx, schedule) }).Should(Succeed())
+	g.Eventually(func() *metav1.Time {
+		g.Expect(s.Client.Get(ctx, client.ObjectKeyFromObject(schedule), schedule)).To(Succeed())
+		return schedule.Status.NextScheduleTime
+	}).ShouldNot(BeNil())
+	g.Expect(manager.Err()).NotTo(HaveOccurred())
+}
+
+func removeCRD(ctx context.Context, s *stack.Stack, resources string) error {
 	extensions, err := client.New(s.ControlPlane.RESTConfig, client.Options{})
 	if err != nil {
 		return err
 	}
-	crd := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "agentdisconnects." + v1alpha1.GroupVersion.Group}}
+	crd := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: resources + "." + v1alpha1.GroupVersion.Group}}
 	crd.SetGroupVersionKind(apiextensionsv1.SchemeGroupVersion.WithKind("CustomResourceDefinition"))
 	return extensions.Delete(ctx, crd)
 }
