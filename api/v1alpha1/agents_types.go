@@ -20,9 +20,9 @@ type Agents struct {
 	// +kubebuilder:validation:Minimum=0
 	Disconnected *int32 `json:"disconnected,omitempty"`
 
-	// reached is how many of the tracked agents were seen disconnected by the run so far, and how many it tracks, such as 2/2. It stays
-	// when the agents are connected again. It is for tables: disconnectedTime of containerInstances says the same. Unset: the run has not
-	// begun, or denies TCS alone, of which ECS shows nothing.
+	// reached is how many of the tracked agents were seen disconnected by the run so far, of those and of all that are still there, such
+	// as 2/2. It stays when the agents are connected again. It is for tables: disconnectedTime of containerInstances says the same.
+	// Unset: the run has not begun, tracks no agent, or denies TCS alone, of which ECS shows nothing.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16

@@ -23,8 +23,9 @@ func (r *reconciliation) recovered() {
 // CloudTrail has shown all that it had to, or at the deadline. No error keeps it from that.
 func (r *reconciliation) verify(ctx context.Context) {
 	if r.Status().RecoveredTime.After(r.Now) {
-		// Edited, or written by a manager whose clock was ahead. It is never before the rules were gone.
-		r.Status().RecoveredTime = run.Stamp(run.Latest(r.Now, r.Status().RestoredTime.Time))
+		// Edited, or written by a manager whose clock was ahead. AGENT counts until then, so it stays as
+		// late as the agents may have made callers meet it.
+		r.Status().RecoveredTime = run.Stamp(run.Latest(r.Now, run.AgentFailuresUntil(r.Status())))
 	}
 
 	settled := r.verification.Observe(ctx)

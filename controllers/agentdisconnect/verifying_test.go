@@ -54,7 +54,7 @@ var _ = Describe("A run that looks at its callers", func() {
 		w.run(ctx, time.Minute, obj)
 		seen := w.get(ctx, obj)
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateVerifying), describe(seen))
-		Expect(seen.Status.RecoveredTime.Time).To(Equal(restored), "its time begins anew, and never before the rules were gone")
+		Expect(seen.Status.RecoveredTime).To(Equal(seen.Status.Agents.ReconnectedTime), "its time begins anew, and never before the agents were back")
 		w.expectRestored()
 
 		w.run(ctx, run.VerifyDeadline(&seen.Status).Sub(w.clock.Now())+time.Minute, obj)

@@ -34,13 +34,23 @@ func CountAgents(agents *v1alpha1.Agents) {
 }
 
 // Reached counts the agents that the run disconnected, such as 2/2: those that were seen disconnected
-// under its rules, of those that it tracks. Empty: it tracks none, or ECS shows nothing of it.
+// under its rules, of those and of all that are still there. Empty: there are none, or ECS shows
+// nothing of it.
 func Reached(status *v1alpha1.AgentDisconnectStatus) string {
 	if status.StartTime == nil || status.Agents == nil || IsTelemetryRun(status) {
 		return ""
 	}
-	present := len(presentAgents(status.Agents))
-	return fmt.Sprintf("%d/%d", present-len(NeverDisconnected(status.Agents)), present)
+	reached := 0
+	for _, instance := range status.Agents.ContainerInstances {
+		if instance.DisconnectedTime != nil {
+			reached++
+		}
+	}
+	total := reached + len(NeverDisconnected(status.Agents))
+	if total == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d/%d", reached, total)
 }
 
 // InstanceIDs are the last parts of ARNs: what tells container instances of one cluster apart.

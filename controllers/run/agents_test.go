@@ -193,12 +193,12 @@ func TestAgentsThatWereReachedStayCounted(t *testing.T) {
 		agents *v1alpha1.Agents
 		want   string
 	}{
-		"none tracked":              {nil, ""},
-		"no agent":                  {agentsOf(), "0/0"},
-		"not yet":                   {agentsOf(connected("a"), unobserved("b")), "0/2"},
-		"disconnected by others":    {agentsOf(uncredited("a"), disconnected("b")), "1/2"},
-		"connected again":           {agentsOf(back("a"), back("b")), "2/2"},
-		"one left, whatever it was": {agentsOf(back("a"), gone(disconnected("b")), gone(connected("c"))), "1/1"},
+		"none tracked":           {nil, ""},
+		"no agent":               {agentsOf(), ""},
+		"not yet":                {agentsOf(connected("a"), unobserved("b")), "0/2"},
+		"disconnected by others": {agentsOf(uncredited("a"), disconnected("b")), "1/2"},
+		"connected again":        {agentsOf(back("a"), back("b")), "2/2"},
+		"two left":               {agentsOf(back("a"), gone(disconnected("b")), gone(connected("c"))), "2/2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)

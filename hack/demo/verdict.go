@@ -32,7 +32,7 @@ func (w *walk) awaitVerifying(ctx context.Context) (string, error) {
 	if len(w.obj.Status.Rules) > 0 {
 		return "", errors.New("status.rules is not empty")
 	}
-	return "nothing of the run is left in AWS; it goes on to read CloudTrail while act 2 is on", nil
+	return "status.rules is empty, and the run goes on to read CloudTrail while act 2 is on", nil
 }
 
 // judge waits for the verdict, and for the object to be let go, and shows who recovered.

@@ -28,7 +28,7 @@ func callers(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	line := Line{Label: "Callers", Wrapped: true}
 	var parts []string
 	if seen.ObservedTime != nil {
-		parts = met(seen, run.IsVerifying(status))
+		parts = met(status, run.IsVerifying(status))
 		line.Tone = toneOfCallers(status)
 	}
 	if seen.Message != "" {
@@ -43,10 +43,12 @@ func callers(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 }
 
 // met says what became of the callers, and what else they must survive.
-func met(seen *v1alpha1.CallersStatus, verifying bool) []string {
-	soFar, yet := "", ""
+func met(status *v1alpha1.AgentDisconnectStatus, verifying bool) []string {
+	seen, soFar, yet := status.Callers, "", ""
 	if verifying {
 		soFar, yet = " so far", " yet"
+	} else if !run.KnowsCallers(status) {
+		soFar = ", as far as CloudTrail is known"
 	}
 
 	parts := []string{"none met AGENT" + soFar}

@@ -73,6 +73,7 @@ func TestCallersInTheView(t *testing.T) {
 		"all, for certain":                    {verifying(read(-time.Minute, counted(2, 0, 0, 0, 0)), over), "2 met AGENT: 2 recovered", "same", view.Good},
 		"one twice":                           {verifying(read(-time.Minute, counted(1, 0, 0, 1, 0)), over), "1 met AGENT: 1 recovered; 1 started twice", "same", view.Bad},
 		"none":                                {verifying(read(-time.Minute, counted(0, 0, 0, 0, 0)), over), "none met AGENT", "same", ""},
+		"none, as far as known":               {verifying(read(-16*time.Minute, counted(0, 0, 0, 0, 0)), over), "none met AGENT, as far as CloudTrail is known", "same", ""},
 		"one not known to the end":            {verifying(read(-16*time.Minute, counted(1, 0, 1, 0, 0)), over), "2 met AGENT: 1 recovered, 1 not known", "same", ""},
 		"all, as far as known":                {verifying(read(-16*time.Minute, counted(1, 0, 0, 0, 0)), over), "1 met AGENT: 1 recovered", "same", ""},
 		"that were never read":                {verifying(nil, over), "", "", ""},

@@ -63,8 +63,8 @@ func (v *Verification) Observe(ctx context.Context) (settled bool) {
 
 	reading, stop := context.WithTimeout(ctx, patience)
 	defer stop()
-	// A second less than the interval: a run that asks when the read of another is due makes it.
-	ask := trail.Ask{Since: status.StartTime.Time, MaxAge: v.readInterval() - time.Second, Late: run.TrailDelay(status)}
+	// A little less than the interval: a run that asks when the read of another is due makes it.
+	ask := trail.Ask{Since: status.StartTime.Time, MaxAge: v.readInterval() * 59 / 60, Late: run.TrailDelay(status)}
 	answer, err := v.Trail.Read(reading, v.Clients, ask)
 	v.scheduleNext(answer, err)
 	if !answer.ReadAt.IsZero() {
