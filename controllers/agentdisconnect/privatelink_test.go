@@ -162,7 +162,7 @@ var _ = Describe("PrivateLink", func() {
 		defer cancel()
 		Expect(w.sim.WaitForAgents(waiting)).To(Succeed())
 		for _, arn := range w.agents() {
-			Expect(w.sim.Agent(arn).Log()).To(ContainElement(HaveField("Text", ContainSubstring("url=https://ecs-a.ap-northeast-1.amazonaws.com/acs/1/"))))
+			Expect(w.sim.Agent(arn).Log()).To(ContainElement(HaveField("Fields", HavePrefix("url=\"https://ecs-a.ap-northeast-1.amazonaws.com/acs/1/"))))
 		}
 		obj := w.create(ctx, within(2*time.Minute))
 		w.manage(ctx)

@@ -64,7 +64,7 @@ func TestTheNextLookIsWhenItMayShowSomething(t *testing.T) {
 		"not at once, where the read is overdue": {&trail.StaleError{Err: errors.New("denied"), NextRead: now.Add(-time.Minute)}, now.Add(time.Second)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := New(&pass.Pass{Now: now})
+			v := New(&pass.Pass{Now: now, Object: &v1alpha1.AgentDisconnect{}})
 			v.next = now.Add(retryInterval) // as each look begins
 			v.scheduleNext(trail.Answer{ReadAt: now.Add(-10 * time.Second)}, tc.err)
 			NewWithT(t).Expect(v.NextLook()).To(Equal(tc.next))
