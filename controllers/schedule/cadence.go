@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // mostCounted bounds how many times of one absence are counted: a year of minutes has 525,600.
@@ -81,16 +82,9 @@ func (c cadence) between(from, to time.Time) dueTimes {
 		due.newest, due.previous = at, due.newest
 		due.count++
 		if due.count == mostCounted { // those that are left out are too late for any deadline
-			at = latest(at, to.Add(-longestDeadline))
+			at = run.Latest(at, to.Add(-longestDeadline))
 		}
 	}
 	due.count = min(due.count, mostCounted)
 	return due
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }

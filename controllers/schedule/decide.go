@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 const (
@@ -56,7 +57,7 @@ func decidedSoFar(obj *v1alpha1.AgentDisconnectSchedule, now time.Time) time.Tim
 	case status.DecidedTime == nil, status.ObservedSchedule != described(&obj.Spec), status.DecidedTime.After(now):
 		return now
 	}
-	return latest(status.DecidedTime.Time, created) // it may have been restored with an earlier status
+	return run.Latest(status.DecidedTime.Time, created) // it may have been restored with an earlier status
 }
 
 // isRun reports whether a run was created for a time, or for a later one.
@@ -115,7 +116,7 @@ func earliest(a, b time.Time) time.Time {
 // nextTime is the next time at which a run may begin; zero: there is none.
 func nextTime(obj *v1alpha1.AgentDisconnectSchedule, times cadence, now time.Time) time.Time {
 	if last := obj.Status.LastScheduleTime; last != nil {
-		now = latest(now, last.Time) // a clock that was set back
+		now = run.Latest(now, last.Time) // a clock that was set back
 	}
 	return times.after(now)
 }

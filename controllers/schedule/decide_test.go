@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // hourly is a schedule of every full hour that was created at 10:30.
@@ -28,13 +29,13 @@ func hourly(change ...func(*v1alpha1.AgentDisconnectSchedule)) *v1alpha1.AgentDi
 // decidedUntil has the times until then decided.
 func decidedUntil(text string) func(*v1alpha1.AgentDisconnectSchedule) {
 	return func(obj *v1alpha1.AgentDisconnectSchedule) {
-		obj.Status.DecidedTime, obj.Status.ObservedSchedule = stamp(at(text)), described(&obj.Spec)
+		obj.Status.DecidedTime, obj.Status.ObservedSchedule = run.Stamp(at(text)), described(&obj.Spec)
 	}
 }
 
 // ranAt has a run created for a time.
 func ranAt(text string) func(*v1alpha1.AgentDisconnectSchedule) {
-	return func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Status.LastScheduleTime = stamp(at(text)) }
+	return func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Status.LastScheduleTime = run.Stamp(at(text)) }
 }
 
 func replacing(obj *v1alpha1.AgentDisconnectSchedule) {
@@ -169,13 +170,13 @@ func TestNoTimeIsRunTwice(t *testing.T) {
 			}
 			times := cadenceOf(g, obj.Spec.Schedule, "")
 			d := decide(obj, times, random.IntN(4) == 0, now)
-			g.Expect(d.decided).NotTo(BeTemporally(">", latest(now, obj.CreationTimestamp.Time)))
+			g.Expect(d.decided).NotTo(BeTemporally(">", run.Latest(now, obj.CreationTimestamp.Time)))
 			if d.start.IsZero() && random.IntN(3) == 0 {
 				continue // it was stopped before it stored that: nothing came of it
 			}
-			obj.Status.DecidedTime, obj.Status.ObservedSchedule = stamp(d.decided), described(&obj.Spec)
+			obj.Status.DecidedTime, obj.Status.ObservedSchedule = run.Stamp(d.decided), described(&obj.Spec)
 			if !d.start.IsZero() {
-				obj.Status.LastScheduleTime = stamp(d.start)
+				obj.Status.LastScheduleTime = run.Stamp(d.start)
 				ran[d.start]++
 				g.Expect(now.Sub(d.start)).To(And(BeNumerically(">=", 0), BeNumerically("<", defaultStartingDeadline)))
 				g.Expect(ran[d.start]).To(Equal(1), "seed %d: %s", seed, d.start)
@@ -194,9 +195,9 @@ func TestAnUndisturbedScheduleRunsEachTimeOnce(t *testing.T) {
 	}
 	for now := obj.CreationTimestamp.Time; !now.After(end); {
 		d := decide(obj, times, false, now)
-		obj.Status.DecidedTime, obj.Status.ObservedSchedule = stamp(d.decided), described(&obj.Spec)
+		obj.Status.DecidedTime, obj.Status.ObservedSchedule = run.Stamp(d.decided), described(&obj.Spec)
 		if !d.start.IsZero() {
-			obj.Status.LastScheduleTime = stamp(d.start)
+			obj.Status.LastScheduleTime = run.Stamp(d.start)
 			ran = append(ran, d.start)
 		}
 		g.Expect(d.missed).To(BeEmpty())

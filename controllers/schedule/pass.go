@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // pass is one pass over one schedule.
@@ -96,7 +98,7 @@ func (p *pass) reread(ctx context.Context) error {
 // noteDecision keeps in the status what was decided.
 func (p *pass) noteDecision(d decision) {
 	status := &p.obj.Status
-	status.ObservedSchedule, status.DecidedTime = described(&p.obj.Spec), stamp(d.decided)
+	status.ObservedSchedule, status.DecidedTime = described(&p.obj.Spec), run.Stamp(d.decided)
 	for _, each := range d.missed {
 		p.countMissed(each, "")
 	}
@@ -110,7 +112,7 @@ func (p *pass) countMissed(m missed, why string) {
 	}
 	count := min(int64(status.Missed.Count)+int64(m.count), maxCount)
 	*status.Missed = v1alpha1.MissedRuns{
-		Count: int32(count), LastTime: *stamp(m.newest), LastReason: m.reason, ObservedGeneration: p.obj.Generation, Message: truncate(why, maxMessage),
+		Count: int32(count), LastTime: *run.Stamp(m.newest), LastReason: m.reason, ObservedGeneration: p.obj.Generation, Message: aws.Truncate(why, maxMessage),
 	}
 
 	text := fmt.Sprintf("No run begins for %s: %s", inUTC(m.newest), describeMissed(m.reason))
@@ -141,7 +143,7 @@ func (p *pass) write(ctx context.Context) error {
 }
 
 func (p *pass) record(n note) {
-	p.recorder.Eventf(p.obj, nil, n.kind, n.reason, "Schedule", "%s", truncate(n.text, maxMessage))
+	p.recorder.Eventf(p.obj, nil, n.kind, n.reason, "Schedule", "%s", aws.Truncate(n.text, maxMessage))
 }
 
 // deleteRuns deletes the runs that are to be replaced, and those that are over beyond what is kept.

@@ -125,7 +125,7 @@ func newRun(obj *v1alpha1.AgentDisconnectSchedule, at time.Time) *v1alpha1.Agent
 	made.Labels[v1alpha1.LabelSchedule] = obj.Name
 	made.Annotations[v1alpha1.AnnotationScheduleTime] = at.UTC().Format(time.RFC3339)
 
-	made.Spec.StartAfter, made.Spec.StartDeadline = stamp(at), stamp(at.Add(startingDeadline(&obj.Spec)))
+	made.Spec.StartAfter, made.Spec.StartDeadline = run.Stamp(at), run.Stamp(at.Add(startingDeadline(&obj.Spec)))
 	return made
 }
 
@@ -134,7 +134,7 @@ func newRun(obj *v1alpha1.AgentDisconnectSchedule, at time.Time) *v1alpha1.Agent
 // does so twice.
 func (p *pass) startRun(ctx context.Context, at time.Time, runs []v1alpha1.AgentDisconnect) ([]v1alpha1.AgentDisconnect, error) {
 	made := newRun(p.obj, at)
-	p.obj.Status.LastScheduleTime, p.obj.Status.Starting = stamp(at), made.Name
+	p.obj.Status.LastScheduleTime, p.obj.Status.Starting = run.Stamp(at), made.Name
 	if err := p.write(ctx); err != nil {
 		return nil, err
 	}

@@ -23,10 +23,6 @@ const (
 	maxCount   = math.MaxInt32
 )
 
-func stamp(t time.Time) *metav1.Time { return run.Stamp(t) }
-
-func truncate(text string, most int) string { return aws.Truncate(text, most) }
-
 // describeMissed says why no run begins.
 func describeMissed(reason v1alpha1.MissedReason) string {
 	switch reason {
@@ -60,7 +56,7 @@ func (p *pass) report(runs []v1alpha1.AgentDisconnect, times cadence, d decision
 			stalled = fmt.Sprintf("Run %s does not end until a person acts: %s", obj.Name, message)
 		}
 		if over := overSince(&obj, state); state.Status == metav1.ConditionTrue && over.After(ptr.Deref(status.LastSuccessfulTime, metav1.Time{}).Time) {
-			status.LastSuccessfulTime = stamp(over)
+			status.LastSuccessfulTime = run.Stamp(over)
 		}
 	}
 
@@ -68,7 +64,7 @@ func (p *pass) report(runs []v1alpha1.AgentDisconnect, times cadence, d decision
 	status.NextScheduleTime = nil
 	if invalid == nil && !isSuspended(&p.obj.Spec) {
 		if next := nextTime(p.obj, times, p.now); !next.IsZero() {
-			status.NextScheduleTime = stamp(next)
+			status.NextScheduleTime = run.Stamp(next)
 		}
 	}
 	p.setReadiness(p.readiness(times, d, invalid, stalled))
@@ -157,7 +153,7 @@ func inUTC(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // set sets a condition at the time of the pass.
 func (p *pass) set(kind string, value metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&p.obj.Status.Conditions, metav1.Condition{
-		Type: kind, Status: value, Reason: reason, Message: truncate(message, maxMessage), ObservedGeneration: p.obj.Generation,
-		LastTransitionTime: *stamp(p.now),
+		Type: kind, Status: value, Reason: reason, Message: aws.Truncate(message, maxMessage), ObservedGeneration: p.obj.Generation,
+		LastTransitionTime: *run.Stamp(p.now),
 	})
 }

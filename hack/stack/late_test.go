@@ -26,14 +26,7 @@ import (
 // A manager that ended because the API server is away would be started again after waits that grow to five minutes, and the end
 // of a run would wait for the longest.
 func TestAManagerWaitsForAnAPIServerThatComesLater(t *testing.T) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
-	}
-	g, ctx := NewWithT(t), t.Context()
-	g.SetDefaultEventuallyTimeout(2 * time.Minute)
-	s, err := stack.Start(ctx, stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { _ = s.Close() })
+	g, ctx, s := withoutManager(t)
 
 	// While the manager is away a run's time is over.
 	run := &v1alpha1.AgentDisconnect{
@@ -77,14 +70,7 @@ func TestAManagerWaitsForAnAPIServerThatComesLater(t *testing.T) {
 }
 
 func TestAManagerWaitsForACRDThatComesLater(t *testing.T) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
-	}
-	g, ctx := NewWithT(t), t.Context()
-	g.SetDefaultEventuallyTimeout(2 * time.Minute)
-	s, err := stack.Start(ctx, stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { _ = s.Close() })
+	g, ctx, s := withoutManager(t)
 	g.Expect(removeCRD(ctx, s, "agentdisconnects")).To(Succeed())
 	g.Eventually(func() bool {
 		return apierrors.IsNotFound(s.Client.List(ctx, &v1alpha1.AgentDisconnectList{}))
@@ -103,14 +89,7 @@ func TestAManagerWaitsForACRDThatComesLater(t *testing.T) {
 
 // After an upgrade of the image alone there is no CRD of schedules, or no permission to list them. All controllers share a cache.
 func TestAManagerRunsWithoutSchedulesUntilThereAreSome(t *testing.T) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
-	}
-	g, ctx := NewWithT(t), t.Context()
-	g.SetDefaultEventuallyTimeout(2 * time.Minute)
-	s, err := stack.Start(ctx, stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { _ = s.Close() })
+	g, ctx, s := withoutManager(t)
 	g.Expect(removeCRD(ctx, s, "agentdisconnectschedules")).To(Succeed())
 	g.Eventually(func() bool {
 		return apierrors.IsNotFound(s.Client.List(ctx, &v1alpha1.AgentDisconnectScheduleList{}))
@@ -140,6 +119,20 @@ func TestAManagerRunsWithoutSchedulesUntilThereAreSome(t *testing.T) {
 		return schedule.Status.NextScheduleTime
 	}).ShouldNot(BeNil())
 	g.Expect(manager.Err()).NotTo(HaveOccurred())
+}
+
+// withoutManager is a stack whose managers a test starts itself.
+func withoutManager(t *testing.T) (*WithT, context.Context, *stack.Stack) {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
+	}
+	g, ctx := NewWithT(t), t.Context()
+	g.SetDefaultEventuallyTimeout(2 * time.Minute)
+	s, err := stack.Start(ctx, stack.Options{Simulator: sim.Options{NoAgents: true}, NoManager: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(func() { _ = s.Close() })
+	return g, ctx, s
 }
 
 func removeCRD(ctx context.Context, s *stack.Stack, resources string) error {

@@ -28,7 +28,7 @@ func callers(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	line := Line{Label: "Callers", Wrapped: true}
 	var parts []string
 	if seen.ObservedTime != nil {
-		parts = met(status, run.IsVerifying(status))
+		parts = met(status)
 		line.Tone = toneOfCallers(status)
 	}
 	if seen.Message != "" {
@@ -43,9 +43,9 @@ func callers(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 }
 
 // met says what became of the callers, and what else they must survive.
-func met(status *v1alpha1.AgentDisconnectStatus, verifying bool) []string {
+func met(status *v1alpha1.AgentDisconnectStatus) []string {
 	seen, soFar, yet := status.Callers, "", ""
-	if verifying {
+	if run.IsVerifying(status) {
 		soFar, yet = " so far", " yet"
 	} else if !run.KnowsCallers(status) {
 		soFar = ", as far as CloudTrail is known"
