@@ -49,7 +49,7 @@ playground: ## Leave the demo's control plane and Region running, to try by hand
 	@$(WITH_ENVTEST) go run ./hack/demo --playground $(ARGS)
 
 .PHONY: bench
-bench: ## Print the figures that the README quotes
+bench: ## Print the figures of docs/figures.md
 	@$(WITH_ENVTEST) go run ./hack/bench $(ARGS)
 
 ##@ Develop

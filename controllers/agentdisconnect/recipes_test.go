@@ -138,13 +138,13 @@ var _ = Describe("The recipes for pipelines", Serial, func() {
 		w := begin(ctx)
 		w.manage(ctx)
 		p := w.newPipeline(manifest(unnamed, "", subnetID))
-		Expect(play(ctx, w, p, recipe("README.md", 1), "")).To(Succeed(), p.output.String)
+		Expect(play(ctx, w, p, recipe("docs/first-run.md", 1), "")).To(Succeed(), p.output.String)
 		left := objects(ctx, w)
 		Expect(left).To(HaveLen(1))
 		Expect(is(&left[0], v1alpha1.ConditionSucceeded)).To(BeTrue(), "what the second recipe waits for")
 
 		p = w.newPipeline(manifest(unnamed, "", subnetID))
-		Expect(p.run(ctx, recipe("README.md", 0))).To(Succeed(), p.output.String)
+		Expect(p.run(ctx, recipe("docs/first-run.md", 0))).To(Succeed(), p.output.String)
 		Expect(p.seen()).To(ContainElement(And(HaveSuffix("=True"), Not(HavePrefix(left[0].Name+"=")))))
 		Expect(objects(ctx, w)).To(HaveLen(1), "the run was ended by the deletion")
 		w.expectRestored()
@@ -159,8 +159,8 @@ var _ = Describe("The recipes for pipelines", Serial, func() {
 		Expect(p.output.String()).To(ContainSubstring("Stalled"))
 		Expect(p.seen()).To(BeEmpty(), "callers were tested")
 	},
-		Entry("to test callers", "README.md", 0, unnamed, ""),
-		Entry("to wait for the end", "README.md", 1, unnamed, ""),
+		Entry("to test callers", "docs/first-run.md", 0, unnamed, ""),
+		Entry("to wait for the end", "docs/first-run.md", 1, unnamed, ""),
 		Entry("of an object in git", "docs/gitops.md", 0, named, "2026-12-02"),
 	)
 
