@@ -9,6 +9,9 @@ endif
 endif
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Where the documentation can be read, with a slash at its end: the URL of the repository's files. Unset: messages name paths.
+DOCS ?=
+LDFLAGS := -X main.version=$(VERSION) -X agentdisconnect.dev/agentdisconnect/controllers/pages.Base=$(DOCS)
 IMG ?= agentdisconnect:dev
 CONTAINER_TOOL ?= docker
 KUBECTL ?= kubectl
@@ -33,6 +36,9 @@ KUSTOMIZE := $(TOOLS)/kustomize
 GINKGO := $(TOOLS)/ginkgo
 # Built from hack/tools/promtool: its dependencies are many, and would move those of the others.
 PROMTOOL := $(TOOLS)/promtool
+QUERIES := $(TOOLS)/queries
+# Built from hack/tools/d2, for the same reason.
+D2 := $(TOOLS)/d2
 
 # Prints the folder with etcd, kube-apiserver and kubectl, having made it first where there is none.
 ENVTEST := go -C hack/envtest run .
@@ -70,7 +76,16 @@ docs: $(CRD_REF_DOCS) ## Write docs/api.md from the API types
 
 .PHONY: alerts
 alerts: $(PROMTOOL) ## Write the PrometheusRule from config/prometheus/rules.yaml, and test each alert
-	@hack/alerts.sh
+	@DOCS=$(DOCS) hack/alerts.sh
+
+.PHONY: dashboard
+dashboard: $(QUERIES) ## Evaluate the Grafana dashboard's queries on scrapes of a real manager, about 2 minutes
+	@scrapes=$$(mktemp -d) && trap 'rm -r "$$scrapes"' EXIT && $(WITH_ENVTEST) go run ./hack/dashboard "$$scrapes" && \
+		$(QUERIES) config/chart/dashboards/agentdisconnect.json "$$scrapes"/*.prom
+
+.PHONY: pictures
+pictures: $(D2) ## Draw docs/pictures/*.svg from the texts beside them
+	@for text in docs/pictures/*.d2; do $(D2) --theme=0 --dark-theme=200 --pad=20 "$$text" "$${text%.d2}.svg"; done
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code and sort its imports
@@ -117,22 +132,22 @@ verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUST
 
 .PHONY: build
 build: plugin ## Build the manager and the kubectl plugin into bin/
-	@go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/manager ./cmd/manager
+	@go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o bin/manager ./cmd/manager
 
 .PHONY: plugin
 plugin: ## Build the kubectl plugin into bin/; on the PATH it is `kubectl agentdisconnect`
-	@go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-agentdisconnect ./cmd/kubectl-agentdisconnect
+	@go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o bin/kubectl-agentdisconnect ./cmd/kubectl-agentdisconnect
 	@cp cmd/kubectl-agentdisconnect/kubectl_complete-agentdisconnect bin/
 
 .PHONY: run
 run: ## Run the manager on the cluster of the current kubeconfig context (ARGS for its flags)
-	@go run -ldflags "-X main.version=$(VERSION)" ./cmd/manager $(ARGS)
+	@go run -ldflags "$(LDFLAGS)" ./cmd/manager $(ARGS)
 
 ##@ Deploy
 
 .PHONY: docker-build
 docker-build: ## Build the manager's image as IMG
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMG) .
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg DOCS=$(DOCS) -t $(IMG) .
 
 .PHONY: install
 install: ## Install the CRDs
@@ -194,6 +209,12 @@ $(TOOLS)/%: hack/tools/go.mod hack/tools/go.sum hack/tools/golangci-lint/main.go
 	@go -C hack/tools build -buildvcs=false -o $@ $($*_PACKAGE)
 
 # Service discovery is left out: the rule tests need none of it, and it is most of what there is to build.
-$(PROMTOOL): hack/tools/promtool/go.mod hack/tools/promtool/go.sum
-	@echo "Building promtool (hack/tools/promtool); the first time takes 2 to 4 minutes" >&2
-	@go -C hack/tools/promtool build -buildvcs=false -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/promtool
+promtool_PACKAGE := github.com/prometheus/prometheus/cmd/promtool
+queries_PACKAGE := ./queries
+$(PROMTOOL) $(QUERIES): hack/tools/promtool/go.mod hack/tools/promtool/go.sum $(wildcard hack/tools/promtool/queries/*.go)
+	@echo "Building $(notdir $@) (hack/tools/promtool); the first time takes 2 to 4 minutes" >&2
+	@go -C hack/tools/promtool build -buildvcs=false -tags remove_all_sd -o $@ $($(notdir $@)_PACKAGE)
+
+$(D2): hack/tools/d2/go.mod hack/tools/d2/go.sum
+	@echo "Building d2 (hack/tools/d2); the first time takes 2 to 4 minutes" >&2
+	@go -C hack/tools/d2 build -buildvcs=false -o $@ oss.terrastruct.com/d2

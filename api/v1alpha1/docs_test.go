@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 )
@@ -73,6 +75,19 @@ func pages() []string {
 		}
 		return err
 	})).To(Succeed())
+	return all
+}
+
+// tracked are the files of the repository that git keeps, or that are new, with a name like the pattern.
+func tracked(pattern string) []string {
+	GinkgoHelper()
+	names, err := exec.CommandContext(GinkgoT().Context(), "git", "-C", root, "ls-files", "-co", "--exclude-standard", "--", pattern).Output()
+	Expect(err).NotTo(HaveOccurred())
+	var all []string
+	for name := range strings.Lines(string(names)) {
+		all = append(all, filepath.Join(root, strings.TrimSpace(name)))
+	}
+	Expect(len(all)).To(BeNumerically(">", 20))
 	return all
 }
 
@@ -132,8 +147,30 @@ var _ = Describe("The documentation", func() {
 		}
 	})
 
+	It("explains each alert where its runbook_url leads", func() {
+		var rules struct {
+			Groups []struct {
+				Rules []struct {
+					Alert       string
+					Annotations map[string]string
+				}
+			}
+		}
+		Expect(yaml.Unmarshal([]byte(page(root+"/config/prometheus/rules.yaml")), &rules)).To(Succeed())
+		explained := 0
+		for _, group := range rules.Groups {
+			for _, rule := range group.Rules {
+				path, section, _ := strings.Cut(rule.Annotations["runbook_url"], "#")
+				Expect(section).To(Equal(strings.ToLower(rule.Alert)), "runbook_url of %s", rule.Alert)
+				Expect(headings(page(filepath.Join(root, path)), 3)).To(ContainElement(rule.Alert))
+				explained++
+			}
+		}
+		Expect(explained).To(BeNumerically(">", 5))
+	})
+
 	It("links to what is there", func() {
-		for _, from := range pages() {
+		for _, from := range tracked("*.md") {
 			for _, match := range link.FindAllStringSubmatch(code.ReplaceAllString(fence.ReplaceAllString(page(from), ""), ""), -1) {
 				to, err := url.Parse(match[1])
 				Expect(err).NotTo(HaveOccurred())

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -58,8 +59,8 @@ func holderOf(obj metav1.Object) *holder {
 // instead says what ends a run whose object a tool creates again.
 func (h *holder) instead(obj *v1alpha1.AgentDisconnect) string {
 	return fmt.Sprintf("%s holds it in git and creates it again, and it then runs again if that is before its start deadline (%s). "+
-		"Remove the tag agentdisconnect.dev/allow from subnet %s: the run ends within 40 seconds. Or stop the tool with `%s`, then repeat the command with --tool-stopped. See docs/gitops.md",
-		h.what, startDeadline(obj), obj.Spec.SubnetID, h.stop)
+		"Remove the tag agentdisconnect.dev/allow from subnet %s: the run ends within 40 seconds. Or stop the tool with `%s`, then repeat the command with --tool-stopped. See %s",
+		h.what, startDeadline(obj), obj.Spec.SubnetID, h.stop, pages.File("docs/gitops.md"))
 }
 
 // startDeadline is that of the object as the tool would create it again.

@@ -10,6 +10,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/cmd/kubectl-agentdisconnect/view"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -42,9 +43,13 @@ func verdictError(obj *v1alpha1.AgentDisconnect) error {
 	name, v := named(obj.Namespace, obj.Name), view.Judge(obj)
 	switch v.Outcome {
 	case view.Failed:
-		return &exit{code: exitFailed, err: fmt.Errorf("the run of %s failed: %s: %s. The page docs/states/%s.md has what to do", name, v.Reason, v.Message, v.Reason)}
+		return &exit{code: exitFailed, err: fmt.Errorf("the run of %s failed: %s: %s. See %s", name, v.Reason, v.Message, pages.State(v.Reason))}
 	case view.Refused:
-		return &exit{code: exitRefused, err: fmt.Errorf("%s is refused: %s: %s. %s", name, v.Reason, v.Message, refusedUntil(obj))}
+		page := pages.Stalled(v.Reason)
+		if view.IsOver(obj) {
+			page = pages.State(v.Reason)
+		}
+		return &exit{code: exitRefused, err: fmt.Errorf("%s is refused: %s: %s (see %s). %s", name, v.Reason, v.Message, page, refusedUntil(obj))}
 	}
 	return nil
 }

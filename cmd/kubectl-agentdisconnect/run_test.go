@@ -31,7 +31,7 @@ func TestRunCreatesTheObjectAndReturnsItsVerdict(t *testing.T) {
 	}{
 		"Completed": {status: yes, state: v1alpha1.StateCompleted, message: "all agents were seen disconnected", out: "Completed: all agents were seen disconnected"},
 		"Refused": {status: unknown, state: v1alpha1.StateRefused, message: noConsent, stalled: v1alpha1.ReasonNoConsent, code: 2,
-			err: "is refused: NoConsent: " + noConsent + ". Nothing was written to AWS"},
+			err: "is refused: NoConsent: " + noConsent + " (see docs/states/Stalled.md#noconsent). Nothing was written to AWS"},
 		"Aborted": {status: no, state: v1alpha1.AbortDriftDetected, message: "the rules were removed", stalled: v1alpha1.AbortDriftDetected, code: 1,
 			err: "failed: DriftDetected: the rules were removed."},
 		"missed": {status: no, state: v1alpha1.AbortStartDeadlineExceeded, message: "the run had not begun", stalled: v1alpha1.AbortStartDeadlineExceeded, code: 1,

@@ -16,6 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
@@ -66,7 +67,7 @@ func (b badInput) check(ctx context.Context) {
 	b.expect(ctx, w, obj)
 	Expect(w.get(ctx, obj).ResourceVersion).To(Equal(said.ResourceVersion), "the status was written again:\n%s\n%s", describe(said), describe(w.get(ctx, obj)))
 	if !b.waits {
-		Expect(w.told("Warning "+b.reason)).To(Equal([]string{"Warning " + b.reason + " " + b.message}), "one event for one cause")
+		Expect(w.told("Warning "+b.reason)).To(Equal([]string{"Warning " + b.reason + " " + b.message + ". See " + pages.Stalled(b.reason)}), "one event for one cause")
 	}
 	if b.mend == nil {
 		w.discard(ctx, obj)
@@ -111,7 +112,7 @@ func (b badInput) expect(ctx context.Context, w *world, obj *v1alpha1.AgentDisco
 	Expect(succeeded.Reason).To(Equal(v1alpha1.StateRefused))
 	Expect(stalled.Status).To(Equal(metav1.ConditionTrue))
 	Expect(stalled.Reason).To(Equal(b.reason))
-	Expect(stalled.Message).To(Equal(b.message))
+	Expect(stalled.Message).To(Equal(b.message + ". See " + pages.Stalled(b.reason)))
 }
 
 // attempts are the calls that change something, those of a caller that AWS doesn't know included.

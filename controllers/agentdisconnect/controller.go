@@ -20,8 +20,8 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/gauges"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
-	"agentdisconnect.dev/agentdisconnect/controllers/overdue"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
 )
 
@@ -61,7 +61,7 @@ func New(c client.Client, reader client.Reader, recorder events.EventRecorder, s
 
 // SetupWithManager makes the reconciler part of a manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	overdue.RulesPastEnd.Watch(mgr.GetCache(), r.Clock)
+	gauges.Objects.Watch(mgr.GetCache(), r.Clock)
 	r.cache = mgr.GetCache()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("agentdisconnect").

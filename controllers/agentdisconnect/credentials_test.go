@@ -102,7 +102,7 @@ var _ = Describe("A run whose credentials are refused", func() {
 		w.run(ctx, 12*time.Minute, obj)
 		seen := w.get(ctx, obj)
 		Expect(seen.Status.Rules).To(HaveLen(6))
-		Expect(condition(seen, v1alpha1.ConditionStalled).Message).To(Equal(agentRefuses))
+		Expect(condition(seen, v1alpha1.ConditionStalled).Message).To(Equal(agentRefuses + ". See docs/states/Stalled.md#nocredentials"))
 		w.restart()
 		w.discard(ctx, obj)
 	})

@@ -91,7 +91,7 @@ var _ = Describe("A manager with --max-duration", func() {
 		seen := w.get(ctx, obj)
 		Expect(condition(seen, v1alpha1.ConditionSucceeded).Reason).To(Equal(v1alpha1.StateRefused))
 		Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonDurationTooLong))
-		Expect(condition(seen, v1alpha1.ConditionStalled).Message).To(Equal("spec.duration is 5m1s, and the manager allows 5m0s at most (--max-duration): shorten it"))
+		Expect(condition(seen, v1alpha1.ConditionStalled).Message).To(Equal("spec.duration is 5m1s, and the manager allows 5m0s at most (--max-duration): shorten it. See docs/states/Stalled.md#durationtoolong"))
 		Expect(w.attempts()).To(BeEmpty())
 		w.edit(ctx, obj, within(5*time.Minute))
 		w.run(ctx, time.Minute, obj)

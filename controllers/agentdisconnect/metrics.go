@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/overdue"
+	"agentdisconnect.dev/agentdisconnect/controllers/gauges"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -49,7 +49,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(runs, expiryLateness, restoreDuration, restoreFailures, overdue.RulesPastEnd, awsCalls)
+	metrics.Registry.MustRegister(runs, expiryLateness, restoreDuration, restoreFailures, gauges.Objects, awsCalls)
 }
 
 // CountCalls has every attempt of a client's calls counted.

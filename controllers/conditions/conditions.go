@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -303,13 +304,14 @@ func (f Input) reconciling(succeeded Value) *Value {
 	return nil
 }
 
-// stalled is there while a person must act, and after a run that failed.
+// stalled is there while a person must act, and after a run that failed. Its message names the page
+// that says what to do.
 func (f Input) stalled(succeeded Value) *Value {
 	switch {
 	case succeeded.status == no:
-		return &Value{yes, succeeded.reason, succeeded.message}
+		return &Value{yes, succeeded.reason, succeeded.message + ". See " + pages.State(succeeded.reason)}
 	case succeeded.status == unknown && f.Problem != nil && f.Problem.Stalled:
-		return &Value{yes, f.Problem.Reason, f.Problem.Message}
+		return &Value{yes, f.Problem.Reason, f.Problem.Message + ". See " + pages.Stalled(f.Problem.Reason)}
 	}
 	return nil
 }

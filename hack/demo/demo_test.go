@@ -5,7 +5,9 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -212,17 +214,19 @@ func await(ctx context.Context, t *testing.T, seen func() bool) {
 
 func TestGuideIsFilledInAndFits(t *testing.T) {
 	w := newWalk(t)
-	environment, err := w.environment(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := w.guide("/tmp/agentdisconnect-0123456789/env", environment)
+	parts := w.guide("/tmp/agentdisconnect-0123456789/env", "/home/somebody/src/agentdisconnect")
 	if len(parts) < 5 {
 		t.Errorf("%d parts", len(parts))
 	}
 	for _, part := range parts {
 		if part.title == "" || part.text == "" || strings.Contains(part.text, "<no value>") {
 			t.Errorf("%q: %q", part.title, part.text)
+		}
+		if !regexp.MustCompile(`^[A-Za-z0-9 ,.:-]+$`).MatchString(part.title) {
+			t.Errorf("a shell without comments reads more than words in %q", part.title)
+		}
+		if out, err := exec.CommandContext(t.Context(), "bash", "-n", "-c", part.text).CombinedOutput(); err != nil {
+			t.Errorf("%s is no script: %v\n%s", part.title, err, out)
 		}
 		for line := range strings.Lines(part.title + "\n" + part.text) {
 			if utf8.RuneCountInString(strings.TrimSpace(line)) > screen.Width {

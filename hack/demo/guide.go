@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
 	"text/template"
 	"time"
@@ -16,24 +17,33 @@ import (
 // playgroundDuration leaves time to look around.
 const playgroundDuration = 5 * time.Minute
 
-// guideText is what to try. Each part begins with a line "# title"; the rest can be pasted into a shell.
+// guideText is what to try: a script for bash and zsh, pasted as a whole or by parts. Each part begins with a line "# title".
+// In an interactive zsh a comment is a command that is not found, so titles have nothing that a shell reads.
 //
 //go:embed guide.sh.tmpl
 var guideText string
 
 type part struct{ title, text string }
 
+// needed says what the guide needs beyond what the playground has; empty: it is there.
+func needed() string {
+	if _, err := exec.LookPath("aws"); err != nil {
+		return "# The commands that begin with aws need the AWS CLI, which is not on the PATH: https://aws.amazon.com/cli/"
+	}
+	return ""
+}
+
 // guide fills the text in for the playground that runs.
-func (w *walk) guide(file, environment string) []part {
+func (w *walk) guide(file, root string) []part {
 	host, port, _ := net.SplitHostPort(w.stack.Sim.DNSAddr())
 	shared, _ := w.stack.Sim.Region().SubnetACL(w.subnet)
 	var text strings.Builder
 	// The template is part of the program, and so are its values' names.
 	template.Must(template.New("guide").Parse(guideText)).Execute(&text, map[string]string{ //nolint:errcheck // a Builder takes it all
 		"plan": strings.TrimSpace(w.manifest(name, playgroundDuration, planLine)), "original": shared.ID,
-		"file": file, "environment": strings.TrimSpace(environment), "manifest": strings.TrimSpace(w.manifest(name, playgroundDuration)),
+		"file": file, "root": root, "manifest": strings.TrimSpace(w.manifest(name, playgroundDuration)),
 		"name": name, "cluster": w.cluster, "subnet": w.subnet, "family": w.family, "host": w.stack.Sim.World().Hosts[0].Name,
-		"trailDelay": w.trailInWords(w.stack.Sim.World()), "dnsHost": host, "dnsPort": port, "managerLog": w.stack.ManagerLog, "agentLogs": w.agentLog("*"),
+		"trailDelay": w.trailInWords(w.stack.Sim.World()), "trailWait": fmt.Sprint(int(wholeSeconds(w.trailMost()).Seconds())), "dnsHost": host, "dnsPort": port, "managerLog": w.stack.ManagerLog, "agentLogs": w.agentLog("*"),
 	})
 	var parts []part
 	for _, section := range strings.Split("\n"+text.String(), "\n# ")[1:] {

@@ -36,11 +36,18 @@ func (w *walk) playground(ctx context.Context) error {
 	if err := os.WriteFile(file, []byte(environment), 0o600); err != nil {
 		return err
 	}
-	for _, part := range w.guide(file, environment) {
-		w.screen.Print(screen.Bold, "\n%s", part.title)
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	if needed := needed(); needed != "" {
+		w.screen.Print(screen.Marked, "\n%s", needed)
+	}
+	for _, part := range w.guide(file, root) {
+		w.screen.Print(screen.Bold, "\n# %s", part.title)
 		w.screen.Block(screen.Plain, part.text)
 	}
-	w.screen.Print(screen.Good, "\nEverything runs until you press Ctrl-C.")
+	w.screen.Print(screen.Good, "\n# Everything runs until you press Ctrl-C here.")
 	return w.followAgents(ctx)
 }
 

@@ -46,7 +46,7 @@ func (s *Stack) LaunchManager(ctx context.Context, args ...string) (*Manager, er
 }
 
 func (s *Stack) newManager(ctx context.Context, log string, args []string) (*Manager, error) {
-	probes, err := freeAddress(ctx)
+	probes, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}

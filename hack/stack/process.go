@@ -151,8 +151,8 @@ func (m *Manager) Probe(ctx context.Context, path string) int {
 	return response.StatusCode
 }
 
-// freeAddress is an address on loopback that was free a moment ago.
-func freeAddress(ctx context.Context) (string, error) {
+// FreeAddress is an address on loopback that was free a moment ago.
+func FreeAddress(ctx context.Context) (string, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -236,7 +237,7 @@ func problem(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	}
 
 	line := Line{Label: LabelProblem, Text: s.Reason + ": " + s.Message, Tone: Bad, Wrapped: true, Log: "A person must act: " + s.Reason}
-	if s.Message != c.Message { // else the log has it
+	if !strings.HasPrefix(s.Message, c.Message) { // else the log has it
 		line.Log += ": " + s.Message
 	}
 	return line

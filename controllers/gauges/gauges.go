@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package overdue
+package gauges
 
 import (
 	"context"
@@ -55,12 +55,12 @@ func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
 // it then.
 const collectTimeout = 5 * time.Second
 
-// Collector is the gauge of pastEnd, worked out when metrics are collected: it grows even
-// where no pass comes to its end. It looks at what the manager has in its cache, also in a replica
-// that isn't leader.
+// Collector has the gauges, worked out when metrics are collected: what is overdue grows even where
+// no pass comes to its end. It looks at what the manager has in its cache, also in a replica that
+// isn't leader.
 type Collector struct {
-	desc   *prometheus.Desc
-	source atomic.Pointer[cachedObjects]
+	rulesPastEnd, objects *prometheus.Desc
+	source                atomic.Pointer[cachedObjects]
 }
 
 type cachedObjects struct {
@@ -68,17 +68,28 @@ type cachedObjects struct {
 	clock clock.PassiveClock
 }
 
-// RulesPastEnd is the gauge of the process.
-var RulesPastEnd = &Collector{desc: prometheus.NewDesc("agentdisconnect_rules_past_end_seconds",
-	"How long the rules of the most overdue run have been left after its end (expiration, abort or deletion). 0: no run is overdue.", nil, nil)}
+// Objects are the gauges of the process.
+var Objects = newCollector()
 
-// Watch has the gauge tell of the objects that a manager has in its cache.
+func newCollector() *Collector {
+	return &Collector{
+		rulesPastEnd: prometheus.NewDesc("agentdisconnect_rules_past_end_seconds",
+			"How long the rules of the most overdue run have been left after its end (expiration, abort or deletion). 0: no run is overdue.", nil, nil),
+		objects: prometheus.NewDesc("agentdisconnect_objects",
+			"AgentDisconnect objects by state. Empty: no manager has looked at the object yet.", []string{"state"}, nil),
+	}
+}
+
+// Watch has the gauges tell of the objects that a manager has in its cache.
 func (c *Collector) Watch(cache client.Reader, clk clock.PassiveClock) {
 	c.source.Store(&cachedObjects{cache: cache, clock: clk})
 }
 
 // Describe implements prometheus.Collector.
-func (c *Collector) Describe(descs chan<- *prometheus.Desc) { descs <- c.desc }
+func (c *Collector) Describe(descs chan<- *prometheus.Desc) {
+	descs <- c.rulesPastEnd
+	descs <- c.objects
+}
 
 // Collect implements prometheus.Collector. Where the cache can't be read there is no sample: 0
 // would be a claim, and an error would take all other metrics with it.
@@ -96,5 +107,13 @@ func (c *Collector) Collect(samples chan<- prometheus.Metric) {
 	}
 
 	late := pastEnd(all.Items, source.clock.Now())
-	samples <- prometheus.MustNewConstMetric(c.desc, prometheus.GaugeValue, late.Seconds())
+	samples <- prometheus.MustNewConstMetric(c.rulesPastEnd, prometheus.GaugeValue, late.Seconds())
+
+	byState := map[string]float64{}
+	for i := range all.Items {
+		byState[all.Items[i].Status.State]++
+	}
+	for state, count := range byState {
+		samples <- prometheus.MustNewConstMetric(c.objects, prometheus.GaugeValue, count, state)
+	}
 }

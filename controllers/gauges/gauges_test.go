@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package overdue
+package gauges
 
 import (
 	"context"
@@ -115,36 +115,41 @@ func (s *stock) List(_ context.Context, list client.ObjectList, _ ...client.List
 	return s.err
 }
 
-func TestTheGaugeIsWorkedOutAtEachScrape(t *testing.T) {
+func TestTheGaugesAreWorkedOutAtEachScrape(t *testing.T) {
 	g := NewWithT(t)
-	gauge := &Collector{desc: RulesPastEnd.desc}
+	gauges := newCollector()
 	registry := prometheus.NewPedanticRegistry()
-	g.Expect(registry.Register(gauge)).To(Succeed())
-	scrape := func() []float64 {
+	g.Expect(registry.Register(gauges)).To(Succeed())
+	// scrape gives a sample for each gauge and state.
+	scrape := func() map[string]float64 {
 		families, err := registry.Gather()
 		g.Expect(err).NotTo(HaveOccurred(), "an error would take all other metrics with it")
-		var values []float64
+		values := map[string]float64{}
 		for _, family := range families {
-			g.Expect(family.GetName()).To(Equal("agentdisconnect_rules_past_end_seconds"))
 			for _, metric := range family.GetMetric() {
-				g.Expect(metric.GetLabel()).To(BeEmpty())
-				values = append(values, metric.GetGauge().GetValue())
+				name := family.GetName()
+				for _, label := range metric.GetLabel() {
+					name += " " + label.GetName() + "=" + label.GetValue()
+				}
+				values[name] = metric.GetGauge().GetValue()
 			}
 		}
 		return values
 	}
 	g.Expect(scrape()).To(BeEmpty(), "no manager yet")
 
-	clock, cache := clocktesting.NewFakeClock(at(9).Time), &stock{items: []v1alpha1.AgentDisconnect{object(begun())}}
-	gauge.Watch(cache, clock)
-	g.Expect(scrape()).To(Equal([]float64{0}))
+	const late, objects = "agentdisconnect_rules_past_end_seconds", "agentdisconnect_objects state="
+	blocking := object(begun(func(s *v1alpha1.AgentDisconnectStatus) { s.State = v1alpha1.StateBlocking }))
+	clock, cache := clocktesting.NewFakeClock(at(9).Time), &stock{items: []v1alpha1.AgentDisconnect{blocking, blocking, object(v1alpha1.AgentDisconnectStatus{})}}
+	gauges.Watch(cache, clock)
+	g.Expect(scrape()).To(Equal(map[string]float64{late: 0, objects + v1alpha1.StateBlocking: 2, objects: 1}))
 	clock.SetTime(at(10.5).Time)
-	g.Expect(scrape()).To(Equal([]float64{30}))
+	g.Expect(scrape()).To(HaveKeyWithValue(late, 30.))
 	clock.SetTime(at(12).Time)
-	g.Expect(scrape()).To(Equal([]float64{120}))
+	g.Expect(scrape()).To(HaveKeyWithValue(late, 120.))
 
 	cache.err = errors.New("the cache is not started")
 	g.Expect(scrape()).To(BeEmpty(), "nothing is known, which is not 0")
 	cache.items, cache.err = nil, nil
-	g.Expect(scrape()).To(Equal([]float64{0}))
+	g.Expect(scrape()).To(Equal(map[string]float64{late: 0}))
 }
