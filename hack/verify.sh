@@ -48,11 +48,12 @@ formatted() {
   return 1
 }
 
-# hack/tools/promtool has no code of its own: it is a list of versions.
+# The modules of tools with many dependencies are not vetted and linted: that would compile all of these.
 tidy() {
   local status=0
   everywhere go mod tidy -diff || status=1
   go -C hack/tools/promtool mod tidy -diff || status=1
+  go -C hack/tools/d2 mod tidy -diff || status=1
   return "$status"
 }
 
@@ -109,6 +110,7 @@ step "deepcopy methods (make generate)" make generate
 step "CRD and RBAC role (make manifests)" make manifests
 step "reference of the API (make docs)" make docs
 step "alerts (make alerts)" make alerts
+step "dashboard's queries (make dashboard)" make dashboard
 step "gofmt" formatted
 step "go vet" everywhere go vet ./...
 step "golangci-lint (make lint)" make lint

@@ -5,10 +5,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"regexp"
-	"strconv"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // bytes is an amount of memory.
@@ -21,24 +20,12 @@ func (b bytes) String() string {
 
 // residentMemory is what a process holds in memory, now and at the most so far, as Linux tells it.
 func residentMemory(pid int) (now, peak bytes, err error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	process, err := procfs.NewProc(pid)
 	if err != nil {
 		return 0, 0, fmt.Errorf("the manager's memory can be read on Linux only: %w", err)
 	}
-	if now, err = memoryField(text, "VmRSS"); err != nil {
-		return 0, 0, err
-	}
-	peak, err = memoryField(text, "VmHWM")
-	return now, peak, err
-}
-
-func memoryField(text []byte, name string) (bytes, error) {
-	found := regexp.MustCompile(`(?m)^` + name + `:\s+([0-9]+) kB$`).FindSubmatch(text)
-	if found == nil {
-		return 0, fmt.Errorf("the process status has no %s", name)
-	}
-	kibi, err := strconv.ParseInt(string(found[1]), 10, 64)
-	return bytes(kibi << 10), err
+	status, err := process.NewStatus()
+	return bytes(status.VmRSS), bytes(status.VmHWM), err
 }
 
 // memoryInterval is between two looks at the manager's memory.
