@@ -14,7 +14,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,8 +40,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "Usage: dashboard FOLDER")
 		os.Exit(2)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	if err := observe(ctx, os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -60,6 +62,8 @@ func observe(ctx context.Context, folder string) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	run, schedule, err := create(ctx, s.Client)
 	if err != nil {
 		return err
