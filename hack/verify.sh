@@ -111,6 +111,7 @@ step "CRD and RBAC role (make manifests)" make manifests
 step "reference of the API (make docs)" make docs
 step "alerts (make alerts)" make alerts
 step "dashboard's queries (make dashboard)" make dashboard
+step "pictures (make pictures)" make pictures
 step "gofmt" formatted
 step "go vet" everywhere go vet ./...
 step "golangci-lint (make lint)" make lint
