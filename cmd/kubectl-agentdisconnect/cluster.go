@@ -13,17 +13,30 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
 )
 
 const kind = "AgentDisconnect"
 
-// resource is what the API server serves.
-var resource = v1alpha1.GroupVersion.WithResource("agentdisconnects")
+// apiKind is a kind that commands work with.
+type apiKind struct {
+	name string
+	// resource is what the API server serves.
+	resource schema.GroupVersionResource
+	// list is the command that lists its objects.
+	list string
+}
+
+var (
+	runKind      = apiKind{name: kind, resource: v1alpha1.GroupVersion.WithResource("agentdisconnects"), list: "list"}
+	scheduleKind = apiKind{name: child.Kind, resource: v1alpha1.GroupVersion.WithResource("agentdisconnectschedules"), list: "schedule list"}
+)
 
 // clusterFlags choose a Kubernetes cluster and a namespace, as those of kubectl do.
 type clusterFlags struct {
@@ -41,7 +54,7 @@ func addClusterFlags(cmd *cobra.Command) *clusterFlags {
 
 // cluster is the Kubernetes cluster and the namespace of one command.
 type cluster struct {
-	client    dynamic.NamespaceableResourceInterface
+	client    dynamic.Interface
 	namespace string
 	// explicit says that a flag named the namespace.
 	explicit bool
@@ -66,56 +79,90 @@ func (p *program) connectKubernetes(f *clusterFlags) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no Kubernetes cluster: %w", err)
 	}
-	return &cluster{client: client.Resource(resource), namespace: namespace, explicit: explicit, host: config.Host}, nil
+	return &cluster{client: client, namespace: namespace, explicit: explicit, host: config.Host}, nil
 }
 
-// in is the namespace's part of the API.
+// in is the namespace's part of the API of runs.
 func (c *cluster) in(namespace string) dynamic.ResourceInterface {
-	return c.client.Namespace(namespace)
+	return c.client.Resource(runKind.resource).Namespace(namespace)
 }
 
-// get reads an object.
+// get reads an AgentDisconnect.
 func (c *cluster) get(ctx context.Context, namespace, name string) (*v1alpha1.AgentDisconnect, error) {
-	u, err := c.in(namespace).Get(ctx, name, metav1.GetOptions{})
+	return getObject[v1alpha1.AgentDisconnect](ctx, c, runKind, namespace, name)
+}
+
+// getObject reads an object of a kind.
+func getObject[T any](ctx context.Context, c *cluster, k apiKind, namespace, name string) (*T, error) {
+	u, err := c.client.Resource(k.resource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return nil, c.explain("get", namespace, name, err)
+		return nil, c.explainOf(k, "get", namespace, name, err)
 	}
-	return decode(u)
+	return decodeAs[T](u)
+}
+
+// listObjects reads the objects of a kind in the namespace, or in all. An empty selector selects every one.
+func listObjects[T any](ctx context.Context, c *cluster, k apiKind, selector string) ([]T, error) {
+	answer, err := c.client.Resource(k.resource).Namespace(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+	if err != nil {
+		return nil, c.explainOf(k, "list", c.namespace, "", err)
+	}
+	var objects []T
+	for i := range answer.Items {
+		obj, err := decodeAs[T](&answer.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, *obj)
+	}
+	return objects, nil
 }
 
 func decode(u *unstructured.Unstructured) (*v1alpha1.AgentDisconnect, error) {
-	obj := &v1alpha1.AgentDisconnect{}
+	return decodeAs[v1alpha1.AgentDisconnect](u)
+}
+
+func decodeAs[T any](u *unstructured.Unstructured) (*T, error) {
+	obj := new(T)
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, obj); err != nil {
-		return nil, fmt.Errorf("reading %s %s/%s: %w", kind, u.GetNamespace(), u.GetName(), err)
+		return nil, fmt.Errorf("reading %s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
 	}
 	return obj, nil
 }
 
-// named names an object in a sentence.
-func named(namespace, name string) string {
+// named names an AgentDisconnect in a sentence.
+func named(namespace, name string) string { return runKind.named(namespace, name) }
+
+// named names an object of the kind in a sentence.
+func (k apiKind) named(namespace, name string) string {
 	if name == "" {
-		return kind + " in namespace " + namespace
+		return k.name + " in namespace " + namespace
 	}
-	return kind + " " + namespace + "/" + name
+	return k.name + " " + namespace + "/" + name
 }
 
-// explain says what failed of a verb, and what helps against it. The error stays in the chain.
+// explain says what failed of a verb on an AgentDisconnect.
 func (c *cluster) explain(verb, namespace, name string, err error) error {
-	what := fmt.Sprintf("%s %s", verb, named(namespace, name))
+	return c.explainOf(runKind, verb, namespace, name, err)
+}
+
+// explainOf says what failed of a verb, and what helps against it. The error stays in the chain.
+func (c *cluster) explainOf(k apiKind, verb, namespace, name string, err error) error {
+	what := fmt.Sprintf("%s %s", verb, k.named(namespace, name))
 	var status apierrors.APIStatus
 	answered := errors.As(err, &status)
 	var network net.Error
 	switch {
 	case isMissingKind(err):
 		return fmt.Errorf("%s: the cluster at %s does not know the kind %s (%s). Install it there (make install), or name another cluster with --context: %w",
-			what, c.host, kind, v1alpha1.GroupVersion, err)
+			what, c.host, k.name, v1alpha1.GroupVersion, err)
 	case apierrors.IsNotFound(err) && verb == "create":
 		return fmt.Errorf("%s: %w. Name a namespace that there is with --namespace", what, err)
 	case apierrors.IsNotFound(err):
-		return fmt.Errorf("%s: there is none of that name at %s. See kubectl agentdisconnect list --namespace %s: %w", what, c.host, namespace, err)
+		return fmt.Errorf("%s: there is none of that name at %s. See kubectl agentdisconnect %s --namespace %s: %w", what, c.host, k.list, namespace, err)
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%s: %w. The ClusterRole agentdisconnect-editor grants it, or -viewer for reading, and so do the roles edit and view of the namespace; kubectl auth can-i %s %s.%s --namespace %s tells",
-			what, err, verb, resource.Resource, resource.Group, namespace)
+			what, err, verb, k.resource.Resource, k.resource.Group, namespace)
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("%s: the cluster at %s does not accept the credentials of the kubeconfig. Log in again: %w", what, c.host, err)
 	case !answered && errors.As(err, &network):

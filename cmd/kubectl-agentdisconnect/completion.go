@@ -4,18 +4,44 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/cmd/kubectl-agentdisconnect/view"
 )
 
 // completeWithin bounds what a person waits for after the tabulator key.
 const completeWithin = 3 * time.Second
 
-// completeNames completes the one name that a command takes from the objects of the namespace, each
-// with its state.
+// completeNames completes the one name that a command takes from the runs of the namespace, each with
+// its state.
 func (p *program) completeNames(flags *clusterFlags) cobra.CompletionFunc {
+	return p.complete(flags, func(ctx context.Context, c *cluster) (names []cobra.Completion, err error) {
+		objects, err := listObjects[v1alpha1.AgentDisconnect](ctx, c, runKind, "")
+		for i := range objects {
+			names = append(names, cobra.CompletionWithDesc(objects[i].Name, stateOf(&objects[i])))
+		}
+		return names, err
+	})
+}
+
+// completeSchedules does the same with schedules.
+func (p *program) completeSchedules(flags *clusterFlags) cobra.CompletionFunc {
+	return p.complete(flags, func(ctx context.Context, c *cluster) (names []cobra.Completion, err error) {
+		objects, err := listObjects[v1alpha1.AgentDisconnectSchedule](ctx, c, scheduleKind, "")
+		for i := range objects {
+			names = append(names, cobra.CompletionWithDesc(objects[i].Name, view.Times(&objects[i])))
+		}
+		return names, err
+	})
+}
+
+// complete completes the one name that a command takes from those that there are.
+func (p *program) complete(flags *clusterFlags, list func(context.Context, *cluster) ([]cobra.Completion, error)) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -26,17 +52,11 @@ func (p *program) completeNames(flags *clusterFlags) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-		objects, err := c.list(ctx)
+		names, err := list(ctx, c)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-
-		var names []cobra.Completion
-		for i := range objects {
-			if obj := &objects[i]; strings.HasPrefix(obj.Name, begun) {
-				names = append(names, cobra.CompletionWithDesc(obj.Name, stateOf(obj)))
-			}
-		}
+		names = slices.DeleteFunc(names, func(name cobra.Completion) bool { return !strings.HasPrefix(name, begun) })
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }

@@ -41,17 +41,13 @@ run is over. On a terminal the reason is cut to its width; elsewhere it is not.`
 }
 
 func (p *program) list(ctx context.Context, c *cluster) error {
-	objects, err := c.list(ctx)
+	objects, err := listObjects[v1alpha1.AgentDisconnect](ctx, c, runKind, "")
 	if err != nil {
 		return err
 	}
 
 	if len(objects) == 0 {
-		where := "in namespace " + c.namespace
-		if c.namespace == metav1.NamespaceAll {
-			where = "in any namespace"
-		}
-		fmt.Fprintf(p.errOut, "There is no %s %s.\n", kind, where)
+		p.sayNone(c, runKind)
 		return nil
 	}
 	width := p.screen().Width()
@@ -61,19 +57,11 @@ func (p *program) list(ctx context.Context, c *cluster) error {
 	return nil
 }
 
-// list reads the objects of the namespace, or of all.
-func (c *cluster) list(ctx context.Context) ([]v1alpha1.AgentDisconnect, error) {
-	answer, err := c.in(c.namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, c.explain("list", c.namespace, "", err)
+// sayNone says that there is no object of a kind. It is no error.
+func (p *program) sayNone(c *cluster, k apiKind) {
+	where := "in namespace " + c.namespace
+	if c.namespace == metav1.NamespaceAll {
+		where = "in any namespace"
 	}
-	var objects []v1alpha1.AgentDisconnect
-	for i := range answer.Items {
-		obj, err := decode(&answer.Items[i])
-		if err != nil {
-			return nil, err
-		}
-		objects = append(objects, *obj)
-	}
-	return objects, nil
+	fmt.Fprintf(p.errOut, "There is no %s %s.\n", k.name, where)
 }

@@ -132,7 +132,7 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.out)
 	root.SetErr(p.errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{code: exitUsage, err: err, help: true} })
-	root.AddCommand(p.runCommand(), p.waitCommand(), p.watchCommand(), p.listCommand(), p.planCommand(), p.reportCommand(), p.stopCommand(), p.sweepCommand(), &cobra.Command{
+	root.AddCommand(p.runCommand(), p.waitCommand(), p.watchCommand(), p.listCommand(), p.planCommand(), p.reportCommand(), p.stopCommand(), p.scheduleCommand(), p.sweepCommand(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), product, version)
@@ -163,10 +163,13 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// oneName is for commands about one object.
-func oneName(cmd *cobra.Command, args []string) error {
+// oneName is for commands about one AgentDisconnect.
+func oneName(cmd *cobra.Command, args []string) error { return runKind.oneName(cmd, args) }
+
+// oneName is for commands about one object of the kind.
+func (k apiKind) oneName(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usage("%s needs the name of one %s; kubectl agentdisconnect list shows them", cmd.Name(), kind)
+		return usage("%s needs the name of one %s; kubectl agentdisconnect %s shows them", cmd.Name(), k.name, k.list)
 	}
 	return nil
 }

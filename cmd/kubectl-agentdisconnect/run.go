@@ -183,11 +183,16 @@ func (p *program) createAndFollow(ctx context.Context, flags *clusterFlags, o ru
 		return err
 	}
 
-	obj, err := c.create(ctx, u, o.file)
+	obj, err := c.create(ctx, u, cmp.Or(o.file, "the flags"))
 	if err != nil {
 		return err
 	}
-	f := p.newFollower(c, obj, o.timeout)
+	return p.followCreated(ctx, c, obj, o.timeout)
+}
+
+// followCreated follows a run that the command created until it is decided.
+func (p *program) followCreated(ctx context.Context, c *cluster, obj *v1alpha1.AgentDisconnect, timeout time.Duration) error {
+	f := p.newFollower(c, obj, timeout)
 	f.until, f.mayAsk = ended, true
 	f.say("Created " + f.name())
 	return f.finish(ctx)
@@ -203,21 +208,20 @@ func (f *follower) finish(ctx context.Context) error {
 }
 
 // create creates an object as it is written: a field that the API server does not know is a
-// mistake.
-func (c *cluster) create(ctx context.Context, u *unstructured.Unstructured, file string) (*v1alpha1.AgentDisconnect, error) {
+// mistake. source names what the object was made from.
+func (c *cluster) create(ctx context.Context, u *unstructured.Unstructured, source string) (*v1alpha1.AgentDisconnect, error) {
 	namespace, err := namespaceOf(u, c)
 	if err != nil {
 		return nil, err
 	}
 
 	created, err := c.in(namespace).Create(ctx, u, metav1.CreateOptions{FieldManager: product, FieldValidation: metav1.FieldValidationStrict})
-	from := cmp.Or(file, "the flags")
 	switch name := describeObject(u); {
 	case apierrors.IsAlreadyExists(err):
 		return nil, &exit{code: exitRefused, err: fmt.Errorf("%s is there already, and was not changed. Follow it: kubectl agentdisconnect wait %s --namespace %s. To run it again, give its spec.runID a new value; for another object, use another name or metadata.generateName",
 			named(namespace, name), name, namespace)}
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err):
-		return nil, &exit{code: exitRefused, err: fmt.Errorf("the API server does not accept %s of %s, and nothing was created: %w", named(namespace, name), from, err)}
+		return nil, &exit{code: exitRefused, err: fmt.Errorf("the API server does not accept %s of %s, and nothing was created: %w", named(namespace, name), source, err)}
 	case err != nil:
 		return nil, c.explain("create", namespace, name, err)
 	}

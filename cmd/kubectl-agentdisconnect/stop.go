@@ -72,6 +72,11 @@ func (f *follower) stopRun(ctx context.Context, o stopOptions) error {
 		return err
 	}
 
+	return f.deleteAndFollow(ctx)
+}
+
+// deleteAndFollow deletes the object, and follows it until it is gone.
+func (f *follower) deleteAndFollow(ctx context.Context) error {
 	f.logged = view.Lines(f.obj, f.clock.Now()) // from here on, only what changes
 	if err := f.delete(ctx); err != nil {
 		return err

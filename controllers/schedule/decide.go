@@ -7,14 +7,11 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
 )
 
-const (
-	// defaultStartingDeadline is how late a run may begin where the spec does not say.
-	defaultStartingDeadline = 10 * time.Minute
-	// defaultHistoryLimit is how many runs of a kind are kept where the spec does not say.
-	defaultHistoryLimit = 3
-)
+// defaultHistoryLimit is how many runs of a kind are kept where the spec does not say.
+const defaultHistoryLimit = 3
 
 // decision is what becomes of the times that are due.
 type decision struct {
@@ -36,14 +33,6 @@ type missed struct {
 	count  int
 	newest time.Time
 	reason v1alpha1.MissedReason
-}
-
-// startingDeadline is how late a run of the schedule may begin.
-func startingDeadline(spec *v1alpha1.AgentDisconnectScheduleSpec) time.Duration {
-	if spec.StartingDeadline == nil {
-		return defaultStartingDeadline
-	}
-	return spec.StartingDeadline.Duration
 }
 
 // decidedSoFar is the time until which the times of the schedule as it is now are decided. That an
@@ -74,7 +63,7 @@ func decide(obj *v1alpha1.AgentDisconnectSchedule, times cadence, isOn bool, now
 		return d
 	}
 
-	deadline := due.newest.Add(startingDeadline(&obj.Spec))
+	deadline := due.newest.Add(child.StartingDeadline(&obj.Spec))
 	isLate, replaces := !now.Before(deadline), obj.Spec.ConcurrencyPolicy == v1alpha1.ConcurrencyPolicyReplace
 	switch {
 	case isSuspended(&obj.Spec), isRun(obj, due.newest):

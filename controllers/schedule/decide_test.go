@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
 )
 
 // hourly is a schedule of every full hour that was created at 10:30.
@@ -178,7 +179,7 @@ func TestNoTimeIsRunTwice(t *testing.T) {
 			if !d.start.IsZero() {
 				obj.Status.LastScheduleTime = run.Stamp(d.start)
 				ran[d.start]++
-				g.Expect(now.Sub(d.start)).To(And(BeNumerically(">=", 0), BeNumerically("<", defaultStartingDeadline)))
+				g.Expect(now.Sub(d.start)).To(And(BeNumerically(">=", 0), BeNumerically("<", child.StartingDeadline(&obj.Spec))))
 				g.Expect(ran[d.start]).To(Equal(1), "seed %d: %s", seed, d.start)
 			}
 		}

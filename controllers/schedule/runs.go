@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -16,12 +15,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
 )
 
 // runChanged lets through what can change a decision, or what a schedule says of its runs.
@@ -42,27 +41,13 @@ type look struct {
 
 func lookOf(obj *v1alpha1.AgentDisconnect) look {
 	return look{
-		state: stateOf(obj).Reason, stalled: stalledMessage(obj),
-		isDeleted: !obj.DeletionTimestamp.IsZero(), isHeld: controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer), isOver: run.IsOver(&obj.Status),
+		state: child.State(obj).Reason, stalled: stalledMessage(obj),
+		isDeleted: !obj.DeletionTimestamp.IsZero(), isHeld: child.IsHeld(obj), isOver: run.IsOver(&obj.Status),
 	}
-}
-
-// isOn reports whether a run can still do something, or is not restored.
-func (p *pass) isOn(obj *v1alpha1.AgentDisconnect) bool {
-	status := &obj.Status
-	switch {
-	case !obj.DeletionTimestamp.IsZero():
-		return controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) // others may hold an object of which nothing is left
-	case run.IsOver(status):
-		return false
-	case obj.Spec.Mode == v1alpha1.ModePlan && status.StartTime == nil && !run.TouchedAWS(status):
-		return stateOf(obj).Status == metav1.ConditionUnknown && p.now.Before(run.StartDeadline(obj)) // a plan that is being made
-	}
-	return true
 }
 
 func (p *pass) anyOn(runs []v1alpha1.AgentDisconnect) bool {
-	return slices.ContainsFunc(runs, func(obj v1alpha1.AgentDisconnect) bool { return p.isOn(&obj) })
+	return slices.ContainsFunc(runs, func(obj v1alpha1.AgentDisconnect) bool { return child.IsOn(&obj, p.now) })
 }
 
 // stalledMessage says why a run that has begun does not end until a person acts; empty: it does.
@@ -74,24 +59,6 @@ func stalledMessage(obj *v1alpha1.AgentDisconnect) string {
 	return stalled.Reason + ": " + stalled.Message
 }
 
-// stateOf is the condition Succeeded of a run.
-func stateOf(obj *v1alpha1.AgentDisconnect) metav1.Condition {
-	found := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionSucceeded)
-	if found == nil {
-		return metav1.Condition{Status: metav1.ConditionUnknown, Reason: v1alpha1.StateWaiting, Message: "the controller has not processed the run yet"}
-	}
-	return metav1.Condition{Status: found.Status, Reason: found.Reason, Message: found.Message, LastTransitionTime: found.LastTransitionTime}
-}
-
-// scheduledFor is the time of the schedule that a run was created for; that of its creation where
-// a person created it.
-func scheduledFor(obj *v1alpha1.AgentDisconnect) time.Time {
-	if at, err := time.Parse(time.RFC3339, obj.Annotations[v1alpha1.AnnotationScheduleTime]); err == nil {
-		return at
-	}
-	return obj.CreationTimestamp.Time
-}
-
 // listRuns gives the runs of the schedule, the oldest first.
 func (p *pass) listRuns(ctx context.Context, reader client.Reader) ([]v1alpha1.AgentDisconnect, error) {
 	var list v1alpha1.AgentDisconnectList
@@ -99,41 +66,14 @@ func (p *pass) listRuns(ctx context.Context, reader client.Reader) ([]v1alpha1.A
 		return nil, fmt.Errorf("listing the runs of schedule %s/%s: %w", p.obj.Namespace, p.obj.Name, err)
 	}
 
-	runs := slices.DeleteFunc(list.Items, func(obj v1alpha1.AgentDisconnect) bool { return !metav1.IsControlledBy(&obj, p.obj) })
-	slices.SortFunc(runs, func(a, b v1alpha1.AgentDisconnect) int { return scheduledFor(&a).Compare(scheduledFor(&b)) })
-	return runs, nil
-}
-
-// runName names the run for a time. It depends on nothing else, so that there is one at most.
-func runName(obj *v1alpha1.AgentDisconnectSchedule, at time.Time) string {
-	return fmt.Sprintf("%s-%d", obj.Name, at.Unix()/60)
-}
-
-// newRun makes the run for a time from the template.
-func newRun(obj *v1alpha1.AgentDisconnectSchedule, at time.Time) *v1alpha1.AgentDisconnect {
-	made := &v1alpha1.AgentDisconnect{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: runName(obj, at), Namespace: obj.Namespace, Labels: map[string]string{}, Annotations: map[string]string{},
-			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(obj, v1alpha1.GroupVersion.WithKind("AgentDisconnectSchedule"))},
-		},
-		Spec: *obj.Spec.Template.Spec.DeepCopy(),
-	}
-	if metadata := obj.Spec.Template.Metadata; metadata != nil {
-		maps.Copy(made.Labels, metadata.Labels)
-		maps.Copy(made.Annotations, metadata.Annotations)
-	}
-	made.Labels[v1alpha1.LabelSchedule] = obj.Name
-	made.Annotations[v1alpha1.AnnotationScheduleTime] = at.UTC().Format(time.RFC3339)
-
-	made.Spec.StartAfter, made.Spec.StartDeadline = run.Stamp(at), run.Stamp(at.Add(startingDeadline(&obj.Spec)))
-	return made
+	return child.Of(p.obj, list.Items), nil
 }
 
 // startRun creates the run for a time, and adds it to the others. That it is about to is stored
 // first, under a lock on the version of the schedule: of two managers one gets that far, and none
 // does so twice.
 func (p *pass) startRun(ctx context.Context, at time.Time, runs []v1alpha1.AgentDisconnect) ([]v1alpha1.AgentDisconnect, error) {
-	made := newRun(p.obj, at)
+	made := child.New(p.obj, at)
 	p.obj.Status.LastScheduleTime, p.obj.Status.Starting = run.Stamp(at), made.Name
 	if err := p.write(ctx); err != nil {
 		return nil, err
@@ -144,7 +84,7 @@ func (p *pass) startRun(ctx context.Context, at time.Time, runs []v1alpha1.Agent
 		return runs, p.settleStart(ctx, err)
 	}
 	p.obj.Status.Starting = ""
-	p.notes = append(p.notes, note{corev1.EventTypeNormal, "RunCreated", fmt.Sprintf("Created AgentDisconnect %s for %s", made.Name, inUTC(at))})
+	p.notes = append(p.notes, note{kind: corev1.EventTypeNormal, reason: "RunCreated", text: fmt.Sprintf("Created AgentDisconnect %s for %s", made.Name, inUTC(at))})
 	return append(runs, *made), nil
 }
 
@@ -184,14 +124,14 @@ func (p *pass) settleStart(ctx context.Context, failed error) error {
 func (p *pass) endRuns(ctx context.Context, runs []v1alpha1.AgentDisconnect, before time.Time) error {
 	var errs []error
 	for _, obj := range runs {
-		if !p.isOn(&obj) || !obj.DeletionTimestamp.IsZero() || !scheduledFor(&obj).Before(before) {
+		if !child.IsOn(&obj, p.now) || !obj.DeletionTimestamp.IsZero() || !child.ScheduledFor(&obj).Before(before) {
 			continue
 		}
 		if err := p.deleteRun(ctx, &obj); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		p.record(note{corev1.EventTypeNormal, "RunReplaced", fmt.Sprintf("Deleted AgentDisconnect %s: the next run begins once it is restored", obj.Name)})
+		p.record(note{kind: corev1.EventTypeNormal, reason: "RunReplaced", text: fmt.Sprintf("Deleted AgentDisconnect %s: the next run begins once it is restored", obj.Name)})
 	}
 	return errors.Join(errs...)
 }
@@ -204,10 +144,10 @@ func (p *pass) trimHistory(ctx context.Context, runs []v1alpha1.AgentDisconnect)
 		false: ptr.Deref(p.obj.Spec.FailedRunsHistoryLimit, defaultHistoryLimit),
 	}
 	for _, obj := range slices.Backward(runs) {
-		if p.isOn(&obj) || !obj.DeletionTimestamp.IsZero() {
+		if child.IsOn(&obj, p.now) || !obj.DeletionTimestamp.IsZero() {
 			continue
 		}
-		succeeded := stateOf(&obj).Status == metav1.ConditionTrue
+		succeeded := child.State(&obj).Status == metav1.ConditionTrue
 		if kept[succeeded] > 0 {
 			kept[succeeded]--
 			continue

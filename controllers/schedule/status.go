@@ -15,6 +15,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
 )
 
 const (
@@ -48,8 +49,8 @@ func (p *pass) report(runs []v1alpha1.AgentDisconnect, times cadence, d decision
 	status.Active = nil
 	stalled := ""
 	for _, obj := range runs {
-		state := stateOf(&obj)
-		if p.isOn(&obj) && len(status.Active) < v1alpha1.MaxActiveRuns {
+		state := child.State(&obj)
+		if child.IsOn(&obj, p.now) && len(status.Active) < v1alpha1.MaxActiveRuns {
 			status.Active = append(status.Active, obj.Name)
 		}
 		if message := stalledMessage(&obj); message != "" && stalled == "" {
@@ -73,9 +74,9 @@ func (p *pass) report(runs []v1alpha1.AgentDisconnect, times cadence, d decision
 // reportLastRun says what became of the newest run. An older one that is left says nothing of it.
 func (p *pass) reportLastRun(runs []v1alpha1.AgentDisconnect) {
 	since := ptr.Deref(p.obj.Status.LastScheduleTime, metav1.Time{}).Time
-	if len(runs) > 0 && !scheduledFor(&runs[len(runs)-1]).Before(since) {
+	if len(runs) > 0 && !child.ScheduledFor(&runs[len(runs)-1]).Before(since) {
 		newest := &runs[len(runs)-1]
-		state := stateOf(newest)
+		state := child.State(newest)
 		p.set(v1alpha1.ConditionLastRunSucceeded, state.Status, state.Reason, newest.Name+": "+state.Message)
 		return
 	}

@@ -97,7 +97,11 @@ func (w *world) pass(ctx context.Context, obj *v1alpha1.AgentDisconnectSchedule)
 }
 
 func (w *world) try(ctx context.Context, obj *v1alpha1.AgentDisconnectSchedule) (reconcile.Result, error) {
-	return w.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)})
+	return w.reconciler.Reconcile(ctx, request(obj))
+}
+
+func request(obj *v1alpha1.AgentDisconnectSchedule) reconcile.Request {
+	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
 }
 
 // at sets the clock, and makes a pass.
