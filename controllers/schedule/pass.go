@@ -30,7 +30,11 @@ type pass struct {
 }
 
 // note is an event to be.
-type note struct{ kind, reason, text string }
+type note struct {
+	kind, reason, text string
+	// lost are the times that it is about, for the metric; nil: it is about none.
+	lost *missed
+}
 
 func (r *Reconciler) newPass(obj *v1alpha1.AgentDisconnectSchedule) *pass {
 	return &pass{Reconciler: r, obj: obj, stored: obj.DeepCopy(), now: r.clock.Now()}
@@ -122,11 +126,11 @@ func (p *pass) countMissed(m missed, why string) {
 	if why != "" {
 		text += ": " + why
 	}
-	p.notes = append(p.notes, note{corev1.EventTypeWarning, "Missed" + string(m.reason), text})
+	p.notes = append(p.notes, note{kind: corev1.EventTypeWarning, reason: "Missed" + string(m.reason), text: text, lost: &m})
 }
 
-// write stores the status, unless the schedule was changed since it was read, and records the
-// events about it.
+// write stores the status, unless the schedule was changed since it was read, and records and counts
+// what it is about.
 func (p *pass) write(ctx context.Context) error {
 	if !equality.Semantic.DeepEqual(p.obj.Status, p.stored.Status) {
 		patch := client.MergeFromWithOptions(p.stored, client.MergeFromWithOptimisticLock{})
@@ -143,6 +147,9 @@ func (p *pass) write(ctx context.Context) error {
 }
 
 func (p *pass) record(n note) {
+	if n.lost != nil {
+		missedTimes.WithLabelValues(string(n.lost.reason)).Add(float64(n.lost.count))
+	}
 	p.recorder.Eventf(p.obj, nil, n.kind, n.reason, "Schedule", "%s", aws.Truncate(n.text, maxMessage))
 }
 

@@ -83,6 +83,7 @@ func (p *pass) startRun(ctx context.Context, at time.Time, runs []v1alpha1.Agent
 		// Creating it again could bring back a run that a person has deleted by now.
 		return runs, p.settleStart(ctx, err)
 	}
+	observeCreated(at, p.clock.Now())
 	p.obj.Status.Starting = ""
 	p.notes = append(p.notes, note{kind: corev1.EventTypeNormal, reason: "RunCreated", text: fmt.Sprintf("Created AgentDisconnect %s for %s", made.Name, inUTC(at))})
 	return append(runs, *made), nil
