@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,14 +31,14 @@ func (p *program) scheduleCommand() *cobra.Command {
 	}
 	list := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List schedules with their next times", Long: scheduleHelp, Args: noArguments}
 	for _, each := range []*cobra.Command{cmd, list} {
-		p.listsSchedules(each)
+		p.makeListing(each)
 	}
 	cmd.AddCommand(list, p.triggerCommand())
 	return cmd
 }
 
-// listsSchedules has a command list schedules.
-func (p *program) listsSchedules(cmd *cobra.Command) {
+// makeListing has a command list schedules.
+func (p *program) makeListing(cmd *cobra.Command) {
 	var all bool
 	flags := addClusterFlags(cmd)
 	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the schedules of all namespaces")
@@ -91,7 +92,7 @@ func (p *program) triggerCommand() *cobra.Command {
 		Use: "trigger NAME", Short: "Run a schedule now, and follow the run until it is decided", Long: triggerHelp, Args: scheduleKind.oneName,
 		Example: `  kubectl agentdisconnect schedule trigger checkout-nightly --namespace chaos --timeout 1h`,
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to follow the run; 0: as long as it takes. The run goes on after it")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to follow the run, and before that to wait for one that is ended first; 0: as long as it takes. The run goes on after it")
 	flags := addClusterFlags(cmd)
 	cmd.ValidArgsFunction = p.completeSchedules(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -150,7 +151,7 @@ func (p *program) makeRoom(ctx context.Context, c *cluster, schedule *v1alpha1.A
 
 		f := p.newFollower(c, &obj, timeout)
 		f.say(f.name() + " is on, and concurrencyPolicy is Replace: it is ended first")
-		if err := f.deleteAndFollow(ctx); err != nil {
+		if err := f.deleteAndFollow(ctx); err != nil && !apierrors.IsNotFound(err) { // it may be gone by now
 			return fmt.Errorf("no run was created: %w", err)
 		}
 	}

@@ -118,6 +118,15 @@ func TestTriggerUnderReplaceEndsTheRunFirst(t *testing.T) {
 	r.Expect(r.end()).To(Equal(exitDone), r.said())
 }
 
+func TestTriggerUnderReplaceOfARunThatIsGoneAtOnce(t *testing.T) {
+	r := newRuns(t)
+	r.scheduled(r.schedule("nightly", replacing), r.clock.Now()) // it has not begun
+	r.begin("schedule", "trigger", "nightly")
+	r.sees("Created AgentDisconnect " + r.namespace + "/nightly-manual-")
+	r.write(r.only(), yes, v1alpha1.StateCompleted, "all is well", "")
+	r.Expect(r.end()).To(Equal(exitDone), r.said())
+}
+
 func TestTriggerThatStopsToWaitForTheOtherRunCreatesNothing(t *testing.T) {
 	r := newRuns(t)
 	on := r.scheduled(r.schedule("nightly", replacing), r.clock.Now())

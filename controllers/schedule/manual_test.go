@@ -127,6 +127,18 @@ var _ = Describe("A run that a person asks for", func() {
 		Expect(w.names(ctx)).To(ConsistOf(fmt.Sprintf("hourly-%d", first.Unix()/60)))
 	})
 
+	It("counts there too while the schedule can't be understood", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx, func(obj *v1alpha1.AgentDisconnectSchedule) {
+			obj.Spec.TimeZone, obj.Spec.FailedRunsHistoryLimit = "Europe/Atlantis", new(int32(0))
+		})
+		run := w.trigger(ctx, obj)
+		Expect(w.get(ctx, obj).Status.Active).To(ConsistOf(run.Name))
+		w.finish(ctx, run, v1alpha1.StateAgentsStayedConnected)
+		w.pass(ctx, obj)
+		Expect(w.runs(ctx)).To(BeEmpty())
+	})
+
 	It("gets a name from the API server however long that of the schedule is", func(ctx context.Context) {
 		w := newWorld(ctx)
 		obj := w.everyHour(ctx, func(obj *v1alpha1.AgentDisconnectSchedule) { obj.Name = strings.Repeat("a", 52) })

@@ -61,19 +61,17 @@ func (p *pass) work(ctx context.Context) (next time.Time, err error) {
 		return next, err
 	}
 
-	if invalid != nil {
-		p.noteDecision(decision{decided: p.now})
-		p.report(runs, cadence{}, decision{}, invalid)
-		return next, p.write(ctx)
+	d := decision{decided: p.now} // of times that are not known
+	if invalid == nil {
+		d = decide(p.obj, times, p.anyOn(runs), p.now)
 	}
-	d := decide(p.obj, times, p.anyOn(runs), p.now)
 	p.noteDecision(d)
 	if !d.start.IsZero() {
 		if runs, err = p.startRun(ctx, d.start, runs); err != nil {
 			return next, err
 		}
 	}
-	p.report(runs, times, d, nil)
+	p.report(runs, times, d, invalid)
 	if err := p.write(ctx); err != nil {
 		return next, err
 	}

@@ -22,8 +22,8 @@ const (
 	leastLast  = 12
 )
 
-// Schedules lists schedules with their runs, and below what a person must act on. On a terminal the times and the
-// state of the last run are cut to the width, and names never are; 0: nothing is.
+// Schedules lists schedules with their runs, and below what a person must act on. Times and the last
+// state are cut to the width, and names never are; 0: nothing is.
 func Schedules(schedules []v1alpha1.AgentDisconnectSchedule, made []v1alpha1.AgentDisconnect, now time.Time, namespaced bool, width int) []string {
 	cells := [][]string{{"NAMESPACE", "NAME", "STATE", "SCHEDULE", "NEXT", "LAST", "ACTIVE"}}
 	var problems []string
@@ -42,9 +42,9 @@ func Schedules(schedules []v1alpha1.AgentDisconnectSchedule, made []v1alpha1.Age
 			cells[i] = cells[i][1:]
 		}
 	}
-	columnsLeft := len(cells[0])
-	shrink(cells, columnsLeft-4, leastTimes, width)
-	shrink(cells, columnsLeft-2, leastLast, width)
+	count := len(cells[0])
+	shrink(cells, count-4, leastTimes, width) // SCHEDULE
+	shrink(cells, count-2, leastLast, width)  // LAST
 	return append(columns(cells, 0), problems...)
 }
 
@@ -84,7 +84,7 @@ func scheduleState(obj *v1alpha1.AgentDisconnectSchedule) string {
 	}
 }
 
-// next is how long it takes until the next run, and when that is: by the hour, the day, or the date, as far as it is away.
+// next is how long it takes until the next run, and when that is: the hour, the day, or the date.
 func next(obj *v1alpha1.AgentDisconnectSchedule, now time.Time) string {
 	at := obj.Status.NextScheduleTime
 	if at == nil {

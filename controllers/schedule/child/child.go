@@ -21,7 +21,8 @@ const Kind = "AgentDisconnectSchedule"
 // defaultStartingDeadline is how late a run may begin where the spec does not say.
 const defaultStartingDeadline = 10 * time.Minute
 
-// New makes the run for a time of the schedule. Its name depends on nothing else, so that there is one at most.
+// New makes the run for a time of the schedule. Its name depends on nothing else, so that there is
+// one at most.
 func New(schedule *v1alpha1.AgentDisconnectSchedule, at time.Time) *v1alpha1.AgentDisconnect {
 	made := fromTemplate(schedule, at)
 	made.Name = fmt.Sprintf("%s-%d", schedule.Name, at.Unix()/60)
@@ -31,8 +32,8 @@ func New(schedule *v1alpha1.AgentDisconnectSchedule, at time.Time) *v1alpha1.Age
 	return made
 }
 
-// NewManual makes a run that a person asks for now, beside the times of the schedule. It does not block the
-// deletion of its owner: some clusters let only those do that who may update the owner's finalizers.
+// NewManual makes a run that a person asks for now. It does not block the deletion of its owner: some
+// clusters let only those do that who may update the owner's finalizers.
 func NewManual(schedule *v1alpha1.AgentDisconnectSchedule, now time.Time) *v1alpha1.AgentDisconnect {
 	made := fromTemplate(schedule, now)
 	made.GenerateName = schedule.Name + "-manual-"
