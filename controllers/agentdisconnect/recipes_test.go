@@ -65,11 +65,22 @@ kubectl get agd -o jsonpath='{range .items[*]}{.metadata.name}={.status.conditio
 
 // run runs a script to its end.
 func (p *pipeline) run(ctx context.Context, script string) error {
-	cmd := exec.CommandContext(ctx, "bash", "-c", script)
+	return p.runBy(ctx, "bash", script, nil)
+}
+
+// runBy runs a script by a shell. started gets its process; nil: nobody wants it.
+func (p *pipeline) runBy(ctx context.Context, shell, script string, started chan<- *os.Process) error {
+	cmd := exec.CommandContext(ctx, shell, "-c", script)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.folder, &p.output, &p.output
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(p.folder, "kubeconfig"),
 		"PATH="+os.Getenv("KUBEBUILDER_ASSETS")+string(os.PathListSeparator)+os.Getenv("PATH"))
-	return cmd.Run()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if started != nil {
+		started <- cmd.Process
+	}
+	return cmd.Wait()
 }
 
 // seen are the objects at the moment when the callers were tested; none: they were not.
@@ -95,63 +106,24 @@ var _ = Describe("The recipes for pipelines", Serial, func() {
 		}
 		return text
 	}
-	begin := func(ctx context.Context) *world {
-		w := newWorld(ctx, func(o *sim.Options) { o.NoAgents, o.Scale = false, 200 })
-		waiting, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		Expect(w.sim.WaitForAgents(waiting)).To(Succeed())
-		return w
-	}
-	objects := func(ctx context.Context, w *world) []v1alpha1.AgentDisconnect {
-		var all v1alpha1.AgentDisconnectList
-		Expect(kube.List(ctx, &all, client.InNamespace(w.namespace))).To(Succeed())
-		return all.Items
-	}
-	is := func(obj *v1alpha1.AgentDisconnect, conditionType string) bool {
-		return condition(obj, conditionType).Status == metav1.ConditionTrue
-	}
-	// finish lets the time of the run with a runID go by, once its agents are disconnected.
-	finish := func(ctx context.Context, w *world, runID string) {
-		GinkgoHelper()
-		Eventually(func(g Gomega) {
-			for _, obj := range objects(ctx, w) {
-				if obj.Status.RunID == runID && is(&obj, v1alpha1.ConditionAgentsDisconnected) && obj.Status.CompletionTime == nil {
-					obj.Status.ExpirationTime = &metav1.Time{Time: time.Now()}
-					g.Expect(kube.Status().Update(ctx, &obj)).To(Succeed())
-					return
-				}
-			}
-			g.Expect("no run whose agents are disconnected").To(BeEmpty())
-		}, patience, 100*time.Millisecond).Should(Succeed())
-	}
-	// play runs a script while the time of its run goes by.
-	play := func(ctx context.Context, w *world, p *pipeline, script, runID string) error {
-		ended := make(chan error, 1)
-		go func() { ended <- p.run(ctx, script) }()
-		finish(ctx, w, runID)
-		var err error
-		Eventually(ended, patience).Should(Receive(&err), func() string { return p.output.String() })
-		return err
-	}
-
 	It("test callers under a new object's run, beside one that is left over too, and end it", func(ctx context.Context) {
-		w := begin(ctx)
+		w := recipeWorld(ctx)
 		w.manage(ctx)
 		p := w.newPipeline(manifest(unnamed, "", subnetID))
-		Expect(play(ctx, w, p, recipe("docs/first-run.md", 1), "")).To(Succeed(), p.output.String)
-		left := objects(ctx, w)
+		Expect(w.play(ctx, p, recipe("docs/first-run.md", 1), "")).To(Succeed(), p.output.String)
+		left := w.objects(ctx)
 		Expect(left).To(HaveLen(1))
-		Expect(is(&left[0], v1alpha1.ConditionSucceeded)).To(BeTrue(), "what the second recipe waits for")
+		Expect(isTrue(&left[0], v1alpha1.ConditionSucceeded)).To(BeTrue(), "what the second recipe waits for")
 
 		p = w.newPipeline(manifest(unnamed, "", subnetID))
 		Expect(p.run(ctx, recipe("docs/first-run.md", 0))).To(Succeed(), p.output.String)
 		Expect(p.seen()).To(ContainElement(And(HaveSuffix("=True"), Not(HavePrefix(left[0].Name+"=")))))
-		Expect(objects(ctx, w)).To(HaveLen(1), "the run was ended by the deletion")
+		Expect(w.objects(ctx)).To(HaveLen(1), "the run was ended by the deletion")
 		w.expectRestored()
 	})
 
 	DescribeTable("end soon, and fail, where the run is refused", func(ctx context.Context, document string, n int, name, runID string) {
-		w := begin(ctx)
+		w := recipeWorld(ctx)
 		w.inChaos(ctx, name == named)
 		w.manage(ctx)
 		p := w.newPipeline(manifest(name, runID, typo))
@@ -165,22 +137,75 @@ var _ = Describe("The recipes for pipelines", Serial, func() {
 	)
 
 	It("wait for the run that the manifest in git asks for, not for the one before", func(ctx context.Context) {
-		w := begin(ctx)
+		w := recipeWorld(ctx)
 		w.inChaos(ctx, true)
 		w.manage(ctx)
 		script := recipe("docs/gitops.md", 0)
 		earlier := w.newPipeline(manifest(named, "2026-12-01", subnetID))
-		Expect(play(ctx, w, earlier, strings.ReplaceAll(script, "2026-12-02", "2026-12-01"), "2026-12-01")).To(Succeed(), earlier.output.String)
+		Expect(w.play(ctx, earlier, strings.ReplaceAll(script, "2026-12-02", "2026-12-01"), "2026-12-01")).To(Succeed(), earlier.output.String)
 
 		p := w.newPipeline(manifest(named, "2026-12-02", subnetID))
-		Expect(play(ctx, w, p, script, "2026-12-02")).To(Succeed(), p.output.String)
-		seen := objects(ctx, w)
+		Expect(w.play(ctx, p, script, "2026-12-02")).To(Succeed(), p.output.String)
+		seen := w.objects(ctx)
 		Expect(seen).To(HaveLen(1))
 		Expect(seen[0].Status.RunID).To(Equal("2026-12-02"))
-		Expect(is(&seen[0], v1alpha1.ConditionSucceeded)).To(BeTrue(), describe(&seen[0]))
+		Expect(isTrue(&seen[0], v1alpha1.ConditionSucceeded)).To(BeTrue(), describe(&seen[0]))
 		w.expectRestored()
 	})
 })
+
+// recipeWorld has agents that notice at once, and time that passes as it does.
+func recipeWorld(ctx context.Context) *world {
+	GinkgoHelper()
+	w := newWorld(ctx, func(o *sim.Options) { o.NoAgents, o.Scale = false, 200 })
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	Expect(w.sim.WaitForAgents(waiting)).To(Succeed())
+	return w
+}
+
+// objects are those of the world's namespace.
+func (w *world) objects(ctx context.Context) []v1alpha1.AgentDisconnect {
+	GinkgoHelper()
+	var all v1alpha1.AgentDisconnectList
+	Expect(kube.List(ctx, &all, client.InNamespace(w.namespace))).To(Succeed())
+	return all.Items
+}
+
+func isTrue(obj *v1alpha1.AgentDisconnect, conditionType string) bool {
+	return condition(obj, conditionType).Status == metav1.ConditionTrue
+}
+
+// passTimeOf lets the time of the run with a runID go by, once its agents are disconnected.
+func (w *world) passTimeOf(ctx context.Context, runID string) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		for _, obj := range w.objects(ctx) {
+			if obj.Status.RunID == runID && isTrue(&obj, v1alpha1.ConditionAgentsDisconnected) && obj.Status.CompletionTime == nil {
+				obj.Status.ExpirationTime = &metav1.Time{Time: time.Now()}
+				g.Expect(kube.Status().Update(ctx, &obj)).To(Succeed())
+				return
+			}
+		}
+		g.Expect("no run whose agents are disconnected").To(BeEmpty())
+	}, patience, 100*time.Millisecond).Should(Succeed())
+}
+
+// play runs a script while the time of its run goes by.
+func (w *world) play(ctx context.Context, p *pipeline, script, runID string) error {
+	GinkgoHelper()
+	return w.playBy(ctx, p, "bash", script, runID)
+}
+
+func (w *world) playBy(ctx context.Context, p *pipeline, shell, script, runID string) error {
+	GinkgoHelper()
+	ended := make(chan error, 1)
+	go func() { ended <- p.runBy(ctx, shell, script, nil) }()
+	w.passTimeOf(ctx, runID)
+	var err error
+	Eventually(ended, patience).Should(Receive(&err), func() string { return p.output.String() })
+	return err
+}
 
 // inChaos has the world's objects in the namespace that the recipes for git name.
 func (w *world) inChaos(ctx context.Context, really bool) {
