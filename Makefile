@@ -12,8 +12,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # Where the documentation can be read, with a slash at its end: the URL of the repository's files. Unset: messages name paths.
 DOCS ?=
 LDFLAGS := -X main.version=$(VERSION) -X agentdisconnect.dev/agentdisconnect/controllers/pages.Base=$(DOCS)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 IMG ?= agentdisconnect:dev
 CONTAINER_TOOL ?= docker
+# The image's platform, and those of an image for several; empty: that of the machine.
+PLATFORM ?=
+PLATFORMS ?= linux/amd64,linux/arm64
+SOURCE ?= https://agentdisconnect.dev/agentdisconnect
+IMAGE_ARGS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg SOURCE=$(SOURCE) --build-arg DOCS=$(DOCS)
 KUBECTL ?= kubectl
 # A schedule creates runs, so it goes first.
 CRDS := agentdisconnectschedules.chaos.agentdisconnect.dev agentdisconnects.chaos.agentdisconnect.dev
@@ -34,6 +40,8 @@ GOTESTSUM := $(TOOLS)/gotestsum
 GOVULNCHECK := $(TOOLS)/govulncheck
 KUSTOMIZE := $(TOOLS)/kustomize
 GINKGO := $(TOOLS)/ginkgo
+# Built from hack/tools/actionlint: it needs an older YAML library than the other tools.
+ACTIONLINT := $(TOOLS)/actionlint
 # Built from hack/tools/promtool: its dependencies are many, and would move those of the others.
 PROMTOOL := $(TOOLS)/promtool
 QUERIES := $(TOOLS)/queries
@@ -99,6 +107,16 @@ lint: $(GOLANGCI_LINT) ## Lint all modules (ARGS=--fix fixes what it can)
 	@cd hack/envtest && $(GOLANGCI_LINT) run $(ARGS)
 	@cd hack/tools && $(GOLANGCI_LINT) run $(ARGS)
 
+.PHONY: lint-fix
+lint-fix: ## Lint all modules, and fix what the linters can fix
+	@$(MAKE) lint ARGS=--fix
+
+.PHONY: vet
+vet: ## Run go vet in all modules
+	@go vet ./...
+	@go -C hack/envtest vet ./...
+	@go -C hack/tools vet ./...
+
 .PHONY: test
 test: $(GOTESTSUM) $(GINKGO) ## Run all tests, with the race detector and in random order (PKG=./controllers/... for some)
 	@mkdir -p bin; $(WITH_ENVTEST) $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --jsonfile bin/tests.json --raw-command -- hack/test.sh $(PKG); \
@@ -127,7 +145,7 @@ soak: ## Play random histories (SEED=1 to begin with that one, DURATION=1h for h
 	@$(WITH_ENVTEST) go run ./hack/chaos soak $(if $(SEED),--seed=$(SEED)) $(if $(DURATION),--duration=$(DURATION)) $(ARGS)
 
 .PHONY: verify
-verify: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) $(PROMTOOL) $(QUERIES) $(D2) ## Check that what is checked in is generated, linted, tidy and committed
+verify: $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) $(PROMTOOL) $(QUERIES) $(D2) ## Check that what is checked in is generated, linted, tidy and committed
 	@hack/verify.sh
 
 .PHONY: build
@@ -146,8 +164,23 @@ run: ## Run the manager on the cluster of the current kubeconfig context (ARGS f
 ##@ Deploy
 
 .PHONY: docker-build
-docker-build: ## Build the manager's image as IMG
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg DOCS=$(DOCS) -t $(IMG) .
+docker-build: ## Build the manager's image as IMG (PLATFORM=linux/arm64 for another machine)
+	$(CONTAINER_TOOL) build $(if $(PLATFORM),--platform $(PLATFORM)) $(IMAGE_ARGS) -t $(IMG) .
+
+.PHONY: docker-push
+docker-push: registry ## Push the image IMG
+	$(CONTAINER_TOOL) push $(IMG)
+
+# The attestations need a builder that has them: docker buildx create --use
+.PHONY: docker-buildx
+docker-buildx: registry ## Build the image for PLATFORMS, with its SBOM and provenance, and push it as IMG
+	@mkdir -p dist
+	$(CONTAINER_TOOL) buildx build --platform $(or $(PLATFORM),$(PLATFORMS)) --sbom=true --provenance=mode=max $(IMAGE_ARGS) \
+		--metadata-file dist/image.json --push -t $(IMG) .
+
+.PHONY: registry
+registry:
+	@case "$(IMG)" in */*) ;; *) echo "Name the image with its registry: IMG=REGISTRY/agentdisconnect:TAG" >&2; exit 1 ;; esac
 
 .PHONY: install
 install: ## Install the CRDs
@@ -177,6 +210,21 @@ deployment: $(KUSTOMIZE)
 	@rm -rf bin/deploy && mkdir -p bin/deploy
 	@cd bin/deploy && $(KUSTOMIZE) create --resources ../../config/default && $(KUSTOMIZE) edit set image agentdisconnect=$(IMG)
 
+##@ Release
+
+# What a tag's workflow calls, and what docs/releasing.md describes.
+.PHONY: release-artifacts
+release-artifacts: ## Write the plugin for each platform, checksums and krew manifest of VERSION into dist/
+	@go run ./hack/release -version=$(VERSION) -source=$(SOURCE) $(ARGS)
+
+.PHONY: release-check
+release-check: ## Check that VERSION may be released: CHANGELOG.md has it, and the tree is clean
+	@hack/release/check.sh $(VERSION)
+
+.PHONY: workflows
+workflows: $(ACTIONLINT) ## Check the workflows: their syntax, expressions and shell, and that each action is pinned
+	@hack/workflows.sh
+
 ##@ Set up
 
 .PHONY: envtest
@@ -184,7 +232,7 @@ envtest: ## Make etcd, kube-apiserver and kubectl available, and print where the
 	@$(ENVTEST)
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) $(PROMTOOL) $(QUERIES) $(D2) ## Build the development tools into bin/tools
+tools: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) $(ACTIONLINT) $(PROMTOOL) $(QUERIES) $(D2) ## Build the development tools into bin/tools
 
 .PHONY: clean
 clean: ## Remove bin/; what `make envtest` made stays in the user's cache folder
@@ -218,3 +266,6 @@ $(PROMTOOL) $(QUERIES): hack/tools/promtool/go.mod hack/tools/promtool/go.sum $(
 $(D2): hack/tools/d2/go.mod hack/tools/d2/go.sum
 	@echo "Building d2 (hack/tools/d2); the first time takes 2 to 4 minutes" >&2
 	@go -C hack/tools/d2 build -buildvcs=false -o $@ oss.terrastruct.com/d2
+
+$(ACTIONLINT): hack/tools/actionlint/go.mod hack/tools/actionlint/go.sum
+	@go -C hack/tools/actionlint build -buildvcs=false -o $@ github.com/rhysd/actionlint/cmd/actionlint

@@ -54,6 +54,7 @@ tidy() {
   everywhere go mod tidy -diff || status=1
   go -C hack/tools/promtool mod tidy -diff || status=1
   go -C hack/tools/d2 mod tidy -diff || status=1
+  go -C hack/tools/actionlint mod tidy -diff || status=1
   return "$status"
 }
 
@@ -119,6 +120,7 @@ step "size of packages" shape
 step "one writer of each struct" go run ./hack/onewriter ./controllers/...
 step "go mod tidy" tidy
 step "kustomize build" kustomizations
+step "workflows (make workflows)" make workflows
 step "govulncheck" vulnerabilities
 step "nothing uncommitted" clean_tree
 
