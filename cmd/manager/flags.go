@@ -63,24 +63,19 @@ func parse(args []string, help io.Writer) (*settings, error) {
 	return s, s.options.Validate()
 }
 
-// flags defines each flag, in the sections and the order in which --help shows them.
+// flags defines each flag, in the sections that --help has.
 func (s *settings) flags() cliflag.NamedFlagSets {
 	var sections cliflag.NamedFlagSets
-	section := func(name string) *pflag.FlagSet {
-		f := sections.FlagSet(name)
-		f.SortFlags = false
-		return f
-	}
 	o := &s.options
 
-	f := section("limits of runs")
+	f := sections.FlagSet("run")
 	f.StringVar(&o.ConsentTagKey, "consent-tag-key", o.ConsentTagKey, "`key` of the tag with which a subnet's owner consents; empty: no consent is required")
 	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last")
 	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0: any number")
 	f.BoolVar(&o.AllowAdditionalEndpoints, "allow-additional-endpoints", o.AllowAdditionalEndpoints, "allow objects to name further destinations to deny (spec.additionalEndpoints)")
 	f.StringSliceVar(&s.namespaces, "watch-namespaces", nil, "`namespaces` whose objects the manager runs, separated by commas; empty: all")
 
-	f = section("AWS and DNS")
+	f = sections.FlagSet("AWS and DNS")
 	f.StringVar(&o.DNSServer, "dns-server", o.DNSServer, "`host:port` of the DNS server to look hosts up with: the one that the agents use, such as the VPC's resolver; empty: the system's resolver")
 	f.DurationVar(&o.AgentPollInterval, "agent-poll-interval", o.AgentPollInterval, "how often ECS is asked whether agents are connected")
 	f.DurationVar(&o.ACLPollInterval, "network-acl-poll-interval", o.ACLPollInterval, "how often the network ACL is read while rules are in place")
@@ -88,13 +83,13 @@ func (s *settings) flags() cliflag.NamedFlagSets {
 	f.DurationVar(&o.CloudTrailDelay, "cloudtrail-delay", o.CloudTrailDelay, "by how much CloudTrail may be late: nothing is held against a caller before. AWS gives no limit; less than 15m is refused unless CloudTrail is simulated (AWS_ENDPOINT_URL)")
 	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the quota of rules per network ACL and direction (L-2AEEBF1A) where AWS can't be asked for it, at most 40")
 
-	f = section("cleanup")
+	f = sections.FlagSet("cleanup")
 	f.StringVar(&o.DeadManRoleARN, "deadman-role-arn", "", "`ARN` of the role with which EventBridge Scheduler deletes the rules of clones if the manager does not (dead man's switch); set it together with the group, or leave both empty for no switch")
 	f.StringVar(&o.DeadManScheduleGroup, "deadman-schedule-group", "", "EventBridge Scheduler `group` for the schedules of the dead man's switch; it must exist")
 	f.DurationVar(&o.SweepInterval, "sweep-interval", o.SweepInterval, "how often AWS is searched for what runs left behind")
 	f.StringSliceVar(&o.SweepRegions, "sweep-regions", nil, "further `Regions` to search, separated by commas, besides the manager's own and those of objects")
 
-	f = section("manager")
+	f = sections.FlagSet("manager")
 	f.BoolVar(&s.leaderElect, "leader-elect", false, "work only while this replica is the leader; needed with more than one replica")
 	f.StringVar(&s.leaseNamespace, "leader-election-namespace", "", "`namespace` of the leader election lease; empty: the manager's own namespace, which is known only in a pod")
 	f.IntVar(&o.MaxConcurrentReconciles, "max-concurrent-reconciles", o.MaxConcurrentReconciles, "how many objects the manager processes at once, at least 2; half of that is reserved for runs that are on or ending")
@@ -109,7 +104,7 @@ func (s *settings) flags() cliflag.NamedFlagSets {
 	var logging flag.FlagSet
 	s.log.BindFlags(&logging)
 	logging.Lookup("zap-devel").Usage = "log lines for people, from debug messages on, with the stack traces of warnings" // the library's own can't be wrapped
-	section("logging").AddGoFlagSet(&logging)
+	sections.FlagSet("logging").AddGoFlagSet(&logging)
 	return sections
 }
 

@@ -106,7 +106,7 @@ func TestHelpListsEachFlagAndFitsATerminal(t *testing.T) {
 	for name := range defined() {
 		g.Expect(help.String()).To(ContainSubstring("--"+name+" "), name)
 	}
-	g.Expect(help.String()).To(MatchRegexp(`(?s)Limits of runs flags:.*AWS and DNS flags:.*Cleanup flags:.*Manager flags:.*Logging flags:`))
+	g.Expect(help.String()).To(MatchRegexp(`(?s)Run flags:.*AWS and DNS flags:.*Cleanup flags:.*Manager flags:.*Logging flags:`))
 }
 
 // TestTheReferenceHasEachFlagWithItsDefault holds the table of docs/reference.md to the flags that there are.
