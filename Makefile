@@ -102,7 +102,7 @@ fmt: $(GOLANGCI_LINT) ## Format the code and sort its imports
 	@cd hack/tools && $(GOLANGCI_LINT) fmt
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Lint all modules (ARGS=--fix fixes what it can)
+lint: $(GOLANGCI_LINT) ## Lint all modules
 	@$(GOLANGCI_LINT) run $(ARGS)
 	@cd hack/envtest && $(GOLANGCI_LINT) run $(ARGS)
 	@cd hack/tools && $(GOLANGCI_LINT) run $(ARGS)

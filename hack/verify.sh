@@ -114,7 +114,7 @@ step "alerts (make alerts)" make alerts
 step "dashboard's queries (make dashboard)" make dashboard
 step "pictures (make pictures)" make pictures
 step "gofmt" formatted
-step "go vet" everywhere go vet ./...
+step "go vet (make vet)" make vet
 step "golangci-lint (make lint)" make lint
 step "size of packages" shape
 step "one writer of each struct" go run ./hack/onewriter ./controllers/...
