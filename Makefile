@@ -235,14 +235,14 @@ envtest: ## Make etcd, kube-apiserver and kubectl available, and print where the
 tools: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) $(ACTIONLINT) $(PROMTOOL) $(QUERIES) $(D2) ## Build the development tools into bin/tools
 
 .PHONY: clean
-clean: ## Remove bin/; what `make envtest` made stays in the user's cache folder
-	@rm -rf bin
+clean: ## Remove bin/ and dist/; what `make envtest` made stays in the user's cache folder
+	@rm -rf bin dist
 
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make <target>" } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 controller-gen_PACKAGE := sigs.k8s.io/controller-tools/cmd/controller-gen
 crd-ref-docs_PACKAGE := github.com/elastic/crd-ref-docs
