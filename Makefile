@@ -167,6 +167,10 @@ run: ## Run the manager on the cluster of the current kubeconfig context (ARGS f
 docker-build: ## Build the manager's image as IMG (PLATFORM=linux/arm64 for another machine)
 	$(CONTAINER_TOOL) build $(if $(PLATFORM),--platform $(PLATFORM)) $(IMAGE_ARGS) -t $(IMG) .
 
+.PHONY: docker-check
+docker-check: ## Look at the image IMG that was built: its user, labels and files
+	@hack/docker/check.sh $(CONTAINER_TOOL) $(IMG) $(VERSION)
+
 .PHONY: docker-push
 docker-push: registry ## Push the image IMG
 	$(CONTAINER_TOOL) push $(IMG)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,22 +19,16 @@ const root = "../.."
 
 // TestBuildLine runs the go build line of the Dockerfile as it stands there, on a copy of what the Dockerfile copies.
 func TestBuildLine(t *testing.T) {
-	if _, err := os.Stat(filepath.Join(root, "cmd", "manager")); err != nil {
-		t.Skip("there is no cmd/manager yet")
-	}
-	dockerfile, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	build := stages(t)[0]
 	src := t.TempDir()
-	copySources(t, string(dockerfile), src)
+	copySources(t, build, src)
 
 	const version = "v1.2.3-dockerfile"
-	build := exec.CommandContext(t.Context(), "sh", "-c", buildLine(t, string(dockerfile)))
-	build.Dir = src
-	build.Env = append(os.Environ(), "GOWORK=off", "TARGETOS=linux", "TARGETARCH="+runtime.GOARCH, "VERSION="+version)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", build, err, out)
+	compile := exec.CommandContext(t.Context(), "sh", "-c", buildLine(t, build))
+	compile.Dir = src
+	compile.Env = append(os.Environ(), "GOWORK=off", "TARGETOS=linux", "TARGETARCH="+runtime.GOARCH, "VERSION="+version)
+	if out, err := compile.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", compile, err, out)
 	}
 
 	binary := filepath.Join(src, "manager")
@@ -50,26 +45,75 @@ func TestBuildLine(t *testing.T) {
 	}
 }
 
-// buildLine is the command of the only RUN instruction that calls go build.
-func buildLine(t *testing.T, dockerfile string) string {
+// instruction is one of the Dockerfile's, such as COPY, and what follows it on the line.
+type instruction struct{ name, args string }
+
+// stage is a FROM with what follows it up to the next one.
+type stage []instruction
+
+// stages takes the Dockerfile apart: first the stage that compiles, then the one that is the image.
+func stages(t *testing.T) []stage {
 	t.Helper()
-	joined := strings.ReplaceAll(dockerfile, "\\\n", " ")
-	lines := regexp.MustCompile(`(?m)^RUN (.*\bgo build .*)$`).FindAllStringSubmatch(joined, -1)
+	dockerfile, err := os.ReadFile(filepath.Join(root, "Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []stage
+	for line := range strings.Lines(strings.ReplaceAll(string(dockerfile), "\\\n", " ")) {
+		name, args, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch {
+		case name == "" || strings.HasPrefix(name, "#"):
+			continue
+		case name == "FROM":
+			all = append(all, nil)
+		case len(all) == 0:
+			t.Fatalf("%s is before the first FROM", line)
+		}
+		all[len(all)-1] = append(all[len(all)-1], instruction{name, args})
+	}
+	if len(all) != 2 {
+		t.Fatalf("the Dockerfile has %d stages, want one that compiles and the image's", len(all))
+	}
+	return all
+}
+
+// all gives what follows each instruction of a name.
+func (s stage) all(name string) []string {
+	var args []string
+	for _, each := range s {
+		if each.name == name {
+			args = append(args, each.args)
+		}
+	}
+	return args
+}
+
+var mount = regexp.MustCompile(`--mount=type=cache,target=(\S+)\s+`)
+
+// buildLine is the command of the only RUN instruction that calls go build, without the mounts.
+func buildLine(t *testing.T, build stage) string {
+	t.Helper()
+	var lines []string
+	for _, run := range build.all("RUN") {
+		if strings.Contains(run, "go build ") {
+			lines = append(lines, mount.ReplaceAllString(run, ""))
+		}
+	}
 	if len(lines) != 1 {
 		t.Fatalf("the Dockerfile has %d go build lines, want 1", len(lines))
 	}
-	return lines[0][1]
+	return lines[0]
 }
 
 // copySources does what the COPY instructions of the build stage do, so that a folder missing from them is noticed.
-func copySources(t *testing.T, dockerfile, dest string) {
+func copySources(t *testing.T, build stage, dest string) {
 	t.Helper()
-	copies := regexp.MustCompile(`(?m)^COPY ([^-].*)$`).FindAllStringSubmatch(dockerfile, -1)
+	copies := build.all("COPY")
 	if len(copies) == 0 {
 		t.Fatal("the Dockerfile copies no sources")
 	}
-	for _, match := range copies {
-		paths := strings.Fields(match[1])
+	for _, each := range copies {
+		paths := strings.Fields(each)
 		for _, path := range paths[:len(paths)-1] {
 			copyPath(t, path, dest)
 		}
@@ -93,6 +137,98 @@ func copyPath(t *testing.T, path, dest string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestBasesArePinned makes sure that the same Dockerfile gives the same image later.
+func TestBasesArePinned(t *testing.T) {
+	for _, stage := range stages(t) {
+		if from := stage[0].args; !regexp.MustCompile(`\S+:\S+@sha256:[0-9a-f]{64}( |$)`).MatchString(from) {
+			t.Errorf("FROM %s: pin it by tag and digest", from)
+		}
+	}
+}
+
+// TestTheCompilersVersionIsThatOfTheToolchain keeps the image from being compiled by a Go that no test ran with.
+func TestTheCompilersVersionIsThatOfTheToolchain(t *testing.T) {
+	from := stages(t)[0][0].args
+	minor := regexp.MustCompile(`go\d+\.\d+`).FindString(runtime.Version())
+	if !strings.Contains(from, "golang:"+strings.TrimPrefix(minor, "go")+".") {
+		t.Errorf("the image is compiled by %s, and the tests by %s", from, runtime.Version())
+	}
+}
+
+// TestCompiledPackagesAreKept looks at what makes a second build a matter of linking.
+func TestCompiledPackagesAreKept(t *testing.T) {
+	for _, run := range stages(t)[0].all("RUN") {
+		want := []string{"/go/pkg/mod"}
+		if strings.Contains(run, "go build") {
+			want = append(want, "/root/.cache/go-build")
+		}
+		var have []string
+		for _, match := range mount.FindAllStringSubmatch(run, -1) {
+			have = append(have, match[1])
+		}
+		if !slices.Equal(have, want) {
+			t.Errorf("RUN %s has caches at %v, want %v", run, have, want)
+		}
+	}
+}
+
+// TestTheImageIsTheManagerAlone looks at the stage that becomes the image.
+func TestTheImageIsTheManagerAlone(t *testing.T) {
+	image := stages(t)[1]
+	for name, want := range map[string][]string{
+		"COPY": {"--from=build /src/manager /manager"}, "USER": {"65532:65532"}, "ENTRYPOINT": {`["/manager"]`},
+		"RUN": nil, // there is no shell, and none is emulated for another platform
+	} {
+		if have := image.all(name); !slices.Equal(have, want) {
+			t.Errorf("%s is %q, want %q", name, have, want)
+		}
+	}
+
+	given := map[string]string{"VERSION": "v1.2.3", "REVISION": "0a1b2c3", "SOURCE": "https://example.com/agentdisconnect"}
+	declared := map[string]bool{}
+	for _, arg := range image.all("ARG") {
+		name, _, _ := strings.Cut(arg, "=")
+		declared[name] = true
+	}
+	labels := map[string]string{}
+	for _, match := range regexp.MustCompile(`org\.opencontainers\.image\.(\w+)="([^"]*)"`).FindAllStringSubmatch(strings.Join(image.all("LABEL"), " "), -1) {
+		labels[match[1]] = os.Expand(match[2], func(name string) string {
+			if !declared[name] {
+				t.Errorf("the label %s needs ARG %s in its own stage", match[1], name)
+			}
+			return given[name]
+		})
+	}
+	for name, want := range map[string]string{
+		"title": "agentdisconnect", "licenses": "Apache-2.0",
+		"version": given["VERSION"], "revision": given["REVISION"], "source": given["SOURCE"],
+	} {
+		if labels[name] != want {
+			t.Errorf("the label %s is %q, want %q", name, labels[name], want)
+		}
+	}
+	if labels["description"] == "" {
+		t.Error("the image has no description")
+	}
+}
+
+// TestMakeGivesEachArgument keeps the labels from being those of the defaults.
+func TestMakeGivesEachArgument(t *testing.T) {
+	for _, target := range []string{"docker-build", "docker-buildx"} {
+		cmd := exec.CommandContext(t.Context(), "make", "--dry-run", target, "IMG=registry.example/agentdisconnect:v1", "PLATFORM=linux/arm64", "VERSION=v1")
+		cmd.Dir = root
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", cmd, err, out)
+		}
+		for _, want := range []string{"--build-arg VERSION=v1 ", "--build-arg REVISION=", "--build-arg SOURCE=https://", "linux/arm64", "-t registry.example/agentdisconnect:v1"} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("make %s lacks %s:\n%s", target, want, out)
+			}
+		}
 	}
 }
 
