@@ -4,26 +4,23 @@ package main
 
 import (
 	_ "embed"
-	"os"
+	"io"
 	"text/template"
 )
 
 //go:embed krew.yaml.tmpl
 var manifest string
 
-// writeManifest writes the manifest by which krew installs the plugin: krew.sigs.k8s.io/docs/developer-guide/plugin-manifest.
+// writeManifest writes what krew installs the plugin by: https://krew.sigs.k8s.io/docs/developer-guide/plugin-manifest
 func (r *release) writeManifest(path string, archives []archive) error {
-	parsed, err := template.New("krew").Option("missingkey=error").Parse(manifest)
+	parsed, err := template.New("krew").Parse(manifest)
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return parsed.Execute(file, struct {
-		*release
-		Archives []archive
-	}{r, archives})
+	return create(path, func(out io.Writer) error {
+		return parsed.Execute(out, struct {
+			*release
+			Archives []archive
+		}{r, archives})
+	})
 }
