@@ -9,11 +9,11 @@ import (
 )
 
 //go:embed krew.yaml.tmpl
-var manifest string
+var krewTemplate string
 
 // writeManifest writes what krew installs the plugin by: https://krew.sigs.k8s.io/docs/developer-guide/plugin-manifest
 func (r *release) writeManifest(path string, archives []archive) error {
-	parsed, err := template.New("krew").Parse(manifest)
+	parsed, err := template.New("krew").Parse(krewTemplate)
 	if err != nil {
 		return err
 	}
