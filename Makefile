@@ -21,6 +21,9 @@ PLATFORMS ?= linux/amd64,linux/arm64
 SOURCE ?= https://agentdisconnect.dev/agentdisconnect
 IMAGE_ARGS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg SOURCE=$(SOURCE) --build-arg DOCS=$(DOCS)
 KUBECTL ?= kubectl
+# The kustomization that is deployed: yours, with your settings, or config/default. It needs IMG or an image of its own.
+OVERLAY ?= config/default
+MANIFESTS := OVERLAY="$(OVERLAY)" IMG="$(if $(filter file,$(origin IMG)),,$(IMG))" hack/manifests.sh
 # A schedule creates runs, so it goes first.
 CRDS := agentdisconnectschedules.chaos.agentdisconnect.dev agentdisconnects.chaos.agentdisconnect.dev
 # What `make test` runs, and flags for the product's own programs.
@@ -45,8 +48,9 @@ ACTIONLINT := $(TOOLS)/actionlint
 # Built from hack/tools/promtool: its dependencies are many, and would move those of the others.
 PROMTOOL := $(TOOLS)/promtool
 QUERIES := $(TOOLS)/queries
-# Built from hack/tools/d2, for the same reason.
+# The same holds for hack/tools/d2 and hack/tools/helm.
 D2 := $(TOOLS)/d2
+HELM := $(TOOLS)/helm
 
 # Prints the folder with etcd, kube-apiserver and kubectl, having made it first where there is none.
 ENVTEST := go -C hack/envtest run .
@@ -73,9 +77,10 @@ generate: $(CONTROLLER_GEN) ## Write the deepcopy methods of the API types
 	@$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Write the CRDs and the manager's RBAC role from the markers in the code
+manifests: $(CONTROLLER_GEN) ## Write the CRDs and the manager's RBAC role from the markers in the code, and the chart's copies
 	@$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	@$(CONTROLLER_GEN) rbac:roleName=manager-role paths=./controllers/... output:rbac:dir=config/rbac
+	@hack/chart.sh
 
 .PHONY: docs
 docs: $(CRD_REF_DOCS) ## Write docs/api.md from the API types
@@ -118,7 +123,7 @@ vet: ## Run go vet in all modules
 	@go -C hack/tools vet ./...
 
 .PHONY: test
-test: $(GOTESTSUM) $(GINKGO) ## Run all tests, with the race detector and in random order (PKG=./controllers/... for some)
+test: $(GOTESTSUM) $(GINKGO) $(HELM) $(KUSTOMIZE) ## Run all tests, with the race detector and in random order (PKG=./controllers/... for some)
 	@mkdir -p bin; $(WITH_ENVTEST) $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --jsonfile bin/tests.json --raw-command -- hack/test.sh $(PKG); \
 		status=$$?; echo "The slowest:"; $(GOTESTSUM) tool slowest --num 10 --jsonfile bin/tests.json; exit $$status
 
@@ -145,7 +150,7 @@ soak: ## Play random histories (SEED=1 to begin with that one, DURATION=1h for h
 	@$(WITH_ENVTEST) go run ./hack/chaos soak $(if $(SEED),--seed=$(SEED)) $(if $(DURATION),--duration=$(DURATION)) $(ARGS)
 
 .PHONY: verify
-verify: $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) $(PROMTOOL) $(QUERIES) $(D2) ## Check that what is checked in is generated, linted, tidy and committed
+verify: $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) $(PROMTOOL) $(QUERIES) $(D2) $(HELM) ## Check that what is checked in is generated, linted, tidy and committed
 	@hack/verify.sh
 
 .PHONY: build
@@ -200,19 +205,19 @@ uninstall: ## Remove the CRDs, once every object is gone
 	$(KUBECTL) delete --ignore-not-found crd $(CRDS)
 
 .PHONY: deploy
-deploy: deployment ## Deploy the manager and the CRDs, with IMG as the image
-	$(KUBECTL) apply --server-side -k bin/deploy
+deploy: $(KUSTOMIZE) ## Deploy or upgrade: the CRDs and the manager, with IMG as the image (OVERLAY=path for your settings)
+	@$(MANIFESTS)
+	$(KUBECTL) apply --server-side -f bin/deploy/manifests.yaml
 
 .PHONY: undeploy
-undeploy: uninstall deployment ## Remove the manager and the CRDs, once every object is gone
-	$(KUBECTL) delete --ignore-not-found -k bin/deploy
+undeploy: uninstall $(KUSTOMIZE) ## Remove the manager and the CRDs, once every object is gone (OVERLAY=path as deployed)
+	@$(KUSTOMIZE) build $(OVERLAY) | $(KUBECTL) delete --ignore-not-found -f -
 	@echo "No manager removes rules from AWS any more. Check in each Region that nothing is left: kubectl agentdisconnect sweep (docs/sweep.md)"
 
-# An overlay under bin/, so that setting the image leaves the tree clean.
-.PHONY: deployment
-deployment: $(KUSTOMIZE)
-	@rm -rf bin/deploy && mkdir -p bin/deploy
-	@cd bin/deploy && $(KUSTOMIZE) create --resources ../../config/default && $(KUSTOMIZE) edit set image agentdisconnect=$(IMG)
+.PHONY: build-installer
+build-installer: $(KUSTOMIZE) ## Write dist/install.yaml, one manifest with IMG as the image (OVERLAY=path for your settings)
+	@$(MANIFESTS) && mkdir -p dist && cp bin/deploy/manifests.yaml dist/install.yaml
+	@echo "Wrote dist/install.yaml: kubectl apply --server-side -f dist/install.yaml"
 
 ##@ Release
 
@@ -236,7 +241,7 @@ envtest: ## Make etcd, kube-apiserver and kubectl available, and print where the
 	@$(ENVTEST)
 
 .PHONY: tools
-tools: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) $(ACTIONLINT) $(PROMTOOL) $(QUERIES) $(D2) ## Build the development tools into bin/tools
+tools: $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOTESTSUM) $(GOVULNCHECK) $(KUSTOMIZE) $(GINKGO) $(ACTIONLINT) $(PROMTOOL) $(QUERIES) $(D2) $(HELM) ## Build the development tools into bin/tools
 
 .PHONY: clean
 clean: ## Remove bin/ and dist/; what `make envtest` made stays in the user's cache folder
@@ -273,3 +278,7 @@ $(D2): hack/tools/d2/go.mod hack/tools/d2/go.sum
 
 $(ACTIONLINT): hack/tools/actionlint/go.mod hack/tools/actionlint/go.sum
 	@go -C hack/tools/actionlint build -buildvcs=false -o $@ github.com/rhysd/actionlint/cmd/actionlint
+
+$(HELM): hack/tools/helm/go.mod hack/tools/helm/go.sum
+	@echo "Building helm (hack/tools/helm); the first time takes 2 to 4 minutes" >&2
+	@go -C hack/tools/helm build -buildvcs=false -o $@ helm.sh/helm/v4/cmd/helm

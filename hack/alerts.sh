@@ -21,6 +21,7 @@ spec:
 EOF
   sed -e '/^#/d' -e 's/^./  &/' -e "s|runbook_url: |&${DOCS:-}|" rules.yaml
 } >prometheusrule.yaml
+../../hack/chart.sh
 
 "$promtool" check rules --lint=all --lint-fatal rules.yaml
 "$promtool" test rules rules_test.yaml

@@ -55,6 +55,7 @@ tidy() {
   go -C hack/tools/promtool mod tidy -diff || status=1
   go -C hack/tools/d2 mod tidy -diff || status=1
   go -C hack/tools/actionlint mod tidy -diff || status=1
+  go -C hack/tools/helm mod tidy -diff || status=1
   return "$status"
 }
 
@@ -64,6 +65,10 @@ kustomizations() {
     "$tools/kustomize" build "$(dirname "$file")" >/dev/null || status=1
   done
   return "$status"
+}
+
+chart() {
+  "$tools/helm" lint --strict --set image.repository=registry.example.com/agentdisconnect config/chart
 }
 
 vulnerabilities() {
@@ -108,7 +113,7 @@ clean_tree() {
 }
 
 step "deepcopy methods (make generate)" make generate
-step "CRD and RBAC role (make manifests)" make manifests
+step "CRD, RBAC role, chart (make manifests)" make manifests
 step "reference of the API (make docs)" make docs
 step "alerts (make alerts)" make alerts
 step "dashboard's queries (make dashboard)" make dashboard
@@ -121,6 +126,7 @@ step "one writer of each struct" go run ./hack/onewriter ./controllers/...
 step "go mod tidy" tidy
 step "kustomize build" kustomizations
 step "workflows (make workflows)" make workflows
+step "helm lint" chart
 step "govulncheck" vulnerabilities
 step "nothing uncommitted" clean_tree
 

@@ -70,7 +70,7 @@ func (s *settings) flags() cliflag.NamedFlagSets {
 
 	f := sections.FlagSet("run")
 	f.StringVar(&o.ConsentTagKey, "consent-tag-key", o.ConsentTagKey, "`key` of the tag with which a subnet's owner consents; empty: no consent is required")
-	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last")
+	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last, 12h at most")
 	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0: any number")
 	f.BoolVar(&o.AllowAdditionalEndpoints, "allow-additional-endpoints", o.AllowAdditionalEndpoints, "allow objects to name further destinations to deny (spec.additionalEndpoints)")
 	f.StringSliceVar(&s.namespaces, "watch-namespaces", nil, "`namespaces` whose objects the manager runs, separated by commas; empty: all")

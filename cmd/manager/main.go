@@ -32,6 +32,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 )
@@ -106,7 +107,7 @@ func warnWithoutRegion(log logr.Logger, region string) {
 		return
 	}
 	log.Error(nil, "The manager has no Region: objects that name none are refused (NoRegion), and sweeps search only the Regions of --sweep-regions and of objects. "+
-		"Set AWS_REGION in the manager's environment. Objects with spec.region or with the cluster's ARN work without it")
+		"Set AWS_REGION in the manager's environment. Objects with spec.region or with the cluster's ARN work without it. See "+pages.File("docs/install.md"))
 }
 
 func run(ctx context.Context, s *settings) error {

@@ -43,6 +43,7 @@ func (w *world) manageAs(ctx context.Context, cfg *rest.Config, change ...func(*
 	})
 	Expect(err).NotTo(HaveOccurred())
 	opts := options.Defaults()
+	opts.MaxDuration, opts.MaxActiveRuns = options.LongestDuration, 0
 	opts.DNSServer = w.sim.DNSAddr()
 	opts.AgentPollInterval, opts.ACLPollInterval, opts.LookupInterval = 100*time.Millisecond, 200*time.Millisecond, 100*time.Millisecond
 	for _, c := range change {

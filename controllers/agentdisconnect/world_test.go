@@ -84,6 +84,7 @@ func newWorldAt(ctx context.Context, clock *clocktesting.FakeClock, change ...fu
 		sim: simulator, clock: clock, namespace: namespace.Name,
 		options: options.Defaults(),
 	}
+	w.options.MaxDuration, w.options.MaxActiveRuns = options.LongestDuration, 0
 	w.options.LookupInterval = w.options.AgentPollInterval // a third of the passes, and so of the time
 	w.options.DNSServer, w.options.ClusterID = simulator.DNSAddr(), "6f1d2c3b-4a59-4687-9b1c-0d2e3f4a5b6c"
 	w.before = w.entries()

@@ -39,7 +39,7 @@ type Options struct {
 	// ClusterID tells this Kubernetes cluster from others in the tags on AWS resources: the UID of
 	// its namespace kube-system.
 	ClusterID string
-	// MaxDuration is the longest that a run may last.
+	// MaxDuration is the longest that a run may last, LongestDuration at most.
 	MaxDuration time.Duration
 	// MaxActiveRuns is how many runs may be on at once in the whole cluster. 0: any number.
 	MaxActiveRuns int
@@ -62,7 +62,8 @@ type Options struct {
 	APIServer func(context.Context) ([]discovery.Protected, error)
 }
 
-// Defaults are the options of a manager without flags.
+// Defaults are the options of a manager without flags. Its bounds are those of a first use: what a run
+// shows is seen within minutes, and one with a slip in its duration should cost an hour at most.
 func Defaults() Options {
 	return Options{
 		ConsentTagKey:           "agentdisconnect.dev/allow",
@@ -71,7 +72,8 @@ func Defaults() Options {
 		LookupInterval:          5 * time.Second,
 		CloudTrailDelay:         run.DefaultTrailDelay,
 		EntryQuota:              20,
-		MaxDuration:             LongestDuration,
+		MaxDuration:             time.Hour,
+		MaxActiveRuns:           5,
 		SweepInterval:           10 * time.Minute,
 		MaxConcurrentReconciles: 64,
 

@@ -62,7 +62,7 @@ func countLookups(ctx context.Context, kube client.Client, runs int) (m lookups,
 	defer s.Close()
 
 	opts := options.Defaults()
-	opts.DNSServer = s.DNSAddr()
+	opts.DNSServer, opts.MaxActiveRuns = s.DNSAddr(), 0
 	opts.AgentPollInterval, opts.ACLPollInterval, opts.LookupInterval = time.Minute, time.Minute, time.Minute // CloudTrail is read at an interval of its own
 	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "bench")
 	sessions.Clock = clock

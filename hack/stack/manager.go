@@ -57,6 +57,7 @@ func (s *Stack) newManager(ctx context.Context, log string, args []string) (*Man
 	m, err := launch(ctx, func(lifetime context.Context) *exec.Cmd {
 		cmd := exec.CommandContext(lifetime, s.binary, slices.Concat([]string{
 			"--metrics-bind-address=0", "--health-probe-bind-address=" + probes, "--dns-server=" + s.Sim.DNSAddr(),
+			"--max-duration=12h", "--max-active-runs=0", // what is measured and tried is more than a first use
 			"--zap-encoder=console", "--zap-time-encoding=rfc3339nano",
 		}, s.o.ManagerArgs, args)...)
 		cmd.Dir, cmd.Env = s.Dir, environment

@@ -211,6 +211,7 @@ func (c managersClock) After(d time.Duration) <-chan time.Time {
 // fewCalls are options with which a run makes as few calls as it can: every interval is the longest that there is.
 func fewCalls() options.Options {
 	o := options.Defaults()
+	o.MaxDuration, o.MaxActiveRuns = options.LongestDuration, 0
 	o.AgentPollInterval, o.ACLPollInterval, o.LookupInterval = time.Minute, time.Minute, time.Minute
 	return o
 }
