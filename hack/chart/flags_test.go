@@ -109,9 +109,18 @@ func schemaFlags(g Gomega) map[string]struct {
 	return schema.Properties.Flags.Properties
 }
 
-func TestEachFlagOfTheManagerIsInTheSchemaWithItsDefault(t *testing.T) {
-	g := NewWithT(t)
-	flags, schema := flagsOf(t, buildManager(t)), schemaFlags(g)
+// The manager is built once for all of these.
+func TestFlags(t *testing.T) {
+	tool(t, "helm")
+	binary := buildManager(t)
+	flags := flagsOf(t, binary)
+	t.Run("each is in the schema with its default", func(t *testing.T) { inTheSchema(NewWithT(t), flags) })
+	t.Run("the manager accepts each as the chart renders it", func(t *testing.T) { accepted(t, binary) })
+	t.Run("a duration without its unit is refused with a sentence", func(t *testing.T) { withoutUnit(t, flags) })
+}
+
+func inTheSchema(g Gomega, flags map[string]flag) {
+	schema := schemaFlags(g)
 	g.Expect(slices.Sorted(maps.Keys(schema))).To(Equal(slices.Sorted(maps.Keys(flags))))
 	g.Expect(slices.Sorted(maps.Keys(settings))).To(Equal(slices.Sorted(maps.Keys(flags))))
 	reference, err := os.ReadFile(filepath.Join(root, "docs", "reference.md"))
@@ -127,9 +136,8 @@ func TestEachFlagOfTheManagerIsInTheSchemaWithItsDefault(t *testing.T) {
 	}
 }
 
-func TestTheManagerAcceptsEachFlagAsTheChartRendersIt(t *testing.T) {
+func accepted(t *testing.T, binary string) {
 	g := NewWithT(t)
-	binary := buildManager(t)
 	all := []string{repoFlag, "--set=replicas=1"}
 	for name, each := range settings {
 		all = append(all, "--set=flags."+name+"="+each.set)
@@ -147,9 +155,9 @@ func TestTheManagerAcceptsEachFlagAsTheChartRendersIt(t *testing.T) {
 	g.Expect(accepts(append(args, "--max-duration=13h"))).NotTo(Succeed())
 }
 
-func TestADurationWithoutItsUnitIsRefusedWithASentence(t *testing.T) {
+func withoutUnit(t *testing.T, flags map[string]flag) {
 	tried := 0
-	for name, flag := range flagsOf(t, buildManager(t)) {
+	for name, flag := range flags {
 		if flag.kind != "duration" {
 			continue
 		}

@@ -182,10 +182,11 @@ func TestWhatContradictsItselfIsRefusedWithTheFix(t *testing.T) {
 		"a word for a number":           {"flags.max-active-runs=many", "'/flags/max-active-runs': got string, want integer"},
 		"fewer runs than none":          {"flags.max-active-runs=-1", "'/flags/max-active-runs': minimum"},
 		"no duration":                   {"flags.max-duration=long", `flags.max-duration is "long": write a duration with its unit`},
-		"a digest that is none":         {"image.digest=v1", "'/image/digest'"},
+		"a digest that is none":         {"image.digest=v1", `image.digest is "v1": write sha256: and 64 hexadecimal digits`},
 		"two managers without election": {"flags.leader-elect=false", "replicas is 2 without flags.leader-elect: all of them would work at once"},
 		"half a dead man's switch":      {"flags.deadman-schedule-group=group", "flags.deadman-role-arn and flags.deadman-schedule-group go together"},
 		"no probes":                     {"flags.health-probe-bind-address=none", `flags.health-probe-bind-address is "none": the kubelet needs an address with a port`},
+		"an endpoint that is no URL":    {"aws.endpointURL=aws.example.com:4566", `aws.endpointURL is "aws.example.com:4566": write a URL`},
 		"a monitor of nothing":          {"serviceMonitor.enabled=true,flags.metrics-bind-address=0", "serviceMonitor.enabled needs metrics"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,19 +196,26 @@ func TestWhatContradictsItselfIsRefusedWithTheFix(t *testing.T) {
 	}
 }
 
-// The dashboards are whatever files the chart's folder has.
-func TestDashboardsAreInAConfigMapForTheSidecar(t *testing.T) {
+func TestTheDashboardsOfTheChartsFolderAreInAConfigMapForTheSidecar(t *testing.T) {
 	g := NewWithT(t)
-	files, err := filepath.Glob(filepath.Join(folder, "dashboards", "*.json"))
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(files).NotTo(BeEmpty())
-	config := rendered(t, repoFlag, "--set=dashboard.enabled=true")["ConfigMap agentdisconnect-dashboards"]
-	g.Expect(config.GetLabels()).To(HaveKeyWithValue("grafana_dashboard", "1"))
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		g.Expect(err).NotTo(HaveOccurred())
-		g.Expect(config.Object["data"]).To(HaveKeyWithValue(filepath.Base(file), string(text)))
+	copied := t.TempDir()
+	g.Expect(os.CopyFS(copied, os.DirFS(folder))).To(Succeed())
+	dashboards := filepath.Join(copied, "dashboards")
+	config := func() (string, error) {
+		return helm(t, "/nonexistent", "template", release, copied, repoFlag, "--set=dashboard.enabled=true", "--show-only=templates/monitoring.yaml")
 	}
+	g.Expect(os.RemoveAll(dashboards)).To(Succeed())
+	_, err := config()
+	g.Expect(err).To(MatchError(ContainSubstring("the chart's folder dashboards has none")))
+
+	const text = `{"title": "{{ $value }} stays as it is", "panels": []}`
+	g.Expect(os.Mkdir(dashboards, 0o700)).To(Succeed())
+	g.Expect(os.WriteFile(filepath.Join(dashboards, "runs.json"), []byte(text), 0o600)).To(Succeed())
+	stream, err := config()
+	g.Expect(err).NotTo(HaveOccurred())
+	found := parse(g, stream)["ConfigMap agentdisconnect-dashboards"]
+	g.Expect(found.GetLabels()).To(HaveKeyWithValue("grafana_dashboard", "1"))
+	g.Expect(found.Object["data"]).To(Equal(dict{"runs.json": text}))
 }
 
 func TestTheChartIsLinted(t *testing.T) {
