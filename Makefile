@@ -150,7 +150,7 @@ soak: ## Play random histories (SEED=1 to begin with that one, DURATION=1h for h
 	@$(WITH_ENVTEST) go run ./hack/chaos soak $(if $(SEED),--seed=$(SEED)) $(if $(DURATION),--duration=$(DURATION)) $(ARGS)
 
 .PHONY: verify
-verify: $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) $(PROMTOOL) $(QUERIES) $(D2) $(HELM) ## Check that what is checked in is generated, linted, tidy and committed
+verify: $(ACTIONLINT) $(CONTROLLER_GEN) $(CRD_REF_DOCS) $(GOLANGCI_LINT) $(GOVULNCHECK) $(KUSTOMIZE) $(PROMTOOL) $(QUERIES) $(D2) ## Check that what is checked in is generated, linted, tidy and committed
 	@hack/verify.sh
 
 .PHONY: build

@@ -10,7 +10,6 @@ import (
 	. "github.com/onsi/gomega"
 	gomegatypes "github.com/onsi/gomega/types"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 )
 
 // in expects a field of an object, by its path; a field that is missing is nil.
@@ -217,36 +216,6 @@ func TestTheDashboardsOfTheChartsFolderAreInAConfigMapForTheSidecar(t *testing.T
 	found := parse(g, stream)["ConfigMap agentdisconnect-dashboards"]
 	g.Expect(found.GetLabels()).To(HaveKeyWithValue("grafana_dashboard", "1"))
 	g.Expect(found.Object["data"]).To(Equal(dict{"runs.json": text}))
-}
-
-func TestEachValueIsInTheTableOfTheInstallPageAndInTheSchema(t *testing.T) {
-	g := NewWithT(t)
-	read := func(path ...string) []byte {
-		text, err := os.ReadFile(filepath.Join(path...))
-		g.Expect(err).NotTo(HaveOccurred())
-		return text
-	}
-	page := string(read(root, "docs", "install.md"))
-	var values, schema dict
-	g.Expect(yaml.Unmarshal(read(folder, "values.yaml"), &values)).To(Succeed())
-	g.Expect(yaml.Unmarshal(read(folder, "values.schema.json"), &schema)).To(Succeed())
-
-	var walk func(prefix string, values, schema dict)
-	walk = func(prefix string, values, schema dict) {
-		for name, value := range values {
-			path := prefix + name
-			properties, _ := schema["properties"].(dict)
-			g.Expect(properties).To(HaveKey(name), "the schema lacks %s", path)
-			nested, _ := properties[name].(dict)
-			// Flags are in docs/reference.md; what has no properties of its own is any object of Kubernetes.
-			if children, ok := value.(dict); ok && nested["properties"] != nil && path != "flags" {
-				walk(path+".", children, nested)
-				continue
-			}
-			g.Expect(page).To(Or(ContainSubstring("`"+path+"`"), ContainSubstring("`…."+name+"`")), "docs/install.md lacks %s", path)
-		}
-	}
-	walk("", values, schema)
 }
 
 func TestTheChartIsLinted(t *testing.T) {
