@@ -4,6 +4,7 @@ package agentdisconnect_test
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -66,139 +67,140 @@ var states = []struct {
 	reach       func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect
 	kstatus     status.Status
 	health      string
+	actions     string // that Argo CD offers
 }{
 	{v1alpha1.StateWaiting, "for startAfter", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.create(ctx, startingAfter(w.clock.Now().Add(time.Hour)))
 		w.run(ctx, time.Second, obj)
 		return obj
-	}, status.CurrentStatus, healthy},
+	}, status.CurrentStatus, healthy, "stop suspend"},
 	{v1alpha1.StateWaiting, "for startAfter, all else being ready", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.create(ctx, startingAfter(w.clock.Now().Add(5*time.Minute)))
 		w.run(ctx, time.Minute, obj)
 		return obj
-	}, status.CurrentStatus, healthy},
+	}, status.CurrentStatus, healthy, "stop suspend"},
 	{v1alpha1.StateWaiting, "for another run", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		first, obj := w.blocking(ctx), w.create(ctx)
 		w.run(ctx, 20*time.Second, first, obj)
 		return obj
-	}, status.CurrentStatus, healthy},
+	}, status.CurrentStatus, healthy, "stop suspend"},
 	{v1alpha1.StateRefused, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		w.setAgents(false)
 		obj := w.create(ctx)
 		w.run(ctx, time.Second, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "stop suspend"},
 	{v1alpha1.StateDiscovering, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.create(ctx)
 		w.run(ctx, time.Second, obj)
 		return obj
-	}, status.InProgressStatus, progressing},
+	}, status.InProgressStatus, progressing, "stop suspend"},
 	{v1alpha1.StateInstalling, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:CreateTags", Error: "RequestLimitExceeded"})
 		obj := w.create(ctx)
 		w.run(ctx, 20*time.Second, obj)
 		return obj
-	}, status.InProgressStatus, progressing},
+	}, status.InProgressStatus, progressing, "stop suspend"},
 	{v1alpha1.StateBlocking, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		return w.blocking(ctx)
-	}, status.CurrentStatus, healthy},
+	}, status.CurrentStatus, healthy, "stop suspend"},
 	{v1alpha1.StateBlocking, "since a person must act", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.refused("ec2:DescribeNetworkAcls")
 		w.run(ctx, time.Minute, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "stop suspend"},
 	{v1alpha1.StateSuspended, "before the start", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.create(ctx, suspending(true))
 		w.run(ctx, time.Second, obj)
 		return obj
-	}, status.CurrentStatus, paused},
+	}, status.CurrentStatus, paused, "resume stop"},
 	{v1alpha1.StateSuspended, "during the run", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.edit(ctx, obj, suspending(true))
 		w.run(ctx, time.Minute, obj)
 		return obj
-	}, status.CurrentStatus, paused},
+	}, status.CurrentStatus, paused, "resume stop"},
 	{v1alpha1.StateRestoring, "for a suspension", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.slowed("ec2:DeleteNetworkAclEntry")
 		w.edit(ctx, obj, suspending(true))
 		w.run(ctx, 5*time.Second, obj)
 		return obj
-	}, status.InProgressStatus, progressing},
+	}, status.InProgressStatus, progressing, "resume stop"},
 	{v1alpha1.StateRestoring, "at the end", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.slowed("ec2:DeleteNetworkAclEntry")
 		return w.toItsEnd(ctx, obj, 5*time.Second)
-	}, status.InProgressStatus, progressing},
+	}, status.InProgressStatus, progressing, ""},
 	{v1alpha1.StateRestoring, "since a person must act", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.refused("ec2:DeleteNetworkAclEntry")
 		return w.toItsEnd(ctx, obj, 5*time.Second)
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, ""},
 	{v1alpha1.StateRecovering, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.setAgents(false)
 		return w.toItsEnd(ctx, obj, time.Minute)
-	}, status.InProgressStatus, progressing},
+	}, status.InProgressStatus, progressing, ""},
 	{v1alpha1.StateCompleted, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		w.follow()
 		return w.completed(ctx)
-	}, status.CurrentStatus, healthy},
+	}, status.CurrentStatus, healthy, "run-again"},
 	{v1alpha1.StatePlanned, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.create(ctx, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Mode = v1alpha1.ModePlan })
 		w.run(ctx, time.Minute, obj)
 		return obj
-	}, status.CurrentStatus, healthy},
+	}, status.CurrentStatus, healthy, "run-again"},
 	{v1alpha1.StatePlanRefused, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		w.setAgents(false)
 		obj := w.create(ctx, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Mode = v1alpha1.ModePlan })
 		w.run(ctx, time.Minute, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 	{v1alpha1.StateAgentsStayedConnected, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		return w.toItsEnd(ctx, w.blocking(ctx), time.Minute)
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 	{v1alpha1.StateAgentsDidNotReconnect, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.setAgents(false)
 		return w.toItsEnd(ctx, obj, 11*time.Minute)
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 	{v1alpha1.AbortStartDeadlineExceeded, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.create(ctx, startingBefore(w.clock.Now()))
 		w.run(ctx, time.Second, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 	{v1alpha1.AbortDriftDetected, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.settled(ctx, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.OnDrift = v1alpha1.OnDriftAbort })
 		w.strip(80)
 		w.run(ctx, 2*time.Minute, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 	{v1alpha1.AbortConsentWithdrawn, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.tagSubnet("agentdisconnect.dev/allow")
 		w.run(ctx, 2*time.Minute, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 	{v1alpha1.AbortAgentsLeft, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.leave()
 		w.run(ctx, 12*time.Minute, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 	{v1alpha1.AbortSubnetLeft, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.move(subnetID, w.anotherACL())
 		w.run(ctx, 2*time.Minute, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 	{v1alpha1.AbortNetworkACLShared, "", func(ctx context.Context, w *world) *v1alpha1.AgentDisconnect {
 		obj := w.blocking(ctx)
 		w.move(plainSubnet, aclID)
 		w.run(ctx, 2*time.Minute, obj)
 		return obj
-	}, status.FailedStatus, degraded},
+	}, status.FailedStatus, degraded, "run-again"},
 }
 
 // endedBy are the reasons to end a run whose causes have specs of their own: here it is marked with them.
@@ -217,6 +219,11 @@ var _ = Describe("An object as kstatus and Argo CD read it", func() {
 			seen := w.raw(ctx, obj)
 			Expect(kstatus(seen)).To(Equal(s.kstatus), describe(w.get(ctx, obj)))
 			Expect(argoHealth(seen)).To(HaveField("Status", s.health), describe(w.get(ctx, obj)))
+			Expect(argoEnabled("actions", seen)).To(Equal(s.actions), describe(w.get(ctx, obj)))
+			for _, action := range strings.Fields(s.actions) {
+				argoAct(ctx, "actions", action, seen, metav1.DryRunAll)
+			}
+			keepForGitOps(seen, s.state+" "+s.when, s.kstatus, s.health, s.actions)
 
 			By("being in progress from a change of the spec on, until the controller looked")
 			w.edit(ctx, obj, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Duration.Duration += time.Second })

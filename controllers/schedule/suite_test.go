@@ -115,6 +115,7 @@ func (w *world) get(ctx context.Context, obj *v1alpha1.AgentDisconnectSchedule) 
 	GinkgoHelper()
 	found := &v1alpha1.AgentDisconnectSchedule{}
 	Expect(kube.Get(ctx, client.ObjectKeyFromObject(obj), found)).To(Succeed())
+	keepForGitOps(ctx, found)
 	return found
 }
 

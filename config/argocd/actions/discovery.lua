@@ -1,0 +1,26 @@
+-- The actions of an AgentDisconnect, each enabled while it makes sense.
+local spec, status, metadata = obj.spec, obj.status or {}, obj.metadata
+local isDeleted, isPlan = metadata.deletionTimestamp ~= nil, spec.mode == "Plan"
+local isPaused = spec.suspend == true
+
+local state, isOver = nil, false
+for _, condition in ipairs(status.conditions or {}) do
+  if condition.type == "Succeeded" then
+    state, isOver = condition.reason, condition.status ~= "Unknown"
+  end
+end
+-- What was said of an earlier run, or before the last change, says nothing of the run that is asked for now.
+if status.observedGeneration ~= metadata.generation or not isPlan and spec.runID ~= nil and spec.runID ~= status.runID then
+  state, isOver = nil, false
+end
+local isEnding = state == "Recovering" or state == "Verifying" or state == "Restoring" and not isPaused
+local canEnd = not (isDeleted or isPlan or isOver or isEnding)
+-- The runs of a schedule are deleted by its history: its own action runs it now.
+local isScheduled = metadata.labels ~= nil and metadata.labels["chaos.agentdisconnect.dev/schedule"] ~= nil
+
+return {
+  ["suspend"] = { disabled = not canEnd or isPaused, iconClass = "fa fa-fw fa-pause", displayName = "Suspend" },
+  ["resume"] = { disabled = not canEnd or not isPaused, iconClass = "fa fa-fw fa-play", displayName = "Resume" },
+  ["stop"] = { disabled = not canEnd, iconClass = "fa fa-fw fa-stop", displayName = "Stop" },
+  ["run-again"] = { disabled = not isOver or isDeleted or isScheduled, iconClass = "fa fa-fw fa-redo", displayName = "Run again" },
+}

@@ -1,0 +1,3 @@
+-- Puts the rules in place again, if there is time left.
+obj.spec.suspend = false
+return obj
