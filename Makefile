@@ -105,6 +105,7 @@ fmt: $(GOLANGCI_LINT) ## Format the code and sort its imports
 	@$(GOLANGCI_LINT) fmt
 	@cd hack/envtest && $(GOLANGCI_LINT) fmt
 	@cd hack/tools && $(GOLANGCI_LINT) fmt
+	@cd hack/gitops && $(GOLANGCI_LINT) fmt
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Lint all modules
@@ -126,6 +127,14 @@ vet: ## Run go vet in all modules
 test: $(GOTESTSUM) $(GINKGO) $(HELM) $(KUSTOMIZE) ## Run all tests, with the race detector and in random order (PKG=./controllers/... for some)
 	@mkdir -p bin; $(WITH_ENVTEST) $(GOTESTSUM) --format pkgname --format-hide-empty-pkg --jsonfile bin/tests.json --raw-command -- hack/test.sh $(PKG); \
 		status=$$?; echo "The slowest:"; $(GOTESTSUM) tool slowest --num 10 --jsonfile bin/tests.json; exit $$status
+
+# A module of its own: Argo CD and Flux compile for minutes. The specs leave an object of each state for it.
+.PHONY: test-gitops
+test-gitops: ## Run the objects through the code of Argo CD, Flux and Helm (hack/gitops)
+	@$(WITH_ENVTEST) && export KUBEBUILDER_ASSETS AGENTDISCONNECT_STATES=$$(mktemp -d) && trap 'rm -r "$$AGENTDISCONNECT_STATES"' EXIT && \
+		go test ./controllers/agentdisconnect -vet=off -count=1 -run='^TestSpecs$$' -ginkgo.focus='as kstatus and Argo CD read it' && \
+		go test ./controllers/schedule -vet=off -count=1 -run='^TestSpecs$$' && \
+		go -C hack/gitops test -count=1 -timeout 1h ./...
 
 .PHONY: fuzz
 fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controllers/networkacl for some)

@@ -48,14 +48,13 @@ formatted() {
   return 1
 }
 
-# The modules of tools with many dependencies are not vetted and linted: that would compile all of these.
+# The modules with many dependencies are not vetted and linted: that would compile all of these.
 tidy() {
-  local status=0
+  local module status=0
   everywhere go mod tidy -diff || status=1
-  go -C hack/tools/promtool mod tidy -diff || status=1
-  go -C hack/tools/d2 mod tidy -diff || status=1
-  go -C hack/tools/actionlint mod tidy -diff || status=1
-  go -C hack/tools/helm mod tidy -diff || status=1
+  for module in hack/gitops hack/tools/{actionlint,d2,helm,promtool}; do
+    go -C "$module" mod tidy -diff || status=1
+  done
   return "$status"
 }
 
