@@ -66,6 +66,10 @@ demo: ## Watch a run from start to end on a simulated AWS Region
 playground: ## Leave the demo's control plane and Region running, to try by hand
 	@$(WITH_ENVTEST) go run ./hack/demo --playground $(ARGS)
 
+.PHONY: local
+local: build ## Run experiments with your own AWS credentials, without a cluster (ARGS=--help; see docs/first-real-run.md)
+	@$(WITH_ENVTEST) && export KUBEBUILDER_ASSETS && go build -trimpath -o bin/local ./hack/local && exec bin/local $(ARGS)
+
 .PHONY: bench
 bench: ## Print the figures of docs/figures.md
 	@$(WITH_ENVTEST) go run ./hack/bench $(ARGS)

@@ -30,9 +30,11 @@ const (
 // Options are what control planes differ in. The zero value is one of which nothing is left on the
 // disk.
 type Options struct {
-	// Dir keeps what the servers store, so that one that was stopped finds it again. Empty: folders
-	// that go with each server.
+	// Dir keeps what the servers store, so that one that was stopped finds it again, and a later
+	// control plane too. Empty: folders that go with each server.
 	Dir string
+	// Durable has etcd wait until the disk has what it stores, so that Dir outlasts the machine's power too.
+	Durable bool
 	// SpareCPU has the servers collect garbage less often. In tests a quarter of their processor
 	// time goes into that, and little is freed.
 	SpareCPU bool
@@ -74,6 +76,9 @@ func Start(o Options) (*ControlPlane, error) {
 			return nil, err
 		}
 	}
+	if o.Durable {
+		p.environment.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "false")
+	}
 
 	if err := p.start(o.SpareCPU); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -101,12 +106,12 @@ func crdFolder() (string, error) {
 }
 
 // keepFilesIn gives the servers folders of the caller's: envtest deletes its own whenever a server
-// stops.
+// stops. It makes no client for certificates that an earlier control plane left.
 func (p *ControlPlane) keepFilesIn(dir string) error {
 	data, certificates := filepath.Join(dir, "etcd"), filepath.Join(dir, "kube-apiserver")
 	p.environment.ControlPlane.Etcd = &envtest.Etcd{DataDir: data}
 	p.environment.ControlPlane.GetAPIServer().CertDir = certificates
-	return errors.Join(os.Mkdir(data, 0o700), os.Mkdir(certificates, 0o700))
+	return errors.Join(os.RemoveAll(certificates), os.MkdirAll(data, 0o700), os.MkdirAll(certificates, 0o700))
 }
 
 func (p *ControlPlane) start(spareCPU bool) (err error) {

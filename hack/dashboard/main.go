@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/process"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 	"agentdisconnect.dev/agentdisconnect/hack/stack"
@@ -44,7 +45,7 @@ func main() {
 }
 
 func observe(ctx context.Context, folder string) (err error) {
-	address, err := stack.FreeAddress(ctx)
+	address, err := process.FreeAddress(ctx)
 	if err != nil {
 		return err
 	}

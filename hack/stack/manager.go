@@ -6,11 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"agentdisconnect.dev/agentdisconnect/hack/process"
 )
+
+// Manager is the process of one manager.
+type Manager = process.Manager
 
 // StartManager starts the stack's manager and waits until it says that it is ready. It does nothing while that one is
 // running.
@@ -46,27 +50,21 @@ func (s *Stack) LaunchManager(ctx context.Context, args ...string) (*Manager, er
 }
 
 func (s *Stack) newManager(ctx context.Context, log string, args []string) (*Manager, error) {
-	probes, err := FreeAddress(ctx)
-	if err != nil {
-		return nil, err
-	}
 	environment, err := s.managerEnvironment(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m, err := launch(ctx, func(lifetime context.Context) *exec.Cmd {
-		cmd := exec.CommandContext(lifetime, s.binary, slices.Concat([]string{
-			"--metrics-bind-address=0", "--health-probe-bind-address=" + probes, "--dns-server=" + s.Sim.DNSAddr(),
+	m, err := process.Start(ctx, process.Command{
+		Path: s.binary, Dir: s.Dir, Log: log, Env: environment,
+		Args: slices.Concat([]string{
+			"--metrics-bind-address=0", "--dns-server=" + s.Sim.DNSAddr(),
 			"--max-duration=12h", "--max-active-runs=0", // what is measured and tried is more than a first use
 			"--zap-encoder=console", "--zap-time-encoding=rfc3339nano",
-		}, s.o.ManagerArgs, args)...)
-		cmd.Dir, cmd.Env = s.Dir, environment
-		return cmd
-	}, log)
+		}, s.o.ManagerArgs, args),
+	})
 	if err != nil {
 		return nil, err
 	}
-	m.probes = "http://" + probes
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.managers = append(s.managers, m)
@@ -134,4 +132,4 @@ func (s *Stack) ManagerErr() error {
 }
 
 // ManagerLogTail is the last lines of the log of the stack's manager, most of them at most.
-func (s *Stack) ManagerLogTail(most int) []string { return tail(s.ManagerLog, most) }
+func (s *Stack) ManagerLogTail(most int) []string { return process.Tail(s.ManagerLog, most) }

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -19,10 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/hack/controlplane"
+	"agentdisconnect.dev/agentdisconnect/hack/process"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
-
-const module = "agentdisconnect.dev/agentdisconnect"
 
 // Options say what to run. The zero value is the default world in real time, and a manager with its own defaults.
 type Options struct {
@@ -55,7 +52,6 @@ type Stack struct {
 	ManagerLog string
 
 	o         Options
-	root      string // the module's folder
 	binary    string
 	manager   *Manager // the one that StartManager started
 	keepFiles bool
@@ -103,10 +99,6 @@ func (s *Stack) start(ctx context.Context) error {
 			s.o.Progress(part, fmt.Sprintf(format, args...))
 		}
 	}
-	var err error
-	if s.root, err = output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module); err != nil {
-		return err
-	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		// Its end is Close: the manager must not lose the Region first.
@@ -124,10 +116,7 @@ func (s *Stack) start(ctx context.Context) error {
 		return err
 	})
 	group.Go(func() error {
-		// As the Dockerfile does, so that what runs here is what ships, and is compiled once for both.
-		build := []string{"CGO_ENABLED=0", "go", "build", "-C", s.root, "-trimpath", "-o", s.Dir + string(filepath.Separator), "./cmd/manager"}
-		_, err := output(groupCtx, "env", slices.Concat(build, s.o.Programs)...)
-		return err
+		return process.Build(groupCtx, s.Dir, slices.Concat([]string{"./cmd/manager"}, s.o.Programs)...)
 	})
 	if err := group.Wait(); err != nil {
 		return err
@@ -170,15 +159,6 @@ func (s *Stack) Close() error {
 		return err
 	}
 	return errors.Join(err, os.RemoveAll(s.Dir))
-}
-
-// output runs a command to its end, and puts what it said on standard error into its error.
-func output(ctx context.Context, name string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, name, args...).Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, exit.Stderr)
-	}
-	return strings.TrimSpace(string(out)), err
 }
 
 func executable(path string) bool {

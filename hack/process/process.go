@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package stack
+package process
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,14 +11,15 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
 const (
-	// grace is a little more than the manager itself gives passes that are under way.
-	grace = 25 * time.Second
+	// Grace is how long a manager may take to end: a little more than it gives passes that are under way.
+	Grace = 25 * time.Second
 	// readyTimeout is for a manager that has to find a control plane that is up already.
 	readyTimeout = time.Minute
 	readyPoll    = 50 * time.Millisecond
@@ -35,21 +37,37 @@ type Manager struct {
 	err    error         // how it ended, once ended is closed
 }
 
-// launch starts a manager's process, which ends with stop and not with ctx, or an interrupt would take it down in no order.
-func launch(ctx context.Context, cmd func(context.Context) *exec.Cmd, log string) (*Manager, error) {
-	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+// Command says how a manager is started. The flags for its probes are added to Args.
+type Command struct {
+	// Path is its program. Name is what the list of processes has as its first word; empty: Path.
+	Path, Name string
+	Args, Env  []string
+	// Dir is the folder that it runs in. Log is the path of the file that its output is appended to.
+	Dir, Log string
+}
+
+// Start starts a manager's process and waits for nothing. It ends with Stop and not with ctx, or an interrupt would take it down
+// in no order.
+func Start(ctx context.Context, c Command) (*Manager, error) {
+	probes, err := FreeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }() // the process has its own
 	lifetime, stop := context.WithCancel(context.WithoutCancel(ctx))
-	m := &Manager{Log: log, cmd: cmd(lifetime), stop: stop, ended: make(chan struct{})}
-	m.cmd.Stdout, m.cmd.Stderr = file, file
+	cmd := exec.CommandContext(lifetime, c.Path, slices.Concat([]string{"--health-probe-bind-address=" + probes}, c.Args)...)
+	cmd.Args[0] = cmp.Or(c.Name, c.Path)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = c.Dir, c.Env, file, file
+	m := &Manager{Log: c.Log, cmd: cmd, stop: stop, probes: "http://" + probes, ended: make(chan struct{})}
 	// A group of its own: the terminal's Ctrl-C is for us, and we stop it when it is its turn.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// One that is paused would never see the first.
 	m.cmd.Cancel = func() error { return errors.Join(m.cmd.Process.Signal(syscall.SIGTERM), m.Resume()) }
-	m.cmd.WaitDelay = grace
+	m.cmd.WaitDelay = Grace
 	if err := m.cmd.Start(); err != nil {
 		stop()
 		return nil, fmt.Errorf("starting the manager: %w", err)
@@ -106,9 +124,10 @@ func (m *Manager) Err() error {
 }
 
 // LogTail is the last lines of the log, most of them at most.
-func (m *Manager) LogTail(most int) []string { return tail(m.Log, most) }
+func (m *Manager) LogTail(most int) []string { return Tail(m.Log, most) }
 
-func tail(path string, most int) []string {
+// Tail is the last lines of a file, most of them at most.
+func Tail(path string, most int) []string {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return []string{err.Error()}

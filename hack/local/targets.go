@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/spf13/pflag"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
+)
+
+// mostClusters bounds how many clusters are looked into: this is a hint, and the plan looks again.
+const mostClusters = 10
+
+// target is a cluster and a subnet with agents of it.
+type target struct {
+	cluster, subnet string
+	agents          int
+	consent         string // the value of the tag; empty: there is none
+}
+
+type targets []target
+
+// findTargets reads which subnets have agents of which clusters.
+func (a *account) findTargets(ctx context.Context, s *settings) (targets, error) {
+	names := []string{s.cluster}
+	if s.cluster == "" {
+		listed, err := a.clients.ECS.ListClusters(ctx, &ecs.ListClustersInput{})
+		if err != nil || len(listed.ClusterArns) == 0 {
+			return nil, err
+		}
+		names = listed.ClusterArns
+	}
+	described, err := a.clients.ECS.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: names})
+	if err != nil {
+		return nil, err
+	}
+	withAgents := slices.DeleteFunc(described.Clusters, func(c ecstypes.Cluster) bool { return c.RegisteredContainerInstancesCount == 0 })
+	var found targets
+	for _, cluster := range withAgents[:min(len(withAgents), mostClusters)] {
+		counts, err := a.countAgents(ctx, cluster)
+		if err != nil {
+			return found, err
+		}
+		for _, subnet := range slices.Sorted(maps.Keys(counts)) {
+			found = append(found, target{cluster: awssdk.ToString(cluster.ClusterName), subnet: subnet, agents: counts[subnet]})
+		}
+	}
+	return found, a.readConsent(ctx, s.consentKey, found)
+}
+
+// countAgents counts the first page of a cluster's agents by their subnet.
+func (a *account) countAgents(ctx context.Context, cluster ecstypes.Cluster) (map[string]int, error) {
+	listed, err := a.clients.ECS.ListContainerInstances(ctx, &ecs.ListContainerInstancesInput{Cluster: cluster.ClusterArn})
+	if err != nil || len(listed.ContainerInstanceArns) == 0 {
+		return nil, err
+	}
+	described, err := a.clients.ECS.DescribeContainerInstances(ctx, &ecs.DescribeContainerInstancesInput{Cluster: cluster.ClusterArn, ContainerInstances: listed.ContainerInstanceArns})
+	if err != nil {
+		return nil, err
+	}
+	counts := map[string]int{}
+	for _, instance := range described.ContainerInstances {
+		for _, attribute := range instance.Attributes {
+			if awssdk.ToString(attribute.Name) == "ecs.subnet-id" {
+				counts[awssdk.ToString(attribute.Value)]++
+			}
+		}
+	}
+	return counts, nil
+}
+
+// readConsent reads the tags with which owners of subnets consent.
+func (a *account) readConsent(ctx context.Context, key string, found targets) error {
+	if len(found) == 0 {
+		_, err := a.clients.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{MaxResults: awssdk.Int32(5)})
+		return err
+	}
+	ids := map[string]bool{}
+	for _, t := range found {
+		ids[t.subnet] = true
+	}
+	out, err := a.clients.EC2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{Filters: []ec2types.Filter{{Name: awssdk.String("subnet-id"), Values: slices.Sorted(maps.Keys(ids))}}})
+	if err != nil {
+		return err
+	}
+	for _, subnet := range out.Subnets {
+		for _, tag := range subnet.Tags {
+			for i := range found {
+				if found[i].subnet == awssdk.ToString(subnet.SubnetId) && awssdk.ToString(tag.Key) == key {
+					found[i].consent = awssdk.ToString(tag.Value)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// choose picks what the printed commands name: what the flags say, else a subnet whose owner consents, else any.
+func (t targets) choose(s *settings) target {
+	chosen := target{cluster: s.cluster, subnet: s.subnet}
+	ordered := slices.Clone(t)
+	slices.SortStableFunc(ordered, func(a, b target) int { return cmp.Compare(b.consent, a.consent) })
+	for _, each := range ordered {
+		if (s.subnet == "" || s.subnet == each.subnet) && (s.cluster == "" || s.cluster == each.cluster) {
+			return each
+		}
+	}
+	return chosen
+}
+
+func (t targets) print(out *screen.Screen) {
+	if len(t) == 0 {
+		out.Print(screen.Marked, "\nNo cluster with container instances was found in this Region: docs/first-real-run.md has a template of a throwaway one.")
+		return
+	}
+	var rows []screen.Row
+	for _, each := range t {
+		rows = append(rows, screen.Row{Cells: []string{each.cluster, each.subnet, fmt.Sprint(each.agents), cmp.Or(each.consent, "-")}})
+	}
+	out.Print(screen.Bold, "\nWhat a run could name")
+	out.Table([]string{"CLUSTER", "SUBNET", "AGENTS", "CONSENT"}, rows)
+}
+
+// consentKey is the key of the tag of consent, which the manager's flags may change.
+func consentKey(managerArgs []string) (string, error) {
+	f := pflag.NewFlagSet("manager", pflag.ContinueOnError)
+	f.ParseErrorsAllowlist.UnknownFlags = true
+	f.Usage = func() {}
+	key := f.String("consent-tag-key", options.Defaults().ConsentTagKey, "")
+	if err := f.Parse(managerArgs); err != nil && !errors.Is(err, pflag.ErrHelp) {
+		return "", fmt.Errorf("flags of the manager: %w", err)
+	}
+	return *key, nil
+}
