@@ -33,7 +33,7 @@ trap 'rm -rf "$report"' EXIT
 failed=0
 
 # Some tests start the manager. It is built as the Dockerfile builds it, before any of them waits for it.
-if go list -e -deps -test "$@" | grep -qE '/hack/(stack|docker)( |$)'; then
+if go list -e -deps -test "$@" | grep -qE '/hack/(stack|process|docker)( |$)'; then
   CGO_ENABLED=0 go build -trimpath -o "$report/manager" ./cmd/manager || failed=1
 fi
 

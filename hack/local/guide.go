@@ -41,7 +41,7 @@ func (l *local) guide() error {
 	if err != nil {
 		return err
 	}
-	l.screen.Print(screen.Good, "\nThe manager runs (process %d). AWS is as it was.\n", l.manager.PID())
+	l.screen.Print(screen.Good, "\nThe manager runs (process %d).\n", l.manager.PID())
 	l.screen.Block(screen.Plain, text.String())
 	l.screen.Print(screen.Good, "\nCtrl-C ends every run, waits until each is restored, and stops.")
 	l.screen.Print(screen.Marked, "Leave this machine on and online while a run is on. If it dies: start make local again, or run kubectl agentdisconnect sweep from any machine (docs/sweep.md).")

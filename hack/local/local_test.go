@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/hack/process"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
+)
+
+const (
+	// scale makes agents notice within seconds.
+	scale = 60
+	// hangs ends a test that would wait for ever. Nothing depends on it.
+	hangs = 5 * time.Minute
+	ready = "Ctrl-C ends every run, waits"
+)
+
+// user is a person with AWS credentials, a terminal or two, and nothing else.
+type user struct {
+	*testing.T
+	*WithT
+	sim      *sim.Simulator
+	programs string
+	state    string
+	before   []string
+}
+
+func newUser(t *testing.T) *user {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
+	}
+	u := &user{T: t, WithT: NewWithT(t), programs: t.TempDir(), state: filepath.Join(t.TempDir(), "state")}
+	u.SetDefaultEventuallyTimeout(hangs)
+	u.Expect(process.Build(t.Context(), u.programs, "./cmd/manager", "./cmd/kubectl-agentdisconnect", "./hack/local")).To(Succeed())
+	var err error
+	u.sim, err = sim.Start(context.WithoutCancel(t.Context()), sim.Options{World: templatesPlace(u.WithT), Scale: scale})
+	u.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(u.sim.Close)
+	// What a test that failed left running.
+	t.Cleanup(func() { _ = (&place{dir: u.state}).endLeftovers() })
+	u.Expect(u.sim.WaitForAgents(t.Context())).To(Succeed())
+	u.before = landscape(u.sim)
+	return u
+}
+
+// environment is the user's shell: the credentials are those of the template's role.
+func (u *user) environment() []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + u.programs, "KUBEBUILDER_ASSETS=" + os.Getenv("KUBEBUILDER_ASSETS"),
+		"AWS_ENDPOINT_URL=" + u.sim.URL(), "AWS_REGION=" + u.sim.World().Region, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ACCESS_KEY_ID=" + world.DefaultAccessKey, "AWS_SECRET_ACCESS_KEY=" + world.DefaultSecret,
+	}
+}
+
+// running is a make local that runs.
+type running struct {
+	u     *user
+	cmd   *exec.Cmd
+	ended chan error    // how it ended
+	over  chan struct{} // closed once it has
+
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (r *running) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out.Write(p)
+}
+
+// said is all that it printed, in one line: it wraps to the width.
+func (r *running) said() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(strings.Fields(r.out.String()), " ")
+}
+
+// local starts the program as make local does.
+func (u *user) local(args ...string) *running {
+	u.Helper()
+	r := &running{u: u, ended: make(chan error, 1), over: make(chan struct{})}
+	r.cmd = exec.Command(filepath.Join(u.programs, "local"), append([]string{"--state", u.state, "--programs", u.programs}, args...)...)
+	r.cmd.Env, r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = u.environment(), ".", r, r
+	// What is left when it is killed has its output too, so that waiting for the output would not end.
+	r.cmd.WaitDelay = time.Second
+	u.Expect(r.cmd.Start()).To(Succeed())
+	go func() {
+		r.ended <- r.cmd.Wait()
+		close(r.over)
+	}()
+	u.Cleanup(func() {
+		_ = r.cmd.Process.Kill()
+		<-r.over
+	})
+	return r
+}
+
+// start starts it with the manager's flags for a Region that runs faster, and waits until it is ready.
+func (u *user) start() *running {
+	u.Helper()
+	r := u.local("--yes", "--", "--dns-server="+u.sim.DNSAddr(), "--agent-poll-interval=200ms", "--network-acl-poll-interval=500ms", "--lookup-interval=500ms",
+		"--cloudtrail-delay=1m", "--deadman-schedule-group=first-ScheduleGroup", "--deadman-role-arn=arn:aws:iam::"+u.sim.World().Account+":role/first-DeadManRole")
+	u.Eventually(func(g Gomega) {
+		g.Expect(r.ended).To(BeEmpty(), "it ended: %s", r.said())
+		g.Expect(r.said()).To(ContainSubstring(ready))
+	}).Should(Succeed())
+	return r
+}
+
+func (r *running) signal(s os.Signal) { r.u.Expect(r.cmd.Process.Signal(s)).To(Succeed()) }
+
+// expectEnd waits for its end.
+func (r *running) expectEnd(code int) {
+	r.u.Helper()
+	r.u.Eventually(r.ended).Should(Receive())
+	r.u.Expect(r.cmd.ProcessState.ExitCode()).To(Equal(code), r.said())
+}
+
+// shell pastes commands into a shell of the user's.
+func (u *user) shell(commands string) string {
+	u.Helper()
+	cmd := exec.CommandContext(u.Context(), "bash", "-ec", ". '"+filepath.Join(u.state, "env")+"'\n"+commands)
+	cmd.Env, cmd.Dir = u.environment(), u.TempDir()
+	out, err := cmd.CombinedOutput()
+	u.Expect(err).NotTo(HaveOccurred(), "%s\n%s", commands, out)
+	return string(out)
+}
+
+// printed is the line of the printed commands that begins so.
+func (r *running) printed(begin string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for line := range strings.Lines(r.out.String()) {
+		if strings.HasPrefix(line, begin) {
+			return line
+		}
+	}
+	r.u.Fatalf("no command %q was printed: %s", begin, r.out.String())
+	return ""
+}
+
+// status gives a way to look at an object again and again.
+func (u *user) status(name string) func() v1alpha1.AgentDisconnectStatus {
+	u.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(u.state, "kubeconfig"))
+	u.Expect(err).NotTo(HaveOccurred())
+	scheme := runtime.NewScheme()
+	u.Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	u.Expect(err).NotTo(HaveOccurred())
+	return func() v1alpha1.AgentDisconnectStatus {
+		var obj v1alpha1.AgentDisconnect
+		_ = c.Get(u.Context(), client.ObjectKey{Namespace: "default", Name: name}, &obj) // it may be about to be created
+		return obj.Status
+	}
+}
+
+// begin starts a run by a printed command, and waits until its rules serve the subnet.
+func (u *user) begin(name, command string) {
+	u.Helper()
+	// The command follows the run until it is decided: nobody waits for that here.
+	u.shell("nohup " + strings.TrimSpace(command) + " >/dev/null 2>&1 &")
+	u.Eventually(u.status(name)).Should(HaveField("Rules", And(HaveLen(6), HaveEach(HaveField("State", v1alpha1.RuleInstalled)))))
+	u.Eventually(func() string {
+		acl, _ := u.sim.Region().SubnetACL(subnetIDs["TargetSubnet"])
+		return acl.ID
+	}).ShouldNot(Equal(sharedACL), "both subnets share the default network ACL, so the run works on a clone")
+}
+
+var managerPID = regexp.MustCompile(`The manager runs \(process (\d+)\)`)
+
+func TestALifeOnTheTemplatesPlace(t *testing.T) {
+	u := newUser(t)
+
+	// Without a terminal there is nobody to ask.
+	refused := u.local()
+	refused.expectEnd(exitUsage)
+	u.Expect(refused.said()).To(SatisfyAll(
+		ContainSubstring("Account 123456789012"), ContainSubstring("assumed-role/"+roleName+"/me"), ContainSubstring("Region ap-northeast-1"),
+		ContainSubstring("this is not AWS itself"), ContainSubstring("yes: DryRun for a clone of "+sharedACL), Not(ContainSubstring(" no: ")),
+		ContainSubstring(clusterName+" "+subnetIDs["TargetSubnet"]+" 1 default"),
+		ContainSubstring("nothing was started: there is no terminal to ask on"),
+	))
+	u.Expect(filepath.Join(u.state, "etcd")).NotTo(BeADirectory())
+
+	// Plan, by the printed commands.
+	first := u.start()
+	u.shell(first.printed("kubectl agentdisconnect run look"))
+	u.Expect(u.shell(first.printed("kubectl agentdisconnect plan look"))).To(ContainSubstring("Clone"))
+	u.Expect(writes(u.sim)).To(BeEmpty(), "nothing is written before a run is asked for")
+	second := u.local("--yes")
+	second.expectEnd(exitFailed)
+	u.Expect(second.said()).To(ContainSubstring("another make local of account 123456789012"))
+
+	// Run with the probe, and Ctrl-C in the middle.
+	run := strings.TrimSpace(first.printed("kubectl agentdisconnect run first"))
+	u.begin("first", run+" --probe first-probe")
+	u.Eventually(u.status("first")).Should(HaveField("Probe.AgentFailures", BeNumerically(">", 0)))
+	first.signal(os.Interrupt)
+	first.expectEnd(0)
+	u.Expect(landscape(u.sim)).To(Equal(u.before))
+	u.Expect(first.said()).To(ContainSubstring("No run is left"))
+	u.Expect(u.shell("kubectl-agentdisconnect report -f '" + filepath.Join(u.state, "ended", "default-first.yaml") + "'")).To(ContainSubstring(subnetIDs["TargetSubnet"]))
+
+	// The machine dies in the middle of another run: etcd and kube-apiserver outlive this program, the manager does not.
+	third := u.start()
+	u.begin("second", strings.Replace(run, "run first", "run second", 1))
+	manager := managerPID.FindStringSubmatch(third.said())
+	third.signal(syscall.SIGKILL)
+	third.expectEnd(-1)
+	u.Expect(exec.CommandContext(t.Context(), "kill", "-KILL", manager[1]).Run()).To(Succeed())
+	u.Expect(landscape(u.sim)).NotTo(Equal(u.before))
+
+	// The next start takes the run up, and its end is refused by AWS for a while.
+	fourth := u.start()
+	u.Expect(fourth.said()).To(ContainSubstring("The last start did not end in order."))
+	fault, err := faults.Parse("ec2:ReplaceNetworkAclAssociation error=RequestLimitExceeded")
+	u.Expect(err).NotTo(HaveOccurred())
+	u.sim.Faults().Put(fault)
+	fourth.signal(syscall.SIGTERM)
+	u.Eventually(fourth.said).Should(ContainSubstring("Ending every run."))
+	fourth.signal(os.Interrupt)
+	u.Eventually(fourth.said).Should(SatisfyAll(
+		ContainSubstring("Not yet: these runs are not restored. default/second"), ContainSubstring("Another Ctrl-C stops the manager all the same"),
+		ContainSubstring("sweep --region ap-northeast-1 --apply"), ContainSubstring("its dead man's switch is armed"),
+	))
+	u.sim.Faults().Clear()
+	fourth.expectEnd(0)
+	u.Expect(landscape(u.sim)).To(Equal(u.before))
+}
+
+func TestCredentialsThatDoNotWorkAreExplained(t *testing.T) {
+	u := newUser(t)
+	for code, want := range map[string]string{
+		"ExpiredToken":         "the session of the AWS credentials has expired: sign in again (aws sso login",
+		"InvalidClientTokenId": "AWS does not accept the credentials (InvalidClientTokenId",
+	} {
+		fault, err := faults.Parse("sts:GetCallerIdentity error=" + code)
+		u.Expect(err).NotTo(HaveOccurred())
+		u.sim.Faults().Put(fault)
+		r := u.local("--yes")
+		r.expectEnd(exitFailed)
+		u.Expect(r.said()).To(ContainSubstring(want))
+		u.sim.Faults().Clear()
+	}
+	for name, tc := range map[string]struct{ without, with, want string }{
+		"no Region":      {without: "AWS_REGION", want: "no AWS Region is set: set AWS_REGION"},
+		"no credentials": {without: "AWS_ACCESS_KEY_ID", want: "no AWS credentials were found: set AWS_PROFILE"},
+		"no profile":     {with: "AWS_PROFILE=missing", want: `the AWS profile "missing" does not exist`},
+	} {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(u.programs, "local"), "--yes", "--programs", u.programs)
+		for _, entry := range append(u.environment(), tc.with) {
+			if tc.without == "" || !strings.HasPrefix(entry, tc.without+"=") {
+				cmd.Env = append(cmd.Env, entry)
+			}
+		}
+		out, err := cmd.CombinedOutput()
+		u.Expect(err).To(HaveOccurred(), name)
+		u.Expect(strings.Join(strings.Fields(string(out)), " ")).To(ContainSubstring(tc.want), name)
+	}
+}
+
+func TestFlagsOfTheManagerComeAfterTheDashes(t *testing.T) {
+	g := NewWithT(t)
+	s, err := parse([]string{"--yes", "--cluster=demo", "--", "--max-duration=30m", "--consent-tag-key=team/allow"}, &bytes.Buffer{})
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.yes).To(BeTrue())
+	g.Expect(s.managerArgs).To(Equal([]string{"--max-duration=30m", "--consent-tag-key=team/allow"}))
+	g.Expect(s.consentKey).To(Equal("team/allow"))
+	for _, args := range [][]string{{"demo"}, {"demo", "--", "--max-duration=30m"}, {"--max-duration=30m"}} {
+		_, err := parse(args, &bytes.Buffer{})
+		g.Expect(err).To(HaveOccurred(), fmt.Sprint(args))
+	}
+}
