@@ -44,6 +44,9 @@ func (l *local) work() (err error) {
 	}
 	defer func() { err = errors.Join(err, l.stop()) }()
 	if err := l.start(); err != nil {
+		if l.place.unfinished { // runs may be on
+			return fmt.Errorf("%w\n%s", err, l.howToContinue())
+		}
 		return err
 	}
 	if err := l.guide(); err != nil {
