@@ -150,9 +150,12 @@ func TestTheChartOnACluster(t *testing.T) {
 	upgrade("--values=" + values)
 	g.Expect(c.crd(ctx, g).Annotations).To(HaveKey("controller-gen.kubebuilder.io/version"))
 
-	// Uninstalling keeps the CRDs, and with them all objects.
+	// Neither leaving the CRDs out of the chart nor uninstalling it deletes them, and with them all objects.
 	run := aRun("kept")
 	g.Expect(c.Client.Create(ctx, run)).To(Succeed())
+	upgrade("--values="+values, "--set=crds.enabled=false")
+	g.Expect(c.crd(ctx, g).DeletionTimestamp).To(BeNil())
+	upgrade("--values=" + values)
 	_, err = c.helm(t, "uninstall", release)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(apierrors.IsNotFound(c.Client.Get(ctx, client.ObjectKey{Namespace: system, Name: manager}, &appsv1.Deployment{}))).To(BeTrue())

@@ -52,8 +52,8 @@ var settings = map[string]struct{ set, arg string }{
 type flag struct{ kind, fallback string }
 
 var (
-	flagLine = regexp.MustCompile(`^ +(?:-\w, )?--?([a-z][a-z-]+)(?: ([a-z]+))?`)
-	fallback = regexp.MustCompile(`\(default "?([^")]*)"?\)`)
+	flagLine = regexp.MustCompile(`(?m)^ {2,6}(?:-\w, )?--?([a-z][a-z-]+)(?: ([a-z]+))?`)
+	fallback = regexp.MustCompile(`\(default\s+"?([^")]*)"?\)`) // which may be on two lines
 )
 
 // buildManager builds the manager as the image has it.
@@ -70,15 +70,21 @@ func flagsOf(t *testing.T, binary string) map[string]flag {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), binary, "--help").CombinedOutput()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	all, name := map[string]flag{}, ""
-	for line := range strings.SplitSeq(string(out), "\n") {
-		if match := flagLine.FindStringSubmatch(line); match != nil {
-			name = match[1]
-			all[name] = flag{kind: match[2]}
+	starts := flagLine.FindAllStringSubmatchIndex(string(out), -1)
+	all := map[string]flag{}
+	for i, at := range starts {
+		end := len(out)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
 		}
-		if match := fallback.FindStringSubmatch(line); match != nil {
-			all[name] = flag{kind: all[name].kind, fallback: match[1]}
+		text, one := string(out[at[0]:end]), flag{}
+		if at[4] >= 0 {
+			one.kind = string(out[at[4]:at[5]])
 		}
+		if match := fallback.FindStringSubmatch(text); match != nil {
+			one.fallback = match[1]
+		}
+		all[string(out[at[2]:at[3]])] = one
 	}
 	delete(all, "version")
 	delete(all, "help")
