@@ -220,7 +220,7 @@ var _ = Describe("An object as kstatus and Argo CD read it", func() {
 			Expect(kstatus(seen)).To(Equal(s.kstatus), describe(w.get(ctx, obj)))
 			Expect(argoHealth(seen)).To(HaveField("Status", s.health), describe(w.get(ctx, obj)))
 			Expect(argoEnabled("actions", seen)).To(Equal(s.actions), describe(w.get(ctx, obj)))
-			for _, action := range strings.Fields(s.actions) {
+			for action := range strings.FieldsSeq(s.actions) {
 				argoAct(ctx, "actions", action, seen, metav1.DryRunAll)
 			}
 			keepForGitOps(seen, s.state+" "+s.when, s.kstatus, s.health, s.actions)

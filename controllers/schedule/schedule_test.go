@@ -175,7 +175,7 @@ var _ = Describe("A schedule", func() {
 		w.at(ctx, obj, first)
 		Expect(w.runs(ctx)).To(BeEmpty())
 		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled)).To(And(
-			HaveField("Reason", v1alpha1.ReasonRunNotCreated), HaveField("Message", ContainSubstring("metadata.labels"))))
+			HaveField("Reason", v1alpha1.ReasonRunNotCreated), HaveField("Message", And(ContainSubstring("metadata.labels"), HaveSuffix(". See docs/schedules.md#what-to-look-at")))))
 
 		obj = w.get(ctx, obj)
 		obj.Spec.Template.Metadata = nil

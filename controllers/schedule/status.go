@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
 )
@@ -125,14 +126,16 @@ func (p *pass) readiness(times cadence, d decision, invalid error, stalled strin
 // setReadiness sets Ready, and the two conditions of kstatus that follow from it.
 func (p *pass) setReadiness(r readiness) {
 	p.set(v1alpha1.ConditionReady, r.value, r.reason, r.message)
-	for kind, holds := range map[string]bool{
-		v1alpha1.ConditionStalled: r.value == metav1.ConditionFalse, v1alpha1.ConditionReconciling: r.reason == v1alpha1.ReasonReplacing,
-	} {
-		if holds {
-			p.set(kind, metav1.ConditionTrue, r.reason, r.message)
-		} else {
-			meta.RemoveStatusCondition(&p.obj.Status.Conditions, kind)
-		}
+	p.setWhile(r.value == metav1.ConditionFalse, v1alpha1.ConditionStalled, r.reason, r.message+". See "+pages.File("docs/schedules.md#what-to-look-at"))
+	p.setWhile(r.reason == v1alpha1.ReasonReplacing, v1alpha1.ConditionReconciling, r.reason, r.message)
+}
+
+// setWhile sets a condition that is there only while it is True.
+func (p *pass) setWhile(holds bool, kind, reason, message string) {
+	if holds {
+		p.set(kind, metav1.ConditionTrue, reason, message)
+	} else {
+		meta.RemoveStatusCondition(&p.obj.Status.Conditions, kind)
 	}
 }
 

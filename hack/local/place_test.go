@@ -34,9 +34,7 @@ func templatesPlace(g *WithT) *world.World {
 		"AWS::Partition": "aws", "AWS::Region": w.Region, "AWS::AccountId": w.Account, "AWS::StackName": "first",
 		"Vpc": vpcID, "Cluster": clusterName, "ScheduleGroup": "first-ScheduleGroup", "DeadManRole": "first-DeadManRole",
 	}
-	for name, id := range subnetIDs {
-		values[name] = id
-	}
+	maps.Copy(values, subnetIDs)
 	tmpl, _ := evaluate(g, values)
 
 	open := []world.Entry{

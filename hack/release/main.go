@@ -46,8 +46,9 @@ func main() {
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := r.write(ctx, strings.Split(platforms, ",")); err != nil {
+	err := r.write(ctx, strings.Split(platforms, ","))
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -3,6 +3,7 @@
 package stack_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,7 +58,7 @@ func (l *lives) kubectl(args ...string) (said string, code int) {
 	cmd := exec.CommandContext(l.Context(), l.Kubectl, append([]string{"--kubeconfig", l.Kubeconfig, "--namespace", "default"}, args...)...)
 	cmd.Env = append(os.Environ(), "KUBECTL_APPLYSET=true")
 	out, err := cmd.CombinedOutput()
-	if _, ended := err.(*exec.ExitError); err != nil && !ended {
+	if ended := (*exec.ExitError)(nil); err != nil && !errors.As(err, &ended) {
 		l.Fatal(err)
 	}
 	return string(out), cmd.ProcessState.ExitCode()
