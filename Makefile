@@ -239,6 +239,10 @@ build-installer: $(KUSTOMIZE) ## Write dist/install.yaml, one manifest with IMG 
 release-artifacts: ## Write the plugin for each platform, checksums and krew manifest of VERSION into dist/
 	@go run ./hack/release -version=$(VERSION) -source=$(SOURCE) $(ARGS)
 
+.PHONY: release-chart
+release-chart: $(HELM) ## Package the chart of VERSION into dist/, with IMG=IMAGE@DIGEST as its image
+	@hack/release/chart.sh $(VERSION) $(IMG)
+
 .PHONY: release-check
 release-check: ## Check that VERSION may be released: CHANGELOG.md has it, and the tree is clean
 	@hack/release/check.sh $(VERSION)
