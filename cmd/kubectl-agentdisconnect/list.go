@@ -14,7 +14,6 @@ import (
 )
 
 func (p *program) listCommand() *cobra.Command {
-	var all bool
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List runs, with the reason where the state alone does not say it", Args: noArguments,
 		Long: `List runs, with the reason where the state alone does not say it: what a person must act on, or what a run waits for.
@@ -23,10 +22,17 @@ AGENTS is how many of the tracked agents were seen disconnected by the run. END 
 run is over. On a terminal the reason is cut to its width; elsewhere it is not.`,
 		Example: `  kubectl agentdisconnect list
   kubectl agentdisconnect list --all-namespaces`,
-		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+	p.makeListing(cmd, "runs", p.list)
+	return cmd
+}
+
+// makeListing has a command list objects of its namespace, or of all namespaces where its user asks for them.
+func (p *program) makeListing(cmd *cobra.Command, objects string, list func(context.Context, *cluster) error) {
+	var all bool
 	flags := addClusterFlags(cmd)
-	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the runs of all namespaces")
+	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the "+objects+" of all namespaces")
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := p.connectKubernetes(flags)
 		if err != nil {
@@ -35,9 +41,8 @@ run is over. On a terminal the reason is cut to its width; elsewhere it is not.`
 		if all {
 			c.namespace = metav1.NamespaceAll
 		}
-		return p.list(cmd.Context(), c)
+		return list(cmd.Context(), c)
 	}
-	return cmd
 }
 
 func (p *program) list(ctx context.Context, c *cluster) error {

@@ -31,28 +31,10 @@ func (p *program) scheduleCommand() *cobra.Command {
 	}
 	list := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List schedules with their next times", Long: scheduleHelp, Args: noArguments}
 	for _, each := range []*cobra.Command{cmd, list} {
-		p.makeListing(each)
+		p.makeListing(each, "schedules", p.listSchedules)
 	}
 	cmd.AddCommand(list, p.triggerCommand())
 	return cmd
-}
-
-// makeListing has a command list schedules.
-func (p *program) makeListing(cmd *cobra.Command) {
-	var all bool
-	flags := addClusterFlags(cmd)
-	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "list the schedules of all namespaces")
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := p.connectKubernetes(flags)
-		if err != nil {
-			return err
-		}
-		if all {
-			c.namespace = metav1.NamespaceAll
-		}
-		return p.listSchedules(cmd.Context(), c)
-	}
 }
 
 func (p *program) listSchedules(ctx context.Context, c *cluster) error {
