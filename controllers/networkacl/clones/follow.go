@@ -104,8 +104,8 @@ func eitherOf(one, other []networkacl.Entry) func(entries []networkacl.Entry) ne
 }
 
 // allowsOf gives every copy of two sets that allows, and the denies that both have. ok is false
-// where two that allow want the same number, neither covers the other, and the number beside is not
-// free.
+// where two that allow want the same number, neither covers the other, and no number is free for
+// the second.
 func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok bool) {
 	at := func(copies []Copy, p networkacl.Place) (Copy, bool) {
 		i := slices.IndexFunc(copies, func(c Copy) bool { return c.Entry.Place() == p })
@@ -147,20 +147,36 @@ func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok b
 	return both, true
 }
 
-// beside gives a copy the free number next to its own, so that every other entry stays on the same
-// side of it.
+// beside gives a copy the nearest free number that no deny of its addresses keeps it from: among
+// entries that allow the order means nothing.
 func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
 	reserved := networkacl.NumbersOf(owned)
-	for _, by := range []int32{1, -1} {
-		moved := c
+	at := func(by int32) (moved Copy, others []Copy) {
+		moved = c
 		moved.Entry.Number += by
 		moved.Number += by
 		inClone := moved.InClone().Place()
-		free := moved.sound() && !(c.Entry.Egress && reserved[moved.Number]) && !slices.ContainsFunc(taken, func(o Copy) bool {
-			return o.Entry.Place() == moved.Entry.Place() || o.InClone().Place() == inClone
+		for _, o := range taken {
+			if o.Entry.Place() == moved.Entry.Place() || o.InClone().Place() == inClone {
+				others = append(others, o)
+			}
+		}
+		return moved, others
+	}
+	isBarred := func(by int32) bool {
+		moved, others := at(by)
+		return !moved.sound() || c.Entry.Egress && reserved[moved.Number] || slices.ContainsFunc(others, func(o Copy) bool {
+			return !o.Entry.Allow && o.Entry.CIDR.Overlaps(c.Entry.CIDR)
 		})
-		if free {
-			return moved, true
+	}
+
+	directions := []int32{1, -1}
+	for distance := int32(1); len(directions) > 0; distance++ {
+		directions = slices.DeleteFunc(directions, func(way int32) bool { return isBarred(way * distance) })
+		for _, way := range directions {
+			if moved, others := at(way * distance); len(others) == 0 {
+				return moved, true
+			}
 		}
 	}
 	return Copy{}, false

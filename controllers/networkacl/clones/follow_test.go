@@ -84,6 +84,21 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// Two entries that can't be replaced one after the other without cutting off what both states allow stand at the lowest
+// numbers, beside each other: those of the baseline go to the next free ones first.
+func TestFollowFindsRoomPastOtherEntriesThatAllow(t *testing.T) {
+	g := NewWithT(t)
+	baseline := copiesOf(AllowOut(1, Everywhere), AllowOut(2, "::/0"), DenyOut(3, "2001:db8::/32"), DenyOut(6, "10.0.0.0/8"))
+	wanted := copiesOf(TCP(AllowOut(1, "::/0"), 80, 443), ICMP(AllowOut(2, Everywhere), -1, -1), DenyOut(3, "2001:db8::/32"), DenyOut(6, "10.0.0.0/8"))
+	g.Expect(clones.FormatCopies(clones.Follow(baseline, wanted, true, nil, nil, 0))).To(Equal(clones.FormatCopies(wanted)),
+		"the deny of addresses of the second keeps it from the free numbers")
+
+	without := func(copies []clones.Copy) []clones.Copy { return slices.Concat(copies[:2], copies[3:]) }
+	both := slices.Concat(copiesOf(TCP(AllowOut(1, "::/0"), 80, 443), ICMP(AllowOut(2, Everywhere), -1, -1), AllowOut(3, Everywhere), AllowOut(4, "::/0")), baseline[3:])
+	g.Expect(clones.FormatCopies(clones.Follow(without(baseline), without(wanted), true, nil, nil, 0))).To(Equal(clones.FormatCopies(both)))
+	g.Expect(clones.FormatCopies(clones.Follow(both, without(wanted), true, nil, nil, 0))).To(Equal(clones.FormatCopies(without(wanted))))
+}
+
 // A clone that has more entries than the quota which is assumed shows that its account's is larger.
 func TestFollowGoesByTheEntriesThatTheCloneHas(t *testing.T) {
 	g := NewWithT(t)
