@@ -3,6 +3,7 @@
 package clones
 
 import (
+	"maps"
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -14,8 +15,9 @@ import (
 //
 // What a change opens is made at once, and what it closes only after it stood: until then the clone
 // allows what the baseline allows and what is wanted to be allowed, and nothing else. Where the
-// change can't be taken apart like that, within the numbers and the quota, all of it waits. The
-// other arguments are those of Recopy, which gave wanted.
+// change can't be taken apart like that, within the numbers and the quota, all of it waits until it
+// stood; it is made then, though for the time of a call the clone may differ from both. The other
+// arguments are those of Recopy, which gave wanted.
 func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired []networkacl.Destination, quota int) []Copy {
 	quota = networkacl.EffectiveQuota(quota, withLines(InClone(baseline), owned))
 	change := networkacl.ChangeOf(InClone(baseline), InClone(wanted))
@@ -24,7 +26,7 @@ func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired 
 	}
 
 	whole := stood || !change.Closes
-	if whole && cutsNothingOff(baseline, wanted, owned, quota) {
+	if whole && changesOnly(baseline, wanted, owned, quota) {
 		return wanted
 	}
 
@@ -38,13 +40,13 @@ func Follow(baseline, wanted []Copy, stood bool, owned []v1alpha1.Rule, desired 
 	return baseline
 }
 
-// cutsNothingOff reports whether a clone gets from one set of copies to another without denying in
-// between what both allow.
-func cutsNothingOff(from, to []Copy, owned []v1alpha1.Rule, quota int) bool {
+// changesOnly reports whether a clone gets from one set of copies to another without denying in
+// between what both allow, or allowing what both deny.
+func changesOnly(from, to []Copy, owned []v1alpha1.Rule, quota int) bool {
 	entries := withLines(InClone(from), owned)
 	create, replace, remove := CopySteps(to, owned, entries)
 	_, poorest := inOrder(entries, create, replace, remove, quota)
-	return poorest < cutsOff
+	return poorest == keepsAll
 }
 
 // withLines gives entries and those of ledger lines.
@@ -62,19 +64,30 @@ func sameCopies(a, b []Copy) bool {
 // unionOf gives copies that allow what either of two sets allows, and nothing else. ok is false
 // where the numbers or the quota have no room for them.
 func unionOf(baseline, wanted []Copy, owned []v1alpha1.Rule, desired []networkacl.Destination, quota int) (both []Copy, ok bool) {
-	both, ok = allowsOf(baseline, wanted, owned)
-	if !ok {
-		return nil, false
-	}
+	both = allowsOf(baseline, wanted, owned)
 
-	// A deny of one set may still be needed: it comes back wherever it cuts nothing off.
+	// A deny of one set may still be needed: it comes back wherever it cuts nothing off, at its own
+	// number or, where that is taken, as far in front as it can be.
 	judge := eitherOf(InClone(baseline), InClone(wanted))
+	var homeless []Copy
 	for _, deny := range deniesOf(wanted, baseline) {
-		if taken := slices.ContainsFunc(both, func(c Copy) bool { return c.Entry.Place() == deny.Entry.Place() }); taken {
-			continue
-		}
-		if more := append(slices.Clone(both), deny); !judge(InClone(more)).Closes {
+		if there, taken := at(both, deny.Entry.Place()); taken {
+			if !there.Entry.Equal(deny.Entry) {
+				homeless = append(homeless, deny)
+			}
+		} else if more := append(slices.Clone(both), deny); !judge(InClone(more)).Closes {
 			both = more
+		}
+	}
+	for _, deny := range homeless {
+		if !judge(InClone(both)).Opens {
+			break
+		}
+		for _, moved := range elsewhere(deny, slices.Concat(both, wanted), owned) {
+			if more := append(slices.Clone(both), moved); !judge(InClone(more)).Closes {
+				both = more
+				break
+			}
 		}
 	}
 
@@ -103,18 +116,10 @@ func eitherOf(one, other []networkacl.Entry) func(entries []networkacl.Entry) ne
 	}
 }
 
-// allowsOf gives every copy of two sets that allows, and the denies that both have. ok is false
-// where two that allow want the same number, neither covers the other, and no number is free for
-// the second.
-func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok bool) {
-	at := func(copies []Copy, p networkacl.Place) (Copy, bool) {
-		i := slices.IndexFunc(copies, func(c Copy) bool { return c.Entry.Place() == p })
-		if i < 0 {
-			return Copy{}, false
-		}
-		return copies[i], true
-	}
-
+// allowsOf gives every copy of two sets that allows, and the denies that both have. Of two that
+// allow, want the same number, and don't cover each other, one goes where there is room for it. Where
+// there is none, the first is left out: another may allow the same.
+func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy) {
 	var apart []Copy
 	for _, want := range wanted {
 		old, known := at(baseline, want.Entry.Place())
@@ -138,20 +143,54 @@ func allowsOf(baseline, wanted []Copy, owned []v1alpha1.Rule) (both []Copy, ok b
 	}
 
 	for _, old := range apart {
-		moved, ok := beside(old, slices.Concat(both, baseline, wanted), owned)
-		if !ok {
-			return nil, false
+		want := slices.IndexFunc(both, func(c Copy) bool { return c.Entry.Place() == old.Entry.Place() })
+		taken := slices.Concat(both, baseline, wanted)
+		if moved, ok := beside(old, taken, owned); ok {
+			both = append(both, moved)
+		} else if moved, ok := beside(both[want], taken, owned); ok {
+			both[want] = old
+			both = append(both, moved)
 		}
-		both = append(both, moved)
 	}
-	return both, true
+	return both
+}
+
+// elsewhere gives a copy a free number behind each other entry of its direction, the lowest first.
+func elsewhere(c Copy, taken []Copy, owned []v1alpha1.Rule) []Copy {
+	reserved := networkacl.NumbersOf(owned)
+	used := map[int32]bool{0: true}
+	for _, o := range taken {
+		if o.Entry.Egress == c.Entry.Egress {
+			used[o.Entry.Number], used[o.Number] = true, true
+		}
+	}
+
+	var all []Copy
+	for _, number := range slices.Sorted(maps.Keys(used)) {
+		moved := c
+		moved.Entry.Number = number + 1
+		moved.Number += moved.Entry.Number - c.Entry.Number
+		if moved.sound() && !used[moved.Entry.Number] && !used[moved.Number] && !(c.Entry.Egress && reserved[moved.Number]) {
+			all = append(all, moved)
+		}
+	}
+	return all
+}
+
+// at gives the copy at a place.
+func at(copies []Copy, p networkacl.Place) (Copy, bool) {
+	i := slices.IndexFunc(copies, func(c Copy) bool { return c.Entry.Place() == p })
+	if i < 0 {
+		return Copy{}, false
+	}
+	return copies[i], true
 }
 
 // beside gives a copy the nearest free number that no deny of its addresses keeps it from: among
 // entries that allow the order means nothing.
 func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
 	reserved := networkacl.NumbersOf(owned)
-	at := func(by int32) (moved Copy, others []Copy) {
+	movedBy := func(by int32) (moved Copy, others []Copy) {
 		moved = c
 		moved.Entry.Number += by
 		moved.Number += by
@@ -164,7 +203,7 @@ func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
 		return moved, others
 	}
 	isBarred := func(by int32) bool {
-		moved, others := at(by)
+		moved, others := movedBy(by)
 		return !moved.sound() || c.Entry.Egress && reserved[moved.Number] || slices.ContainsFunc(others, func(o Copy) bool {
 			return !o.Entry.Allow && o.Entry.CIDR.Overlaps(c.Entry.CIDR)
 		})
@@ -174,7 +213,7 @@ func beside(c Copy, taken []Copy, owned []v1alpha1.Rule) (Copy, bool) {
 	for distance := int32(1); len(directions) > 0; distance++ {
 		directions = slices.DeleteFunc(directions, func(way int32) bool { return isBarred(way * distance) })
 		for _, way := range directions {
-			if moved, others := at(way * distance); len(others) == 0 {
+			if moved, others := movedBy(way * distance); len(others) == 0 {
 				return moved, true
 			}
 		}

@@ -48,7 +48,7 @@ func TestFollow(t *testing.T) {
 		"another range":                   {[]networkacl.Entry{one}, []networkacl.Entry{other}, []networkacl.Entry{other, beside}, nil},
 		"another range, no number beside": {[]networkacl.Entry{one}, []networkacl.Entry{other}, []networkacl.Entry{one}, noneBeside},
 		"another range, the first allowed elsewhere too, no number beside": {
-			[]networkacl.Entry{one, outer, last}, []networkacl.Entry{other, outer}, []networkacl.Entry{one, outer, last}, noneBeside,
+			[]networkacl.Entry{one, outer, last}, []networkacl.Entry{other, outer}, []networkacl.Entry{other, outer, last}, noneBeside,
 		},
 		"one opened and one closed beside a rule of the run": {
 			[]networkacl.Entry{one}, []networkacl.Entry{more}, []networkacl.Entry{one, more}, []v1alpha1.Rule{Rule(80, "10.0.0.1/32", installed)},
@@ -56,11 +56,11 @@ func TestFollow(t *testing.T) {
 		"one opened, and a deny added": {
 			[]networkacl.Entry{one}, []networkacl.Entry{DenyOut(50, "198.51.100.1/32"), one, more}, []networkacl.Entry{one, more}, nil,
 		},
-		// The entries of both, as far as they fit, would allow 198.51.100.0/24, which neither allows.
+		// The deny goes in front, where no allow keeps it from the addresses that neither state allows.
 		"a deny that goes where an allow was": {
 			[]networkacl.Entry{DenyOut(10, "198.51.100.0/24"), AllowOut(20, "198.51.0.0/16"), last},
 			[]networkacl.Entry{AllowOut(10, "203.0.113.0/24"), DenyOut(20, "198.51.100.0/24"), AllowOut(30, "198.51.0.0/16")},
-			[]networkacl.Entry{DenyOut(10, "198.51.100.0/24"), AllowOut(20, "198.51.0.0/16"), last}, nil,
+			[]networkacl.Entry{DenyOut(1, "198.51.100.0/24"), AllowOut(10, "203.0.113.0/24"), AllowOut(20, "198.51.0.0/16"), AllowOut(30, "198.51.0.0/16"), last}, nil,
 		},
 		"one opened and one closed":           {[]networkacl.Entry{one}, []networkacl.Entry{AllowOut(120, "203.0.113.0/24")}, []networkacl.Entry{one, AllowOut(120, "203.0.113.0/24")}, nil},
 		"one opened, one closed, a deny kept": {[]networkacl.Entry{DenyOut(50, "198.51.100.1/32"), one}, []networkacl.Entry{DenyOut(60, "198.51.100.1/32"), one, AllowOut(120, "203.0.113.0/24")}, []networkacl.Entry{DenyOut(60, "198.51.100.1/32"), one, AllowOut(120, "203.0.113.0/24")}, nil},
@@ -85,18 +85,35 @@ func TestFollow(t *testing.T) {
 }
 
 // Two entries that can't be replaced one after the other without cutting off what both states allow stand at the lowest
-// numbers, beside each other: those of the baseline go to the next free ones first.
-func TestFollowFindsRoomPastOtherEntriesThatAllow(t *testing.T) {
-	g := NewWithT(t)
-	baseline := copiesOf(AllowOut(1, Everywhere), AllowOut(2, "::/0"), DenyOut(3, "2001:db8::/32"), DenyOut(6, "10.0.0.0/8"))
-	wanted := copiesOf(TCP(AllowOut(1, "::/0"), 80, 443), ICMP(AllowOut(2, Everywhere), -1, -1), DenyOut(3, "2001:db8::/32"), DenyOut(6, "10.0.0.0/8"))
-	g.Expect(clones.FormatCopies(clones.Follow(baseline, wanted, true, nil, nil, 0))).To(Equal(clones.FormatCopies(wanted)),
-		"the deny of addresses of the second keeps it from the free numbers")
-
-	without := func(copies []clones.Copy) []clones.Copy { return slices.Concat(copies[:2], copies[3:]) }
-	both := slices.Concat(copiesOf(TCP(AllowOut(1, "::/0"), 80, 443), ICMP(AllowOut(2, Everywhere), -1, -1), AllowOut(3, Everywhere), AllowOut(4, "::/0")), baseline[3:])
-	g.Expect(clones.FormatCopies(clones.Follow(without(baseline), without(wanted), true, nil, nil, 0))).To(Equal(clones.FormatCopies(both)))
-	g.Expect(clones.FormatCopies(clones.Follow(both, without(wanted), true, nil, nil, 0))).To(Equal(clones.FormatCopies(without(wanted))))
+// numbers, beside each other: one of each goes to a free number first, or gives its number up to the other.
+func TestFollowFindsRoomPastOtherEntries(t *testing.T) {
+	low, high := []networkacl.Entry{AllowOut(1, Everywhere), AllowOut(2, "::/0")}, []networkacl.Entry{TCP(AllowOut(1, "::/0"), 80, 443), ICMP(AllowOut(2, Everywhere), -1, -1)}
+	for name, tc := range map[string]struct {
+		common, between []networkacl.Entry
+	}{
+		"free numbers": {
+			[]networkacl.Entry{DenyOut(6, "10.0.0.0/8")}, []networkacl.Entry{high[0], high[1], AllowOut(3, Everywhere), AllowOut(4, "::/0"), DenyOut(6, "10.0.0.0/8")},
+		},
+		"a deny of the second's addresses before them": {
+			[]networkacl.Entry{DenyOut(3, "2001:db8::/32"), DenyOut(6, "10.0.0.0/8")},
+			[]networkacl.Entry{high[0], low[1], DenyOut(3, "2001:db8::/32"), AllowOut(4, Everywhere), ICMP(AllowOut(5, Everywhere), -1, -1), DenyOut(6, "10.0.0.0/8")},
+		},
+		"denies of the addresses of both: it is made all the same": {
+			[]networkacl.Entry{DenyOut(3, "2001:db8::/32"), DenyOut(4, "10.0.0.0/8")}, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			baseline, wanted := copiesOf(slices.Concat(low, tc.common)...), copiesOf(slices.Concat(high, tc.common)...)
+			g.Expect(clones.HasRoomForBoth(baseline, wanted, nil, nil, 0)).To(Equal(tc.between != nil))
+			if tc.between != nil {
+				between := copiesOf(tc.between...)
+				g.Expect(clones.FormatCopies(clones.Follow(baseline, wanted, true, nil, nil, 0))).To(Equal(clones.FormatCopies(between)))
+				baseline = between
+			}
+			g.Expect(clones.FormatCopies(clones.Follow(baseline, wanted, true, nil, nil, 0))).To(Equal(clones.FormatCopies(wanted)))
+		})
+	}
 }
 
 // A clone that has more entries than the quota which is assumed shows that its account's is larger.
@@ -112,8 +129,8 @@ func TestFollowGoesByTheEntriesThatTheCloneHas(t *testing.T) {
 }
 
 // Whatever two states of the original reads show, in any order and with the wrong one said to have stood: between any two
-// calls the clone allows what both states allow, but for the run's denies, and nothing that neither allows. Once reads agree
-// on one of them it is what the clone has.
+// calls the clone allows what both states allow, but for the run's denies, and nothing that neither allows, as long as the
+// numbers and the quota have room for the entries of both. Once reads agree on one of them it is what the clone has.
 func TestFollowingCutsNothingOffThatTheOriginalAllows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g := NewWithT(t)
@@ -130,13 +147,14 @@ func TestFollowingCutsNothingOffThatTheOriginalAllows(t *testing.T) {
 				t.Skip(err) // the run ends
 			}
 			next := clones.Follow(clone.copies, wanted, stood, clone.rules, desired, quota)
+			room := clones.HasRoomForBoth(clone.copies, wanted, clone.rules, desired, quota)
 			create, replace, remove := clones.CopySteps(next, clone.rules, clone.entries)
 			for _, step := range clones.InOrder(clone.entries, create, replace, remove, quota) {
 				if clone.entries = without(clone.entries, step.Entry); step.Verb != clones.StepRemove {
 					clone.entries = put(clone.entries, step.Entry, true)
 				}
 				for _, p := range packets {
-					if old := verdict(states[0], p); old == verdict(states[1], p) {
+					if old := verdict(states[0], p); room && old == verdict(states[1], p) {
 						g.Expect(verdict(clone.entries, p)).To(Equal(old), "%v after %v, on the way from %v to %v, at last %v", p, step, clone.copies, next, wanted)
 					}
 				}
