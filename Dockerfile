@@ -13,8 +13,9 @@ COPY cmd cmd
 ARG TARGETOS
 ARG TARGETARCH
 ARG VERSION=dev
+ARG DOCS
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 GOOS=${TARGETOS:-linux} GOARCH=${TARGETARCH} go build -trimpath -ldflags="-s -w -X main.version=${VERSION}" -o manager ./cmd/manager
+    CGO_ENABLED=0 GOOS=${TARGETOS:-linux} GOARCH=${TARGETARCH} go build -trimpath -ldflags="-s -w -X main.version=${VERSION} -X agentdisconnect.dev/agentdisconnect/controllers/pages.Base=${DOCS}" -o manager ./cmd/manager
 
 FROM gcr.io/distroless/static:nonroot@sha256:e2e927ec666bae08560abb3c55d0659eceabb657f56b6782ab500a9fc7f555e3
 ARG VERSION=dev

@@ -237,7 +237,7 @@ build-installer: $(KUSTOMIZE) ## Write dist/install.yaml, one manifest with IMG 
 # What a tag's workflow calls, and what docs/releasing.md describes.
 .PHONY: release-artifacts
 release-artifacts: ## Write the plugin for each platform, checksums and krew manifest of VERSION into dist/
-	@go run ./hack/release -version=$(VERSION) -source=$(SOURCE) $(ARGS)
+	@go run ./hack/release -version=$(VERSION) -source=$(SOURCE) -docs=$(DOCS) $(ARGS)
 
 .PHONY: release-chart
 release-chart: $(HELM) ## Package the chart of VERSION into dist/, with IMG=IMAGE@DIGEST as its image

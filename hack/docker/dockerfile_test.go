@@ -4,6 +4,7 @@
 package docker
 
 import (
+	"bytes"
 	"debug/elf"
 	"go/version"
 	"os"
@@ -24,16 +25,19 @@ func TestBuildLine(t *testing.T) {
 	src := t.TempDir()
 	copySources(t, build, src)
 
-	const stamped = "v1.2.3-dockerfile"
+	const stamped, docs = "v1.2.3-dockerfile", "https://git.example.com/agentdisconnect/blob/v1.2.3/"
 	compile := exec.CommandContext(t.Context(), "sh", "-c", buildLine(t, build))
 	compile.Dir = src
-	compile.Env = append(os.Environ(), "GOWORK=off", "TARGETOS=linux", "TARGETARCH="+runtime.GOARCH, "VERSION="+stamped)
+	compile.Env = append(os.Environ(), "GOWORK=off", "TARGETOS=linux", "TARGETARCH="+runtime.GOARCH, "VERSION="+stamped, "DOCS="+docs)
 	if out, err := compile.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", compile, err, out)
 	}
 
 	binary := filepath.Join(src, "manager")
 	requireStatic(t, binary)
+	if content, err := os.ReadFile(binary); err != nil || !bytes.Contains(content, []byte(docs)) {
+		t.Errorf("the manager's messages do not link %s: %v", docs, err)
+	}
 	if runtime.GOOS != "linux" {
 		t.Skip("the binary is for Linux: its version can't be asked here")
 	}
@@ -220,8 +224,17 @@ func TestTheImageIsTheManagerAlone(t *testing.T) {
 	}
 }
 
-// TestMakeGivesEachArgument keeps the labels from being those of the defaults.
+var buildArg = regexp.MustCompile(`--build-arg (\w+)=`)
+
+// TestMakeGivesEachArgument keeps the labels from being those of the defaults. An ARG that is not declared would be dropped.
 func TestMakeGivesEachArgument(t *testing.T) {
+	declared := map[string]bool{}
+	for _, stage := range stages(t) {
+		for _, arg := range stage.all("ARG") {
+			name, _, _ := strings.Cut(arg, "=")
+			declared[name] = true
+		}
+	}
 	for _, target := range []string{"docker-build", "docker-buildx"} {
 		cmd := exec.CommandContext(t.Context(), "make", "--dry-run", target, "IMG=registry.example/agentdisconnect:v1", "PLATFORM=linux/arm64", "VERSION=v1")
 		cmd.Dir = root
@@ -229,9 +242,14 @@ func TestMakeGivesEachArgument(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", cmd, err, out)
 		}
-		for _, want := range []string{"--build-arg VERSION=v1 ", "--build-arg REVISION=", "--build-arg SOURCE=https://", "linux/arm64", "-t registry.example/agentdisconnect:v1"} {
+		for _, want := range []string{"--build-arg VERSION=v1 ", "--build-arg REVISION=", "--build-arg SOURCE=https://", "--build-arg DOCS=", "linux/arm64", "-t registry.example/agentdisconnect:v1"} {
 			if !strings.Contains(string(out), want) {
 				t.Errorf("make %s lacks %s:\n%s", target, want, out)
+			}
+		}
+		for _, match := range buildArg.FindAllSubmatch(out, -1) {
+			if !declared[string(match[1])] {
+				t.Errorf("make %s gives the argument %s, and the Dockerfile has no such ARG", target, match[1])
 			}
 		}
 	}

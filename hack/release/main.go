@@ -22,14 +22,16 @@ const (
 	source = "cmd/" + plugin
 )
 
-// everywhere are the platforms of a release.
-const everywhere = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64"
+// allPlatforms are the platforms of a release.
+const allPlatforms = "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64"
 
 // release is one version of the plugin.
 type release struct {
 	Version string
 	// Source is the page of the repository, below which the archives are downloaded from.
 	Source string
+	// Docs is the URL of the repository's files at this version, with a slash at its end. Empty: messages name paths.
+	Docs string
 	// time is that of the files in the archives.
 	time time.Time
 	// dir is where the release is written.
@@ -41,8 +43,9 @@ func main() {
 	var platforms string
 	flag.StringVar(&r.Version, "version", "", "the version, such as v0.1.0")
 	flag.StringVar(&r.Source, "source", "", "the page of the repository, below which releases are downloaded from")
+	flag.StringVar(&r.Docs, "docs", "", "the URL of the repository's files, with a slash at its end; empty: messages name paths")
 	flag.StringVar(&r.dir, "dir", "dist", "the folder to write")
-	flag.StringVar(&platforms, "platforms", everywhere, "the platforms to build for")
+	flag.StringVar(&platforms, "platforms", allPlatforms, "the platforms to build for")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -64,6 +67,9 @@ func (r *release) write(ctx context.Context, platforms []string) error {
 	}
 	if !strings.HasPrefix(r.Source, "https://") {
 		return fmt.Errorf("-source is %q: it must be the https:// URL of the repository", r.Source)
+	}
+	if r.Docs != "" && (!strings.HasPrefix(r.Docs, "https://") || !strings.HasSuffix(r.Docs, "/")) {
+		return fmt.Errorf("-docs is %q: it must be the https:// URL of the repository's files, with a slash at its end", r.Docs)
 	}
 	var err error
 	if r.time, err = commitTime(ctx); err != nil {
@@ -120,12 +126,17 @@ func (r *release) build(ctx context.Context, platform string) (archive, error) {
 		made.Binary += ".exe"
 	}
 	binary := filepath.Join(dir, made.Binary)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -X main.version="+r.Version, "-o", binary, "./"+source)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+r.stamps(), "-o", binary, "./"+source)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return archive{}, fmt.Errorf("%w\n%s", err, said)
 	}
 	return r.pack(made, []string{binary, filepath.Join(source, "kubectl_complete-agentdisconnect"), "LICENSE"})
+}
+
+// stamps are the linker's flags that set the version and the links, as the Makefile has them.
+func (r *release) stamps() string {
+	return "-X main.version=" + r.Version + " -X agentdisconnect.dev/agentdisconnect/controllers/pages.Base=" + r.Docs
 }
 
 // pack writes the archive of a platform, of the kind that is usual there.

@@ -79,17 +79,27 @@ func TestTheSameContentGivesTheSameArchives(t *testing.T) {
 }
 
 func TestWhatIsNoReleaseIsRefused(t *testing.T) {
-	for name, tc := range map[string]struct{ version, source, want string }{
-		"no version":    {"", "https://example.com", `-version is "": it must be a semantic version`},
-		"without the v": {"0.1.0", "https://example.com", `-version is "0.1.0"`},
-		"of a commit":   {"40ea183-dirty", "https://example.com", `-version is "40ea183-dirty"`},
-		"no source":     {"v0.1.0", "example.com", `-source is "example.com"`},
+	for name, tc := range map[string]struct{ version, source, docs, want string }{
+		"no version":             {"", "https://example.com", "", `-version is "": it must be a semantic version`},
+		"without the v":          {"0.1.0", "https://example.com", "", `-version is "0.1.0"`},
+		"of a commit":            {"40ea183-dirty", "https://example.com", "", `-version is "40ea183-dirty"`},
+		"no source":              {"v0.1.0", "example.com", "", `-source is "example.com"`},
+		"docs without the slash": {"v0.1.0", "https://example.com", "https://example.com/blob/v0.1.0", `-docs is "https://example.com/blob/v0.1.0"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &release{Version: tc.version, Source: tc.source, dir: t.TempDir()}
+			r := &release{Version: tc.version, Source: tc.source, Docs: tc.docs, dir: t.TempDir()}
 			NewWithT(t).Expect(r.write(t.Context(), nil)).To(MatchError(ContainSubstring(tc.want)))
 		})
 	}
+}
+
+// The linker ignores -X for a variable that does not exist.
+func TestTheStampsAreThoseOfTheMakefile(t *testing.T) {
+	g := NewWithT(t)
+	makefile, err := os.ReadFile("../../Makefile")
+	g.Expect(err).NotTo(HaveOccurred())
+	r := &release{Version: "$(VERSION)", Docs: "$(DOCS)"}
+	g.Expect(string(makefile)).To(ContainSubstring("\nLDFLAGS := " + r.stamps() + "\n"))
 }
 
 // packed packs files that stand for the programs, for two platforms.
