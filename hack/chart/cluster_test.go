@@ -66,6 +66,13 @@ func (c *cluster) args(ctx context.Context, g Gomega) []string {
 	return d.Spec.Template.Spec.Containers[0].Args
 }
 
+// setByHand adds a flag to the Deployment.
+func (c *cluster) setByHand(t *testing.T, g Gomega, arg string) {
+	_, err := c.kubectl(t, "-n", system, "patch", "deployment", manager, "--type=json",
+		`-p=[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"`+arg+`"}]`)
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
 func (c *cluster) crd(ctx context.Context, g Gomega) *metav1.PartialObjectMetadata {
 	all, err := client.New(c.ControlPlane.RESTConfig, client.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
@@ -104,12 +111,10 @@ patches:
 	g.Expect(c.args(ctx, g)).To(ContainElement("--max-duration=30m"))
 
 	// A person sets another flag in the cluster.
-	_, err := c.kubectl(t, "-n", system, "patch", "deployment", manager, "--type=json",
-		`-p=[{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--max-active-runs=2"}]`)
-	g.Expect(err).NotTo(HaveOccurred())
+	c.setByHand(t, g, "--max-active-runs=2")
 	g.Expect(deploy("v3")).To(MatchError(ContainSubstring(`conflict with "kubectl-patch"`)), "it is not dropped in silence")
 	g.Expect(c.args(ctx, g)).To(ContainElement("--max-active-runs=2"))
-	_, err = c.kubectl(t, "apply", "--server-side", "--force-conflicts", "-f", "bin/deploy/manifests.yaml")
+	_, err := c.kubectl(t, "apply", "--server-side", "--force-conflicts", "-f", "bin/deploy/manifests.yaml")
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.args(ctx, g)).NotTo(ContainElement("--max-active-runs=2"), "but with --force-conflicts it is")
 	g.Expect(c.args(ctx, g)).To(ContainElement("--max-duration=30m"))
@@ -121,6 +126,15 @@ patches:
 	_, err = c.helm(t, append([]string{"install", release, "--take-ownership", "--force-conflicts"}, values...)...)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(c.args(ctx, g)).To(ContainElement("--max-duration=30m"))
+
+	// Helm does not drop what a person set either.
+	c.setByHand(t, g, "--max-active-runs=2")
+	_, err = c.helm(t, append([]string{"upgrade", release}, values...)...)
+	g.Expect(err).To(MatchError(ContainSubstring(`conflict with "kubectl-patch"`)))
+	g.Expect(c.args(ctx, g)).To(ContainElement("--max-active-runs=2"))
+	_, err = c.helm(t, append([]string{"upgrade", release, "--force-conflicts"}, values...)...)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(c.args(ctx, g)).NotTo(ContainElement("--max-active-runs=2"))
 }
 
 func TestTheChartOnACluster(t *testing.T) {

@@ -24,9 +24,13 @@ func TestTheChartTakesTheValuesOfTheInstallPage(t *testing.T) {
 		g.Expect(yaml.Unmarshal(block[1], &values)).To(Succeed())
 		kind, _ := values["kind"].(string)
 		if path, ok := map[string][]string{"Application": {"spec", "source", "helm", "valuesObject"}, "HelmRelease": {"spec", "values"}}[kind]; ok {
-			var found bool
-			values, found, err = unstructured.NestedMap(values, path...)
+			object, found := values, false
+			values, found, err = unstructured.NestedMap(object, path...)
 			g.Expect(found).To(BeTrue(), "%s: %v", kind, err)
+			if kind == "HelmRelease" {
+				strategy, _, _ := unstructured.NestedString(object, "spec", "chart", "spec", "reconcileStrategy")
+				g.Expect(strategy).To(Equal("Revision"), "the chart's version in git never changes")
+			}
 		}
 		tried[kind]++
 		text, err := yaml.Marshal(values)
