@@ -3,6 +3,8 @@
 package main
 
 import (
+	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -63,6 +65,11 @@ func TestAManagerWithoutARegionSaysSoAndNamesTheVariable(t *testing.T) {
 				g.Expect(said).To(BeEmpty())
 			} else {
 				g.Expect(said).To(And(ContainSubstring(want), ContainSubstring("spec.region")))
+				page, err := os.ReadFile("../../docs/install.md")
+				g.Expect(err).NotTo(HaveOccurred())
+				quoted := regexp.MustCompile("when it starts:\\s`([^`]+)`").FindStringSubmatch(string(page))
+				g.Expect(quoted).To(HaveLen(2), "docs/install.md quotes the line")
+				g.Expect(said).To(ContainSubstring(quoted[1]))
 			}
 		})
 	}
