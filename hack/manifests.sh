@@ -25,7 +25,7 @@ cd "$root/bin/deploy"
 rm overlay.yaml kustomization.yaml
 
 if [ -z "$image" ] && grep -qE '^ +(- )?image: agentdisconnect:dev$' manifests.yaml; then
-  refuse "IMG is not set, and no registry has the image agentdisconnect:dev. Name the image that you built and pushed, such as IMG=registry.example.com/agentdisconnect:v0.2.0, or set it in your overlay (docs/install.md)"
+  refuse "IMG is not set, and no registry has the image agentdisconnect:dev. Name the image that you built and pushed, such as IMG=registry.example.com/agentdisconnect:v0.1.0, or set it in your overlay (docs/install.md)"
 fi
 if [ -n "$image" ] && ! grep -qE '^ +(- )?image: ' manifests.yaml; then
   refuse "$overlay renders no Deployment: does its kustomization.yaml name config/default?"

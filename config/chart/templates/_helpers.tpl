@@ -30,7 +30,7 @@ app.kubernetes.io/component: controller-manager
 {{- define "agentdisconnect.image" -}}
 {{- with .Values.image -}}
 {{- if not .repository }}
-{{- fail "image.repository is not set, and nothing is published yet: build and push the image, and name it: --set image.repository=registry.example.com/agentdisconnect --set image.tag=v0.2.0" }}
+{{- fail "image.repository is not set, and nothing is published yet: build and push the image, and name it: --set image.repository=registry.example.com/agentdisconnect --set image.tag=v0.1.0" }}
 {{- end -}}
 {{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
