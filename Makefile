@@ -241,7 +241,7 @@ release-artifacts: ## Write the plugin for each platform, checksums and krew man
 
 .PHONY: release-chart
 release-chart: $(HELM) ## Package the chart of VERSION into dist/, with IMG=IMAGE@DIGEST as its image
-	@hack/release/chart.sh $(VERSION) $(IMG)
+	@DOCS=$(DOCS) hack/release/chart.sh $(VERSION) $(IMG)
 
 .PHONY: release-check
 release-check: ## Check that VERSION may be released: CHANGELOG.md has it, and the tree is clean

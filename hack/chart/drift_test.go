@@ -48,7 +48,7 @@ func TestTheChartRendersWhatTheKustomizationsDo(t *testing.T) {
 	}
 }
 
-// With everybody's roles too.
+// Also with aggregated user roles.
 func TestAggregationIsTheSameInBoth(t *testing.T) {
 	g := NewWithT(t)
 	dir := t.TempDir()

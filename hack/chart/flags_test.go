@@ -29,7 +29,7 @@ var settings = map[string]struct{ set, arg string }{
 	"graceful-shutdown-timeout":  {"10s", "10s"},
 	"health-probe-bind-address":  {":9081", ":9081"},
 	"leader-elect":               {"false", "false"},
-	"leader-election-namespace":  {"chaos", "chaos"},
+	"leader-election-namespace":  {system, system},
 	"lookup-interval":            {"1.5s", "1.5s"},
 	"max-active-runs":            {"0", "0"},
 	"max-concurrent-reconciles":  {"1000000", "1000000"},
@@ -111,7 +111,7 @@ func schemaFlags(g Gomega) map[string]struct {
 	text, err := os.ReadFile(filepath.Join(folder, "values.schema.json"))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(json.Unmarshal(text, &schema)).To(Succeed())
-	g.Expect(schema.Properties.Flags.AdditionalProperties).To(BeFalse(), "a slip in a flag's name must be refused")
+	g.Expect(schema.Properties.Flags.AdditionalProperties).To(BeFalse(), "a typing error in a flag's name must be refused")
 	return schema.Properties.Flags.Properties
 }
 

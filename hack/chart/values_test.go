@@ -60,7 +60,24 @@ func TestValues(t *testing.T) {
 		},
 		"when to pull": {set: []string{"image.pullPolicy=Always"}, want: []func(Gomega, objects){inManager("imagePullPolicy", Equal("Always"))}},
 		"pull secrets": {set: []string{"imagePullSecrets[0].name=registry"}, want: []func(Gomega, objects){inPod("imagePullSecrets", Equal(list{dict{"name": "registry"}}))}},
-		"one replica":  {set: []string{"replicas=1"}, want: []func(Gomega, objects){in("Deployment "+manager, BeEquivalentTo(1), "spec", "replicas")}},
+		"two managers are never at work beside each other": {
+			set:  []string{"replicas=1", "flags.leader-elect=false"},
+			want: []func(Gomega, objects){in("Deployment "+manager, Equal("Recreate"), "spec", "strategy", "type")},
+		},
+		"with a lease the old manager works until the new one does": {want: []func(Gomega, objects){in("Deployment "+manager, BeNil(), "spec", "strategy")}},
+		"an image in a registry with a port":                        {set: []string{"image.repository=registry:5000/team/agentdisconnect"}, want: []func(Gomega, objects){inManager("image", Equal("registry:5000/team/agentdisconnect:dev"))}},
+		"a dashboard without labels": {
+			set:  []string{"dashboard.enabled=true", "dashboard.labels=null"},
+			want: []func(Gomega, objects){in("ConfigMap agentdisconnect-dashboards", Not(HaveKey("grafana_dashboard")), "metadata", "labels")},
+		},
+		"names that look like numbers": {
+			values: "serviceAccount: {name: \"123\"}\npriorityClassName: \"456\"\n",
+			want: []func(Gomega, objects){
+				inPod("serviceAccountName", Equal("123")), inPod("priorityClassName", Equal("456")),
+				in("RoleBinding agentdisconnect-leader-election", ConsistOf(HaveKeyWithValue("name", "123")), "subjects"),
+			},
+		},
+		"one replica": {set: []string{"replicas=1"}, want: []func(Gomega, objects){in("Deployment "+manager, BeEquivalentTo(1), "spec", "replicas")}},
 		"no limits but others": {
 			set:  []string{"resources.limits=null", "resources.requests.memory=1Gi"},
 			want: []func(Gomega, objects){inManager("resources", Equal(dict{"requests": dict{"cpu": "50m", "memory": "1Gi"}}))},
@@ -176,8 +193,8 @@ func TestValues(t *testing.T) {
 func TestWhatContradictsItselfIsRefusedWithTheFix(t *testing.T) {
 	for name, tc := range map[string]struct{ set, want string }{
 		"no image":                      {"image.repository=", "image.repository is not set, and nothing is published yet"},
-		"a flag with a slip":            {"flags.max-duratoin=1h", "additional properties 'max-duratoin' not allowed"},
-		"a value with a slip":           {"replica=1", "additional properties 'replica' not allowed"},
+		"a misspelt flag":               {"flags.max-duratoin=1h", "additional properties 'max-duratoin' not allowed"},
+		"a misspelt value":              {"replica=1", "additional properties 'replica' not allowed"},
 		"a flag that is for people":     {"flags.version=true", "additional properties 'version' not allowed"},
 		"a word for a number":           {"flags.max-active-runs=many", "'/flags/max-active-runs': got string, want integer"},
 		"fewer runs than none":          {"flags.max-active-runs=-1", "'/flags/max-active-runs': minimum"},
@@ -187,6 +204,15 @@ func TestWhatContradictsItselfIsRefusedWithTheFix(t *testing.T) {
 		"half a dead man's switch":      {"flags.deadman-schedule-group=group", "flags.deadman-role-arn and flags.deadman-schedule-group go together"},
 		"no probes":                     {"flags.health-probe-bind-address=none", `flags.health-probe-bind-address is "none": the kubelet needs an address with a port`},
 		"an endpoint that is no URL":    {"aws.endpointURL=aws.example.com:4566", `aws.endpointURL is "aws.example.com:4566": write a URL`},
+		"no worker for what is on":      {"flags.max-concurrent-reconciles=1", "'/flags/max-concurrent-reconciles': minimum"},
+		"a number for an address":       {"flags.metrics-bind-address=8443", "'/flags/metrics-bind-address'"},
+		"a lease out of reach":          {"flags.leader-election-namespace=chaos", `may write leases in the release's namespace agentdisconnect-system alone`},
+		"no time to stop":               {"terminationGracePeriodSeconds=20", "terminationGracePeriodSeconds is 20, and the manager may take 20s to stop"},
+		"no time for a longer stop":     {"flags.graceful-shutdown-timeout=45s", "terminationGracePeriodSeconds is 30, and the manager may take 45s to stop"},
+		"Prometheus of no namespace":    {"serviceMonitor.enabled=true,serviceMonitor.prometheus.namespace=", "serviceMonitor.prometheus.namespace is empty: name the namespace of the service account prometheus-k8s"},
+		"a repository with a tag":       {"image.repository=registry.example.com/agentdisconnect:v1", "'/image/repository'"},
+		"annotations of nothing":        {"serviceAccount.create=false,serviceAccount.annotations.team=chaos", "annotate agentdisconnect-controller-manager yourself"},
+		"pages without the slash":       {"prometheusRule.docs=https://git.example.com", "'/prometheusRule/docs'"},
 		"a monitor of nothing":          {"serviceMonitor.enabled=true,flags.metrics-bind-address=0", "serviceMonitor.enabled needs metrics"},
 	} {
 		t.Run(name, func(t *testing.T) {

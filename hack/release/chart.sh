@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# chart.sh VERSION IMAGE@DIGEST [FOLDER] packages the chart as that version, with that image, into the folder (dist).
+# chart.sh VERSION IMAGE@DIGEST [FOLDER] packages the chart as that version, with that image, into the folder (dist). DOCS is
+# the URL before the page that each alert names.
 # `make release-chart` calls it, with helm built.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,8 +20,8 @@ fi
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 cp -r config/chart "$copy/agentdisconnect"
-sed -e "s|^  repository: \"\"|  repository: ${image%@*}|" -e "s|^  digest: \"\"|  digest: ${image#*@}|" config/chart/values.yaml \
-  >"$copy/agentdisconnect/values.yaml"
+sed -e "s|^  repository: \"\"|  repository: ${image%@*}|" -e "s|^  digest: \"\"|  digest: ${image#*@}|" \
+  -e "s|^  docs: \"\"|  docs: \"${DOCS:-}\"|" config/chart/values.yaml >"$copy/agentdisconnect/values.yaml"
 
 mkdir -p "$folder"
 "$helm" package "$copy/agentdisconnect" --version "${version#v}" --app-version "$version" --destination "$folder"
