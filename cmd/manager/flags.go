@@ -49,17 +49,17 @@ func parse(args []string, help io.Writer) (*settings, error) {
 	if err := all.Parse(args); errors.Is(err, pflag.ErrHelp) {
 		return nil, err
 	} else if err != nil {
-		return nil, explain(err)
+		return nil, explainFlagError(err)
 	}
 	if all.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q: everything is set with flags, see --help", all.Arg(0))
 	}
 
 	var err error
-	if s.namespaces, err = namespaces(s.namespaces); err != nil {
+	if s.namespaces, err = parseNamespaces(s.namespaces); err != nil {
 		return nil, err
 	}
-	s.options.SweepRegions = names(s.options.SweepRegions)
+	s.options.SweepRegions = trimNames(s.options.SweepRegions)
 	return s, s.options.Validate()
 }
 
@@ -80,7 +80,7 @@ func (s *settings) flags() cliflag.NamedFlagSets {
 	f.DurationVar(&o.AgentPollInterval, "agent-poll-interval", o.AgentPollInterval, "how often ECS is asked whether agents are connected")
 	f.DurationVar(&o.ACLPollInterval, "network-acl-poll-interval", o.ACLPollInterval, "how often the network ACL is read while rules are in place")
 	f.DurationVar(&o.LookupInterval, "lookup-interval", o.LookupInterval, "how often hosts are looked up")
-	f.DurationVar(&o.CloudTrailDelay, "cloudtrail-delay", o.CloudTrailDelay, "by how much CloudTrail may be late: nothing is held against a caller before. AWS gives no limit; less than 15m is refused unless CloudTrail is simulated (AWS_ENDPOINT_URL)")
+	f.DurationVar(&o.CloudTrailDelay, "cloudtrail-delay", o.CloudTrailDelay, "by how much CloudTrail may be late: no caller is reported as not recovered before that. AWS gives no limit; less than 15m is refused unless CloudTrail is simulated (AWS_ENDPOINT_URL)")
 	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the quota of rules per network ACL and direction (L-2AEEBF1A) where AWS can't be asked for it, at most 40")
 
 	f = sections.FlagSet("cleanup")
@@ -108,8 +108,8 @@ func (s *settings) flags() cliflag.NamedFlagSets {
 	return sections
 }
 
-// explain adds to what pflag says of a bad flag where the right ones are. A flag with one dash it takes for several short ones.
-func explain(err error) error {
+// explainFlagError adds to an error of pflag where the flags are listed. pflag reads a flag with one dash as several short ones.
+func explainFlagError(err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && len(unknown.GetSpecifiedShortnames()) > 1 {
 		return fmt.Errorf("a flag takes two dashes, --%[1]s and not -%[1]s: see --help", unknown.GetSpecifiedShortnames())
@@ -117,9 +117,9 @@ func explain(err error) error {
 	return fmt.Errorf("%w: see --help", err)
 }
 
-// namespaces checks that each name can be one of a namespace. None at all are all namespaces, but only if that was said.
-func namespaces(list []string) ([]string, error) {
-	named := names(list)
+// parseNamespaces checks that each name can be one of a namespace. An empty value means all; a value that names none is refused.
+func parseNamespaces(list []string) ([]string, error) {
+	named := trimNames(list)
 	for _, name := range named {
 		if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
 			return nil, fmt.Errorf("--watch-namespaces: %q is not a valid name of a namespace: %s", name, wrong[0])
@@ -131,8 +131,8 @@ func namespaces(list []string) ([]string, error) {
 	return named, nil
 }
 
-// names are the items of a list without spaces and without empty ones, which a comma at the end leaves.
-func names(list []string) []string {
+// trimNames removes spaces from the items of a list, and empty items, which a comma at the end leaves.
+func trimNames(list []string) []string {
 	var named []string
 	for _, name := range list {
 		if name = strings.TrimSpace(name); name != "" {

@@ -164,7 +164,7 @@ func run(ctx context.Context, s *settings) error {
 		Controller:     config.Controller{CacheSyncTimeout: syncTimeout},
 		LeaderElection: s.leaderElect, LeaderElectionID: "agentdisconnect.chaos.agentdisconnect.dev",
 		LeaderElectionNamespace: s.leaseNamespace,
-		// Passes end before the lease is let go, so another manager never works beside this one.
+		// Passes end before the lease is released, so another manager never works beside this one.
 		LeaderElectionReleaseOnCancel: true,
 		GracefulShutdownTimeout:       &s.gracePeriod,
 	})

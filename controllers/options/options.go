@@ -63,7 +63,7 @@ type Options struct {
 }
 
 // Defaults are the options of a manager without flags. Its bounds are those of a first use: what a run
-// shows is seen within minutes, and one with a slip in its duration should cost an hour at most.
+// shows is seen within minutes, and one with a typing error in its duration should cost an hour at most.
 func Defaults() Options {
 	return Options{
 		ConsentTagKey:           "agentdisconnect.dev/allow",
@@ -124,8 +124,8 @@ func (o Options) Validate() error {
 	}
 
 	errs = append(errs, o.validateSwitch())
-	if o.MaxConcurrentReconciles < 1 {
-		errs = append(errs, fmt.Errorf("--max-concurrent-reconciles is %d: it must be at least 1", o.MaxConcurrentReconciles))
+	if o.MaxConcurrentReconciles < fewestWorkers {
+		errs = append(errs, fmt.Errorf("--max-concurrent-reconciles is %d: it must be at least %d", o.MaxConcurrentReconciles, fewestWorkers))
 	}
 
 	if host, port, err := net.SplitHostPort(o.DNSServer); o.DNSServer != "" {

@@ -42,7 +42,7 @@ func TestValidateNamesTheFlagAndWhatItMayBe(t *testing.T) {
 		"Regions to sweep":          {func(o *Options) { o.SweepRegions = []string{"us-gov-west-1", "ap-northeast-1"} }, ""},
 		"no Region to sweep":        {func(o *Options) { o.SweepRegions = []string{"ap-northeast-1", "Tokyo"} }, `--sweep-regions names "Tokyo": it must be names of Regions, such as ap-northeast-1`},
 		"sweeping all the time":     {func(o *Options) { o.SweepInterval = 0 }, "--sweep-interval is 0s: it must be from 10ms to 12h0m0s"},
-		"no workers":                {func(o *Options) { o.MaxConcurrentReconciles = 0 }, "--max-concurrent-reconciles is 0: it must be at least 1"},
+		"one worker":                {func(o *Options) { o.MaxConcurrentReconciles = 1 }, "--max-concurrent-reconciles is 1: it must be at least 2"},
 		"a DNS server":              {func(o *Options) { o.DNSServer = "10.0.0.2:53" }, ""},
 		"a DNS server over IPv6":    {func(o *Options) { o.DNSServer = "[fd00:ec2::253]:53" }, ""},
 		"a DNS server by name":      {func(o *Options) { o.DNSServer = "resolver.example:53" }, ""},
