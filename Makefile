@@ -24,6 +24,7 @@ KUBECTL ?= kubectl
 # The kustomization that is deployed: yours, with your settings, or config/default. It needs IMG or an image of its own.
 OVERLAY ?= config/default
 MANIFESTS := OVERLAY="$(OVERLAY)" IMG="$(if $(filter file,$(origin IMG)),,$(IMG))" hack/manifests.sh
+INSTALLER ?= dist/install.yaml
 # A schedule creates runs, so it goes first.
 CRDS := agentdisconnectschedules.chaos.agentdisconnect.dev agentdisconnects.chaos.agentdisconnect.dev
 # What `make test` runs, and flags for the product's own programs.
@@ -229,8 +230,8 @@ undeploy: uninstall $(KUSTOMIZE) ## Remove the manager and the CRDs, once every 
 
 .PHONY: build-installer
 build-installer: $(KUSTOMIZE) ## Write dist/install.yaml, one manifest with IMG as the image (OVERLAY=path for your settings)
-	@$(MANIFESTS) && mkdir -p dist && cp bin/deploy/manifests.yaml dist/install.yaml
-	@echo "Wrote dist/install.yaml: kubectl apply --server-side -f dist/install.yaml"
+	@OUT="$(INSTALLER)" $(MANIFESTS)
+	@echo "Wrote $(INSTALLER): kubectl apply --server-side -f $(INSTALLER)"
 
 ##@ Release
 
@@ -268,7 +269,7 @@ clean: ## Remove bin/ and dist/; what `make envtest` made stays in the user's ca
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## "; print "Usage: make <target>" } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+		/^[a-z0-9-]+:.*## / { printf "  %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 controller-gen_PACKAGE := sigs.k8s.io/controller-tools/cmd/controller-gen
 crd-ref-docs_PACKAGE := github.com/elastic/crd-ref-docs

@@ -43,7 +43,8 @@ func TestOneManifest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tool(t, "kustomize")
 			g := NewWithT(t)
-			args := []string{"build-installer"}
+			file := filepath.Join(t.TempDir(), "install.yaml")
+			args := []string{"build-installer", "INSTALLER=" + file}
 			if tc.img != "" {
 				args = append(args, "IMG="+tc.img)
 			}
@@ -55,10 +56,11 @@ func TestOneManifest(t *testing.T) {
 			_, err := command(t, nil, "make", args...)
 			if tc.refused != "" {
 				g.Expect(err).To(MatchError(ContainSubstring(tc.refused)))
+				g.Expect(file).NotTo(BeAnExistingFile())
 				return
 			}
 			g.Expect(err).NotTo(HaveOccurred())
-			manifest, err := os.ReadFile(filepath.Join(root, "dist", "install.yaml"))
+			manifest, err := os.ReadFile(file)
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(parse(g, string(manifest)).deployment(g).Spec.Template.Spec.Containers[0].Image).To(Equal(tc.image))
 		})
@@ -67,6 +69,6 @@ func TestOneManifest(t *testing.T) {
 
 func TestAnOverlayThatIsMissingIsNamed(t *testing.T) {
 	tool(t, "kustomize")
-	_, err := command(t, nil, "make", "build-installer", "OVERLAY=config/nowhere", "IMG=registry.example.com/agentdisconnect:v2")
+	_, err := command(t, nil, "make", "build-installer", "INSTALLER="+filepath.Join(t.TempDir(), "install.yaml"), "OVERLAY=config/nowhere", "IMG=registry.example.com/agentdisconnect:v2")
 	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("OVERLAY=config/nowhere is no folder")))
 }
