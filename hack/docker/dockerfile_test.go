@@ -163,7 +163,22 @@ func TestTheCompilerIsNewEnough(t *testing.T) {
 	from := stages(t)[0][0].args
 	have, want := regexp.MustCompile(` golang:([\d.]+)@`).FindStringSubmatch(from), regexp.MustCompile(`(?m)^go (\S+)$`).FindSubmatch(module)
 	if have == nil || want == nil || version.Compare("go"+have[1], "go"+string(want[1])) < 0 {
-		t.Errorf("the image is compiled by %s, and go.mod needs Go %s", from, want[1])
+		t.Fatalf("the image is compiled by %s, and go.mod needs Go %s", from, want[1])
+	}
+
+	// The checksums of a release hold for one version of Go, the image's too.
+	workflow, err := os.ReadFile(filepath.Join(root, ".github", "workflows", "release.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pins := regexp.MustCompile(`go-version: (\S+)`).FindAllStringSubmatch(string(workflow), -1)
+	if len(pins) == 0 {
+		t.Error("release.yml names no version of Go")
+	}
+	for _, pin := range pins {
+		if pin[1] != have[1] {
+			t.Errorf("release.yml builds with Go %s, and the Dockerfile with %s", pin[1], have[1])
+		}
 	}
 }
 
