@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 version=${1:?the version, such as v0.1.0}
 notes=${2:-/dev/stdout}
 
-if ! [[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
+if ! [[ $version =~ ^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?$ ]]; then
   echo "$version is no version of a release, such as v0.1.0" >&2
   exit 1
 fi

@@ -57,8 +57,8 @@ func main() {
 	}
 }
 
-// version is a semantic version with a v, as tags have it.
-var version = regexp.MustCompile(`^v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$`)
+// version is a semantic version with a v, as tags have it. check.sh has the same pattern.
+var version = regexp.MustCompile(`^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?$`)
 
 // write builds the plugin for each platform, and writes the archives, the krew manifest and the checksums of all of them.
 func (r *release) write(ctx context.Context, platforms []string) error {

@@ -102,6 +102,13 @@ func TestTheStampsAreThoseOfTheMakefile(t *testing.T) {
 	g.Expect(string(makefile)).To(ContainSubstring("\nLDFLAGS := " + r.stamps() + "\n"))
 }
 
+func TestTheCheckOfATagHasTheSamePattern(t *testing.T) {
+	g := NewWithT(t)
+	check, err := os.ReadFile("check.sh")
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(check)).To(ContainSubstring("=~ " + version.String() + " ]]"))
+}
+
 // packed packs files that stand for the programs, for two platforms.
 func packed(t *testing.T, at time.Time) (*release, []archive) {
 	t.Helper()
