@@ -161,14 +161,23 @@ func (c *cluster) explainOf(k apiKind, verb, namespace, name string, err error) 
 	case apierrors.IsNotFound(err):
 		return fmt.Errorf("%s: there is none of that name at %s. See kubectl agentdisconnect %s --namespace %s: %w", what, c.host, k.list, namespace, err)
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("%s: %w. The ClusterRole agentdisconnect-editor grants it, or -viewer for reading, and so do the roles edit and view of the namespace; kubectl auth can-i %s %s.%s --namespace %s tells",
-			what, err, verb, k.resource.Resource, k.resource.Group, namespace)
+		return fmt.Errorf("%s: %w. Have the ClusterRole agentdisconnect-%s bound to you there (edit and view have these permissions only where the installation aggregates them); kubectl auth can-i %s %s.%s --namespace %s tells",
+			what, err, roleFor(verb), verb, k.resource.Resource, k.resource.Group, namespace)
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("%s: the cluster at %s does not accept the credentials of the kubeconfig. Log in again: %w", what, c.host, err)
 	case !answered && errors.As(err, &network):
 		return fmt.Errorf("%s: the cluster at %s can't be reached. Is --context the right one? %w", what, c.host, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// roleFor is the part of a ClusterRole's name that says what it grants: all that a verb on runs and schedules needs.
+func roleFor(verb string) string {
+	switch verb {
+	case "get", "list", "watch":
+		return "viewer"
+	}
+	return "editor"
 }
 
 // isMissingKind tells an API server without the CRD from one without the object: it names no

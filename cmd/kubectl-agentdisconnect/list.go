@@ -52,7 +52,7 @@ func (p *program) list(ctx context.Context, c *cluster) error {
 	}
 
 	if len(objects) == 0 {
-		p.sayNone(c, runKind)
+		p.printThatNoneExists(c, runKind)
 		return nil
 	}
 	width := p.screen().Width()
@@ -62,8 +62,8 @@ func (p *program) list(ctx context.Context, c *cluster) error {
 	return nil
 }
 
-// sayNone says that there is no object of a kind. It is no error.
-func (p *program) sayNone(c *cluster, k apiKind) {
+// printThatNoneExists prints that there is no object of a kind. It is no error.
+func (p *program) printThatNoneExists(c *cluster, k apiKind) {
 	where := "in namespace " + c.namespace
 	if c.namespace == metav1.NamespaceAll {
 		where = "in any namespace"

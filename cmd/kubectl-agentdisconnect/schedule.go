@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,7 @@ func (p *program) listSchedules(ctx context.Context, c *cluster) error {
 		return err
 	}
 	if len(list) == 0 {
-		p.sayNone(c, scheduleKind)
+		p.printThatNoneExists(c, scheduleKind)
 		return nil
 	}
 	made, err := listObjects[v1alpha1.AgentDisconnect](ctx, c, runKind, v1alpha1.LabelSchedule)
@@ -63,7 +64,7 @@ schedule with suspend: true can be triggered too. The schedule counts the run as
 and for concurrencyPolicy at its next time.
 
 While another run of the schedule is on, concurrencyPolicy decides. With Forbid, nothing is created. With Replace, the command
-first ends that run by deleting its object, and waits until it is gone.
+first ends that run by deleting its object, waits until it is gone, and looks again: a time of the schedule may have come.
 
 ` + outcomeCodes + `
 With 2, concurrencyPolicy may also forbid the run, or the schedule is being deleted.`
@@ -92,18 +93,12 @@ func (p *program) triggerCommand() *cobra.Command {
 
 // trigger creates a run of a schedule, and follows it.
 func (p *program) trigger(ctx context.Context, c *cluster, name string, timeout time.Duration) error {
-	schedule, err := getObject[v1alpha1.AgentDisconnectSchedule](ctx, c, scheduleKind, c.namespace, name)
+	schedule, err := p.endRunsInTheWay(ctx, c, name, timeout)
 	if err != nil {
 		return err
 	}
-	what := scheduleKind.named(schedule.Namespace, schedule.Name)
-	if !schedule.DeletionTimestamp.IsZero() {
-		return &exit{code: exitRefused, err: fmt.Errorf("%s is being deleted, and its runs with it: no run was created", what)}
-	}
-	if err := p.makeRoom(ctx, c, schedule, timeout); err != nil {
-		return err
-	}
 
+	what := scheduleKind.named(schedule.Namespace, schedule.Name)
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(child.NewManual(schedule, p.clock.Now()))
 	if err != nil {
 		return fmt.Errorf("making a run from the template of %s: %w", what, err)
@@ -116,32 +111,50 @@ func (p *program) trigger(ctx context.Context, c *cluster, name string, timeout 
 	return p.followCreated(ctx, c, obj, timeout)
 }
 
-// makeRoom does what the policy of a schedule says about its runs that are on.
-func (p *program) makeRoom(ctx context.Context, c *cluster, schedule *v1alpha1.AgentDisconnectSchedule, timeout time.Duration) error {
-	made, err := listObjects[v1alpha1.AgentDisconnect](ctx, c, runKind, v1alpha1.LabelSchedule+"="+schedule.Name)
-	if err != nil {
-		return err
-	}
-	for _, obj := range child.Of(schedule, made) {
-		switch {
-		case !child.IsOn(&obj, p.clock.Now()):
-			continue
-		case schedule.Spec.ConcurrencyPolicy != v1alpha1.ConcurrencyPolicyReplace:
-			return &exit{code: exitRefused, err: fmt.Errorf("%s is on (state: %s), and concurrencyPolicy of %s is Forbid: no run was created. %s",
-				named(obj.Namespace, obj.Name), stateOf(&obj), scheduleKind.named(schedule.Namespace, schedule.Name), howToEnd(&obj))}
+// endRunsInTheWay does what the policy of a schedule says about its runs that are on, and returns the schedule as it is
+// then. It reads all anew after each run that it ended: that takes minutes, in which a time of the schedule may come.
+func (p *program) endRunsInTheWay(ctx context.Context, c *cluster, name string, timeout time.Duration) (*v1alpha1.AgentDisconnectSchedule, error) {
+	begun := p.clock.Now()
+	for {
+		schedule, err := getObject[v1alpha1.AgentDisconnectSchedule](ctx, c, scheduleKind, c.namespace, name)
+		if err != nil {
+			return nil, fmt.Errorf("no run was created: %w", err)
+		}
+		what := scheduleKind.named(schedule.Namespace, schedule.Name)
+		if !schedule.DeletionTimestamp.IsZero() {
+			return nil, &exit{code: exitRefused, err: fmt.Errorf("%s is being deleted, and its runs with it: no run was created", what)}
+		}
+		made, err := listObjects[v1alpha1.AgentDisconnect](ctx, c, runKind, v1alpha1.LabelSchedule+"="+name)
+		if err != nil {
+			return nil, fmt.Errorf("no run was created: %w", err)
 		}
 
-		f := p.newFollower(c, &obj, timeout)
+		now, own := p.clock.Now(), child.Of(schedule, made)
+		on := slices.IndexFunc(own, func(obj v1alpha1.AgentDisconnect) bool { return child.IsOn(&obj, now) })
+		if on < 0 {
+			return schedule, nil
+		}
+		obj, left := &own[on], timeout-now.Sub(begun)
+		isOn := fmt.Sprintf("%s is on (state: %s)", named(obj.Namespace, obj.Name), stateOf(obj))
+		switch {
+		case schedule.Spec.ConcurrencyPolicy != v1alpha1.ConcurrencyPolicyReplace:
+			return nil, &exit{code: exitRefused, err: fmt.Errorf("%s, and concurrencyPolicy of %s is Forbid: no run was created. %s", isOn, what, describeHowToEnd(obj))}
+		case timeout == 0:
+			left = 0 // as long as it takes
+		case left <= 0:
+			return nil, &exit{code: exitTimeout, err: fmt.Errorf("no run was created: %s after %s. %s", isOn, timeout, describeHowToEnd(obj))}
+		}
+
+		f := p.newFollower(c, obj, left)
 		f.say(f.name() + " is on, and concurrencyPolicy is Replace: it is ended first")
 		if err := f.deleteAndFollow(ctx); err != nil && !apierrors.IsNotFound(err) { // it may be gone by now
-			return fmt.Errorf("no run was created: %w", err)
+			return nil, fmt.Errorf("no run was created: %w", err)
 		}
 	}
-	return nil
 }
 
-// howToEnd says how a run that stands in the way comes to its end.
-func howToEnd(obj *v1alpha1.AgentDisconnect) string {
+// describeHowToEnd says how a run that stands in the way comes to its end.
+func describeHowToEnd(obj *v1alpha1.AgentDisconnect) string {
 	if !obj.DeletionTimestamp.IsZero() {
 		return fmt.Sprintf("It is being ended. Wait for it: kubectl agentdisconnect watch %s --namespace %s", obj.Name, obj.Namespace)
 	}

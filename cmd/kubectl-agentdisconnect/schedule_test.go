@@ -84,12 +84,19 @@ func TestTriggerUnderForbidNamesTheRunThatIsOn(t *testing.T) {
 		ContainSubstring("kubectl agentdisconnect stop "+on.Name+" --namespace "+r.namespace)))
 	r.Expect(r.objects()).To(HaveLen(1))
 
-	on.Finalizers = []string{v1alpha1.Finalizer}
-	r.Expect(r.kube.Update(r.Context(), on)).To(Succeed())
+	r.held(on)
 	r.Expect(r.kube.Delete(r.Context(), on)).To(Succeed())
 	r.Expect(r.run("schedule", "trigger", "nightly")).To(Equal(exitRefused))
 	r.Expect(r.errOut.String()).To(ContainSubstring("It is being ended. Wait for it: kubectl agentdisconnect watch " + on.Name))
 	r.release(on)
+}
+
+// held has an object stay as one whose run is to be restored.
+func (r *runs) held(obj *v1alpha1.AgentDisconnect) *v1alpha1.AgentDisconnect {
+	r.Helper()
+	obj.Finalizers = []string{v1alpha1.Finalizer}
+	r.Expect(r.kube.Update(r.Context(), obj)).To(Succeed())
+	return obj
 }
 
 // release has an object go whose run is restored.
@@ -103,9 +110,7 @@ func (r *runs) release(obj *v1alpha1.AgentDisconnect) {
 func TestTriggerUnderReplaceEndsTheRunFirst(t *testing.T) {
 	r := newRuns(t)
 	schedule := r.schedule("nightly", replacing)
-	on := r.scheduled(schedule, r.clock.Now())
-	on.Finalizers = []string{v1alpha1.Finalizer} // there are rules
-	r.Expect(r.kube.Update(r.Context(), on)).To(Succeed())
+	on := r.held(r.scheduled(schedule, r.clock.Now()))
 
 	r.begin("schedule", "trigger", "nightly")
 	r.sees(on.Name + " is on, and concurrencyPolicy is Replace: it is ended first")
@@ -116,6 +121,56 @@ func TestTriggerUnderReplaceEndsTheRunFirst(t *testing.T) {
 	made := r.only()
 	r.write(made, yes, v1alpha1.StateCompleted, "all is well", "")
 	r.Expect(r.end()).To(Equal(exitDone), r.said())
+}
+
+func TestTriggerUnderReplaceEndsARunThatATimeBringsMeanwhile(t *testing.T) {
+	r := newRuns(t)
+	schedule := r.schedule("nightly", replacing)
+	on := r.held(r.scheduled(schedule, r.clock.Now()))
+	r.begin("schedule", "trigger", "nightly")
+	r.sees("waiting until the manager has removed")
+	tick := r.held(r.scheduled(schedule, r.clock.Now().Add(time.Minute)))
+	r.release(on)
+	r.sees(tick.Name + " is on, and concurrencyPolicy is Replace: it is ended first")
+	r.Expect(r.objects()).To(HaveLen(1), "nothing is created while the other is not restored")
+	r.release(tick)
+	r.sees("Created AgentDisconnect " + r.namespace + "/nightly-manual-")
+	r.write(r.only(), yes, v1alpha1.StateCompleted, "all is well", "")
+	r.Expect(r.end()).To(Equal(exitDone), r.said())
+}
+
+func TestTriggerUnderReplaceGoesByTheScheduleAsItIsAfterTheWait(t *testing.T) {
+	for name, tc := range map[string]struct {
+		meanwhile func(*runs, *v1alpha1.AgentDisconnectSchedule)
+		code      int
+		want      string
+	}{
+		"it is gone": {
+			func(r *runs, schedule *v1alpha1.AgentDisconnectSchedule) {
+				r.Expect(r.kube.Delete(r.Context(), schedule)).To(Succeed())
+			}, exitError, "no run was created: get AgentDisconnectSchedule ",
+		},
+		"it forbids what it replaced": {
+			func(r *runs, schedule *v1alpha1.AgentDisconnectSchedule) {
+				r.scheduled(schedule, r.clock.Now().Add(time.Minute))
+				schedule.Spec.ConcurrencyPolicy = v1alpha1.ConcurrencyPolicyForbid
+				r.Expect(r.kube.Update(r.Context(), schedule)).To(Succeed())
+			}, exitRefused, "is Forbid: no run was created",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRuns(t)
+			schedule := r.schedule("nightly", replacing)
+			on := r.held(r.scheduled(schedule, r.clock.Now()))
+			r.begin("schedule", "trigger", "nightly")
+			r.sees("waiting until the manager has removed")
+			tc.meanwhile(r, schedule)
+			r.release(on)
+			r.Expect(r.end()).To(Equal(tc.code))
+			r.Expect(r.errOut.String()).To(ContainSubstring(tc.want))
+			r.Expect(r.said()).NotTo(ContainSubstring("Created"))
+		})
+	}
 }
 
 func TestTriggerUnderReplaceOfARunThatIsGoneAtOnce(t *testing.T) {
@@ -129,9 +184,7 @@ func TestTriggerUnderReplaceOfARunThatIsGoneAtOnce(t *testing.T) {
 
 func TestTriggerThatStopsToWaitForTheOtherRunCreatesNothing(t *testing.T) {
 	r := newRuns(t)
-	on := r.scheduled(r.schedule("nightly", replacing), r.clock.Now())
-	on.Finalizers = []string{v1alpha1.Finalizer}
-	r.Expect(r.kube.Update(r.Context(), on)).To(Succeed())
+	on := r.held(r.scheduled(r.schedule("nightly", replacing), r.clock.Now()))
 	r.begin("schedule", "trigger", "nightly", "--timeout", "10m")
 	r.sees("waiting until the manager has removed")
 	var code int
