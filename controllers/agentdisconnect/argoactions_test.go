@@ -5,6 +5,7 @@ package agentdisconnect_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,11 +14,14 @@ import (
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
 )
 
 // keepForGitOps keeps an object of a state, with what is expected of it, for the tests of hack/gitops, where they ask for it.
@@ -61,7 +65,10 @@ var _ = Describe("An action of Argo CD", func() {
 
 		again := act("run-again")
 		run := w.get(ctx, &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{Namespace: again.GetNamespace(), Name: again.GetName()}})
-		Expect(run.Name).To(HavePrefix(obj.Name + "-again-"))
+		Expect(run.Name).To(Equal(fmt.Sprintf("%s-again-%d", obj.Name, seen.Generation)))
+		var second []impacted
+		Expect(json.Unmarshal(argoRun("actions/run-again.lua", w.raw(ctx, obj)), &second)).To(Succeed())
+		Expect(apierrors.IsAlreadyExists(kube.Create(ctx, &second[0].Resource))).To(BeTrue(), "a second click")
 		Expect(run.Spec.Duration.Duration).To(Equal(30 * time.Minute))
 		Expect(run.Spec.RunID).NotTo(Or(BeEmpty(), Equal("2026-12-02")))
 		Expect(metav1.IsControlledBy(run, seen)).To(BeTrue())
@@ -71,9 +78,10 @@ var _ = Describe("An action of Argo CD", func() {
 	})
 
 	It("runs one again that watches its callers, though an empty table is a list in Lua", func(ctx context.Context) {
-		w := newWorld(ctx)
-		obj := w.create(ctx, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Callers = &v1alpha1.Callers{} })
-		again := argoAct(ctx, "actions", "run-again", w.raw(ctx, obj), metav1.DryRunAll)
+		w, _ := followed(ctx)
+		seen := w.raw(ctx, w.completed(ctx))
+		Expect(unstructured.SetNestedMap(seen.Object, map[string]any{}, "spec", "callers")).To(Succeed())
+		again := argoAct(ctx, "actions", "run-again", seen, metav1.DryRunAll)
 		Expect(again.Object["spec"]).To(HaveKeyWithValue("callers", map[string]any{"recoverWithin": "10m"}))
 	})
 
@@ -87,6 +95,37 @@ var _ = Describe("An action of Argo CD", func() {
 		w.run(ctx, 2*time.Hour, obj)
 		Expect(w.get(ctx, obj).Status.StartTime).To(BeNil())
 		Expect(w.writes()).To(BeEmpty())
+	})
+
+	It("stops a run together with the one that git asks for next", func(ctx context.Context) {
+		w, _ := followed(ctx)
+		obj := w.blocking(ctx, within(30*time.Minute), func(obj *v1alpha1.AgentDisconnect) { obj.Spec.RunID = "one" })
+		w.edit(ctx, obj, func(obj *v1alpha1.AgentDisconnect) {
+			obj.Spec.RunID, obj.Spec.StartAfter = "two", &metav1.Time{Time: w.clock.Now().Add(2 * time.Hour)}
+		})
+		argoAct(ctx, "actions", "stop", w.raw(ctx, obj))
+		w.run(ctx, 3*time.Minute, obj)
+		w.expectRestored()
+		before := len(w.writes())
+		w.run(ctx, 3*time.Hour, obj)
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.RunID).To(Equal("two"), describe(seen))
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.AbortStartDeadlineExceeded))
+		Expect(seen.Status.StartTime).To(BeNil())
+		Expect(w.writes()).To(HaveLen(before), "the new run never began")
+	})
+
+	It("forgets how long a run was to be that another one has followed", func(ctx context.Context) {
+		w, _ := followed(ctx)
+		obj := w.blocking(ctx, within(30*time.Minute), func(obj *v1alpha1.AgentDisconnect) { obj.Spec.RunID = "one" })
+		argoAct(ctx, "actions", "stop", w.raw(ctx, obj))
+		w.finish(ctx, obj, time.Hour)
+		Expect(kube.Patch(ctx, obj, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"runID":"two"}}`)))).To(Succeed())
+		w.run(ctx, 0, obj)
+		w.finish(ctx, obj, time.Hour)
+		Expect(w.get(ctx, obj).Status.RunID).To(Equal("two"))
+		again := argoAct(ctx, "actions", "run-again", w.raw(ctx, obj), metav1.DryRunAll)
+		Expect(again.Object["spec"]).To(HaveKeyWithValue("duration", "1m"))
 	})
 
 	It("does not run what a schedule has made again, nor what is being deleted", func(ctx context.Context) {
@@ -124,12 +163,15 @@ var _ = Describe("An action of Argo CD", func() {
 		made := argoAct(ctx, "actions-schedule", "run-now", raw())
 		run := w.get(ctx, &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{Namespace: made.GetNamespace(), Name: made.GetName()}})
 		Expect(run.Name).To(HavePrefix("often-manual-"))
-		Expect(run.Labels).To(Equal(map[string]string{"team": "checkout", v1alpha1.LabelSchedule: "often"}))
+		Expect(kube.Get(ctx, client.ObjectKeyFromObject(obj), obj)).To(Succeed())
+		want := child.NewManual(obj, w.clock.Now())
+		Expect(run.Labels).To(Equal(want.Labels))
+		Expect(run.Labels).To(HaveKeyWithValue("team", "checkout"))
 		Expect(run.Annotations).To(BeEmpty())
-		Expect(metav1.IsControlledBy(run, obj)).To(BeTrue())
-		want := obj.Spec.Template.Spec.DeepCopy()
-		want.Callers = &v1alpha1.Callers{RecoverWithin: &metav1.Duration{Duration: 10 * time.Minute}}
-		Expect(run.Spec).To(Equal(*want))
+		Expect(run.OwnerReferences).To(Equal(want.OwnerReferences))
+		want.Spec.StartDeadline = nil
+		want.Spec.Callers = &v1alpha1.Callers{RecoverWithin: &metav1.Duration{Duration: 10 * time.Minute}}
+		Expect(run.Spec).To(Equal(want.Spec))
 
 		busy := raw()
 		Expect(unstructured.SetNestedStringSlice(busy.Object, []string{run.Name}, "status", "active")).To(Succeed())

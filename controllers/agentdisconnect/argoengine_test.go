@@ -49,9 +49,17 @@ func argoFile(name string) string {
 	return string(text)
 }
 
-// argoRun runs a script on an object within the limits of Argo CD's engine: few libraries, one second, and the object as the
-// global obj. The tests of hack/gitops run the scripts in that engine itself.
+// argoRun runs a script on an object, which must not fail.
 func argoRun(script string, u *unstructured.Unstructured) []byte {
+	GinkgoHelper()
+	result, err := argoTry(script, u)
+	Expect(err).NotTo(HaveOccurred(), script)
+	return result
+}
+
+// argoTry runs a script on an object within the limits of Argo CD's engine: few libraries, one second, and the object as the
+// global obj. The tests of hack/gitops run the scripts in that engine itself.
+func argoTry(script string, u *unstructured.Unstructured) ([]byte, error) {
 	GinkgoHelper()
 	engine := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer engine.Close()
@@ -72,10 +80,10 @@ func argoRun(script string, u *unstructured.Unstructured) []byte {
 	object, err := luajson.Decode(engine, text)
 	Expect(err).NotTo(HaveOccurred())
 	engine.SetGlobal("obj", object)
-	Expect(engine.DoString(argoFile(script))).To(Succeed(), script)
-	result, err := luajson.Encode(engine.Get(-1))
-	Expect(err).NotTo(HaveOccurred())
-	return result
+	if err := engine.DoString(argoFile(script)); err != nil {
+		return nil, err
+	}
+	return luajson.Encode(engine.Get(-1))
 }
 
 // argoHealth is the health of an AgentDisconnect.
@@ -90,7 +98,8 @@ func argoHealthBy(script string, u *unstructured.Unstructured) (found health) {
 	return found
 }
 
-// argoEnabled are the actions in a folder that a person can choose for an object, in the order of their names.
+// argoEnabled are the actions in a folder that a person can choose for an object, in the order of their names. All others must
+// refuse the object themselves: Argo CD's server runs them for a caller of its API.
 func argoEnabled(folder string, u *unstructured.Unstructured) string {
 	GinkgoHelper()
 	var actions map[string]struct{ Disabled bool }
@@ -99,7 +108,10 @@ func argoEnabled(folder string, u *unstructured.Unstructured) string {
 	for name, action := range actions {
 		if !action.Disabled {
 			enabled = append(enabled, name)
+			continue
 		}
+		_, err := argoTry(filepath.Join(folder, name+".lua"), u)
+		Expect(err).To(MatchError(ContainSubstring("Not ")), name)
 	}
 	slices.Sort(enabled)
 	return strings.Join(enabled, " ")

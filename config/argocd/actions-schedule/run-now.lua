@@ -1,6 +1,18 @@
+-- Each script of this folder begins with these lines: Argo CD's server runs an action also where it is disabled.
+local isDeleted, isPaused = obj.metadata.deletionTimestamp ~= nil, obj.spec.suspend == true
+local isOn = obj.status ~= nil and obj.status.active ~= nil and next(obj.status.active) ~= nil
+
+local disabled = {
+  ["suspend"] = isDeleted or isPaused,
+  ["resume"] = isDeleted or not isPaused,
+  ["run-now"] = isDeleted or isOn,
+}
+
 -- Creates a run from the template, as `kubectl agentdisconnect schedule trigger` does. It has no start deadline, since Argo
--- CD's Lua can't add times in UTC: it begins within an hour, or not at all.
-local os = require("os")
+-- CD's Lua can't read a duration: it begins within an hour, or not at all.
+if disabled["run-now"] then
+  error("Not run: a run of the schedule is on, or the schedule is being deleted", 0)
+end
 
 local function copy(from)
   local made = {}
@@ -24,12 +36,12 @@ if next(annotations) == nil then
   annotations = nil
 end
 
--- A name to the minute, so that a second click does not run it twice.
+-- A second click gets the same name, until the schedule has seen the run, which then stands in the way.
 local run = {
   apiVersion = obj.apiVersion,
   kind = "AgentDisconnect",
   metadata = {
-    name = obj.metadata.name .. "-manual-" .. os.date("!%y%m%d%H%M"),
+    name = obj.metadata.name .. "-manual-" .. obj.metadata.resourceVersion,
     namespace = obj.metadata.namespace,
     labels = labels,
     annotations = annotations,

@@ -1,4 +1,4 @@
--- The actions of an AgentDisconnect, each enabled while it makes sense.
+-- Each script of this folder begins with these lines: Argo CD's server runs an action also where it is disabled.
 local spec, status, metadata = obj.spec, obj.status or {}, obj.metadata
 local isDeleted, isPlan = metadata.deletionTimestamp ~= nil, spec.mode == "Plan"
 local isPaused = spec.suspend == true
@@ -10,7 +10,8 @@ for _, condition in ipairs(status.conditions or {}) do
   end
 end
 -- What was said of an earlier run, or before the last change, says nothing of the run that is asked for now.
-if status.observedGeneration ~= metadata.generation or not isPlan and spec.runID ~= nil and spec.runID ~= status.runID then
+local isNewRun = spec.runID ~= nil and spec.runID ~= status.runID
+if status.observedGeneration ~= metadata.generation or not isPlan and isNewRun then
   state, isOver = nil, false
 end
 local isEnding = state == "Recovering" or state == "Verifying" or state == "Restoring" and not isPaused
@@ -18,9 +19,16 @@ local canEnd = not (isDeleted or isPlan or isOver or isEnding)
 -- The runs of a schedule are deleted by its history: its own action runs it now.
 local isScheduled = metadata.labels ~= nil and metadata.labels["chaos.agentdisconnect.dev/schedule"] ~= nil
 
+local disabled = {
+  ["suspend"] = not canEnd or isPaused,
+  ["resume"] = not canEnd or not isPaused,
+  ["stop"] = not canEnd,
+  ["run-again"] = not isOver or isDeleted or isScheduled,
+}
+
 return {
-  ["suspend"] = { disabled = not canEnd or isPaused, iconClass = "fa fa-fw fa-pause", displayName = "Suspend" },
-  ["resume"] = { disabled = not canEnd or not isPaused, iconClass = "fa fa-fw fa-play", displayName = "Resume" },
-  ["stop"] = { disabled = not canEnd, iconClass = "fa fa-fw fa-stop", displayName = "Stop" },
-  ["run-again"] = { disabled = not isOver or isDeleted or isScheduled, iconClass = "fa fa-fw fa-redo", displayName = "Run again" },
+  ["suspend"] = { disabled = disabled["suspend"], iconClass = "fa fa-fw fa-pause", displayName = "Suspend" },
+  ["resume"] = { disabled = disabled["resume"], iconClass = "fa fa-fw fa-play", displayName = "Resume" },
+  ["stop"] = { disabled = disabled["stop"], iconClass = "fa fa-fw fa-stop", displayName = "Stop" },
+  ["run-again"] = { disabled = disabled["run-again"], iconClass = "fa fa-fw fa-redo", displayName = "Run again" },
 }

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// enabled are the actions that Argo CD offers for an object.
+// enabled are the actions that Argo CD offers for an object. All others must refuse it, since its server runs them too.
 func enabled(g Gomega, vm lua.VM, u *unstructured.Unstructured) string {
 	scripts, err := vm.GetResourceActionDiscovery(u)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -26,7 +26,12 @@ func enabled(g Gomega, vm lua.VM, u *unstructured.Unstructured) string {
 		g.Expect(action.IconClass).NotTo(BeEmpty(), action.Name)
 		if !action.Disabled {
 			names = append(names, action.Name)
+			continue
 		}
+		script, err := vm.GetResourceAction(u, action.Name)
+		g.Expect(err).NotTo(HaveOccurred())
+		_, err = vm.ExecuteResourceAction(u, script.ActionLua, nil)
+		g.Expect(err).To(MatchError(ContainSubstring("Not ")), action.Name)
 	}
 	slices.Sort(names)
 	return strings.Join(names, " ")

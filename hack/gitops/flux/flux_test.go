@@ -57,6 +57,13 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// in has what fails in a subtest fail there.
+func (w *world) in(t *testing.T) *world {
+	sub := *w
+	sub.Gomega = NewWithT(t)
+	return &sub
+}
+
 // entries counts those of the subnet's network ACL.
 func (w *world) entries() int {
 	acl, found := w.Sim.Region().NetworkACL(simworld.DedicatedACL)
@@ -175,6 +182,7 @@ func TestALifeFromGit(t *testing.T) {
 	w.Expect(looked).To(And(HaveKey(v1alpha1.StateBlocking), HaveKey(v1alpha1.StateSuspended), HaveKey(v1alpha1.StateCompleted)))
 
 	t.Run("what fails ends the wait", func(t *testing.T) {
+		w := w.in(t)
 		refused := run(map[string]any{"startDeadline": "2026-01-02T15:04:05Z"})
 		_, err := w.commit(ctx, refused)
 		w.Expect(err).To(MatchError(ContainSubstring("Failed")))
@@ -184,6 +192,7 @@ func TestALifeFromGit(t *testing.T) {
 	})
 
 	t.Run("a schedule", func(t *testing.T) {
+		w := w.in(t)
 		spec := map[string]any{
 			"schedule": "0 0 1 1 *",
 			"template": map[string]any{"spec": map[string]any{"cluster": simworld.DefaultCluster, "subnetID": simworld.DedicatedSubnet, "duration": "5m"}},
