@@ -73,7 +73,7 @@ func (p *pipeline) runBy(ctx context.Context, shell, script string, started chan
 	cmd := exec.CommandContext(ctx, shell, "-c", script)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.folder, &p.output, &p.output
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(p.folder, "kubeconfig"),
-		"PATH="+os.Getenv("KUBEBUILDER_ASSETS")+string(os.PathListSeparator)+os.Getenv("PATH"))
+		"PATH="+filepath.Join(p.folder, "bin")+string(os.PathListSeparator)+os.Getenv("KUBEBUILDER_ASSETS")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	if err := cmd.Start(); err != nil {
 		return err
 	}

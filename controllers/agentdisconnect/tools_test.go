@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -186,6 +187,39 @@ var _ = Describe("The examples for pipelines", Serial, func() {
 		w.expectRestored()
 	})
 
+	// instead has the script meet a kubectl that does something else for a verb, and calls the real one otherwise.
+	instead := func(p *pipeline, verb, script string) {
+		GinkgoHelper()
+		Expect(os.Mkdir(filepath.Join(p.folder, "bin"), 0o700)).To(Succeed())
+		text := fmt.Sprintf("#!/bin/sh\nkubectl=%s/kubectl\ncase $1 in %s) %s ;; esac\nexec $kubectl \"$@\"\n", os.Getenv("KUBEBUILDER_ASSETS"), verb, script)
+		Expect(os.WriteFile(filepath.Join(p.folder, "bin", "kubectl"), []byte(text), 0o700)).To(Succeed())
+	}
+
+	It("leave no run that was being created when they were told to stop", func(ctx context.Context) {
+		w, p, script := tool(ctx, "cronjob.yaml", subnetID)
+		instead(p, "create", `$kubectl "$@"; sleep 2; exit`)
+		ended, started := make(chan error, 1), make(chan *os.Process, 1)
+		go func() { ended <- p.runBy(ctx, "sh", script, started) }()
+		Eventually(func() []v1alpha1.AgentDisconnect { return w.objects(ctx) }, patience).Should(HaveLen(1))
+		Expect((<-started).Signal(syscall.SIGTERM)).To(Succeed())
+		var err error
+		Eventually(ended, patience).Should(Receive(&err), func() string { return p.output.String() })
+		Expect(code(err)).To(Equal(143), p.output.String())
+		Eventually(func() []v1alpha1.AgentDisconnect { return w.objects(ctx) }, patience).Should(BeEmpty())
+		w.expectRestored()
+	})
+
+	DescribeTable("keep their exit code, and leave no run", func(ctx context.Context, verb, kubectl string, change *strings.Replacer, want int) {
+		w, p, script := tool(ctx, "cronjob.yaml", "subnet-0123456789abcdef0")
+		instead(p, verb, kubectl)
+		Expect(code(p.runBy(ctx, "sh", change.Replace(script), nil))).To(Equal(want), p.output.String())
+		Eventually(func() []v1alpha1.AgentDisconnect { return w.objects(ctx) }, patience).Should(BeEmpty())
+	},
+		Entry("where the answer to its creation is lost", "create", `$kubectl "$@"; exit 1`, strings.NewReplacer(), 1),
+		Entry("where its deletion fails twice", "delete", `echo >>tries; test $(wc -l <tries) = 3 || exit 1`, strings.NewReplacer(), 2),
+		Entry("where their time is up", "get", `exit 1`, strings.NewReplacer("3300", "1"), 3),
+	)
+
 	It("have one script", func(ctx context.Context) {
 		w := newWorld(ctx)
 		for name, script := range scripts {
@@ -211,7 +245,7 @@ var _ = Describe("The examples for pipelines", Serial, func() {
 		script, step := at[map[string]any](argo, "spec", "templates", "script"), at[map[string]any](tekton, "spec", "steps")
 		delete(script, "source")
 		delete(step, "script")
-		delete(step, "timeout")
+		Expect(step).NotTo(HaveKey("timeout"), "Tekton ends it by SIGKILL, and the run is left")
 		step["resources"] = step["computeResources"]
 		delete(step, "computeResources")
 		script["name"] = "main"
