@@ -237,7 +237,7 @@ func problem(obj *v1alpha1.AgentDisconnect, _ time.Time) Line {
 	}
 
 	line := Line{Label: LabelProblem, Text: s.Reason + ": " + s.Message, Tone: Bad, Wrapped: true, Log: "A person must act: " + s.Reason}
-	if !strings.HasPrefix(s.Message, c.Message) { // else the log has it
+	if c.Message == "" || !strings.HasPrefix(s.Message, c.Message) { // else the log has it
 		line.Log += ": " + s.Message
 	}
 	return line

@@ -105,6 +105,8 @@ func TestALogHearsEachChangeOnce(t *testing.T) {
 
 	refused := view.Lines(fresh(in(unknown, v1alpha1.StateRefused, noConsent), isStalled(v1alpha1.ReasonNoConsent, noConsent)), now)
 	g.Expect(view.Changes(nil, refused)).To(Equal([]string{"A person must act: NoConsent", "Refused: " + noConsent}), "the message is printed once")
+	wordless := view.Lines(fresh(in(unknown, v1alpha1.StateRefused, ""), isStalled(v1alpha1.ReasonNoConsent, noConsent)), now)
+	g.Expect(view.Changes(nil, wordless)).To(ContainElement("A person must act: NoConsent: " + noConsent))
 	stuck := view.Lines(blocking(isStalled(v1alpha1.ReasonAccessDenied, "AWS denies x")), now)
 	g.Expect(view.Changes(first, stuck)).To(Equal([]string{"A person must act: AccessDenied: AWS denies x"}))
 }
