@@ -3,8 +3,6 @@
 package schedule
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -32,9 +30,4 @@ func init() {
 		missedTimes.WithLabelValues(string(reason)) // so that an alert sees the first one
 	}
 	metrics.Registry.MustRegister(lateness, missedTimes)
-}
-
-// observeCreated measures how late the run for a time was created.
-func observeCreated(at, created time.Time) {
-	lateness.Observe(max(created.Sub(at), 0).Seconds())
 }

@@ -64,6 +64,35 @@ var _ = Describe("Metrics of schedules", Serial, func() {
 		Expect(again).To(Equal(seen))
 	})
 
+	It("tell it of a run whose creation was not answered, and once where the status is not stored", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx)
+		before, _ := seenLateness()
+		w.manageWith(interceptor.NewClient(kube.(client.WithWatch), interceptor.Funcs{
+			Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+				return errors.Join(c.Create(ctx, obj, opts...), errLost)
+			},
+			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+				if obj.(*v1alpha1.AgentDisconnectSchedule).Status.Starting == "" {
+					return errors.New("the API server is away")
+				}
+				return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
+			},
+		}))
+		w.clock.SetTime(w.firstTime(ctx, obj))
+		_, err := w.try(ctx, obj)
+		Expect(err).To(HaveOccurred())
+		seen, _ := seenLateness()
+		Expect(seen).To(Equal(before))
+
+		w.manageWith(kube)
+		w.pass(ctx, obj)
+		w.pass(ctx, obj)
+		Expect(w.runs(ctx)).To(HaveLen(1))
+		seen, _ = seenLateness()
+		Expect(seen).To(Equal(before + 1))
+	})
+
 	It("count the times that are missed by their reason, once the status has them", func(ctx context.Context) {
 		w := newWorld(ctx)
 		obj := w.everyHour(ctx)

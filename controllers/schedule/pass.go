@@ -34,6 +34,8 @@ type note struct {
 	kind, reason, text string
 	// lost are the times that it is about, for the metric; nil: it is about none.
 	lost *missed
+	// late is how late the run is that was created, for the metric; nil: none was.
+	late *time.Duration
 }
 
 func (r *Reconciler) newPass(obj *v1alpha1.AgentDisconnectSchedule) *pass {
@@ -147,6 +149,9 @@ func (p *pass) write(ctx context.Context) error {
 func (p *pass) record(n note) {
 	if n.lost != nil {
 		missedTimes.WithLabelValues(string(n.lost.reason)).Add(float64(n.lost.count))
+	}
+	if n.late != nil {
+		lateness.Observe(n.late.Seconds())
 	}
 	p.recorder.Eventf(p.obj, nil, n.kind, n.reason, "Schedule", "%s", aws.Truncate(n.text, maxMessage))
 }

@@ -83,10 +83,15 @@ func (p *pass) startRun(ctx context.Context, at time.Time, runs []v1alpha1.Agent
 		// Creating it again could bring back a run that a person has deleted by now.
 		return runs, p.settleStart(ctx, err)
 	}
-	observeCreated(at, p.clock.Now())
 	p.obj.Status.Starting = ""
-	p.notes = append(p.notes, note{kind: corev1.EventTypeNormal, reason: "RunCreated", text: fmt.Sprintf("Created AgentDisconnect %s for %s", made.Name, inUTC(at))})
+	p.noteCreated(made.Name, at, p.clock.Now())
 	return append(runs, *made), nil
+}
+
+// noteCreated has it recorded that a run was created for a time, and how late.
+func (p *pass) noteCreated(name string, at, created time.Time) {
+	late := max(created.Sub(at), 0)
+	p.notes = append(p.notes, note{kind: corev1.EventTypeNormal, reason: "RunCreated", text: fmt.Sprintf("Created AgentDisconnect %s for %s", name, inUTC(at)), late: &late})
 }
 
 // settleStart finds out what became of a run that was being created. It is never created again:
@@ -106,6 +111,7 @@ func (p *pass) settleStart(ctx context.Context, failed error) error {
 	}
 	switch {
 	case err == nil && metav1.IsControlledBy(found, p.obj):
+		p.noteCreated(found.Name, lost.newest, found.CreationTimestamp.Time)
 	case err == nil:
 		lost.reason = v1alpha1.MissedNotCreated
 		p.countMissed(lost, fmt.Sprintf("an AgentDisconnect %s that is not of this schedule is in its place: delete it", status.Starting))

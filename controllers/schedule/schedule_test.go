@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -480,12 +481,24 @@ var _ = Describe("A schedule", func() {
 		w.pass(ctx, obj)
 		stalled := condition(w.get(ctx, obj), v1alpha1.ConditionStalled)
 		Expect(stalled).To(And(HaveField("Reason", v1alpha1.ReasonRunStalled),
-			HaveField("Message", "Run "+run.Name+" does not end until a person acts: CloneInUse: move the subnet")))
+			HaveField("Message", "Run "+run.Name+" does not end until a person acts: CloneInUse: move the subnet. See docs/schedules.md#what-to-look-at")))
 
 		before := w.get(ctx, obj)
 		w.clock.Step(5 * time.Minute)
 		w.pass(ctx, obj)
 		Expect(w.get(ctx, obj).ResourceVersion).To(Equal(before.ResourceVersion), "nothing is new")
+
+		stall := func(message string) string {
+			GinkgoHelper()
+			Expect(kube.Get(ctx, client.ObjectKeyFromObject(&run), &run)).To(Succeed())
+			run.Status.Conditions[0].Message = message
+			Expect(kube.Status().Update(ctx, &run)).To(Succeed())
+			w.pass(ctx, obj)
+			return condition(w.get(ctx, obj), v1alpha1.ConditionStalled).Message
+		}
+		Expect(stall("move the subnet. See docs/states/Stalled.md#cloneinuse")).To(HaveSuffix("move the subnet. See docs/states/Stalled.md#cloneinuse"), "one link is enough")
+		Expect(stall(strings.Repeat("x", 1000))).To(And(HaveLen(1024), HaveSuffix("x…. See docs/schedules.md#what-to-look-at")))
+		Expect(stall(strings.Repeat("x", 980) + ". See docs/states/Stalled.md")).To(And(HaveSuffix("x…. See docs/schedules.md#what-to-look-at"), Not(ContainSubstring("Stalled.md"))))
 	})
 
 	It("explains a clock that was set back by far", func(ctx context.Context) {

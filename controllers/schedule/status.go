@@ -126,8 +126,19 @@ func (p *pass) readiness(times cadence, d decision, invalid error, stalled strin
 // setReadiness sets Ready, and the two conditions of kstatus that follow from it.
 func (p *pass) setReadiness(r readiness) {
 	p.set(v1alpha1.ConditionReady, r.value, r.reason, r.message)
-	p.setWhile(r.value == metav1.ConditionFalse, v1alpha1.ConditionStalled, r.reason, r.message+". See "+pages.File("docs/schedules.md#what-to-look-at"))
+	p.setWhile(r.value == metav1.ConditionFalse, v1alpha1.ConditionStalled, r.reason, withLink(r.message))
 	p.setWhile(r.reason == v1alpha1.ReasonReplacing, v1alpha1.ConditionReconciling, r.reason, r.message)
+}
+
+// withLink adds where to read on, unless the message of a run does so already. What is too long is cut before the link.
+func withLink(message string) string {
+	const see = ". See "
+	text, _, hasLink := strings.Cut(message, see)
+	if hasLink && len(message) <= maxMessage {
+		return message
+	}
+	link := see + pages.File("docs/schedules.md#what-to-look-at")
+	return aws.Truncate(text, maxMessage-len(link)) + link
 }
 
 // setWhile sets a condition that is there only while it is True.
