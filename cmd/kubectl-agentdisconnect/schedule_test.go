@@ -132,6 +132,7 @@ func TestTriggerUnderReplaceEndsARunThatATimeBringsMeanwhile(t *testing.T) {
 	tick := r.held(r.scheduled(schedule, r.clock.Now().Add(time.Minute)))
 	r.release(on)
 	r.sees(tick.Name + " is on, and concurrencyPolicy is Replace: it is ended first")
+	r.sees("Deleted AgentDisconnect " + r.namespace + "/" + tick.Name)
 	r.Expect(r.objects()).To(HaveLen(1), "nothing is created while the other is not restored")
 	r.release(tick)
 	r.sees("Created AgentDisconnect " + r.namespace + "/nightly-manual-")

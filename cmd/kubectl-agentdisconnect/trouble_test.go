@@ -69,9 +69,17 @@ func TestAUserWithoutAccess(t *testing.T) {
 	config, err := apiServer.AddUser("outsider-" + r.namespace)
 	r.Expect(err).NotTo(HaveOccurred())
 	r.kubeconfig = r.kubeconfigOf(config)
-	for verb, args := range map[string][]string{"create": {"run", "-f", r.file(manifest)}, "get": {"wait", "demo"}, "list": {"list", "--namespace", r.namespace}} {
-		r.Expect(r.run(args...)).To(Equal(exitError))
-		r.Expect(r.errOut.String()).To(SatisfyAll(ContainSubstring(verb+" AgentDisconnect "), ContainSubstring("ClusterRole agentdisconnect-editor"),
+	for verb, each := range map[string]struct {
+		args []string
+		role string
+	}{
+		"create": {[]string{"run", "-f", r.file(manifest)}, "agentdisconnect-editor"},
+		"get":    {[]string{"wait", "demo"}, "agentdisconnect-viewer"},
+		"list":   {[]string{"list", "--namespace", r.namespace}, "agentdisconnect-viewer"},
+	} {
+		r.errOut.b.Reset()
+		r.Expect(r.run(each.args...)).To(Equal(exitError))
+		r.Expect(r.errOut.String()).To(SatisfyAll(ContainSubstring(verb+" AgentDisconnect "), ContainSubstring("Have the ClusterRole "+each.role+" bound"),
 			ContainSubstring("kubectl auth can-i "+verb+" agentdisconnects.chaos.agentdisconnect.dev --namespace "+r.namespace)))
 	}
 }
