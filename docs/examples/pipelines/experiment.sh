@@ -15,7 +15,7 @@ finish() {
   trap '' INT TERM # nothing interrupts what follows
   test "$over" = no || exit "$code"
   for pause in 1 2 0; do
-    kubectl delete "$run" --ignore-not-found --wait=false --request-timeout=5s && exit "$code"
+    timeout 5 kubectl delete "$run" --ignore-not-found --wait=false && exit "$code"
     sleep "$pause"
   done
   echo "$run was not deleted: if it is there, it ends by itself after its duration" >&2
@@ -25,7 +25,8 @@ trap finish EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 
-kubectl create --request-timeout=10s -f - <<EOF
+# kubectl's own --request-timeout bounds each of its requests alone, which are six where an API server is silent.
+timeout 10 kubectl create -f - <<EOF
 apiVersion: chaos.agentdisconnect.dev/v1alpha1
 kind: AgentDisconnect
 metadata:
@@ -42,7 +43,7 @@ verdict='{.status.conditions[?(@.type=="Succeeded")].status} {.status.state}: {.
 before=' : ' # nothing is known yet
 while test "$(date +%s)" -lt "$end"; do
   # Empty where the object is gone. An API server that does not answer is asked again.
-  if now=$(kubectl get "$run" --ignore-not-found --request-timeout=10s -o "jsonpath=$verdict"); then
+  if now=$(timeout 10 kubectl get "$run" --ignore-not-found -o "jsonpath=$verdict"); then
     test "$now" = "$before" || echo "${now#* }"
     before=$now
     case $now in
