@@ -7,9 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -20,11 +24,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
-const (
-	endPoll = 500 * time.Millisecond
-	// apiTimeout bounds one look at the objects, so that a signal is heard in between.
-	apiTimeout = 5 * time.Second
-)
+const endPoll = 500 * time.Millisecond
 
 // endRuns deletes every run that is not over, and waits until the manager has restored each. The second signal meanwhile says what
 // would be left, the third gives up.
@@ -33,15 +33,17 @@ func (l *local) endRuns() error {
 	begun := time.Now()
 	l.screen.Wait("looking at the objects", "")
 	defer l.screen.Done()
-	tick := time.NewTicker(endPoll)
-	defer tick.Stop()
 	var left []v1alpha1.AgentDisconnect
-	saved, signals := map[string]string{}, 1
+	saved, signals := map[types.UID]string{}, 1
 	for {
 		now, err := l.endOnce()
+		if err == nil && len(now) == 0 {
+			now, err = l.endWithoutManager()
+		}
 		switch {
 		case err != nil: // what was left before may still be
 			l.screen.Wait("the API server does not answer as it should", err.Error())
+			l.keepControlPlane()
 		case len(now) == 0:
 			l.screen.Done()
 			for _, text := range saved {
@@ -52,23 +54,34 @@ func (l *local) endRuns() error {
 		default:
 			left = now
 			l.screen.Wait(progress(left), "")
-			for _, obj := range left {
-				if text, err := l.save(&obj); err == nil && text != "" {
-					saved[string(obj.UID)] = text
-				}
-			}
+			l.saveAll(left, saved)
 		}
-		select {
-		case <-tick.C:
-		case <-l.manager.Ended():
-			l.restartManager()
-		case <-l.signals:
+		if l.waitForSignal(endPoll) {
 			if signals++; signals > 2 {
 				return errors.New("stopped before every run was restored. " + l.howToContinue())
 			}
-			l.warn(left)
+			l.warn(left, err)
 		}
+		l.keepManager()
 	}
+}
+
+// endWithoutManager stops the manager and looks once more: the API server still takes new objects, and a manager would begin their
+// runs. If a run is left, the manager is started again for it.
+func (l *local) endWithoutManager() ([]v1alpha1.AgentDisconnect, error) {
+	l.screen.Wait("stopping the manager", "")
+	if err := l.manager.Stop(); err != nil {
+		l.screen.Print(screen.Bad, "%v", err)
+	}
+	left, err := l.endOnce()
+	if err == nil && len(left) == 0 {
+		return nil, nil
+	}
+	l.screen.Print(screen.Marked, "  The manager is started again: a run was created meanwhile, or the API server did not answer.")
+	if startErr := l.startManager(); startErr != nil {
+		return left, startErr
+	}
+	return left, err
 }
 
 // endOnce suspends schedules, which would begin other runs, deletes runs that are not over, and gives those that are left.
@@ -116,47 +129,79 @@ func progress(left []v1alpha1.AgentDisconnect) string {
 	for _, obj := range left {
 		parts = append(parts, fmt.Sprintf("%s/%s %s", obj.Namespace, obj.Name, describe(&obj)))
 	}
-	return fmt.Sprintf("%d left: %s", len(left), strings.Join(parts, ", "))
+	return fmt.Sprintf("%d left: %s", len(left), strings.Join(parts, "; "))
 }
 
-// describe says what a run still has in AWS.
+// describe says what a run still has in AWS, and why it waits.
 func describe(obj *v1alpha1.AgentDisconnect) string {
-	if !run.TouchedAWS(&obj.Status) {
-		return "(nothing in AWS)"
+	text := "(nothing in AWS)"
+	if run.TouchedAWS(&obj.Status) {
+		acl := ""
+		if obj.Status.NetworkACL != nil {
+			acl = " on " + obj.Status.NetworkACL.ID
+		}
+		text = fmt.Sprintf("(%d rules%s)", len(obj.Status.Rules), acl)
 	}
-	acl := ""
-	if obj.Status.NetworkACL != nil {
-		acl = " on " + obj.Status.NetworkACL.ID
+	if message := messageOf(obj); message != "" {
+		text += ": " + message
 	}
-	return fmt.Sprintf("(%d rules%s)", len(obj.Status.Rules), acl)
+	return text
 }
 
-// save keeps the object of a run that is deleted, since its report is made of it.
-func (l *local) save(obj *v1alpha1.AgentDisconnect) (string, error) {
-	if obj.Status.StartTime == nil {
-		return "", nil
+// messageOf is what a person must act on, else how far the run is.
+func messageOf(obj *v1alpha1.AgentDisconnect) string {
+	if c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionStalled); c != nil && c.Status == metav1.ConditionTrue {
+		return c.Message
 	}
+	if c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionSucceeded); c != nil {
+		return c.Message
+	}
+	return ""
+}
+
+// saveAll keeps the objects of runs that are deleted, and adds the command for the report of each.
+func (l *local) saveAll(left []v1alpha1.AgentDisconnect, commands map[types.UID]string) {
+	for _, obj := range left {
+		if obj.Status.StartTime == nil {
+			continue
+		}
+		path, err := l.save(&obj)
+		if err != nil {
+			l.tell(fmt.Sprintf("The object of %s/%s is not kept, and there will be no report of it: %v", obj.Namespace, obj.Name, err))
+			continue
+		}
+		commands[obj.UID] = fmt.Sprintf("The report of %s/%s: kubectl agentdisconnect report -f %s", obj.Namespace, obj.Name, quote(path))
+	}
+}
+
+// save writes an object to a file of its own and gives the path.
+func (l *local) save(obj *v1alpha1.AgentDisconnect) (string, error) {
 	obj.APIVersion, obj.Kind = v1alpha1.GroupVersion.String(), "AgentDisconnect"
 	text, err := yaml.Marshal(obj)
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(l.place.file("ended"), 0o700); err != nil {
+	folder := l.place.file(filepath.Join("ended", obj.Namespace))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", err
 	}
-	path := l.place.file("ended/" + obj.Namespace + "-" + obj.Name + ".yaml")
-	return fmt.Sprintf("The report of %s/%s: kubectl agentdisconnect report -f %s", obj.Namespace, obj.Name, path), os.WriteFile(path, text, 0o600)
+	path := filepath.Join(folder, fmt.Sprintf("%s-%s.yaml", obj.Name, obj.UID)) // another run may have the name later
+	return path, os.WriteFile(path, text, 0o600)
 }
 
-// warn says what another signal would leave behind.
-func (l *local) warn(left []v1alpha1.AgentDisconnect) {
-	l.screen.Print(screen.Bad, "\nNot yet: these runs are not restored.")
+// warn says what another signal would leave behind. An error says why that is not known as of now.
+func (l *local) warn(left []v1alpha1.AgentDisconnect, unknown error) {
+	if unknown != nil {
+		l.screen.Print(screen.Bad, "\nNot yet: which runs are not restored is not known, since the API server does not answer as it should: %v", unknown)
+	} else {
+		l.screen.Print(screen.Bad, "\nNot yet: these runs are not restored.")
+	}
 	for _, obj := range left {
-		text := fmt.Sprintf("  %s/%s %s, subnet %s", obj.Namespace, obj.Name, describe(&obj), obj.Spec.SubnetID)
+		armed := ""
 		if run.IsArmed(&obj.Status) {
-			text += "; its dead man's switch is armed"
+			armed = ", its dead man's switch is armed"
 		}
-		l.screen.Print(screen.Plain, "%s", text)
+		l.screen.Print(screen.Plain, "  %s/%s in subnet %s%s %s", obj.Namespace, obj.Name, obj.Spec.SubnetID, armed, describe(&obj))
 	}
 	l.screen.Print(screen.Bad, "Another Ctrl-C stops the manager all the same, and leaves that in AWS. %s", l.howToContinue())
 }

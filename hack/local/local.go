@@ -19,9 +19,6 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
-// restartWait is between two starts of a manager that ends by itself.
-const restartWait = 3 * time.Second
-
 // local is what runs, from the answer to the question to the end.
 type local struct {
 	settings *settings
@@ -31,8 +28,12 @@ type local struct {
 	target   target
 
 	plane   *controlplane.ControlPlane
-	manager *process.Manager
+	manager *process.Manager // the last one that was started
 	signals chan os.Signal
+
+	triedAt time.Time // when a manager was last started again
+	silent  time.Time // since when the control plane does not answer; zero: it does
+	told    string    // the last trouble that was printed
 }
 
 // work starts everything, waits for a signal, ends all runs and stops what it started.
@@ -49,8 +50,8 @@ func (l *local) work() (err error) {
 		}
 		return err
 	}
-	if err := l.guide(); err != nil {
-		return err
+	if err := l.guide(); err != nil { // runs may be on, and need the manager
+		l.screen.Print(screen.Bad, "\nThe first commands cannot be printed: %v", err)
 	}
 	l.serve()
 	if err := l.endRuns(); err != nil {
@@ -64,12 +65,14 @@ func (l *local) work() (err error) {
 }
 
 // start brings up the control plane, then the manager.
-func (l *local) start() (err error) {
+func (l *local) start() error {
 	l.screen.Wait("starting etcd and kube-apiserver", "")
 	defer l.screen.Done()
-	if l.plane, err = controlplane.Start(controlplane.Options{Dir: l.place.dir, Durable: true}); err != nil {
+	plane, err := controlplane.Start(controlplane.Options{Dir: l.place.dir, Durable: true})
+	if err != nil {
 		return err
 	}
+	l.plane = plane
 	if err := os.WriteFile(l.place.file("kubeconfig"), l.plane.Kubeconfig, 0o600); err != nil {
 		return err
 	}
@@ -81,35 +84,18 @@ func (l *local) start() (err error) {
 }
 
 // startManager starts it with the user's own environment, in which the SDK finds credentials as it did here.
-func (l *local) startManager() (err error) {
+func (l *local) startManager() error {
 	environment := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "KUBECONFIG=") })
-	l.manager, err = process.Start(context.Background(), process.Command{
+	manager, err := process.Start(context.Background(), process.Command{
 		Path: filepath.Join(l.settings.programs, "manager"), Name: l.place.file("manager"), Dir: l.place.dir, Log: l.place.file("manager.log"),
 		Env:  append(environment, "KUBECONFIG="+l.place.file("kubeconfig"), "AWS_REGION="+l.account.region),
 		Args: slices.Concat([]string{"--metrics-bind-address=0", "--zap-encoder=console", "--zap-time-encoding=rfc3339"}, l.settings.managerArgs),
 	})
-	return err
-}
-
-// serve waits for a signal, and keeps a manager running until then.
-func (l *local) serve() {
-	for {
-		select {
-		case <-l.signals:
-			return
-		case <-l.manager.Ended():
-			l.restartManager()
-		}
+	if err != nil {
+		return err
 	}
-}
-
-// restartManager starts another manager in the place of one that ended by itself. Runs need one.
-func (l *local) restartManager() {
-	l.screen.Print(screen.Bad, "%v\nIt is started again.", l.manager.Err())
-	time.Sleep(restartWait)
-	if err := l.startManager(); err != nil {
-		l.screen.Print(screen.Bad, "%v", err)
-	}
+	l.manager = manager
+	return nil
 }
 
 // stop stops what was started: the manager first, or it would lose the API server.
