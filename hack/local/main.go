@@ -34,10 +34,12 @@ as a process on this machine. The manager uses your AWS credentials, profile and
 AWS_PROFILE and AWS_REGION to choose. Nothing is simulated.
 
 It first prints the account, who you are in it, the Region, and what the credentials may do, and then asks. AWS is only read until
-you create a run.
+you create a run. After a start that did not end in order it is written to at once: runs that are on continue or end.
 
 Ctrl-C ends every run, waits until each is restored, and then stops all that was started. Leave this machine on and online while a
-run is on: what to do if it dies is in docs/first-real-run.md.
+run is on: what to do if it dies is in docs/first-real-run.md. Objects are kept for the next start. There is no
+kube-controller-manager: runs of a deleted schedule are deleted by this program, and kubectl delete --cascade=foreground or
+--cascade=orphan never finish.
 
 Flags:
 `
@@ -116,7 +118,7 @@ func runAll(s *settings) int {
 	}
 	out.Print(screen.Bold, "agentdisconnect on AWS, from this machine")
 	a.print(out)
-	tried, err := a.try(ctx, s, out)
+	tried, err := a.tryPermissions(ctx, s, out)
 	if err != nil {
 		return fail(err)
 	}
@@ -127,7 +129,7 @@ func runAll(s *settings) int {
 	defer place.close()
 	place.print(out)
 	if !s.yes {
-		if err := consent(ctx, out); err != nil {
+		if err := consent(ctx, os.Stdin, out, place.unfinished); err != nil {
 			fail(err)
 			return exitUsage
 		}
@@ -152,14 +154,22 @@ func checkPrograms(dir string) error {
 }
 
 // consent asks whether to start. Its error says that nothing was started.
-func consent(ctx context.Context, out *screen.Screen) error {
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
+func consent(ctx context.Context, in *os.File, out *screen.Screen, unfinished bool) error {
+	if !term.IsTerminal(int(in.Fd())) {
 		return errors.New("nothing was started: there is no terminal to ask on. Check the account and the Region above, then repeat the command with --yes (make local ARGS=--yes)")
 	}
-	out.Print(screen.Marked, "\nStart the control plane and the manager with these credentials? AWS is only read until you create a run. [y/N]")
+	return ask(ctx, in, out, unfinished)
+}
+
+func ask(ctx context.Context, in io.Reader, out *screen.Screen, unfinished bool) error {
+	effect := "AWS is only read until you create a run."
+	if unfinished {
+		effect = "The manager continues or ends the runs of the last start at once, and writes to AWS for that."
+	}
+	out.Print(screen.Marked, "\nStart the control plane and the manager with these credentials? %s [y/N]", effect)
 	answers := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+		line, _ := bufio.NewReader(in).ReadString('\n')
 		answers <- strings.ToLower(strings.TrimSpace(line))
 	}()
 	select {

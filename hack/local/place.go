@@ -60,7 +60,7 @@ func openPlace(s *settings, a *account) (*place, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("another make local of account %s and Region %s runs on this machine: use its terminal, or end it with Ctrl-C (its folder is %s)", a.id, a.region, dir)
 	}
-	p := &place{dir: dir, lock: lock, known: exists(filepath.Join(dir, "etcd", "member")), unfinished: exists(filepath.Join(dir, unfinishedName))}
+	p := &place{dir: dir, lock: lock, known: fileExists(filepath.Join(dir, "etcd", "member")), unfinished: fileExists(filepath.Join(dir, unfinishedName))}
 	if s.state == "" {
 		p.others, err = filepath.Glob(filepath.Join(filepath.Dir(dir), "*", unfinishedName))
 		p.others = slices.DeleteFunc(p.others, func(path string) bool { return filepath.Dir(path) == dir })
@@ -72,7 +72,7 @@ func openPlace(s *settings, a *account) (*place, error) {
 func (p *place) print(out *screen.Screen) {
 	switch {
 	case p.unfinished:
-		out.Print(screen.Marked, "\nThe last start did not end in order. The manager takes up the runs of %s: it goes on with those that are on, and ends those whose time is over.", p.dir)
+		out.Print(screen.Marked, "\nThe last start did not end in order. The manager continues the runs that are stored in %s, and ends those whose time is over. For that it writes to AWS at once.", p.dir)
 	case p.known:
 		out.Print(screen.Plain, "\nThe objects of earlier starts are kept in %s.", p.dir)
 	}
@@ -119,22 +119,33 @@ func (p *place) endLeftovers() error {
 
 // end ends a process and waits until it is gone.
 func end(p *process.Process) error {
-	if err := p.Terminate(); err != nil && !gone(p) {
+	if err := p.Terminate(); err != nil && !isGone(p) {
 		return err
 	}
-	for deadline := time.Now().Add(leftoverGrace); !gone(p); time.Sleep(endingPoll) {
-		if time.Now().After(deadline) {
-			if err := p.Kill(); err != nil && !gone(p) {
-				return err
-			}
-			deadline = deadline.Add(leftoverGrace)
-		}
+	if waitUntilGone(p) {
+		return nil
+	}
+	if err := p.Kill(); err != nil && !isGone(p) {
+		return err
+	}
+	if !waitUntilGone(p) {
+		return fmt.Errorf("it is still there %s after SIGKILL: wait until it is gone, or restart the machine, then repeat the command", leftoverGrace)
 	}
 	return nil
 }
 
-// gone reports whether a process has ended. One that nobody waited for yet is a zombie.
-func gone(p *process.Process) bool {
+// waitUntilGone waits for leftoverGrace at most, and reports whether the process is gone.
+func waitUntilGone(p *process.Process) bool {
+	for deadline := time.Now().Add(leftoverGrace); !isGone(p); time.Sleep(endingPoll) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+// isGone reports whether a process has ended. Until its parent waits for it, it is a zombie.
+func isGone(p *process.Process) bool {
 	running, err := p.IsRunning()
 	if err != nil || !running {
 		return true
@@ -143,7 +154,7 @@ func gone(p *process.Process) bool {
 	return err != nil || slices.Contains(states, process.Zombie)
 }
 
-func exists(path string) bool {
+func fileExists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, os.ErrNotExist)
 }

@@ -23,9 +23,9 @@ import (
 // entriesQuota is the quota of rules of a network ACL.
 const entriesQuota = "L-2AEEBF1A"
 
-// try calls what the manager reads, and asks by DryRun for what it writes where EC2 can tell. It prints what AWS answers and gives
+// tryPermissions calls what the manager reads, and asks by DryRun for what it writes where EC2 can tell. It prints what AWS answers and gives
 // a target for the printed commands.
-func (a *account) try(ctx context.Context, s *settings, out *screen.Screen) (target, error) {
+func (a *account) tryPermissions(ctx context.Context, s *settings, out *screen.Screen) (target, error) {
 	out.Print(screen.Bold, "\nWhat these credentials may do, as far as AWS tells without a write")
 	out.Wait("asking AWS", "")
 	defer out.Done()
