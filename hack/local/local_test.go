@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/hack/process"
+	"agentdisconnect.dev/agentdisconnect/hack/screen"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
@@ -185,6 +187,18 @@ func (r *running) printed(begin string) string {
 	return ""
 }
 
+// page gives the kubectl commands of the first script of a section of docs/first-real-run.md, with the cluster and the subnet.
+func (u *user) page(section string) string {
+	u.Helper()
+	text, err := os.ReadFile("../../docs/first-real-run.md")
+	u.Expect(err).NotTo(HaveOccurred())
+	_, after, found := strings.Cut(string(text), "\n## "+section+"\n")
+	u.Expect(found).To(BeTrue(), section)
+	_, after, _ = strings.Cut(after, "```console\n$ kubectl")
+	script, _, _ := strings.Cut("kubectl"+after, "```")
+	return "cluster=" + clusterName + " subnet=" + subnetIDs["TargetSubnet"] + "\n" + strings.ReplaceAll(script, "\n$ ", "\n")
+}
+
 // status gives a way to look at an object again and again.
 func (u *user) status(name string) func() v1alpha1.AgentDisconnectStatus {
 	u.Helper()
@@ -204,8 +218,18 @@ func (u *user) status(name string) func() v1alpha1.AgentDisconnectStatus {
 // begin starts a run by a printed command, and waits until its rules serve the subnet.
 func (u *user) begin(name, command string) {
 	u.Helper()
-	// The command follows the run until it is decided: nobody waits for that here.
-	u.shell("nohup " + strings.TrimSpace(command) + " >/dev/null 2>&1 &")
+	// The command follows the run until it is decided, and is ended with the test.
+	ctx, stop := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, "bash", "-ec", ". '"+filepath.Join(u.state, "env")+"'\n"+strings.TrimSpace(command))
+	cmd.Env, cmd.Dir = u.environment(), u.TempDir()
+	// kubectl too, which the shell started.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	u.Expect(cmd.Start()).To(Succeed())
+	u.Cleanup(func() {
+		stop()
+		_ = cmd.Wait()
+	})
 	u.Eventually(u.status(name)).Should(HaveField("Rules", And(HaveLen(6), HaveEach(HaveField("State", v1alpha1.RuleInstalled)))))
 	u.Eventually(func() string {
 		acl, _ := u.sim.Region().SubnetACL(subnetIDs["TargetSubnet"])
@@ -218,7 +242,7 @@ var managerPID = regexp.MustCompile(`The manager runs \(process (\d+)\)`)
 func TestALifeOnTheTemplatesPlace(t *testing.T) {
 	u := newUser(t)
 
-	// Without a terminal there is nobody to ask.
+	// Without a terminal it cannot ask.
 	refused := u.local()
 	refused.expectEnd(exitUsage)
 	t.Log(refused.out.String()) // docs/first-real-run.md shows it
@@ -230,10 +254,9 @@ func TestALifeOnTheTemplatesPlace(t *testing.T) {
 	))
 	u.Expect(filepath.Join(u.state, "etcd")).NotTo(BeADirectory())
 
-	// Plan, by the printed commands.
+	// Plan, by the commands of the page.
 	first := u.start()
-	u.shell(first.printed("kubectl agentdisconnect run look"))
-	u.Expect(u.shell(first.printed("kubectl agentdisconnect plan look"))).To(ContainSubstring("Clone"))
+	u.Expect(u.shell(u.page("3. Plan"))).To(ContainSubstring("Clone"))
 	u.Expect(writes(u.sim)).To(BeEmpty(), "nothing is written before a run is asked for")
 	second := u.local("--yes")
 	second.expectEnd(exitFailed)
@@ -241,13 +264,13 @@ func TestALifeOnTheTemplatesPlace(t *testing.T) {
 
 	// Run with the probe, and Ctrl-C in the middle.
 	run := strings.TrimSpace(first.printed("kubectl agentdisconnect run first"))
-	u.begin("first", run+" --probe first-probe")
+	u.begin("first", u.page("4. Run"))
 	u.Eventually(u.status("first")).Should(HaveField("Probe.Outcomes", ContainElement(HaveField("Reason", "AGENT"))))
 	first.signal(os.Interrupt)
 	first.expectEnd(0)
 	u.Expect(landscape(u.sim)).To(Equal(u.before))
 	u.Expect(first.said()).To(ContainSubstring("No run is left"))
-	u.Expect(u.shell("kubectl-agentdisconnect report -f '" + filepath.Join(u.state, "ended", "default-first.yaml") + "'")).To(ContainSubstring(subnetIDs["TargetSubnet"]))
+	u.Expect(u.shell("kubectl-agentdisconnect report -f " + filepath.Join(u.state, "ended", "default", "first-*.yaml"))).To(ContainSubstring(subnetIDs["TargetSubnet"]))
 
 	// The machine dies in the middle of another run: etcd and kube-apiserver outlive this program, the manager does not.
 	third := u.start()
@@ -258,7 +281,7 @@ func TestALifeOnTheTemplatesPlace(t *testing.T) {
 	u.Expect(exec.CommandContext(t.Context(), "kill", "-KILL", manager[1]).Run()).To(Succeed())
 	u.Expect(landscape(u.sim)).NotTo(Equal(u.before))
 
-	// The next start takes the run up, and its end is refused by AWS for a while.
+	// The next start continues the run, and its end is refused by AWS for a while.
 	fourth := u.start()
 	u.Expect(fourth.said()).To(ContainSubstring("The last start did not end in order."))
 	fault, err := faults.Parse("ec2:ReplaceNetworkAclAssociation error=RequestLimitExceeded")
@@ -268,12 +291,120 @@ func TestALifeOnTheTemplatesPlace(t *testing.T) {
 	u.Eventually(fourth.said).Should(ContainSubstring("Ending every run."))
 	fourth.signal(os.Interrupt)
 	u.Eventually(fourth.said).Should(SatisfyAll(
-		ContainSubstring("Not yet: these runs are not restored. default/second"), ContainSubstring("Another Ctrl-C stops the manager all the same"),
+		ContainSubstring("Not yet: these runs are not restored. default/second in subnet"), ContainSubstring("RequestLimitExceeded"), ContainSubstring("Another Ctrl-C stops the manager all the same"),
 		ContainSubstring("sweep --region ap-northeast-1 --apply"), ContainSubstring("its dead man's switch is armed"),
 	))
 	u.sim.Faults().Clear()
 	fourth.expectEnd(0)
 	u.Expect(landscape(u.sim)).To(Equal(u.before))
+}
+
+// lateManager is a manager that is asked to stop while another run is created: it stops once the rules of that run are in AWS.
+const lateManager = `#!/bin/bash
+(exec -a "$PWD/manager" "$(dirname "$0")/manager-itself" "$@") & manager=$!
+trap 'if mkdir once 2>/dev/null; then
+  kubectl create -f late.yaml && kubectl wait --for=condition=RulesInstalled --timeout=15s agd/late
+fi; kill -TERM $manager' TERM
+until wait $manager; ! kill -0 $manager 2>/dev/null; do :; done
+`
+
+func TestWhatEndsByItselfAndWhatBeginsAtTheEnd(t *testing.T) {
+	u := newUser(t)
+	own := filepath.Join(t.TempDir(), "bin")
+	u.Expect(exec.CommandContext(t.Context(), "cp", "-r", u.programs, own).Run()).To(Succeed())
+	u.programs = own
+	u.Expect(os.MkdirAll(u.state, 0o700)).To(Succeed())
+	manager := filepath.Join(own, "manager")
+
+	// A manager that ends by itself and cannot be started again for a while.
+	r := u.start()
+	u.begin("first", "cluster="+clusterName+" subnet="+subnetIDs["TargetSubnet"]+"\n"+r.printed("kubectl agentdisconnect run first"))
+	pid := managerPID.FindStringSubmatch(r.said())[1]
+	u.Expect(os.Rename(manager, manager+"-itself")).To(Succeed())
+	u.Expect(exec.CommandContext(t.Context(), "kill", "-KILL", pid).Run()).To(Succeed())
+	u.Eventually(r.said).Should(ContainSubstring("It cannot be started again"))
+	late := fmt.Sprintf("apiVersion: chaos.agentdisconnect.dev/v1alpha1\nkind: AgentDisconnect\nmetadata: {name: late, namespace: default}\nspec: {cluster: %s, subnetID: %s, duration: 10m}\n",
+		clusterName, subnetIDs["TargetSubnet"])
+	u.Expect(os.WriteFile(filepath.Join(u.state, "late.yaml"), []byte(late), 0o600)).To(Succeed())
+	u.Expect(os.WriteFile(manager, []byte(lateManager), 0o700)).To(Succeed())
+	u.Eventually(r.said).Should(ContainSubstring("Another one was started"))
+
+	// A schedule that is due in every minute, and a run without its schedule.
+	u.shell(`kubectl apply -f - <<EOF
+apiVersion: chaos.agentdisconnect.dev/v1alpha1
+kind: AgentDisconnectSchedule
+metadata: {name: often, namespace: default}
+spec: {schedule: "* * * * *", template: {spec: {cluster: none, subnetID: subnet-0f1e2d3c4b5a69789, duration: 10m}}}
+EOF
+kubectl create -f - <<EOF
+apiVersion: chaos.agentdisconnect.dev/v1alpha1
+kind: AgentDisconnect
+metadata:
+  name: orphan
+  namespace: default
+  ownerReferences: [{apiVersion: chaos.agentdisconnect.dev/v1alpha1, kind: AgentDisconnectSchedule, name: deleted, uid: 0a1b2c3d, controller: true}]
+spec: {mode: Plan, cluster: none, subnetID: subnet-0f1e2d3c4b5a69789, duration: 10m}
+EOF`)
+	u.Eventually(r.said).Should(ContainSubstring("The run default/orphan is deleted with its schedule deleted."))
+
+	// The end, in which a run is created after the last look.
+	r.signal(os.Interrupt)
+	r.expectEnd(0)
+	u.Expect(r.said()).To(SatisfyAll(ContainSubstring("Schedule default/often is suspended"), ContainSubstring("The manager is started again: a run was created meanwhile"), ContainSubstring("No run is left")))
+	u.Expect(filepath.Join(u.state, "once")).To(BeADirectory(), "the late run was created")
+	u.Expect(landscape(u.sim)).To(Equal(u.before))
+}
+
+func TestTheThirdSignalStopsAndTheNextStartEndsTheRun(t *testing.T) {
+	u := newUser(t)
+	r := u.start()
+	u.begin("first", r.printed("kubectl agentdisconnect run first"))
+	fault, err := faults.Parse("ec2:ReplaceNetworkAclAssociation error=RequestLimitExceeded")
+	u.Expect(err).NotTo(HaveOccurred())
+	u.sim.Faults().Put(fault)
+	r.signal(os.Interrupt)
+	u.Eventually(r.said).Should(ContainSubstring("Ending every run."))
+	r.signal(os.Interrupt)
+	u.Eventually(r.said).Should(ContainSubstring("Another Ctrl-C stops the manager"))
+	r.signal(os.Interrupt)
+	r.expectEnd(exitFailed)
+	u.Expect(r.said()).To(ContainSubstring("stopped before every run was restored"))
+	u.Expect(filepath.Join(u.state, unfinishedName)).To(BeAnExistingFile())
+
+	u.sim.Faults().Clear()
+	next := u.start()
+	next.signal(os.Interrupt)
+	next.expectEnd(0)
+	u.Expect(filepath.Join(u.state, unfinishedName)).NotTo(BeAnExistingFile())
+	u.Expect(landscape(u.sim)).To(Equal(u.before))
+}
+
+func TestOnlyYesStarts(t *testing.T) {
+	g := NewWithT(t)
+	file, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	g.Expect(err).NotTo(HaveOccurred())
+	out := screen.New(file)
+	defer out.Close()
+	for answer, starts := range map[string]bool{"y\n": true, " YES \n": true, "n\n": false, "\n": false, "": false, "yesterday\n": false} {
+		err := ask(t.Context(), strings.NewReader(answer), out, true)
+		g.Expect(err == nil).To(Equal(starts), "%q: %v", answer, err)
+	}
+	said, err := os.ReadFile(file.Name())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(string(said)).NotTo(ContainSubstring("only read"), "runs of the last start are on")
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	never, _ := io.Pipe()
+	g.Expect(ask(interrupted, never, out, false)).NotTo(Succeed())
+}
+
+func TestThePrintedCommandsPreferASubnetThatAllowsThem(t *testing.T) {
+	g := NewWithT(t)
+	s := &settings{consentKey: "k"}
+	found := targets{list: []target{{subnet: "a", consent: "team-z"}, {subnet: "b", consent: "chaos default"}, {subnet: "c"}}}
+	g.Expect(found.choose(s).subnet).To(Equal("b"))
+	g.Expect(found.choose(&settings{consentKey: "k", subnet: "c"}).allows("k")).To(BeFalse())
+	g.Expect(quote("it's")).To(Equal(`'it'\''s'`))
 }
 
 func TestCredentialsThatDoNotWorkAreExplained(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/evidence/probetasks"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
@@ -31,7 +32,7 @@ var subnetIDs = map[string]string{"TargetSubnet": "subnet-0f1e2d3c4b5a69781", "O
 func templatesPlace(g *WithT) *world.World {
 	w := world.Default()
 	values := map[string]string{
-		"AWS::Partition": "aws", "AWS::Region": w.Region, "AWS::AccountId": w.Account, "AWS::StackName": "first",
+		"AWS::Partition": "aws", "AWS::Region": w.Region, "AWS::AccountId": w.Account, "AWS::StackName": "agentdisconnect-first",
 		"Vpc": vpcID, "Cluster": clusterName, "ScheduleGroup": "first-ScheduleGroup", "DeadManRole": "first-DeadManRole",
 	}
 	maps.Copy(values, subnetIDs)
@@ -101,7 +102,8 @@ func documents(g *WithT, role resource) []json.RawMessage {
 	return all
 }
 
-// landscape is all that a run may change in AWS: network ACLs with their entries, tags and subnets, and schedules.
+// landscape is all that a run may change in AWS: network ACLs with their entries, tags and subnets, schedules, and tasks of probes
+// that are not asked to stop.
 func landscape(s *sim.Simulator) []string {
 	var all []string
 	for _, acl := range s.Region().View(time.Time{}).NetworkACLs() {
@@ -113,6 +115,17 @@ func landscape(s *sim.Simulator) []string {
 		}
 		for _, a := range acl.Associations {
 			all = append(all, acl.ID+" subnet "+a.SubnetID)
+		}
+	}
+	for _, each := range s.Region().Schedules() {
+		all = append(all, "schedule "+each.Group+"/"+each.Name)
+	}
+	view := s.Region().View(time.Time{})
+	for _, cluster := range view.Clusters() {
+		for _, task := range view.Tasks(cluster.ARN) {
+			if _, desired := task.Status(view.Now()); task.StartedBy == probetasks.StartedBy && desired != region.StatusStopped {
+				all = append(all, "task "+task.ARN)
+			}
 		}
 	}
 	slices.Sort(all)
