@@ -291,7 +291,7 @@ func TestALifeOnTheTemplatesPlace(t *testing.T) {
 	u.Eventually(fourth.said).Should(ContainSubstring("Ending every run."))
 	fourth.signal(os.Interrupt)
 	u.Eventually(fourth.said).Should(SatisfyAll(
-		ContainSubstring("Not yet: these runs are not restored. default/second in subnet"), ContainSubstring("RequestLimitExceeded"), ContainSubstring("Another Ctrl-C stops the manager all the same"),
+		ContainSubstring("Not yet: these runs are not restored. default/second in subnet"), ContainSubstring("Another Ctrl-C stops the manager all the same"),
 		ContainSubstring("sweep --region ap-northeast-1 --apply"), ContainSubstring("its dead man's switch is armed"),
 	))
 	u.sim.Faults().Clear()
@@ -303,7 +303,7 @@ func TestALifeOnTheTemplatesPlace(t *testing.T) {
 const lateManager = `#!/bin/bash
 (exec -a "$PWD/manager" "$(dirname "$0")/manager-itself" "$@") & manager=$!
 trap 'if mkdir once 2>/dev/null; then
-  kubectl create -f late.yaml && kubectl wait --for=condition=RulesInstalled --timeout=15s agd/late
+  "$KUBEBUILDER_ASSETS/kubectl" create -f late.yaml && "$KUBEBUILDER_ASSETS/kubectl" wait --for=condition=RulesInstalled --timeout=15s agd/late
 fi; kill -TERM $manager' TERM
 until wait $manager; ! kill -0 $manager 2>/dev/null; do :; done
 `
@@ -359,11 +359,11 @@ func TestTheThirdSignalStopsAndTheNextStartEndsTheRun(t *testing.T) {
 	u := newUser(t)
 	r := u.start()
 	u.begin("first", r.printed("kubectl agentdisconnect run first"))
-	fault, err := faults.Parse("ec2:ReplaceNetworkAclAssociation error=RequestLimitExceeded")
+	fault, err := faults.Parse("ec2:ReplaceNetworkAclAssociation error=UnauthorizedOperation")
 	u.Expect(err).NotTo(HaveOccurred())
 	u.sim.Faults().Put(fault)
 	r.signal(os.Interrupt)
-	u.Eventually(r.said).Should(ContainSubstring("Ending every run."))
+	u.Eventually(r.said).Should(And(ContainSubstring("Ending every run."), ContainSubstring("UnauthorizedOperation")), "why the end waits")
 	r.signal(os.Interrupt)
 	u.Eventually(r.said).Should(ContainSubstring("Another Ctrl-C stops the manager"))
 	r.signal(os.Interrupt)
