@@ -46,7 +46,9 @@ func (l *local) guide() error {
 	err = template.Must(template.New("guide").Parse(guideText)).Execute(&text, map[string]any{
 		"env": quote(l.place.file("env")), "log": quote(l.place.file("manager.log")), "plan": plan, "run": run,
 		"cluster": cmp.Or(l.target.cluster, "CLUSTER"), "subnet": cmp.Or(l.target.subnet, "SUBNET"),
-		"consentKey": l.settings.consentKey, "consent": l.target.consent, "allowed": l.target.allows(l.settings.consentKey),
+		"consentKey": l.settings.consentKey, "consent": l.target.consent,
+		// The tag of a subnet without agents was not read: the plan says what it lacks.
+		"lacksConsent": l.target.agents > 0 && !l.target.allows(l.settings.consentKey),
 	})
 	if err != nil {
 		return err
