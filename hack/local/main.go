@@ -118,7 +118,7 @@ func runAll(s *settings) int {
 	}
 	out.Print(screen.Bold, "agentdisconnect on AWS, from this machine")
 	a.print(out)
-	tried, err := a.tryPermissions(ctx, s, out)
+	chosen, err := a.tryPermissions(ctx, s, out)
 	if err != nil {
 		return fail(err)
 	}
@@ -136,7 +136,7 @@ func runAll(s *settings) int {
 	}
 	stop() // from here on, signals end runs first
 
-	l := &local{settings: s, account: a, place: place, screen: out, target: tried}
+	l := &local{settings: s, account: a, place: place, screen: out, target: chosen}
 	if err := l.work(); err != nil {
 		return fail(err)
 	}

@@ -129,13 +129,13 @@ func (l *local) deleteOrphans() error {
 	if err := l.plane.Client.List(ctx, &schedules); err != nil {
 		return err
 	}
-	exists := map[types.UID]bool{}
+	hasSchedule := map[types.UID]bool{}
 	for _, each := range schedules.Items {
-		exists[each.UID] = true
+		hasSchedule[each.UID] = true
 	}
 	for _, obj := range runs.Items {
 		owner := metav1.GetControllerOf(&obj)
-		if owner == nil || owner.Kind != child.Kind || exists[owner.UID] || !obj.DeletionTimestamp.IsZero() {
+		if owner == nil || owner.Kind != child.Kind || hasSchedule[owner.UID] || !obj.DeletionTimestamp.IsZero() {
 			continue
 		}
 		if err := l.plane.Client.Delete(ctx, &obj, client.Preconditions{UID: &obj.UID}); client.IgnoreNotFound(err) != nil {
