@@ -112,19 +112,22 @@ func (l *lives) live(name string, source, apply, prune []string) {
 	l.reaches(name, v1alpha1.StateBlocking)
 	l.Expect(l.entries()).To(BeNumerically(">", l.before))
 
-	said, code := l.kubectl(diff...)
-	if slices.Contains(apply, "--applyset=runs") { // its label is in no file, and is all that differs
-		l.Expect(changed(said)).To(HaveEach(HavePrefix("-    applyset.kubernetes.io/part-of: ")), said)
-	} else {
-		l.Expect(code).To(BeZero(), "the run is drift: %s", said)
-	}
+	// The manager may write the status between kubectl's read and its dry run.
+	l.Eventually(func(g Gomega) {
+		said, code := l.kubectl(diff...)
+		if slices.Contains(apply, "--applyset=runs") { // its label is in no file, and is all that differs
+			g.Expect(changed(said)).To(HaveEach(HavePrefix("-    applyset.kubernetes.io/part-of: ")), said)
+		} else {
+			g.Expect(code).To(BeZero(), "the run is drift: %s", said)
+		}
+	}, 5*time.Minute, time.Second).Should(Succeed())
 	again := l.does(apply...)
 	obj := &v1alpha1.AgentDisconnect{}
 	l.Expect(l.Client.Get(l.Context(), client.ObjectKey{Namespace: "default", Name: name}, obj)).To(Succeed())
 	l.Expect(obj.Generation).To(Equal(int64(1)), again)
 
 	l.write("run.yaml", runManifest+"  suspend: true\n")
-	said, code = l.kubectl(diff...)
+	said, code := l.kubectl(diff...)
 	l.Expect(code).To(Equal(1), said)
 	l.Expect(said).To(ContainSubstring("+  suspend: true"))
 	l.does(apply...)
