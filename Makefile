@@ -124,7 +124,7 @@ lint-fix: ## Lint all modules, and fix what the linters can fix
 
 .PHONY: vet
 vet: ## Run go vet in all modules
-	@go vet ./...
+	@go vet -tags e2e ./...
 	@go -C hack/envtest vet ./...
 	@go -C hack/tools vet ./...
 
@@ -140,6 +140,10 @@ test-gitops: ## Run the objects through the code of Argo CD, Flux and Helm (hack
 		go test ./controllers/agentdisconnect -vet=off -count=1 -run='^TestSpecs$$' -ginkgo.focus='as kstatus and Argo CD read it' && \
 		go test ./controllers/schedule -vet=off -count=1 -run='^TestSpecs$$' && \
 		go -C hack/gitops test -count=1 -timeout 1h ./...
+
+.PHONY: test-e2e
+test-e2e: $(HELM) $(KUSTOMIZE) ## Try IMG on the empty cluster of KUBECONFIG and the simulated Region of AWS_ENDPOINT_URL (docs/e2e.md)
+	@IMG="$(if $(filter file,$(origin IMG)),,$(IMG))" KUBECTL="$(KUBECTL)" go test -tags e2e -vet=off -count=1 -timeout 3h ./hack/e2e -v -ginkgo.v $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Feed every fuzz target with bad bytes for FUZZTIME each (PKG=./controllers/networkacl for some)
