@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -49,11 +50,11 @@ var _ = Describe("A run goes on", func() {
 
 		run(ctx, "sh", "-c", set.stopAPI)
 		gone := time.Now()
-		start := func(ctx context.Context) { run(ctx, "sh", "-c", set.startAPI) }
+		start := sync.OnceFunc(func() { run(context.WithoutCancel(ctx), "sh", "-c", set.startAPI) })
 		DeferCleanup(start)
 		// The leader gives up its lease after 10 s, ends, and is started again by its kubelet.
 		Expect(sleep(ctx, time.Until(obj.Status.ExpirationTime.Add(time.Minute)))).To(Succeed())
-		start(ctx)
+		start()
 		back := time.Now()
 		endWatch()
 

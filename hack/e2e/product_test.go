@@ -106,7 +106,7 @@ func (r release) overlay() (folder string) {
 func installed(ctx context.Context) []string {
 	GinkgoHelper()
 	kinds := strings.Fields(kubectl(ctx, "api-resources", "--verbs=list", "-o", "name"))
-	kinds = slices.DeleteFunc(kinds, func(kind string) bool { return strings.HasPrefix(kind, "events") })
+	kinds = slices.DeleteFunc(kinds, func(kind string) bool { return strings.HasPrefix(kind, "events") || kind == "componentstatuses" })
 	return strings.Fields(kubectl(ctx, "get", strings.Join(kinds, ","), "--all-namespaces", "--ignore-not-found",
 		"-l", "app.kubernetes.io/part-of=agentdisconnect", "-o", "name"))
 }
