@@ -19,9 +19,7 @@ import (
 var _ = Describe("A run goes on", func() {
 	BeforeEach(func(ctx SpecContext) { current().deploy(ctx) })
 
-	DescribeTable("while", func(ctx SpecContext, change func(context.Context)) {
-		during(ctx, change)
-	},
+	DescribeTable("while", during,
 		Entry("the leader is killed", func(ctx context.Context) {
 			former := leader(ctx, Default)
 			kubectl(ctx, "delete", "pod", "-n", namespace, former, "--grace-period=0", "--force")

@@ -179,7 +179,9 @@ func (r *region) watch(ctx context.Context, rules landscape, until time.Time) (e
 	missing := make(chan string, 1)
 	go func() {
 		defer close(missing)
-		for reads := time.NewTicker(500 * time.Millisecond); ; <-reads.C {
+		reads := time.NewTicker(500 * time.Millisecond)
+		defer reads.Stop()
+		for ; ; <-reads.C {
 			now, err := r.survey(ctx)
 			switch lost := now.lacking(lines); {
 			case ctx.Err() != nil || time.Now().After(until):

@@ -54,12 +54,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 
 	Expect(installed(ctx)).To(BeEmpty(), "this suite deletes CRDs and namespaces and drains nodes: give it a cluster that has no agentdisconnect")
-})
-
-var _ = AfterSuite(func(ctx SpecContext) {
-	if cluster != nil && CurrentSpecReport().Failure.IsZero() {
-		uninstall(ctx)
-	}
+	DeferCleanup(uninstall) // only from here on is the product in the cluster the suite's own
 })
 
 var _ = BeforeEach(func(ctx SpecContext) {
