@@ -166,9 +166,14 @@ func TestOnlyYesStarts(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	out := screen.New(file)
 	defer out.Close()
-	for answer, starts := range map[string]bool{"y\n": true, " YES \n": true, "n\n": false, "\n": false, "": false, "yesterday\n": false} {
-		err := ask(t.Context(), strings.NewReader(answer), out, true)
-		g.Expect(err == nil).To(Equal(starts), "%q: %v", answer, err)
+	for _, tc := range []struct {
+		answer string
+		starts bool
+	}{
+		{"y\n", true}, {" YES \n", true}, {"n\n", false}, {"\n", false}, {"", false}, {"yesterday\n", false},
+	} {
+		err := ask(t.Context(), strings.NewReader(tc.answer), out, true)
+		g.Expect(err == nil).To(Equal(tc.starts), "%q: %v", tc.answer, err)
 	}
 	said, err := os.ReadFile(file.Name())
 	g.Expect(err).NotTo(HaveOccurred())
