@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
@@ -68,6 +69,14 @@ func (e *exit) Unwrap() error { return e.err }
 // usage is a mistake on the command line.
 func usage(format string, args ...any) error {
 	return &exit{code: exitUsage, err: fmt.Errorf(format, args...), help: true}
+}
+
+// checkTimeout refuses a time for --timeout that is no time.
+func checkTimeout(timeout time.Duration) error {
+	if timeout < 0 {
+		return usage("--timeout is %s: it must be 0, for as long as it takes, or more", timeout)
+	}
+	return nil
 }
 
 // errLeft has been explained on the screen by the time it is returned.

@@ -140,9 +140,10 @@ func setFields(f *pflag.FlagSet, spec map[string]any) {
 }
 
 func (o runOptions) validate() error {
+	if err := checkTimeout(o.timeout); err != nil {
+		return err
+	}
 	switch {
-	case o.timeout < 0:
-		return usage("--timeout is %s: it must be 0, for as long as it takes, or more", o.timeout)
 	case o.file != "" && len(o.spec) > 0:
 		return usage("--filename and flags for fields of the spec exclude each other: change the manifest")
 	case o.file != "" && o.name != "":

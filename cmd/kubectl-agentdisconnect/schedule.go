@@ -79,8 +79,8 @@ func (p *program) triggerCommand() *cobra.Command {
 	flags := addClusterFlags(cmd)
 	cmd.ValidArgsFunction = p.completeSchedules(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if timeout < 0 {
-			return usage("--timeout is %s: it must be 0, for as long as it takes, or more", timeout)
+		if err := checkTimeout(timeout); err != nil {
+			return err
 		}
 		c, err := p.connectKubernetes(flags)
 		if err != nil {

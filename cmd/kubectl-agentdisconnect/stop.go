@@ -47,8 +47,8 @@ func (p *program) stopCommand() *cobra.Command {
 	f.BoolVar(&o.toolStopped, "tool-stopped", false, "the tool that holds the object in git is stopped: delete the object")
 	f.DurationVar(&o.timeout, "timeout", 0, "how long to wait until the object is gone; 0: as long as it takes")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if o.timeout < 0 {
-			return usage("--timeout is %s: it must be 0, for as long as it takes, or more", o.timeout)
+		if err := checkTimeout(o.timeout); err != nil {
+			return err
 		}
 		follower, err := p.followNamed(cmd.Context(), flags, args[0], o.timeout)
 		if err != nil {

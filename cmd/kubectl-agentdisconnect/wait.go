@@ -28,8 +28,8 @@ says of an earlier runID or an earlier spec decides nothing. Ctrl-C stops follow
 	flags := addClusterFlags(cmd)
 	cmd.ValidArgsFunction = p.completeNames(flags)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if timeout < 0 {
-			return usage("--timeout is %s: it must be 0, for as long as it takes, or more", timeout)
+		if err := checkTimeout(timeout); err != nil {
+			return err
 		}
 		f, err := p.followNamed(cmd.Context(), flags, args[0], timeout)
 		if err != nil {

@@ -13,15 +13,12 @@ import (
 	trailtypes "github.com/aws/aws-sdk-go-v2/service/cloudtrail/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
-
-// entriesQuota is the quota of rules of a network ACL.
-const entriesQuota = "L-2AEEBF1A"
 
 // tryPermissions calls what the manager reads, and asks by DryRun for what it writes where EC2 can tell. It prints what AWS answers and gives
 // a target for the printed commands.
@@ -53,7 +50,7 @@ func (a *account) tryPermissions(ctx context.Context, s *settings, out *screen.S
 				return err
 			}())),
 		row("Read the quota (optional)", "servicequotas:GetServiceQuota", func() error {
-			_, err := c.ServiceQuotas.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: awssdk.String("vpc"), QuotaCode: awssdk.String(entriesQuota)})
+			_, err := discovery.EntryQuota(ctx, c.ServiceQuotas)
 			return err
 		}()),
 		row("Read callers (spec.callers)", "cloudtrail:LookupEvents", func() error {
@@ -90,7 +87,7 @@ func (a *account) tryWrites(ctx context.Context, t target) screen.Row {
 	return row(title, fmt.Sprintf("DryRun on %s: ec2:CreateNetworkAclEntry, DeleteNetworkAclEntry, CreateTags, DeleteTags", acl.ID), ec2acl.CheckInPlace(ctx, client, acl))
 }
 
-// row says whether AWS allowed calls.
+// row reports whether AWS allowed calls.
 func row(title, calls string, err error) screen.Row {
 	if err == nil {
 		return screen.Row{Cells: []string{title, "yes: " + calls}}

@@ -74,14 +74,7 @@ func Times(obj *v1alpha1.AgentDisconnectSchedule) string {
 }
 
 func scheduleState(obj *v1alpha1.AgentDisconnectSchedule) string {
-	switch c := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady); {
-	case !obj.DeletionTimestamp.IsZero():
-		return "Deleting"
-	case c == nil:
-		return "New"
-	default:
-		return c.Reason
-	}
+	return stateBy(obj, meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionReady))
 }
 
 // next is how long it takes until the next run, and when that is: the hour, the day, or the date.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/ptr"
 
@@ -61,13 +62,18 @@ func columns(cells [][]string, width int) []string {
 }
 
 func stateOf(obj *v1alpha1.AgentDisconnect) string {
-	switch c := succeeded(obj); {
-	case !obj.DeletionTimestamp.IsZero():
+	return stateBy(obj, succeeded(obj))
+}
+
+// stateBy is the reason of the condition that has the state of an object, while it is not being deleted.
+func stateBy(obj metav1.Object, state *metav1.Condition) string {
+	switch {
+	case obj.GetDeletionTimestamp() != nil:
 		return "Deleting"
-	case c == nil:
+	case state == nil:
 		return "New"
 	default:
-		return c.Reason
+		return state.Reason
 	}
 }
 
