@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/conditions"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 )
 
 // The actions that events name.
@@ -86,5 +86,5 @@ func (r *reconciliation) noteRepair(note string) {
 }
 
 func (r *reconciliation) event(kind, reason, note string) {
-	r.reconciler.recorder.Eventf(r.Object, nil, kind, reason, actionRun, "%s", aws.Truncate(note, maxNote))
+	r.reconciler.recorder.Eventf(r.Object, nil, kind, reason, actionRun, "%s", pages.Truncate(note, maxNote))
 }

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
@@ -37,6 +38,7 @@ func (w *world) expectPlanned(ctx context.Context, obj *v1alpha1.AgentDisconnect
 		Expect(succeeded.Status).To(Equal(metav1.ConditionFalse), describe(seen))
 		Expect([]string{succeeded.Reason, stalled.Reason}).To(HaveEach(v1alpha1.StatePlanRefused))
 		Expect(stalled.Message).To(ContainSubstring(seen.Status.Plan.Refusals[0].Message))
+		Expect(w.told("Warning "+v1alpha1.StatePlanRefused)).To(ContainElement(HaveSuffix(". See "+pages.State(v1alpha1.StatePlanRefused))), "however long the message is")
 	} else {
 		Expect(seen.Status.Plan.WouldStart).To(HaveValue(BeTrue()))
 		Expect(succeeded.Status).To(Equal(metav1.ConditionTrue), describe(seen))

@@ -309,9 +309,9 @@ func (f Input) reconciling(succeeded Value) *Value {
 func (f Input) stalled(succeeded Value) *Value {
 	switch {
 	case succeeded.status == no:
-		return &Value{yes, succeeded.reason, succeeded.message + ". See " + pages.State(succeeded.reason)}
+		return &Value{yes, succeeded.reason, pages.Link(succeeded.message, pages.State(succeeded.reason))}
 	case succeeded.status == unknown && f.Problem != nil && f.Problem.Stalled:
-		return &Value{yes, f.Problem.Reason, f.Problem.Message + ". See " + pages.Stalled(f.Problem.Reason)}
+		return &Value{yes, f.Problem.Reason, pages.Link(f.Problem.Message, pages.Stalled(f.Problem.Reason))}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -153,7 +154,7 @@ func (p *pass) record(n note) {
 	if n.late != nil {
 		lateness.Observe(n.late.Seconds())
 	}
-	p.recorder.Eventf(p.obj, nil, n.kind, n.reason, "Schedule", "%s", aws.Truncate(n.text, maxMessage))
+	p.recorder.Eventf(p.obj, nil, n.kind, n.reason, "Schedule", "%s", pages.Truncate(n.text, maxMessage))
 }
 
 // deleteRuns deletes the runs that are to be replaced, and those that are over beyond what is kept.

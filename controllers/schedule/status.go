@@ -13,7 +13,6 @@ import (
 	"k8s.io/utils/ptr"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
@@ -130,15 +129,12 @@ func (p *pass) setReadiness(r readiness) {
 	p.setWhile(r.reason == v1alpha1.ReasonReplacing, v1alpha1.ConditionReconciling, r.reason, r.message)
 }
 
-// withLink adds where to read on, unless the message of a run does so already. What is too long is cut before the link.
+// withLink adds where to read on, unless the message of a run does so already.
 func withLink(message string) string {
-	const see = ". See "
-	text, _, hasLink := strings.Cut(message, see)
-	if hasLink && len(message) <= maxMessage {
+	if pages.HasLink(message) {
 		return message
 	}
-	link := see + pages.File("docs/schedules.md#what-to-look-at")
-	return aws.Truncate(text, maxMessage-len(link)) + link
+	return pages.Link(message, pages.File("docs/schedules.md#what-to-look-at"))
 }
 
 // setWhile sets a condition that is there only while it is True.
@@ -168,7 +164,7 @@ func inUTC(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 // set sets a condition at the time of the pass.
 func (p *pass) set(kind string, value metav1.ConditionStatus, reason, message string) {
 	meta.SetStatusCondition(&p.obj.Status.Conditions, metav1.Condition{
-		Type: kind, Status: value, Reason: reason, Message: aws.Truncate(message, maxMessage), ObservedGeneration: p.obj.Generation,
+		Type: kind, Status: value, Reason: reason, Message: pages.Truncate(message, maxMessage), ObservedGeneration: p.obj.Generation,
 		LastTransitionTime: *run.Stamp(p.now),
 	})
 }
