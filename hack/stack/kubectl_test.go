@@ -152,7 +152,7 @@ func TestLivesByKubectlAndKustomize(t *testing.T) {
 		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
 	}
 	s, err := stack.Start(t.Context(), stack.Options{
-		Simulator:   sim.Options{NoAgents: true},
+		Simulator: sim.Options{NoAgents: true}, Programs: []string{"./cmd/kubectl-agentdisconnect"},
 		ManagerArgs: []string{"--agent-poll-interval=250ms", "--network-acl-poll-interval=500ms", "--lookup-interval=100ms"},
 	})
 	if err != nil {
@@ -187,4 +187,6 @@ func TestLivesByKubectlAndKustomize(t *testing.T) {
 	l.reaches(name, v1alpha1.StateBlocking)
 	l.does("delete", "agd/"+name, "--timeout="+(5*time.Minute).String())
 	l.Expect(l.entries()).To(Equal(l.before))
+
+	l.trigger()
 }
