@@ -3,6 +3,8 @@
 package controlplane
 
 import (
+	"errors"
+
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
@@ -29,6 +31,20 @@ func (p *ControlPlane) StopEtcd() error { return p.environment.ControlPlane.Etcd
 // StartEtcd starts etcd again at the same address, with what it had stored, and waits until it is
 // healthy.
 func (p *ControlPlane) StartEtcd() error { return retry(p.environment.ControlPlane.Etcd.Start) }
+
+// Restart starts both servers again, also where they ended by themselves: at the same address, with the same certificates and what
+// was stored, for which Options.Dir is needed. After an error it may be called again, and Close still stops what runs.
+func (p *ControlPlane) Restart() error {
+	// A server that does not stop in time is killed, and can be started all the same.
+	stopErr := errors.Join(p.StopAPIServer(), p.StopEtcd())
+	if err := p.StartEtcd(); err != nil {
+		return errors.Join(stopErr, err)
+	}
+	if err := p.StartAPIServer(); err != nil {
+		return errors.Join(stopErr, err)
+	}
+	return nil
+}
 
 func retry(start func() error) (err error) {
 	for range startTries {

@@ -43,7 +43,6 @@ func (l *local) endRuns() error {
 		switch {
 		case err != nil: // what was left before may still be
 			l.screen.Wait("the API server does not answer as it should", err.Error())
-			l.keepControlPlane()
 		case len(now) == 0:
 			l.screen.Done()
 			for _, text := range saved {
@@ -62,7 +61,7 @@ func (l *local) endRuns() error {
 			}
 			l.warn(left, err)
 		}
-		l.keepManager()
+		l.keepServers()
 	}
 }
 

@@ -27,13 +27,14 @@ type local struct {
 	screen   *screen.Screen
 	target   target
 
-	plane   *controlplane.ControlPlane
-	manager *process.Manager // the last one that was started
+	plane   *controlplane.ControlPlane // the only one: a restart keeps it
+	manager *process.Manager           // the last one that was started
 	signals chan os.Signal
 
-	triedAt time.Time // when a manager was last started again
-	silent  time.Time // since when the control plane does not answer; zero: it does
-	told    string    // the last trouble that was printed
+	triedAt     time.Time // when a manager was last started again
+	silent      time.Time // since when the control plane does not answer; zero: it does
+	restartedAt time.Time // when the control plane was last started again, or could not be
+	told        string    // the last trouble that was printed
 }
 
 // work starts everything, waits for a signal, ends all runs and stops what it started.

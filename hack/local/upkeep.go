@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,8 +33,7 @@ const (
 // serve waits for a signal, and keeps everything running until then.
 func (l *local) serve() {
 	for !l.waitForSignal(upkeepInterval) {
-		l.keepControlPlane()
-		l.keepManager()
+		l.keepServers()
 		if err := l.deleteOrphans(); err != nil && l.silent.IsZero() {
 			l.tell(fmt.Sprintf("deleting the runs of schedules that are deleted: %v", err))
 		}
@@ -52,6 +52,14 @@ func (l *local) waitForSignal(atMost time.Duration) bool {
 	}
 }
 
+// keepServers starts again what ended by itself. A manager without a control plane would only end again.
+func (l *local) keepServers() {
+	l.keepControlPlane()
+	if l.silent.IsZero() {
+		l.keepManager()
+	}
+}
+
 // keepManager starts another manager in the place of one that ended by itself. Runs need one.
 func (l *local) keepManager() {
 	ended := l.manager.Err()
@@ -67,7 +75,7 @@ func (l *local) keepManager() {
 	l.told = ""
 }
 
-// keepControlPlane starts etcd, kube-apiserver and the manager again, on the same objects, if there is no answer for a while.
+// keepControlPlane restarts etcd and kube-apiserver, with the same objects and at the same address, if there is no answer for a while.
 func (l *local) keepControlPlane() {
 	err := l.askControlPlane()
 	switch {
@@ -77,20 +85,22 @@ func (l *local) keepControlPlane() {
 	case l.silent.IsZero():
 		l.silent = time.Now()
 		return
-	case time.Since(l.silent) < silenceLimit:
+	case time.Since(l.silent) < silenceLimit || time.Since(l.restartedAt) < silenceLimit:
 		return
 	}
-	l.screen.Print(screen.Bad, "The control plane has not answered for %s: %v\nIt and the manager are started again with the same objects.", silenceLimit, err)
-	l.silent = time.Now()
-	if err = l.stop(); err == nil {
-		err = l.start()
+	if l.restartedAt.Before(l.silent) {
+		l.screen.Print(screen.Bad, "The control plane has not answered for %s: %v\netcd and kube-apiserver are started again with the same objects. Rules stay in AWS meanwhile.", silenceLimit, err)
 	}
+	l.screen.Wait("starting etcd and kube-apiserver again", "")
+	defer l.screen.Done()
+	err = l.plane.Restart()
+	l.restartedAt = time.Now()
 	if err != nil {
 		l.tell(fmt.Sprintf("The control plane cannot be started again: %v\nThis is tried every %s. Rules stay in AWS until it runs.\n%s", err, silenceLimit, l.howToContinue()))
 		return
 	}
 	l.silent, l.told = time.Time{}, ""
-	l.screen.Print(screen.Good, "The control plane and the manager run again (process %d).", l.manager.PID())
+	l.screen.Print(screen.Good, "The control plane runs again. The manager goes on with the runs that are on.")
 }
 
 // askControlPlane asks kube-apiserver whether it and etcd serve.
@@ -101,7 +111,11 @@ func (l *local) askControlPlane() error {
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, l.plane.RESTConfig.Host+"/readyz", nil)
+	address, err := url.JoinPath(l.plane.RESTConfig.Host, "readyz") // the host ends with a slash
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
