@@ -65,7 +65,13 @@ func (a *account) explain(err error) error {
 	case strings.Contains(text, "failed to refresh cached credentials") || strings.Contains(text, "get credentials"):
 		return fmt.Errorf("no AWS credentials were found: set AWS_PROFILE, or sign in (%s), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; `aws sts get-caller-identity` must work. The SDK: %s", signIn, aws.Message(err))
 	}
-	return fmt.Errorf("asking AWS STS in %s who the credentials belong to: %s", a.region, aws.Message(err))
+	if aws.Code(err) != "" {
+		return fmt.Errorf("asking AWS STS in %s who the credentials belong to: %s", a.region, aws.Message(err))
+	}
+	if a.endpoint != "" {
+		return fmt.Errorf("nothing answers at AWS_ENDPOINT_URL=%s: set it to the URL that the simulated Region printed, with http://, or unset it to use AWS. The SDK: %s", a.endpoint, aws.Message(err))
+	}
+	return fmt.Errorf("AWS STS does not answer in Region %s: check AWS_REGION (such as ap-northeast-1), and that this machine reaches AWS. The SDK: %s", a.region, aws.Message(err))
 }
 
 // print shows whose credentials are used.

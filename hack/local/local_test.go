@@ -207,10 +207,15 @@ func TestCredentialsThatDoNotWorkAreExplained(t *testing.T) {
 		u.Expect(r.said()).To(ContainSubstring(want))
 		u.sim.Faults().Clear()
 	}
+	// Without a terminal it ends before anything is started.
+	lost := u.local("--cluster=nope", "--subnet=subnet-00000000000000000")
+	lost.expectEnd(exitUsage)
+	u.Expect(lost.said()).To(And(ContainSubstring("ECS has no cluster nope in ap-northeast-1: check"), ContainSubstring("EC2 has no subnet subnet-00000000000000000 in account 123456789012 and Region ap-northeast-1: check")))
 	for name, tc := range map[string]struct{ without, with, want string }{
 		"no Region":      {without: "AWS_REGION", want: "no AWS Region is set: set AWS_REGION"},
 		"no credentials": {without: "AWS_ACCESS_KEY_ID", want: "no AWS credentials were found: set AWS_PROFILE"},
 		"no profile":     {with: "AWS_PROFILE=missing", want: `the AWS profile "missing" does not exist`},
+		"no endpoint":    {with: "AWS_ENDPOINT_URL=http://127.0.0.1:1", want: "nothing answers at AWS_ENDPOINT_URL=http://127.0.0.1:1: set it to"},
 	} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(u.programs, "local"), "--yes", "--programs", u.programs)
 		for _, entry := range append(u.environment(), tc.with) {
@@ -233,6 +238,6 @@ func TestFlagsOfTheManagerComeAfterTheDashes(t *testing.T) {
 	g.Expect(s.consentKey).To(Equal("team/allow"))
 	for _, args := range [][]string{{"demo"}, {"demo", "--", "--max-duration=30m"}, {"--max-duration=30m"}} {
 		_, err := parse(args, &bytes.Buffer{})
-		g.Expect(err).To(HaveOccurred(), fmt.Sprint(args))
+		g.Expect(err).To(MatchError(ContainSubstring("of the manager come after --")), fmt.Sprint(args))
 	}
 }

@@ -78,8 +78,11 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	f.StringVar(&s.subnet, "subnet", "", "subnet for the printed commands, on which permissions are tried by DryRun; unset: one of the cluster's")
 	f.StringVar(&s.state, "state", "", "folder that keeps the objects; unset: one for each account and Region below $XDG_STATE_HOME or ~/.local/state")
 	f.StringVar(&s.programs, "programs", "bin", "folder with the programs manager and kubectl-agentdisconnect")
-	if err := f.Parse(args); err != nil {
+	switch err := f.Parse(args); {
+	case errors.Is(err, pflag.ErrHelp):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w. --help lists the flags; those of the manager come after --, as in make local ARGS=\"-- --max-duration=30m\"", err)
 	}
 	given := f.NArg()
 	if dash := f.ArgsLenAtDash(); dash >= 0 {

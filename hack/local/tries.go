@@ -79,6 +79,9 @@ func (a *account) tryWrites(ctx context.Context, t target) screen.Row {
 	if err != nil {
 		return row(title, "read the network ACL of "+t.subnet, err)
 	}
+	if acl == nil {
+		return row(title, "", fmt.Errorf("EC2 has no subnet %s in account %s and Region %s: check --subnet, AWS_PROFILE and AWS_REGION", t.subnet, a.id, a.region))
+	}
 	// A dry run changes nothing, so there is nothing that it rests on.
 	client := a.clients.Fenced(func(context.Context) (time.Time, error) { return time.Now(), nil }).EC2
 	if len(acl.Associations) > 1 {
