@@ -38,10 +38,14 @@ func (p *program) connect(ctx context.Context, region string) (account, error) {
 	sessions.Clock = p.clock
 	clients := sessions.In(region)
 	id, err := clients.AccountID(ctx, p.clock.Now())
-	if err != nil {
-		return account{}, explain("asking AWS which identity the credentials belong to", err)
+	doing := fmt.Sprintf("asking AWS STS in Region %s which identity the credentials belong to", region)
+	switch {
+	case err == nil:
+		return account{id: id, region: region, clients: clients}, nil
+	case aws.Code(err) == "" && aws.Classify(err) != aws.NoCredentials && ctx.Err() == nil:
+		return account{}, fmt.Errorf("%s: %s. Check the name of the Region (--region, AWS_REGION), AWS_ENDPOINT_URL if it is set, and that this machine reaches AWS", doing, aws.Message(err))
 	}
-	return account{id: id, region: region, clients: clients}, nil
+	return account{}, explain(doing, err)
 }
 
 // finishCalls begins no call once the context was cancelled, and lets the one that is under way end: only its answer tells

@@ -84,6 +84,13 @@ func TestWithoutCredentialsItSaysWhatToGive(t *testing.T) {
 	w.Expect(w.errOut.String()).To(SatisfyAll(ContainSubstring("no AWS credentials"), ContainSubstring("AWS_PROFILE"), ContainSubstring("aws sts get-caller-identity")))
 }
 
+func TestAnEndpointThatDoesNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.environment(map[string]string{"AWS_ACCESS_KEY_ID": w.sim.World().Keys()[0].ID, "AWS_SECRET_ACCESS_KEY": "secret", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+	w.Expect(w.run("sweep", "--region", "nowhere")).To(Equal(exitError))
+	w.Expect(w.errOut.String()).To(SatisfyAll(ContainSubstring("AWS STS in Region nowhere"), ContainSubstring("Check the name of the Region"), ContainSubstring("AWS_ENDPOINT_URL")))
+}
+
 func TestCredentialsThatAWSDoesNotKnow(t *testing.T) {
 	w := newWorld(t)
 	w.environment(map[string]string{"AWS_REGION": "ap-northeast-1", "AWS_ACCESS_KEY_ID": "AKIANOBODY0000000001", "AWS_SECRET_ACCESS_KEY": "secret"})
