@@ -132,7 +132,7 @@ func run(ctx context.Context, s *settings) error {
 
 	restConfig, err := ctrl.GetConfig()
 	if err != nil {
-		return err
+		return fmt.Errorf("no Kubernetes cluster: this is no pod, and neither KUBECONFIG (%q) nor ~/.kube/config has one. Set KUBECONFIG to a kubeconfig file: %w", os.Getenv("KUBECONFIG"), err)
 	}
 
 	// Priority and fairness of the API server limit us; waiting on our side could hold up a run's end.

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"regexp"
 	"testing"
@@ -73,4 +74,13 @@ func TestAManagerWithoutARegionSaysSoAndNamesTheVariable(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAManagerWithoutAClusterNamesTheVariable(t *testing.T) {
+	g := NewWithT(t)
+	t.Setenv("KUBECONFIG", "/nowhere")
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	s, err := parse([]string{"--health-probe-bind-address=0"}, io.Discard)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(run(t.Context(), s)).To(MatchError(And(ContainSubstring("no Kubernetes cluster"), ContainSubstring(`KUBECONFIG ("/nowhere")`), ContainSubstring("Set KUBECONFIG"))))
 }

@@ -71,7 +71,7 @@ func command() *cobra.Command {
 			if file != "" {
 				w, err := world.Load(file)
 				if err != nil {
-					return err
+					return fmt.Errorf("--world: %w", err)
 				}
 				o.World = w
 			}
