@@ -4,7 +4,10 @@ package main
 
 import (
 	"context"
+	"regexp"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -54,9 +57,28 @@ Exit codes:
 		if err != nil {
 			return err
 		}
+		if format == string(reports.Text) && p.screen().IsLive() {
+			return p.printReport(obj)
+		}
 		return reports.Write(p.out, obj, reports.Format(format), p.clock.Now())
 	}
 	return cmd
+}
+
+// beforeText is what a line of a report has before its text: spaces, or a label and the gap behind it.
+var beforeText = regexp.MustCompile(`^ *(\S+( \S+)*  +)?`)
+
+// printReport fits a report to the terminal: a text that does not fit goes on in its column.
+func (p *program) printReport(obj *v1alpha1.AgentDisconnect) error {
+	var text strings.Builder
+	if err := reports.Write(&text, obj, reports.Text, p.clock.Now()); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		line = strings.TrimSuffix(line, "\n")
+		p.screen().Print(utf8.RuneCountInString(beforeText.FindString(line)), line)
+	}
+	return nil
 }
 
 // reported is the object that a report is about: of a file, or else of the cluster.

@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/cmd/kubectl-agentdisconnect/view"
 )
 
 func TestReportOfAnObject(t *testing.T) {
@@ -30,6 +31,25 @@ func TestReportOfAFileAsksNoCluster(t *testing.T) {
 	file := filepath.Join("report", "testdata", "completed.yaml")
 	r.Expect(r.run("report", "-f", file, "-o", "json", "--kubeconfig", filepath.Join(t.TempDir(), "none"))).To(Equal(exitDone), r.said())
 	r.Expect(r.out.String()).To(ContainSubstring(`"name": "checkout-agents"`))
+}
+
+func TestAReportFitsTheTerminal(t *testing.T) {
+	r := newRuns(t)
+	printed := func(name string, size func() view.Size) string {
+		before := len(r.out.String())
+		r.program.size = size
+		r.Expect(r.run("report", "-f", filepath.Join("report", "testdata", name+".yaml"), "--kubeconfig", filepath.Join(t.TempDir(), "none"))).To(Equal(exitDone), r.said())
+		return r.out.String()[before:]
+	}
+	for _, name := range []string{"aborted", "callers", "completed", "refused", "verifying"} {
+		whole, fitted := printed(name, nil), printed(name, func() view.Size { return view.Size{Width: 80, Height: 24} })
+		r.Expect(strings.Fields(fitted)).To(Equal(strings.Fields(whole)), "no word is lost")
+		for line := range strings.Lines(fitted) {
+			if text := beforeText.ReplaceAllString(line, ""); len(strings.Fields(text)) > 1 { // one word stays whole, to be copied
+				r.Expect(len([]rune(strings.TrimRight(line, "\n")))).To(BeNumerically("<", 80), line)
+			}
+		}
+	}
 }
 
 func TestReportOfAWrongCommandLine(t *testing.T) {
