@@ -21,6 +21,8 @@ PLATFORMS ?= linux/amd64,linux/arm64
 SOURCE ?= https://agentdisconnect.dev/agentdisconnect
 IMAGE_ARGS = --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) --build-arg SOURCE=$(SOURCE) --build-arg DOCS=$(DOCS)
 KUBECTL ?= kubectl
+# Without a cluster, kubectl apply would propose --validate=false.
+REACH_CLUSTER = $(KUBECTL) get --raw /version >/dev/null || { echo "kubectl reaches no Kubernetes cluster: set KUBECONFIG to its kubeconfig, or choose its context (kubectl config use-context NAME)" >&2; exit 1; }
 # The kustomization that is deployed: yours, with your settings, or config/default. It needs IMG or an image of its own.
 OVERLAY ?= config/default
 MANIFESTS := OVERLAY="$(OVERLAY)" IMG="$(if $(filter file,$(origin IMG)),,$(IMG))" hack/manifests.sh
@@ -211,10 +213,12 @@ registry:
 
 .PHONY: install
 install: ## Install the CRDs
+	@$(REACH_CLUSTER)
 	$(KUBECTL) apply --server-side -f config/crd/bases
 
 .PHONY: uninstall
 uninstall: ## Remove the CRDs, once every object is gone
+	@$(REACH_CLUSTER)
 	@for crd in $(CRDS); do \
 		found=$$($(KUBECTL) get crd $$crd --ignore-not-found -o name) || exit 1; [ -n "$$found" ] || continue; \
 		left=$$($(KUBECTL) get $$crd -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}') || exit 1; \
@@ -225,6 +229,7 @@ uninstall: ## Remove the CRDs, once every object is gone
 .PHONY: deploy
 deploy: $(KUSTOMIZE) ## Deploy or upgrade: the CRDs and the manager, with IMG as the image (OVERLAY=path for your settings)
 	@$(MANIFESTS)
+	@$(REACH_CLUSTER)
 	$(KUBECTL) apply --server-side -f bin/deploy/manifests.yaml
 
 .PHONY: undeploy

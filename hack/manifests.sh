@@ -15,7 +15,8 @@ refuse() {
   exit 1
 }
 
-[ -d "$overlay" ] || refuse "OVERLAY=$overlay is no folder: name the one with your kustomization.yaml (config/overlay-example is one to copy)"
+compgen -G "$overlay/[kK]ustomization*" >/dev/null ||
+  refuse "OVERLAY=$overlay is no folder with a kustomization.yaml: name the one with yours (config/overlay-example is one to copy)"
 mkdir -p "$(dirname "$out")"
 out=$(cd "$(dirname "$out")" && pwd)/$(basename "$out")
 rm -f "$out"

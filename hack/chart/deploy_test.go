@@ -69,6 +69,19 @@ func TestOneManifest(t *testing.T) {
 
 func TestAnOverlayThatIsMissingIsNamed(t *testing.T) {
 	tool(t, "kustomize")
-	_, err := command(t, nil, "make", "build-installer", "INSTALLER="+filepath.Join(t.TempDir(), "install.yaml"), "OVERLAY=config/nowhere", "IMG=registry.example.com/agentdisconnect:v2")
-	NewWithT(t).Expect(err).To(MatchError(ContainSubstring("OVERLAY=config/nowhere is no folder")))
+	for _, overlay := range []string{"config/nowhere", "docs"} {
+		_, err := command(t, nil, "make", "build-installer", "INSTALLER="+filepath.Join(t.TempDir(), "install.yaml"), "OVERLAY="+overlay, "IMG=registry.example.com/agentdisconnect:v2")
+		NewWithT(t).Expect(err).To(MatchError(ContainSubstring("OVERLAY=" + overlay + " is no folder with a kustomization.yaml")))
+	}
+}
+
+func TestWithoutAClusterNothingIsAppliedAndTheVariableIsNamed(t *testing.T) {
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		t.Skip("KUBEBUILDER_ASSETS is not set: run it through make test")
+	}
+	for _, target := range []string{"install", "uninstall"} {
+		_, err := command(t, nil, "make", target, "KUBECTL="+filepath.Join(assets, "kubectl"))
+		NewWithT(t).Expect(err).To(MatchError(And(ContainSubstring("set KUBECONFIG to its kubeconfig"), Not(ContainSubstring("--validate=false")))), target)
+	}
 }
