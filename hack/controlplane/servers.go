@@ -36,10 +36,12 @@ func (p *ControlPlane) StartEtcd() error { return retry(p.environment.ControlPla
 // was stored, for which Options.Dir is needed. After an error it may be called again, and Close still stops what runs.
 func (p *ControlPlane) Restart() error {
 	// A server that does not stop in time is killed, and can be started all the same.
-	stopErr := errors.Join(p.StopAPIServer(), p.StopEtcd())
+	stopErr := p.StopEtcd()
 	if err := p.StartEtcd(); err != nil {
 		return errors.Join(stopErr, err)
 	}
+	// Without etcd kube-apiserver would take long to stop.
+	stopErr = errors.Join(stopErr, p.StopAPIServer())
 	if err := p.StartAPIServer(); err != nil {
 		return errors.Join(stopErr, err)
 	}

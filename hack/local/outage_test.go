@@ -27,7 +27,7 @@ func TestTheControlPlaneEndsByItselfInTheMiddleOfRuns(t *testing.T) {
 	run := r.printed("kubectl agentdisconnect run first")
 
 	// kube-apiserver ends. The run goes on, and ends when its time is over.
-	u.begin("first", run)
+	follow := u.begin("first", run)
 	u.Expect(r.said()).NotTo(ContainSubstring("has not answered"))
 	kubeconfig := u.read("kubeconfig")
 	u.kill("--cert-dir=" + filepath.Join(u.state, "kube-apiserver"))
@@ -36,6 +36,7 @@ func TestTheControlPlaneEndsByItselfInTheMiddleOfRuns(t *testing.T) {
 	u.shell(`kubectl patch agd first --type merge --patch '{"spec": {"duration": "1m"}}'`)
 	u.Eventually(u.status("first")).Should(HaveField("State", v1alpha1.StateCompleted))
 	u.Expect(landscape(u.sim)).To(Equal(u.before))
+	u.Expect(follow()).To(Succeed(), "the command that follows the run goes on")
 
 	// etcd ends, cannot be started again for a while, and Ctrl-C comes meanwhile.
 	u.begin("second", strings.Replace(run, "run first", "run second", 1))

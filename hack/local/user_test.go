@@ -211,10 +211,10 @@ func (u *user) status(name string) func() v1alpha1.AgentDisconnectStatus {
 	}
 }
 
-// begin starts a run by a printed command, and waits until its rules serve the subnet.
-func (u *user) begin(name, command string) {
+// begin starts a run by a printed command, and waits until its rules serve the subnet. It gives a way to wait for the end of the
+// command, which follows the run until it is decided.
+func (u *user) begin(name, command string) (follow func() error) {
 	u.Helper()
-	// The command follows the run until it is decided, and is ended with the test.
 	ctx, stop := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, "bash", "-ec", ". '"+filepath.Join(u.state, "env")+"'\n"+strings.TrimSpace(command))
 	cmd.Env, cmd.Dir = u.environment(), u.TempDir()
@@ -222,15 +222,25 @@ func (u *user) begin(name, command string) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	u.Expect(cmd.Start()).To(Succeed())
+	ended := make(chan struct{})
+	var err error
+	go func() {
+		defer close(ended)
+		err = cmd.Wait()
+	}()
 	u.Cleanup(func() {
 		stop()
-		_ = cmd.Wait()
+		<-ended
 	})
 	u.Eventually(u.status(name)).Should(HaveField("Rules", And(HaveLen(6), HaveEach(HaveField("State", v1alpha1.RuleInstalled)))))
 	u.Eventually(func() string {
 		acl, _ := u.sim.Region().SubnetACL(subnetIDs["TargetSubnet"])
 		return acl.ID
 	}).ShouldNot(Equal(sharedACL), "both subnets share the default network ACL, so the run works on a clone")
+	return func() error {
+		<-ended
+		return err
+	}
 }
 
 var managerPID = regexp.MustCompile(`The manager runs \(process (\d+)\)`)
