@@ -74,9 +74,10 @@ func (p *program) printReport(obj *v1alpha1.AgentDisconnect) error {
 	if err := reports.Write(&text, obj, reports.Text, p.clock.Now()); err != nil {
 		return err
 	}
+	screen := p.screen()
 	for line := range strings.Lines(text.String()) {
 		line = strings.TrimSuffix(line, "\n")
-		p.screen().Print(utf8.RuneCountInString(beforeText.FindString(line)), line)
+		screen.Print(utf8.RuneCountInString(beforeText.FindString(line)), line)
 	}
 	return nil
 }
