@@ -325,13 +325,16 @@ func (r *Reads[K, V]) take(ctx context.Context, since time.Time, w *wait[K, V]) 
 }
 
 // fill has a read that was asked for by a poll take along what is polled too, and whose last answer
-// is too old for such a caller: the oldest first. Polls that begin at different times so come to
+// is too old for such a caller, or soon will be: the oldest first. Polls that begin at different times so come to
 // share their reads.
 func (g *group[K, V]) fill(f *flight[K, V], since time.Time, page int) {
 	if since.IsZero() || len(f.keys) >= page {
 		return
 	}
 
+	// What is too old half way to the caller's next poll goes along too: or two that poll half an
+	// interval apart would never meet.
+	soon := since.Add(f.sentAt.Sub(since) / 2)
 	type candidate struct {
 		key    K
 		sentAt time.Time
@@ -339,7 +342,7 @@ func (g *group[K, V]) fill(f *flight[K, V], since time.Time, page int) {
 	var old []candidate
 	for key, of := range g.polled {
 		switch under := g.sent[key]; {
-		case g.waiting[key] != nil, of.answer == nil, !of.answer.SentAt.Before(since):
+		case g.waiting[key] != nil, of.answer == nil, !of.answer.SentAt.Before(soon):
 		case under != nil && !under.sentAt.Before(since):
 		case f.sentAt.Sub(of.askedAt) <= keptFor:
 			old = append(old, candidate{key, of.answer.SentAt})
