@@ -80,6 +80,8 @@ func (s *settings) flags() cliflag.NamedFlagSets {
 	f.DurationVar(&o.AgentPollInterval, "agent-poll-interval", o.AgentPollInterval, "how often ECS is asked whether agents are connected")
 	f.DurationVar(&o.ACLPollInterval, "network-acl-poll-interval", o.ACLPollInterval, "how often the network ACL is read while rules are in place")
 	f.DurationVar(&o.LookupInterval, "lookup-interval", o.LookupInterval, "how often hosts are looked up")
+	f.Float64Var(&o.AWSReadRate, "aws-read-rate", o.AWSReadRate, "the most `calls` a second that read, in each account and Region; AWS allows all callers together about 20; 0: no limit")
+	f.Float64Var(&o.AWSChangeRate, "aws-change-rate", o.AWSChangeRate, "the most `calls` a second that change something or ask whether they may, in each account and Region; AWS allows all callers together about 5; 0: no limit")
 	f.DurationVar(&o.CloudTrailDelay, "cloudtrail-delay", o.CloudTrailDelay, "by how much CloudTrail may be late: no caller is reported as not recovered before that. AWS gives no limit; less than 15m is refused unless CloudTrail is simulated (AWS_ENDPOINT_URL)")
 	f.IntVar(&o.EntryQuota, "network-acl-entry-quota", o.EntryQuota, "the quota of rules per network ACL and direction (L-2AEEBF1A) where AWS can't be asked for it, at most 40")
 

@@ -128,6 +128,7 @@ func run(ctx context.Context, s *settings) error {
 	}
 
 	sessions := aws.NewSessions(awsConfig, product, version, agentdisconnect.CountCalls)
+	sessions.Limits = aws.LimitsOf(s.options.AWSReadRate, s.options.AWSChangeRate)
 	warnWithoutRegion(ctrl.Log, sessions.DefaultRegion())
 
 	restConfig, err := ctrl.GetConfig()

@@ -115,7 +115,7 @@ var _ = Describe("A run in place that is on", func() {
 	},
 		Entry("of the others", faults.Fault{Action: "ec2:DescribeSubnets", Denied: true, Params: map[string]string{"Filter.1.Name": "subnet-id"}},
 			func(w *world) { w.revoke(plainSubnet) }),
-		Entry("of its own", faults.Fault{Action: "ec2:DescribeSubnets", Denied: true, Params: map[string]string{"SubnetId.1": sharedSubnet}},
+		Entry("of its own", faults.Fault{Action: "ec2:DescribeSubnets", Denied: true, Params: map[string]string{"Filter.1.Value.1": sharedSubnet}},
 			func(w *world) { w.revoke(sharedSubnet) }),
 		Entry("of other clusters", faults.Fault{Action: "ecs:ListClusters", Denied: true},
 			func(w *world) { w.register("other", plainSubnet) }),

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
 	"agentdisconnect.dev/agentdisconnect/controllers/evidence/probe"
@@ -149,6 +150,7 @@ func (r *reconciliation) advance(ctx context.Context) turned {
 	}
 
 	for range mostTurns {
+		ctx := aws.WithClass(ctx, classAt(r.Object, r.Clock.Now()))
 		if err := r.lookAgain(ctx); err != nil {
 			return r.rest(err)
 		}

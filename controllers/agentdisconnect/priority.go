@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -50,6 +51,11 @@ func PriorityAt(obj *v1alpha1.AgentDisconnect, now time.Time) int {
 		}
 	}
 	return PriorityNotBegun
+}
+
+// classAt says whose turn the calls of a pass take, given the same.
+func classAt(obj *v1alpha1.AgentDisconnect, now time.Time) ratelimit.Class {
+	return map[int]ratelimit.Class{PriorityEnding: ratelimit.Ending, PriorityOn: ratelimit.On, PriorityNotBegun: ratelimit.NotBegun}[PriorityAt(obj, now)]
 }
 
 // hasBegun reports whether a pass over the object at the time now has to do with a run that has

@@ -51,13 +51,17 @@ func (r *reconciliation) maintain(ctx context.Context) error {
 	}
 
 	valid, invalid := ledger.Valid(r.Object)
-	due, hit := !r.Now.Before(r.nextACLRead()), r.enforcement.Readings().SubnetsHit
+	due, settled, hit := !r.Now.Before(r.nextACLRead()), r.isSettled(), r.enforcement.Readings().SubnetsHit
+	if due {
+		r.target.BeginLook(settled)
+	}
+
 	var beside target.BesideSubnets
 	asking, stop := context.WithCancel(ctx)
 	defer stop()
 	failure := errors.Join(invalid, parallel.Do(
 		func() error {
-			err := r.observe(looking)
+			err := r.observe(looking, due, settled)
 			if beside = r.target.LookBeside(ctx, r.enforcement.ACLOfPass()); r.Status().Abort != nil || r.target.IsChanged() || len(r.target.LackingConsent(r.enforcement.ACLOfPass(), beside)) > 0 {
 				stop() // a longer look would hold up what ends the run
 			}
@@ -102,24 +106,30 @@ func (r *reconciliation) endIfAborted(ctx context.Context, failure error) turned
 
 // observe looks at whatever is due, side by side, and ends the run where its target is no longer
 // what it was.
-func (r *reconciliation) observe(ctx context.Context) error {
-	due := !r.Now.Before(r.nextACLRead())
-	if due {
-		r.target.BeginLook()
-	}
-
+func (r *reconciliation) observe(ctx context.Context, due, settled bool) error {
 	var seen *target.Observation
 	failure := parallel.Do(
 		func() error {
-			if !due {
+			switch {
+			case !due:
 				return nil
+			case settled:
+				return r.enforcement.PollACL(ctx)
+			default:
+				return r.enforcement.FetchACL(ctx)
 			}
-			return r.enforcement.FetchACL(ctx)
 		},
 		func() (err error) { seen, err = r.target.Observe(ctx, due); return },
 	)
 	unanswered := r.target.Adopt(ctx, seen, r.enforcement.Readings().EnforcedSince)
 	return errors.Join(failure, unanswered, r.enforcement.ConfirmEnforced(ctx), r.target.Judge(ctx, seen))
+}
+
+// isSettled reports whether nothing was wrong with target and rules when they were last looked at:
+// then the next look may be shared with other runs.
+func (r *reconciliation) isSettled() bool {
+	acl := r.enforcement.Readings()
+	return acl.DeniesAll && !acl.Unconfirmed && !r.target.Report().Unconfirmed
 }
 
 // nextACLRead is when the network ACL is to be read again: soon after a read that did not show what

@@ -16,11 +16,14 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
+// attemptTimeout names the step of boundAttempts.
+const attemptTimeout = "AttemptTimeout"
+
 // boundAttempts gives every attempt of a call its own time-out, below the SDK's retries. An answer
 // that is taken in later than that, by a process that was paused, doesn't count: what it says may
 // be long past.
 func (s *Sessions) boundAttempts(stack *middleware.Stack) error {
-	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("AttemptTimeout",
+	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc(attemptTimeout,
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 			began := s.Clock.Now()
 			ctx, cancel := context.WithTimeout(ctx, CallTimeout)

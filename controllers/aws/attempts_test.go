@@ -50,7 +50,7 @@ func pausing(s *sim.Simulator, from time.Time, jump func(time.Time) time.Time) *
 	clock := &stopped{now: from, jump: jump}
 	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "test", clock.pause)
 	sessions.Clock = clock
-	return sessions.In(region)
+	return sessions.In(tokyo)
 }
 
 func by(d time.Duration) func(time.Time) time.Time {
@@ -75,7 +75,7 @@ func denyWith(ctx context.Context, clients aws.Fenced) error {
 
 // denies reports whether the entry is there.
 func denies(g *WithT, s *sim.Simulator) bool {
-	out, err := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region).EC2.DescribeNetworkAcls(context.Background(),
+	out, err := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(tokyo).EC2.DescribeNetworkAcls(context.Background(),
 		&ec2.DescribeNetworkAclsInput{NetworkAclIds: []string{acl}})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(out.NetworkAcls).To(HaveLen(1))
@@ -158,7 +158,7 @@ func TestNoCallThatChangesSomethingIsSentLate(t *testing.T) {
 	clock := &stopped{now: time.Now(), jump: by(time.Hour)}
 	sessions := aws.NewSessions(cfg, "agentdisconnect", "test", clock.pause)
 	sessions.Clock = clock
-	clients := sessions.In(region)
+	clients := sessions.In(tokyo)
 	fenced := clients.Fenced(func(context.Context) (time.Time, error) { return clock.now, nil })
 	for kind, client := range map[reflect.Type]any{
 		reflect.TypeFor[aws.FencedEC2](): fenced.EC2, reflect.TypeFor[aws.ECS](): clients.ECS,

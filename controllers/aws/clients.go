@@ -22,6 +22,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 	"k8s.io/utils/clock"
 )
 
@@ -79,7 +80,8 @@ type STS interface {
 	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
 }
 
-// Clients reach AWS in one Region. They read; what changes something goes through Fenced.
+// Clients reach AWS in one account and Region. They read, and share what they read: see Polled. What
+// changes something goes through Fenced.
 type Clients struct {
 	EC2           EC2
 	ECS           ECS
@@ -96,6 +98,11 @@ type Clients struct {
 	scheduler   *scheduler.Client
 	sts         STS
 	credentials awssdk.CredentialsProvider
+	reads       *reads
+	budget      *budget
+
+	// repeats are the questions that are asked again though nothing changed.
+	repeats *rate.Limiter
 
 	asking   singleflight.Group
 	mu       sync.Mutex
@@ -105,8 +112,10 @@ type Clients struct {
 
 // Sessions gives out clients, one set a Region, made when first asked for.
 type Sessions struct {
-	// Clock tells how long ago a call began; it may be replaced before the first one.
-	Clock clock.PassiveClock
+	// Clock tells how long ago a call began, and Limits are those of each account and Region. Both
+	// may be replaced before the first call.
+	Clock  clock.PassiveClock
+	Limits Limits
 
 	base awssdk.Config
 
@@ -155,24 +164,44 @@ func (s *Sessions) In(region string) *Clients {
 		return c
 	}
 
+	within := newBudget(s.Limits)
 	cfg := s.base.Copy()
 	cfg.Region = region
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), within.spend)
 	c := &Clients{
 		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), Region: region,
 		ec2: ec2.NewFromConfig(cfg), ecs: ecs.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
+		budget: within, repeats: rate.NewLimiter(repeatsPerSecond, repeatsBurst),
 	}
 
-	c.EC2, c.ECS, c.Scheduler = c.ec2, c.ecs, c.scheduler
+	c.reads = s.newReads(c, within)
+	fresh := c.Polled(time.Time{})
+	c.EC2, c.ECS, c.Scheduler = fresh.EC2, fresh.ECS, c.scheduler
 	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints())
 	s.regions[region] = c
 	return c
+}
+
+// What ECS is asked of each agent by itself (DiscoverPollEndpoint) has no page to share. In an account
+// and Region it is asked again at most once a second: every five minutes with 300 agents, and less
+// often with more.
+const repeatsPerSecond, repeatsBurst = 1, 300
+
+// AllowRepeats gives how many of n questions may be asked again now, though nothing changed.
+func (c *Clients) AllowRepeats(now time.Time, n int) int {
+	for allowed := range n {
+		if !c.repeats.AllowN(now, 1) {
+			return allowed
+		}
+	}
+	return n
 }
 
 // baseEndpoints are the URLs that the configuration puts in the place of AWS's own
 // (AWS_ENDPOINT_URL).
 func (c *Clients) baseEndpoints() []string {
 	var urls []string
-	for _, client := range []any{c.EC2, c.ECS, c.Scheduler, c.CloudTrail, c.sts} {
+	for _, client := range []any{c.ec2, c.ecs, c.scheduler, c.CloudTrail, c.sts} {
 		var base *string
 		switch known := client.(type) {
 		case *ec2.Client:

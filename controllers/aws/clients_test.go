@@ -22,8 +22,6 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 )
 
-const region = "ap-northeast-1"
-
 func simulate(t *testing.T) *sim.Simulator {
 	t.Helper()
 	s, err := sim.Start(t.Context(), sim.Options{NoAgents: true})
@@ -41,9 +39,9 @@ func TestClientsAreMadeOnceARegion(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
 	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "v1.2.3")
-	g.Expect(sessions.DefaultRegion()).To(Equal(region))
-	g.Expect(sessions.In(region)).To(BeIdenticalTo(sessions.In(region)))
-	g.Expect(sessions.In("us-east-1")).NotTo(BeIdenticalTo(sessions.In(region)))
+	g.Expect(sessions.DefaultRegion()).To(Equal(tokyo))
+	g.Expect(sessions.In(tokyo)).To(BeIdenticalTo(sessions.In(tokyo)))
+	g.Expect(sessions.In("us-east-1")).NotTo(BeIdenticalTo(sessions.In(tokyo)))
 	g.Expect(sessions.In("us-east-1").Region).To(Equal("us-east-1"))
 
 	_, err := sessions.In("us-east-1").EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
@@ -56,7 +54,7 @@ func TestClientsAreMadeOnceARegion(t *testing.T) {
 func TestReadsAreRepeatedAndWritesAreSentOnce(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(tokyo)
 
 	s.Faults().Add(faults.Fault{Action: "ecs:DescribeClusters", Error: "ServerException", Times: 2})
 	_, err := clients.ECS.DescribeClusters(t.Context(), &ecs.DescribeClustersInput{})
@@ -79,8 +77,8 @@ func TestReadsAreRepeatedAndWritesAreSentOnce(t *testing.T) {
 // A pass that is still throttled after three attempts, at most two seconds apart, ends and says so.
 func TestHowOftenAReadIsRepeated(t *testing.T) {
 	g := NewWithT(t)
-	clients := aws.NewSessions(simulate(t).Config(), "agentdisconnect", "test").In(region)
-	retryer := clients.EC2.(*ec2.Client).Options().Retryer
+	clients := aws.NewSessions(simulate(t).Config(), "agentdisconnect", "test").In(tokyo)
+	retryer := clients.BareEC2().Options().Retryer
 	g.Expect(retryer.MaxAttempts()).To(Equal(3))
 	longest := time.Duration(0)
 	for range 100 { // each delay is drawn at random
@@ -103,7 +101,7 @@ func TestHostsOfTheConfigurationAreProtected(t *testing.T) {
 	cfg, err := aws.Load(t.Context())
 	g.Expect(err).NotTo(HaveOccurred())
 	var own []string
-	for _, host := range aws.NewSessions(cfg, "agentdisconnect", "test").In(region).APIHosts {
+	for _, host := range aws.NewSessions(cfg, "agentdisconnect", "test").In(tokyo).APIHosts {
 		if host.Own {
 			own = append(own, host.Hostname)
 		}
@@ -118,7 +116,7 @@ func TestHostsOfTheConfigurationAreProtected(t *testing.T) {
 func TestThrottledReadsStayThrottledWhateverTheSDKDoes(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(tokyo)
 	s.Faults().Add(faults.Fault{Action: "*", Throttle: &faults.Bucket{Burst: 1}})
 	_, err := clients.AccountID(t.Context(), time.Now())
 	g.Expect(err).NotTo(HaveOccurred())
@@ -133,7 +131,7 @@ func TestThrottledReadsStayThrottledWhateverTheSDKDoes(t *testing.T) {
 func TestAccountIDIsBelievedForAMinute(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(tokyo)
 	start := time.Now()
 	for _, step := range []struct {
 		after time.Duration
@@ -158,7 +156,7 @@ func TestAccountIDSaysWhereThereAreNoCredentials(t *testing.T) {
 		}
 		return good.Retrieve(ctx)
 	})
-	clients := aws.NewSessions(cfg, "agentdisconnect", "test").In(region)
+	clients := aws.NewSessions(cfg, "agentdisconnect", "test").In(tokyo)
 	_, err := clients.AccountID(t.Context(), time.Now())
 	var missing *aws.CredentialsError
 	g.Expect(errors.As(err, &missing)).To(BeTrue(), "%v", err)
@@ -173,7 +171,7 @@ func TestAccountIDSaysWhereThereAreNoCredentials(t *testing.T) {
 func TestAccountIDWithKeysThatAWSDoesNotKnow(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	_, err := aws.NewSessions(s.ConfigFor("AKIANOBODY"), "agentdisconnect", "test").In(region).AccountID(t.Context(), time.Now())
+	_, err := aws.NewSessions(s.ConfigFor("AKIANOBODY"), "agentdisconnect", "test").In(tokyo).AccountID(t.Context(), time.Now())
 	g.Expect(aws.Classify(err)).To(Equal(aws.NoCredentials), "%v", err)
 	g.Expect(strings.ToLower(aws.Message(err))).To(ContainSubstring("invalid"))
 }
@@ -181,7 +179,7 @@ func TestAccountIDWithKeysThatAWSDoesNotKnow(t *testing.T) {
 func TestAccountIDIsAskedOnceByManyAtATime(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(tokyo)
 	asked := make(chan struct{})
 	released := make(chan struct{})
 	s.Faults().Before("sts:GetCallerIdentity", func(sim.Call) {
@@ -208,7 +206,7 @@ func TestAccountIDIsAskedOnceByManyAtATime(t *testing.T) {
 func TestAccountIDKeepsNoCallerWaitingLongerThanItWantsTo(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(tokyo)
 	s.Faults().Add(faults.Fault{Action: "sts:GetCallerIdentity", Latency: faults.Duration(time.Hour)})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
@@ -221,7 +219,7 @@ func TestAccountIDKeepsNoCallerWaitingLongerThanItWantsTo(t *testing.T) {
 func TestAccountIDThatIsForgottenIsAskedForAfresh(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(region)
+	clients := aws.NewSessions(s.Config(), "agentdisconnect", "test").In(tokyo)
 	for calls := range 3 {
 		clients.ForgetAccount()
 		_, err := clients.AccountID(t.Context(), time.Now())

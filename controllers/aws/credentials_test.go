@@ -37,7 +37,7 @@ func TestErrorsOfTheCredentialsChainAreNotThoseOfTheCall(t *testing.T) {
 			cfg.Credentials = awssdk.NewCredentialsCache(awssdk.CredentialsProviderFunc(func(context.Context) (awssdk.Credentials, error) {
 				return awssdk.Credentials{}, cause
 			}))
-			clients := aws.NewSessions(cfg, "agentdisconnect", "test").In(region)
+			clients := aws.NewSessions(cfg, "agentdisconnect", "test").In(tokyo)
 			_, read := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
 			_, write := clients.Fenced(holds).Scheduler.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{Name: awssdk.String("agd.x.80")})
 			_, account := clients.AccountID(t.Context(), time.Now())
@@ -62,7 +62,7 @@ func TestCredentialsAreNotWaitedForLongerThanAnAnswer(t *testing.T) {
 		bounded = ok && time.Until(deadline) <= aws.CallTimeout
 		return awssdk.Credentials{}, errors.New("none")
 	})
-	_, err := aws.NewSessions(cfg, "agentdisconnect", "test").In(region).EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	_, err := aws.NewSessions(cfg, "agentdisconnect", "test").In(tokyo).EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(bounded).To(BeTrue())
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 )
 
 // Class is what an error of AWS means to a caller.
@@ -24,7 +26,8 @@ const (
 	// Unanswered: no answer, or one that doesn't say whether the call took effect. The call may be
 	// repeated, and a write must be taken as possibly done.
 	Unanswered
-	// Throttled: AWS refused the call for its rate; it had no effect.
+	// Throttled: AWS refused the call for its rate, or the manager's own limit kept it from being
+	// sent; it had no effect.
 	Throttled
 	// Denied: the identity lacks a permission; no effect.
 	Denied
@@ -94,6 +97,10 @@ func Classify(err error) Class {
 
 	if _, ok := errors.AsType[*CredentialsError](err); ok {
 		return NoCredentials
+	}
+
+	if errors.Is(err, ratelimit.ErrBusy) {
+		return Throttled
 	}
 
 	code := Code(err)
@@ -186,6 +193,8 @@ func Message(err error) string {
 		if m := strings.TrimSpace(api.ErrorMessage()); m != "" {
 			text += ": " + m
 		}
+	} else if errors.Is(err, ratelimit.ErrBusy) {
+		text = ratelimit.ErrBusy.Error()
 	} else if errors.Is(err, context.DeadlineExceeded) {
 		text = "no answer in time"
 	}

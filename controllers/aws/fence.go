@@ -29,7 +29,7 @@ type Fenced struct {
 func (c *Clients) Fenced(fence Fence, more ...Fence) Fenced {
 	fences := append([]Fence{fence}, more...)
 	return Fenced{
-		EC2:       FencedEC2{EC2: c.EC2, changes: c.ec2, fences: fences},
+		EC2:       FencedEC2{EC2: c.EC2, changes: c.ec2, reads: c.reads, fences: fences},
 		ECS:       FencedECS{ECS: c.ECS, changes: c.ecs, fences: fences},
 		Scheduler: FencedScheduler{Scheduler: c.Scheduler, changes: c.scheduler, fences: fences},
 	}
@@ -66,6 +66,7 @@ type FencedEC2 struct {
 	EC2
 
 	changes *ec2.Client
+	reads   *reads
 	fences  []Fence
 }
 
@@ -73,41 +74,49 @@ func onceEC2(o *ec2.Options) { o.Retryer = awssdk.NopRetryer{} }
 
 // CreateNetworkAclEntry makes the call of that name, once.
 func (f FencedEC2) CreateNetworkAclEntry(ctx context.Context, in *ec2.CreateNetworkAclEntryInput) (*ec2.CreateNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
+	defer f.reads.forgetACLs(awssdk.ToString(in.NetworkAclId))
 	return change(ctx, f.fences, in, f.changes.CreateNetworkAclEntry, onceEC2)
 }
 
 // DeleteNetworkAclEntry makes the call of that name, once.
 func (f FencedEC2) DeleteNetworkAclEntry(ctx context.Context, in *ec2.DeleteNetworkAclEntryInput) (*ec2.DeleteNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
+	defer f.reads.forgetACLs(awssdk.ToString(in.NetworkAclId))
 	return change(ctx, f.fences, in, f.changes.DeleteNetworkAclEntry, onceEC2)
 }
 
 // ReplaceNetworkAclEntry makes the call of that name, once.
 func (f FencedEC2) ReplaceNetworkAclEntry(ctx context.Context, in *ec2.ReplaceNetworkAclEntryInput) (*ec2.ReplaceNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
+	defer f.reads.forgetACLs(awssdk.ToString(in.NetworkAclId))
 	return change(ctx, f.fences, in, f.changes.ReplaceNetworkAclEntry, onceEC2)
 }
 
 // CreateNetworkAcl makes the call of that name, once.
 func (f FencedEC2) CreateNetworkAcl(ctx context.Context, in *ec2.CreateNetworkAclInput) (*ec2.CreateNetworkAclOutput, error) { //nolint:revive // EC2's spelling
+	defer f.reads.forgetACLs()
 	return change(ctx, f.fences, in, f.changes.CreateNetworkAcl, onceEC2)
 }
 
 // DeleteNetworkAcl makes the call of that name, once.
 func (f FencedEC2) DeleteNetworkAcl(ctx context.Context, in *ec2.DeleteNetworkAclInput) (*ec2.DeleteNetworkAclOutput, error) { //nolint:revive // EC2's spelling
+	defer f.reads.forgetACLs()
 	return change(ctx, f.fences, in, f.changes.DeleteNetworkAcl, onceEC2)
 }
 
 // ReplaceNetworkAclAssociation makes the call of that name, once.
 func (f FencedEC2) ReplaceNetworkAclAssociation(ctx context.Context, in *ec2.ReplaceNetworkAclAssociationInput) (*ec2.ReplaceNetworkAclAssociationOutput, error) { //nolint:revive // EC2's spelling
+	defer f.reads.forgetACLs()
 	return change(ctx, f.fences, in, f.changes.ReplaceNetworkAclAssociation, onceEC2)
 }
 
 // CreateTags makes the call of that name, once.
 func (f FencedEC2) CreateTags(ctx context.Context, in *ec2.CreateTagsInput) (*ec2.CreateTagsOutput, error) {
+	defer f.reads.forgetACLs(in.Resources...)
 	return change(ctx, f.fences, in, f.changes.CreateTags, onceEC2)
 }
 
 // DeleteTags makes the call of that name, once.
 func (f FencedEC2) DeleteTags(ctx context.Context, in *ec2.DeleteTagsInput) (*ec2.DeleteTagsOutput, error) {
+	defer f.reads.forgetACLs(in.Resources...)
 	return change(ctx, f.fences, in, f.changes.DeleteTags, onceEC2)
 }
 

@@ -41,7 +41,7 @@ func paused(s *sim.Simulator, before, after time.Duration) (*aws.Clients, *stopp
 	cfg.HTTPClient = &pauses{next: cfg.HTTPClient, clock: clock, before: before, after: after}
 	sessions := aws.NewSessions(cfg, "agentdisconnect", "test")
 	sessions.Clock = clock
-	return sessions.In(region), clock
+	return sessions.In(tokyo), clock
 }
 
 var errEdited = errors.New("the object was edited")
@@ -109,9 +109,7 @@ func TestAWriteThatRestsOnNothingIsNotSent(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
 	clients, _ := paused(s, 0, 0)
-	bare, ok := clients.EC2.(*ec2.Client)
-	g.Expect(ok).To(BeTrue())
-	_, err := bare.DeleteNetworkAcl(t.Context(), &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(acl)})
+	_, err := clients.BareEC2().DeleteNetworkAcl(t.Context(), &ec2.DeleteNetworkAclInput{NetworkAclId: awssdk.String(acl)})
 	g.Expect(err).To(MatchError(aws.ErrLate))
 	g.Expect(callsOf(s, "ec2:DeleteNetworkAcl")).To(BeZero())
 }

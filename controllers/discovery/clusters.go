@@ -28,9 +28,6 @@ const (
 	// fewLooks are made right away: to ask first which clusters have container instances would save
 	// one call at most, and costs a round trip.
 	fewLooks = 2
-	// subnetBatch is how many subnets one filter names: ECS documents no bound for its length, and
-	// this many stay below 1 KiB.
-	subnetBatch = 30
 	// lookBurst and lookInterval keep OtherClusters well below that rate, which it shares with the
 	// polls of every run and with other callers of ECS in the account.
 	lookBurst    = 60
@@ -190,7 +187,7 @@ type look struct {
 func looksAt(clusters, subnetIDs []string) []look {
 	var looks []look
 	for _, cluster := range clusters {
-		for batch := range slices.Chunk(subnetIDs, subnetBatch) {
+		for batch := range slices.Chunk(subnetIDs, aws.FilterSubnets) {
 			looks = append(looks, look{cluster, batch})
 		}
 	}
@@ -248,7 +245,7 @@ func withInstances(ctx context.Context, client aws.ECS, arns []string) ([]string
 // for and still not be the last, and of size 1 they could be as many as the instances.
 func (l look) hasInstances(ctx context.Context, client aws.ECS) (bool, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
-		Cluster: awssdk.String(l.cluster), Filter: awssdk.String(InSubnets(l.subnetIDs...)),
+		Cluster: awssdk.String(l.cluster), Filter: awssdk.String(aws.InSubnets(l.subnetIDs...)),
 	}, 1)
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
 		return false, nil

@@ -50,19 +50,9 @@ func (a Agent) External() bool { return strings.HasPrefix(a.InstanceID, "mi-") }
 func ListContainerInstances(ctx context.Context, client aws.ECS, cluster, subnetID string, limit int) ([]string, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
 		Cluster: awssdk.String(cluster),
-		Filter:  awssdk.String(InSubnets(subnetID)),
+		Filter:  awssdk.String(aws.InSubnets(subnetID)),
 	}, limit+1)
 	return arns, err
-}
-
-// InSubnets is the expression of ECS's cluster query language for the container instances in some
-// subnets.
-func InSubnets(subnetIDs ...string) string {
-	const attribute = "attribute:ecs.subnet-id"
-	if len(subnetIDs) == 1 {
-		return attribute + " == " + subnetIDs[0]
-	}
-	return attribute + " in [" + strings.Join(subnetIDs, ", ") + "]"
 }
 
 // OutsideInstances gives the ARNs of the cluster's container instances beside those inside, sorted:

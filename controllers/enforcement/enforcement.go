@@ -40,8 +40,10 @@ type Enforcement interface {
 
 // Observer reads the network ACL while the run is on.
 type Observer interface {
-	// FetchACL reads the network ACL, beside other calls.
+	// FetchACL reads the network ACL, beside other calls. PollACL does so where nothing was wrong
+	// with it, and may share the read with other runs.
 	FetchACL(ctx context.Context) error
+	PollACL(ctx context.Context) error
 	// ACLOfPass is the network ACL as this pass read it; nil: it did not, or it was not there.
 	ACLOfPass() *networkacl.ACL
 	// Readings are what the reads came to so far.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement/entries"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
@@ -16,8 +17,8 @@ import (
 // What entries asks of the mode.
 
 // DescribeACL reads the network ACL.
-func (p *inPlace) DescribeACL(ctx context.Context) (*networkacl.ACL, error) {
-	return ec2acl.Read(ctx, p.Clients.EC2, p.Status().NetworkACL.ID)
+func (p *inPlace) DescribeACL(ctx context.Context, reads aws.Polled) (*networkacl.ACL, error) {
+	return ec2acl.Read(ctx, reads.EC2, p.Status().NetworkACL.ID)
 }
 
 // CheckClaim has nothing to check: the run owns no more of the network ACL than its entries.

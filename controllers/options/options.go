@@ -28,6 +28,10 @@ type Options struct {
 	AgentPollInterval time.Duration
 	// ACLPollInterval is how often the network ACL is read while its rules are in place.
 	ACLPollInterval time.Duration
+	// AWSReadRate and AWSChangeRate are the most calls a second, for long, in one account and
+	// Region: those that read, and those that change something or ask whether they may. 0: any
+	// number.
+	AWSReadRate, AWSChangeRate float64
 	// LookupInterval is how often hosts are looked up. Addresses rotate within a minute or so.
 	LookupInterval time.Duration
 	// CloudTrailDelay is by how much CloudTrail may be late: how long after a call nothing that
@@ -70,6 +74,8 @@ func Defaults() Options {
 		AgentPollInterval:       15 * time.Second,
 		ACLPollInterval:         30 * time.Second,
 		LookupInterval:          5 * time.Second,
+		AWSReadRate:             10,
+		AWSChangeRate:           4,
 		CloudTrailDelay:         run.DefaultTrailDelay,
 		EntryQuota:              20,
 		MaxDuration:             time.Hour,
@@ -94,6 +100,15 @@ func (o Options) Validate() error {
 	} {
 		if each.interval < ShortestInterval || each.interval > longestInterval {
 			errs = append(errs, fmt.Errorf("--%s is %s: it must be from %s to %s", each.flag, each.interval, ShortestInterval, longestInterval))
+		}
+	}
+
+	for _, each := range []struct {
+		flag string
+		rate float64
+	}{{"aws-read-rate", o.AWSReadRate}, {"aws-change-rate", o.AWSChangeRate}} {
+		if each.rate != 0 && !(each.rate >= lowestRate && each.rate <= highestRate) {
+			errs = append(errs, fmt.Errorf("--%s is %g: it must be from %g to %g calls a second, or 0 for no limit", each.flag, each.rate, lowestRate, highestRate))
 		}
 	}
 
@@ -173,6 +188,8 @@ const (
 	ShortestInterval = 10 * time.Millisecond
 	// longestInterval is still several looks in the shortest run.
 	longestInterval = time.Minute
+	// lowestRate still ends a run within minutes, and highestRate is more than AWS allows.
+	lowestRate, highestRate = 0.1, 1000.0
 	// longestSweep is such that what a run left is gone the same day.
 	longestSweep = 12 * time.Hour
 	// fewestWorkers is such that one is left for runs that are on or ending while another is busy

@@ -34,6 +34,7 @@ type Manager struct {
 
 // NewManager makes what the passes of a manager share. reader reads past the cache of c.
 func NewManager(c client.Client, reader client.Reader, sessions *aws.Sessions, clk clock.Clock, opts options.Options) *Manager {
+	sessions.Clock = clk // the age of an answer is told by the clock of the passes
 	resolver := discovery.NewResolver(opts.DNSServer)
 	return &Manager{
 		Clock: clk, Options: opts, Reader: reader, Store: ledger.NewStore(c, reader, clk),

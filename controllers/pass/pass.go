@@ -105,6 +105,15 @@ func (p *Pass) Fenced(checks ...aws.Fence) aws.Fenced {
 	return p.Clients.Fenced(p.fence, checks...)
 }
 
+// AsOf is the time that answers are of: that of the pass, or that of an earlier request which they
+// were given to.
+func (p *Pass) AsOf(reads aws.Polled) time.Time {
+	if at := reads.SentAt(); !at.IsZero() && at.Before(p.Now) {
+		return at
+	}
+	return p.Now
+}
+
 // IsCloned reports whether the run's rules are on a clone.
 func (p *Pass) IsCloned() bool { return run.IsCloned(p.Status()) }
 

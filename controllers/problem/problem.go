@@ -16,6 +16,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/clones"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 )
 
 // Passes reports whether an error says no more than that AWS does not answer for now.
@@ -177,6 +178,8 @@ func explainAWS(err error) *Problem {
 		return explainCredentials(err)
 	case class == aws.Denied:
 		return Refuse(v1alpha1.ReasonAccessDenied, "%s", aws.Message(err))
+	case errors.Is(err, ratelimit.ErrBusy):
+		return Wait(v1alpha1.ReasonThrottled, "%s has to wait: the manager makes as many calls to the account and Region as it may (--aws-read-rate, --aws-change-rate)", action)
 	case class == aws.Throttled:
 		return Wait(v1alpha1.ReasonThrottled, "AWS limits the rate of %s: the manager retries", action)
 	case aws.HasCode(err, aws.CodeSubnetNotFound):

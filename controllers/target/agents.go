@@ -16,11 +16,17 @@ func (t *Target) PollAgents(ctx context.Context, clusterARN string, arns []strin
 	if t.Now.Sub(t.History.Polls.LatestAt()) < t.Options.AgentPollInterval {
 		return nil
 	}
-	agents, err := discovery.PollAgents(ctx, t.Clients.ECS, clusterARN, arns)
+	var since time.Time
+	if latest := t.History.Polls.LatestAt(); !latest.IsZero() {
+		since = latest.Add(t.Options.AgentPollInterval / 2) // or two polls could be one answer of ECS
+	}
+
+	reads := t.Clients.Polled(since)
+	agents, err := discovery.PollAgents(ctx, reads.ECS, clusterARN, arns)
 	if err != nil {
 		return err
 	}
-	t.History.Polls.Add(discovery.NewPoll(t.Now, agents))
+	t.History.Polls.Add(discovery.NewPoll(t.AsOf(reads), agents))
 	return nil
 }
 

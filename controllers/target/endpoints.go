@@ -146,6 +146,6 @@ func (t *Target) WithoutTelemetry(instances []string) []string {
 // Endpoints looks the VPC's interface endpoints of ECS and of the protected APIs up.
 func (t *Target) Endpoints(ctx context.Context, vpcID string) ([]discovery.VPCEndpoint, error) {
 	return t.Cache.Endpoints.Get(t.Now, vpcID, func() ([]discovery.VPCEndpoint, error) {
-		return discovery.VPCEndpoints(ctx, t.Clients.EC2, t.Clients.Region, vpcID)
+		return discovery.VPCEndpoints(ctx, t.slow(t.Cache.Endpoints.AnsweredAt()).EC2, t.Clients.Region, vpcID)
 	})
 }

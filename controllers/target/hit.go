@@ -34,7 +34,7 @@ func (t *Target) LookForOthers(ctx context.Context, hit []string) (answers.Other
 	ctx, cancel := context.WithTimeout(ctx, othersTimeout)
 	defer cancel()
 	found, err := t.Cache.Others.Get(t.Now, about, func() (answers.OtherClusters, error) {
-		arns, complete, err := discovery.OtherClusters(ctx, t.Clients.ECS, t.Status().Target.ClusterARN, hit...)
+		arns, complete, err := discovery.OtherClusters(ctx, t.slow(t.Cache.Others.AnsweredAt()).ECS, t.Status().Target.ClusterARN, hit...)
 		return answers.OtherClusters{ARNs: arns, Truncated: err == nil && !complete}, err
 	})
 	t.unseen.about, t.unseen.err = about, err
@@ -59,7 +59,7 @@ func (t *Target) LookBeside(ctx context.Context, acl *networkacl.ACL) (beside Be
 	}
 	ctx, cancel := context.WithTimeout(ctx, pass.ObserveTimeout)
 	defer cancel()
-	beside.known, beside.err = DescribeSubnets(ctx, t.Clients.EC2, t.hitBeside(acl))
+	beside.known, beside.err = DescribeSubnets(ctx, t.Clients.Polled(t.since).EC2, t.hitBeside(acl))
 	return
 }
 

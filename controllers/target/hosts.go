@@ -49,19 +49,27 @@ func (t *Target) AskForHosts(ctx context.Context, clusterARN string, instances [
 	return t.poll(ctx, clusterARN, append(unknown, t.oldest(old)...))
 }
 
-// askAgain asks ECS again for the hosts of tracked agents, a few in a pass: of those that it was
-// asked for longest ago, and at once of one that stays connected though the rules have been in
-// force for longer than agents take to notice. The error is that of the last time, as long as one
+// askAgain asks ECS again for the hosts of tracked agents, a few in a pass: at once of one that stays
+// connected though the rules have been in force for longer than agents take to notice, and of those
+// that it was asked for longest ago, as many as all runs of the account may. The error is that of the last time, as long as one
 // of them was not answered.
 func (t *Target) askAgain(ctx context.Context, enforcedSince time.Time) ([]discovery.Host, error) {
 	agents, noticed := t.Status().Agents, enforcedSince.Add(conditions.NoticeWithin)
-	due := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
-		answered, tried := t.History.Hosts.AnsweredFor(i.ARN), t.History.Hosts.TriedFor(i.ARN)
-		stays := ptr.Deref(i.Connected, false) && !enforcedSince.IsZero() && !t.Now.Before(noticed) && answered.Before(noticed)
-		return (stays || t.Now.Sub(answered) >= discovery.HostsInterval) && t.Now.Sub(tried) >= hostsRetry
+	stays := func(i v1alpha1.ContainerInstance) bool {
+		return ptr.Deref(i.Connected, false) && !enforcedSince.IsZero() && !t.Now.Before(noticed) && t.History.Hosts.AnsweredFor(i.ARN).Before(noticed)
+	}
+	retried := func(i v1alpha1.ContainerInstance) bool {
+		return t.Now.Sub(t.History.Hosts.TriedFor(i.ARN)) >= hostsRetry
+	}
+	staying := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool { return stays(i) && retried(i) })
+	regular := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {
+		return !stays(i) && retried(i) && t.Now.Sub(t.History.Hosts.AnsweredFor(i.ARN)) >= discovery.HostsInterval
 	})
+	regular = t.oldest(regular)
+	due := append(t.oldest(staying), regular[:t.Clients.AllowRepeats(t.Now, len(regular))]...)
+	due = due[:min(len(due), hostsAPass)]
 	if len(due) > 0 {
-		t.seen.unanswered = t.poll(ctx, t.Status().Target.ClusterARN, t.oldest(due))
+		t.seen.unanswered = t.poll(ctx, t.Status().Target.ClusterARN, due)
 	}
 
 	failed := run.SelectAgents(agents, func(i v1alpha1.ContainerInstance) bool {

@@ -88,14 +88,14 @@ func (t *Target) observePlace(ctx context.Context, seen *Observation) error {
 		return nil
 	}
 
-	recorded, spec := t.Status().Target, &t.Object.Spec
+	recorded, spec, reads := t.Status().Target, &t.Object.Spec, t.Clients.Polled(t.since)
 	return parallel.Do(
 		func() error {
-			seen.subnet, seen.subnetErr = DescribeSubnet(ctx, t.Clients.EC2, spec.SubnetID)
+			seen.subnet, seen.subnetErr = DescribeSubnet(ctx, reads.EC2, spec.SubnetID)
 			return nil
 		},
 		func() (err error) {
-			seen.clusterIsGone, err = clusterGone(ctx, t.Clients.ECS, recorded.ClusterARN)
+			seen.clusterIsGone, err = clusterGone(ctx, reads.ECS, recorded.ClusterARN)
 			return
 		},
 		func() (err error) { seen.hosts, err = t.observeNewInstances(ctx, seen); return },
@@ -112,7 +112,7 @@ func (t *Target) observePlace(ctx context.Context, seen *Observation) error {
 // out what they connect to.
 func (t *Target) observeNewInstances(ctx context.Context, seen *Observation) ([]discovery.Host, error) {
 	clusterARN := t.Status().Target.ClusterARN
-	present, err := discovery.ListContainerInstances(ctx, t.Clients.ECS, clusterARN, t.Object.Spec.SubnetID, v1alpha1.MaxContainerInstances)
+	present, err := discovery.ListContainerInstances(ctx, t.Clients.Polled(t.since).ECS, clusterARN, t.Object.Spec.SubnetID, v1alpha1.MaxContainerInstances)
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
 		return nil, nil // said by the look at the cluster
 	}

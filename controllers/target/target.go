@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/answers"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
@@ -17,6 +19,8 @@ type Target struct {
 	*pass.Pass
 
 	seen *Memory
+	// since is when answers have to be asked for to count for this pass's look; zero: in this pass.
+	since time.Time
 	// unseen is why this pass could not look for other clusters, and in which subnets.
 	unseen struct {
 		about string
@@ -67,8 +71,23 @@ func (t *Target) BeginRun(consented func(func(string) bool)) {
 	t.seen.lookedAt = t.Now
 }
 
-// BeginLook notes that subnet and cluster are looked at in this pass.
-func (t *Target) BeginLook() { t.seen.lookedAt = t.Now }
+// BeginLook notes that subnet and cluster are looked at in this pass. Where nothing was wrong when
+// they last were, answers to other runs do that were asked for half an interval after that or later.
+func (t *Target) BeginLook(settled bool) {
+	if settled {
+		t.since = t.seen.lookedAt.Add(t.Options.ACLPollInterval / 2)
+	}
+	t.seen.lookedAt = t.Now
+}
+
+// slow are clients for what is asked about once a minute, and was last answered at a time. In a look
+// where nothing was wrong before, answers to other runs do that are half that interval newer.
+func (t *Target) slow(answered time.Time) aws.Polled {
+	if t.since.IsZero() || answered.IsZero() {
+		return t.Clients.Polled(time.Time{})
+	}
+	return t.Clients.Polled(answered.Add(answers.AnswerTTL / 2))
+}
 
 // IsChanged reports whether the last look showed subnet or cluster to be other than the run began
 // with, and another one is to decide.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement/entries"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
@@ -56,10 +57,10 @@ func (c *Clone) BeginRun(original *networkacl.ACL) {
 }
 
 // DescribeACL reads the clone, and with it the network ACL that it was copied from.
-func (c *Clone) DescribeACL(ctx context.Context) (*networkacl.ACL, error) {
+func (c *Clone) DescribeACL(ctx context.Context, reads aws.Polled) (*networkacl.ACL, error) {
 	recorded := c.Status().NetworkACL
 	ids := slices.DeleteFunc([]string{recorded.ID, recorded.OriginalID}, func(id string) bool { return id == "" })
-	found, err := ec2acl.ReadAll(ctx, c.Clients.EC2, ids...)
+	found, err := ec2acl.ReadAll(ctx, reads.EC2, ids...)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func (c *Clone) DescribeACL(ctx context.Context) (*networkacl.ACL, error) {
 		c.Clients.ForgetAccount() // not found, or not in the account that the run works in
 	}
 
-	c.Original.Observe(original, c.Now)
+	c.Original.Observe(original, c.AsOf(reads))
 	c.seen.original = original
 	return found[recorded.ID], nil
 }

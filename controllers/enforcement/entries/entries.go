@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
@@ -23,7 +24,8 @@ type Entries struct {
 	mode          Mode
 	hooks         Hooks
 	seen          *Observation
-	// hasRead says that the network ACL was read in this pass, the last time at readAt.
+	// hasRead says that the network ACL was read in this pass, the last time at readAt; zero: that
+	// read was shared, and made before the pass.
 	hasRead bool
 	readAt  time.Time
 	// untagged says that the run's tags were removed from the network ACL in this pass.
@@ -36,7 +38,7 @@ type Entries struct {
 // Mode is what depends on whose network ACL it is that carries the entries.
 type Mode interface {
 	// DescribeACL reads the network ACL; nil: it was not there.
-	DescribeACL(ctx context.Context) (*networkacl.ACL, error)
+	DescribeACL(ctx context.Context, reads aws.Polled) (*networkacl.ACL, error)
 	// CheckClaim makes sure that the network ACL in the status is one that the run may change.
 	CheckClaim() error
 	// IsBeforeFirstWrite reports whether the run began and, as its ledger has it, AWS was not asked

@@ -70,9 +70,10 @@ func (e *Entries) HasReadACL() bool { return e.hasRead }
 func (e *Entries) ReadAt() time.Time { return e.seen.readAt }
 
 // FencedOnRead are the clients for changes that rest, beside the object, on the network ACL as this
-// pass read it.
+// pass read it. Nothing rests on a read that was made before the pass, as nothing does in a pass
+// without one.
 func (e *Entries) FencedOnRead() aws.Fenced {
-	if !e.hasRead {
+	if e.readAt.IsZero() {
 		return e.Fenced()
 	}
 	read := e.readAt
@@ -97,16 +98,31 @@ func (e *Entries) ReadACLFirst(ctx context.Context) error {
 }
 
 // FetchACL is ReadACL without a look at what else the pass knows, for use beside other calls.
-func (e *Entries) FetchACL(ctx context.Context) error {
-	acl, err := e.mode.DescribeACL(ctx)
+func (e *Entries) FetchACL(ctx context.Context) error { return e.fetchACL(ctx, time.Time{}) }
+
+// PollACL is FetchACL for a regular look at rules that were all there when last read. A read of
+// other runs does that was made half an interval after the last one or later.
+func (e *Entries) PollACL(ctx context.Context) error {
+	return e.fetchACL(ctx, e.seen.readAt.Add(e.Options.ACLPollInterval/2))
+}
+
+func (e *Entries) fetchACL(ctx context.Context, since time.Time) error {
+	reads := e.Clients.Polled(since)
+	acl, err := e.mode.DescribeACL(ctx, reads)
 	if err != nil {
 		return err
 	}
+
 	if acl == nil {
 		e.Clients.ForgetAccount() // not found, or not in the account that the run works in
 	}
-	e.seen.NoteRead(acl, e.Now)
+
+	asOf := e.AsOf(reads)
+	e.seen.NoteRead(acl, asOf)
 	e.hasRead, e.readAt = true, e.Clock.Now()
+	if asOf.Before(e.Now) {
+		e.readAt = time.Time{}
+	}
 	return nil
 }
 

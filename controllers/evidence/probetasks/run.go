@@ -10,7 +10,6 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
-	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 )
 
 // Request is one attempt to start a task on the container instances of a cluster in one subnet.
@@ -40,7 +39,7 @@ func Run(ctx context.Context, client aws.FencedECS, r Request) (Answer, error) {
 		LaunchType: ecstypes.LaunchTypeEc2, StartedBy: awssdk.String(StartedBy), Group: awssdk.String(r.Group()),
 		ClientToken: awssdk.String(r.token()),
 		PlacementConstraints: []ecstypes.PlacementConstraint{{
-			Type: ecstypes.PlacementConstraintTypeMemberOf, Expression: awssdk.String(discovery.InSubnets(r.SubnetID)),
+			Type: ecstypes.PlacementConstraintTypeMemberOf, Expression: awssdk.String(aws.InSubnets(r.SubnetID)),
 		}},
 	}
 	if r.AWSVPC {

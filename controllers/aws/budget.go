@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aws
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go/middleware"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
+)
+
+// Limits are how many calls the manager makes in one account and Region. AWS counts those of all
+// callers there together.
+type Limits struct {
+	// Reads and Changes are of calls that read, and of calls that change something or ask whether
+	// they may.
+	Reads, Changes ratelimit.Limit
+}
+
+// LimitsOf are the limits for some reads and changes a second, and bursts in proportion to those
+// that EC2 gives an account: 100 reads and then 20 a second, 50 changes and then 5 a second. Zero is
+// no limit.
+func LimitsOf(reads, changes float64) Limits {
+	return Limits{
+		Reads:   ratelimit.Limit{PerSecond: reads, Burst: max(1, int(reads*5))},
+		Changes: ratelimit.Limit{PerSecond: changes, Burst: max(1, int(changes*10))},
+	}
+}
+
+// changeWait is how long a change waits for its turn: what it rests on grows old meanwhile. One
+// whose turn does not come fails as if AWS had refused it for its rate.
+const changeWait = 4 * time.Second
+
+// WithClass has the calls with a context wait for their turn in a class. Without it they are those
+// of a run that is on.
+func WithClass(ctx context.Context, class ratelimit.Class) context.Context {
+	return context.WithValue(ctx, classKey{}, class)
+}
+
+type classKey struct{}
+
+func classOf(ctx context.Context) ratelimit.Class {
+	if class, ok := ctx.Value(classKey{}).(ratelimit.Class); ok {
+		return class
+	}
+	return ratelimit.On
+}
+
+// budget is what the calls in one account and Region have left.
+type budget struct{ reads, changes *ratelimit.Bucket }
+
+func newBudget(limits Limits) *budget {
+	return &budget{ratelimit.NewBucket(limits.Reads), ratelimit.NewBucket(limits.Changes)}
+}
+
+// admit waits for the turn of a read. The first attempt that is made with the context given then
+// has it.
+func (b *budget) admit(ctx context.Context) (context.Context, error) {
+	if b.reads.Wait(ctx, classOf(ctx), 0) != nil {
+		return nil, ratelimit.ErrBusy
+	}
+	return context.WithValue(ctx, admittedKey{}, &atomic.Bool{}), nil
+}
+
+// admittedKey is the key of whether the turn that was waited for is used up.
+type admittedKey struct{}
+
+// spend has every attempt of a call wait for its turn, before its time-out begins, and follows what
+// AWS says of the rate.
+func (b *budget) spend(stack *middleware.Stack) error {
+	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Budget",
+		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			operation := awsmiddleware.GetOperationName(ctx)
+			bucket := b.reads
+			if !readOnly(operation) {
+				bucket = b.changes
+			}
+
+			if used, ok := ctx.Value(admittedKey{}).(*atomic.Bool); !ok || bucket != b.reads || used.Swap(true) {
+				if wait(ctx, bucket, operation) != nil {
+					return middleware.FinalizeOutput{}, middleware.Metadata{}, ratelimit.ErrBusy
+				}
+			}
+
+			out, metadata, err := next.HandleFinalize(ctx, in)
+			if Classify(err) == Throttled {
+				bucket.Throttled()
+			}
+			return out, metadata, err
+		}), attemptTimeout, middleware.Before)
+}
+
+// urgency has the calls that give traffic back: one that takes all the denies of a clone away from
+// its subnet comes before those that take one each, and these before tags and clean-up.
+var urgency = map[string]int{"ReplaceNetworkAclAssociation": 2, "DeleteNetworkAclEntry": 1}
+
+// wait waits for the turn of one attempt.
+func wait(ctx context.Context, bucket *ratelimit.Bucket, operation string) error {
+	if !readOnly(operation) {
+		bounded, cancel := context.WithTimeout(ctx, changeWait)
+		defer cancel()
+		ctx = bounded
+	}
+	return bucket.Wait(ctx, classOf(ctx), urgency[operation])
+}

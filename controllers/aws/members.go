@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aws
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+const (
+	// attributeSubnet is the attribute that an agent registers its instance's subnet with.
+	attributeSubnet = "ecs.subnet-id"
+	// FilterSubnets is how many subnets one filter of ListContainerInstances names: ECS documents no
+	// bound for its length, and this many stay below 1 KiB.
+	FilterSubnets = 30
+	// listPage is how many container instances ECS lists in a page.
+	listPage = 100
+	// mostSubnets is how many subnets of a cluster are looked at together.
+	mostSubnets = 5000
+	// mostKnown bounds of how many container instances the subnet is remembered.
+	mostKnown = 50_000
+	// inNoSubnet stands for the subnet of a container instance outside AWS.
+	inNoSubnet = "-"
+)
+
+// InSubnets is the expression of ECS's cluster query language for the container instances in some
+// subnets.
+func InSubnets(subnetIDs ...string) string {
+	if len(subnetIDs) == 1 {
+		return "attribute:" + attributeSubnet + " == " + subnetIDs[0]
+	}
+	return "attribute:" + attributeSubnet + " in [" + strings.Join(subnetIDs, separator) + "]"
+}
+
+// separator is between the subnets of such an expression.
+const separator = ", "
+
+// subnetsIn gives the subnets that an expression of InSubnets names, as it separates them; ok is
+// false for any other expression.
+func subnetsIn(expression string) (ids string, ok bool) {
+	ids = strings.TrimPrefix(expression, "attribute:"+attributeSubnet+" == ")
+	ids = strings.TrimSuffix(strings.TrimPrefix(ids, "attribute:"+attributeSubnet+" in ["), "]")
+	known := ids != "" && InSubnets(strings.Split(ids, separator)...) == expression
+	return ids, known && !strings.ContainsAny(strings.ReplaceAll(ids, separator, ""), " []")
+}
+
+// members know which subnets the container instances of clusters are in, which does not change
+// while they are registered, and how many there are.
+type members struct {
+	client *ecs.Client
+
+	mu sync.Mutex
+	// subnets has the subnet of container instances, by ARN.
+	subnets map[string]string
+	// sizes has how many container instances clusters had when they were last described, by the
+	// name or ARN that was asked for.
+	sizes map[string]int
+	// undescribed has the clusters whose container instances the role may not describe.
+	undescribed map[string]bool
+}
+
+func newMembers(client *ecs.Client) *members {
+	return &members{client: client, subnets: map[string]string{}, sizes: map[string]int{}, undescribed: map[string]bool{}}
+}
+
+// readClusters describes clusters, with their statistics. One that isn't there has no entry.
+func (m *members) readClusters(ctx context.Context, keys []string) (map[string]ecstypes.Cluster, error) {
+	out, err := m.client.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: keys, Include: []ecstypes.ClusterField{ecstypes.ClusterFieldStatistics}})
+	if err != nil {
+		return nil, err
+	}
+
+	found := map[string]ecstypes.Cluster{}
+	for _, cluster := range out.Clusters {
+		for _, key := range keys { // ECS answers with ARNs to who asks by name
+			if key == awssdk.ToString(cluster.ClusterArn) || key == awssdk.ToString(cluster.ClusterName) {
+				found[key] = cluster
+			}
+		}
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key, cluster := range found {
+		m.sizes[key] = int(cluster.RegisteredContainerInstancesCount)
+	}
+	return found, nil
+}
+
+// readInstances describes container instances of one cluster. One that ECS does not know has no
+// entry.
+func (m *members) readInstances(ctx context.Context, keys []inCluster) (map[inCluster]ecstypes.ContainerInstance, error) {
+	arns := make([]string, len(keys))
+	for i, key := range keys {
+		arns[i] = key.id
+	}
+	out, err := m.client.DescribeContainerInstances(ctx, &ecs.DescribeContainerInstancesInput{Cluster: awssdk.String(keys[0].cluster), ContainerInstances: arns})
+	if err != nil {
+		return nil, err
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found := make(map[inCluster]ecstypes.ContainerInstance, len(out.ContainerInstances))
+	for i := range out.ContainerInstances {
+		instance := &out.ContainerInstances[i]
+		arn := awssdk.ToString(instance.ContainerInstanceArn)
+		m.noteSubnet(arn, instance.Attributes)
+		// What is kept of thousands of instances is what the controller reads of one.
+		found[inCluster{keys[0].cluster, arn}] = ecstypes.ContainerInstance{
+			ContainerInstanceArn: instance.ContainerInstanceArn, Status: instance.Status, AgentConnected: instance.AgentConnected,
+			CapacityProviderName: instance.CapacityProviderName, Ec2InstanceId: instance.Ec2InstanceId,
+		}
+	}
+	return found, nil
+}
+
+// noteSubnet notes which subnet a container instance registered with.
+func (m *members) noteSubnet(arn string, attributes []ecstypes.Attribute) {
+	if len(m.subnets) >= mostKnown {
+		clear(m.subnets) // most of them are gone by then; the others are described again
+	}
+	m.subnets[arn] = inNoSubnet
+	for _, attribute := range attributes {
+		if awssdk.ToString(attribute.Name) == attributeSubnet {
+			m.subnets[arn] = awssdk.ToString(attribute.Value)
+		}
+	}
+}
+
+// readPresent lists the container instances of one cluster in the subnets of each key: by filters,
+// or all of them where that takes fewer pages.
+func (m *members) readPresent(ctx context.Context, keys []inCluster) (map[inCluster][]string, error) {
+	cluster := keys[0].cluster
+	var subnetIDs []string
+	for _, key := range keys {
+		subnetIDs = append(subnetIDs, strings.Split(key.id, separator)...)
+	}
+	slices.Sort(subnetIDs)
+	subnetIDs = slices.Compact(subnetIDs)
+
+	filters := []*string{nil} // of all
+	if (len(subnetIDs)+FilterSubnets-1)/FilterSubnets <= m.pages(cluster) {
+		filters = nil
+		for batch := range slices.Chunk(subnetIDs, FilterSubnets) {
+			filters = append(filters, awssdk.String(InSubnets(batch...)))
+		}
+	}
+
+	var arns []string
+	for _, filter := range filters {
+		pages := ecs.NewListContainerInstancesPaginator(m.client, &ecs.ListContainerInstancesInput{Cluster: awssdk.String(cluster), Filter: filter})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			arns = append(arns, page.ContainerInstanceArns...)
+		}
+	}
+
+	if len(keys) == 1 && filters[0] != nil {
+		return map[inCluster][]string{keys[0]: arns}, nil
+	}
+	return m.bySubnet(ctx, keys, arns)
+}
+
+// pages is how many pages a list of all container instances of a cluster has; very many where that
+// is not known, or where such a list can't be sorted into subnets.
+func (m *members) pages(cluster string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	size, known := m.sizes[cluster]
+	if !known || m.undescribed[cluster] {
+		return mostSubnets
+	}
+	return size/listPage + 1
+}
+
+// bySubnet sorts container instances into the subnets of keys. Those of which the subnet is not
+// known yet are described.
+func (m *members) bySubnet(ctx context.Context, keys []inCluster, arns []string) (map[inCluster][]string, error) {
+	cluster := keys[0].cluster
+	for batch := range slices.Chunk(m.unknown(arns), ecsBatch) {
+		unknown := make([]inCluster, len(batch))
+		for i, arn := range batch {
+			unknown[i] = inCluster{cluster, arn}
+		}
+		if _, err := m.readInstances(ctx, unknown); err != nil {
+			m.noteUndescribed(cluster, err)
+			return nil, err
+		}
+	}
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	in := map[string][]string{}
+	for _, arn := range arns {
+		in[m.subnets[arn]] = append(in[m.subnets[arn]], arn)
+	}
+	found := make(map[inCluster][]string, len(keys))
+	for _, key := range keys {
+		for _, subnetID := range strings.Split(key.id, separator) {
+			found[key] = append(found[key], in[subnetID]...)
+		}
+	}
+	return found, nil
+}
+
+// noteUndescribed notes that the role may not describe the container instances of a cluster.
+func (m *members) noteUndescribed(cluster string, err error) {
+	if Classify(err) != Denied {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.undescribed[cluster] = true
+}
+
+func (m *members) unknown(arns []string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(arns), func(arn string) bool { return m.subnets[arn] != "" })
+}
+
+// sharedECS reads clusters and container instances together with other runs.
+type sharedECS struct {
+	ECS
+
+	reads  *reads
+	since  time.Time
+	oldest *oldest
+}
+
+// DescribeClusters describes clusters as all runs read them. Those that aren't there are left out,
+// and so are the reasons.
+func (s sharedECS) DescribeClusters(ctx context.Context, in *ecs.DescribeClustersInput, options ...func(*ecs.Options)) (*ecs.DescribeClustersOutput, error) {
+	if len(in.Clusters) == 0 {
+		return s.ECS.DescribeClusters(ctx, in, options...)
+	}
+
+	found, err := get(ctx, s.reads.clusters, s.since, s.oldest, ecs.ServiceID, "DescribeClusters", in.Clusters...)
+	if err != nil {
+		return nil, err
+	}
+
+	out := &ecs.DescribeClustersOutput{}
+	for _, key := range in.Clusters {
+		if cluster := found[key]; cluster.Found {
+			out.Clusters = append(out.Clusters, cluster.Value)
+		}
+	}
+	return out, nil
+}
+
+// DescribeContainerInstances describes container instances as all runs read them. Those that ECS
+// does not know are left out, and so are the reasons.
+func (s sharedECS) DescribeContainerInstances(ctx context.Context, in *ecs.DescribeContainerInstancesInput, _ ...func(*ecs.Options)) (*ecs.DescribeContainerInstancesOutput, error) {
+	keys := make([]inCluster, len(in.ContainerInstances))
+	for i, arn := range in.ContainerInstances {
+		keys[i] = inCluster{awssdk.ToString(in.Cluster), arn}
+	}
+	found, err := get(ctx, s.reads.instances, s.since, s.oldest, ecs.ServiceID, "DescribeContainerInstances", keys...)
+	if err != nil {
+		return nil, err
+	}
+
+	out := &ecs.DescribeContainerInstancesOutput{}
+	for _, key := range keys {
+		if instance := found[key]; instance.Found {
+			out.ContainerInstances = append(out.ContainerInstances, instance.Value)
+		}
+	}
+	return out, nil
+}
+
+// ListContainerInstances gives all container instances in the subnets of a filter, in one page, as
+// all runs list them.
+func (s sharedECS) ListContainerInstances(ctx context.Context, in *ecs.ListContainerInstancesInput, options ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error) {
+	subnetIDs, ok := subnetsIn(awssdk.ToString(in.Filter))
+	if !ok || in.NextToken != nil || in.Status != "" {
+		return s.ECS.ListContainerInstances(ctx, in, options...)
+	}
+
+	key := inCluster{awssdk.ToString(in.Cluster), subnetIDs}
+	found, err := get(ctx, s.reads.present, s.since, s.oldest, ecs.ServiceID, "ListContainerInstances", key)
+	if err != nil {
+		return nil, err
+	}
+	return &ecs.ListContainerInstancesOutput{ContainerInstanceArns: slices.Clone(found[key].Value)}, nil
+}
+
+// ListClusters gives the answer to an equal request of any run.
+func (s sharedECS) ListClusters(ctx context.Context, in *ecs.ListClustersInput, _ ...func(*ecs.Options)) (*ecs.ListClustersOutput, error) {
+	return ask(ctx, s.reads.lists, s.since, s.oldest, ecs.ServiceID, "ListClusters", in)
+}
