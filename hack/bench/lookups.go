@@ -44,8 +44,8 @@ func (c lookingClock) After(d time.Duration) <-chan time.Time {
 	return over
 }
 
-// lookers are runs that are taken to where they only look at their callers.
-type lookers struct {
+// crowd are runs that one reconciler takes through their lives on a clock that is set forward.
+type crowd struct {
 	kube       client.Client
 	clock      lookingClock
 	reconciler *agentdisconnect.Reconciler
@@ -66,32 +66,37 @@ func countLookups(ctx context.Context, kube client.Client, runs int) (m lookups,
 	opts.AgentPollInterval, opts.ACLPollInterval, opts.LookupInterval = time.Minute, time.Minute, time.Minute // CloudTrail is read at an interval of its own
 	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "bench")
 	sessions.Clock = clock
-	l := &lookers{
-		kube: kube, clock: clock, due: map[client.ObjectKey]time.Time{},
-		reconciler: agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, opts),
-	}
+	l := newCrowd(kube, clock, agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, opts))
 	for i, p := range fleetPlaces(single[0].mode, runs) {
 		obj := newObject(fmt.Sprintf("look-%d-%d", runs, i), p, shortest)
 		obj.Spec.Callers = &v1alpha1.Callers{}
-		if err := kube.Create(ctx, obj); err != nil {
+		if err := l.add(ctx, obj); err != nil {
 			return m, err
 		}
-		l.due[client.ObjectKeyFromObject(obj)] = clock.Now()
 	}
 
-	if err := l.run(ctx, verifyingBy); err != nil {
+	if err := l.run(ctx, verifyingBy, v1alpha1.StateVerifying); err != nil {
 		return m, err
 	}
 	begun := byAction(s.Calls())["cloudtrail:LookupEvents"]
-	if err := l.run(ctx, looksFor); err != nil {
+	if err := l.run(ctx, looksFor, v1alpha1.StateVerifying); err != nil {
 		return m, err
 	}
 	made := byAction(s.Calls())["cloudtrail:LookupEvents"] - begun
 	return lookups{runs, float64(made) / looksFor.Minutes()}, l.delete(ctx)
 }
 
-// run lets a time go by, with the passes that are due. At its end all runs must look at their callers.
-func (l *lookers) run(ctx context.Context, d time.Duration) error {
+func newCrowd(kube client.Client, clock lookingClock, reconciler *agentdisconnect.Reconciler) *crowd {
+	return &crowd{kube: kube, clock: clock, reconciler: reconciler, due: map[client.ObjectKey]time.Time{}}
+}
+
+func (l *crowd) add(ctx context.Context, obj *v1alpha1.AgentDisconnect) error {
+	l.due[client.ObjectKeyFromObject(obj)] = l.clock.Now()
+	return l.kube.Create(ctx, obj)
+}
+
+// run lets a time go by, with the passes that are due. At its end all runs must be in a state.
+func (l *crowd) run(ctx context.Context, d time.Duration, state string) error {
 	for end := l.clock.Now().Add(d); l.clock.Now().Before(end); {
 		next := end
 		for key, at := range l.due {
@@ -115,15 +120,15 @@ func (l *lookers) run(ctx context.Context, d time.Duration) error {
 		if err := l.kube.Get(ctx, key, obj); err != nil {
 			return err
 		}
-		if obj.Status.State != v1alpha1.StateVerifying {
-			return fmt.Errorf("its callers are not looked at: %s", describe(key.Name, []version{{object: obj}}))
+		if obj.Status.State != state {
+			return fmt.Errorf("it is not %s: %s", state, describe(key.Name, []version{{object: obj}}))
 		}
 	}
 	return nil
 }
 
 // pass gives when the next one is due.
-func (l *lookers) pass(ctx context.Context, key client.ObjectKey) time.Time {
+func (l *crowd) pass(ctx context.Context, key client.ObjectKey) time.Time {
 	result, err := l.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: key})
 	if err != nil {
 		return l.clock.Now().Add(passError)
@@ -132,7 +137,7 @@ func (l *lookers) pass(ctx context.Context, key client.ObjectKey) time.Time {
 }
 
 // delete deletes the objects, which wait for nothing.
-func (l *lookers) delete(ctx context.Context) error {
+func (l *crowd) delete(ctx context.Context) error {
 	for key := range l.due {
 		obj := &v1alpha1.AgentDisconnect{}
 		obj.Namespace, obj.Name = key.Namespace, key.Name

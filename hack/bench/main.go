@@ -30,13 +30,16 @@ const (
 
 // settings are the flags.
 type settings struct {
-	runs, objects, clones, others int
-	latency                       time.Duration
-	trace                         bool
+	runs, objects, clones, others, together int
+	latency                                 time.Duration
+	trace                                   bool
 }
 
 // room reports whether that many objects are enough for the runs, and have room.
 func (s settings) room(objects int) bool { return objects > s.runs && objects <= maxFleet }
+
+// unlimited has a manager send whatever it has to: how fast it is must not be hidden by what it may.
+var unlimited = []string{"--aws-read-rate=0", "--aws-change-rate=0"}
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -47,6 +50,7 @@ func run(args []string) int {
 	flags.IntVar(&set.objects, "objects", 100, "how many objects expire together, each on a network ACL of its own")
 	flags.IntVar(&set.clones, "clones", 100, "how many objects expire together, each on a clone")
 	flags.IntVar(&set.others, "others", 1000, "how many objects, whose Region doesn't answer, exist while runs end after a restart")
+	flags.IntVar(&set.together, "together", 1000, "the most runs whose calls are counted while they block together")
 	flags.DurationVar(&set.latency, "latency", 50*time.Millisecond, "how long every simulated AWS call takes")
 	flags.BoolVar(&set.trace, "trace", false, "also print the calls and writes of single runs, in order")
 	switch err := flags.Parse(args); {
@@ -54,8 +58,8 @@ func run(args []string) int {
 		return 0
 	case err != nil:
 		return exitUsage
-	case flags.NArg() > 0 || set.runs < 1 || !set.room(set.objects) || !set.room(set.clones) || set.others < 1 || set.latency < time.Millisecond:
-		fmt.Fprintf(os.Stderr, "bench needs at least 1 run and 1 other object, more objects and clones than runs and at most %d, and a latency of at least 1ms, see --help\n", maxFleet)
+	case flags.NArg() > 0 || set.runs < 1 || !set.room(set.objects) || !set.room(set.clones) || set.others < 1 || set.together < 1 || set.together > mostTogether || set.latency < time.Millisecond:
+		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, 1 other object and 1 to %d runs together, more objects and clones than runs and at most %d, and a latency of at least 1ms, see --help\n", mostTogether, maxFleet)
 		return exitUsage
 	}
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -92,7 +96,7 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 	progress("starting; the first start compiles the manager too")
 	fast := stack.Options{
 		Simulator:   sim.Options{NoAgents: true, Latency: set.latency, World: singleWorld()},
-		ManagerArgs: []string{"--agent-poll-interval=" + pollEvery.String()},
+		ManagerArgs: append([]string{"--agent-poll-interval=" + pollEvery.String()}, unlimited...),
 	}
 	err := with(ctx, fast, func(s *stack.Stack) (err error) {
 		for i, p := range single {
@@ -113,6 +117,9 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 		if f.refused, err = countRefused(ctx, s.Client); err != nil {
 			return err
 		}
+		if f.together, err = countTogether(ctx, s.Client, set.together, progress); err != nil {
+			return err
+		}
 		for i, runs := range []int{1, set.objects} {
 			progress("counting calls of CloudTrail with %d runs", runs)
 			if f.lookups[i], err = countLookups(ctx, s.Client, runs); err != nil {
@@ -125,7 +132,7 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 		return nil, err
 	}
 	progress("starting with many subnets")
-	many := stack.Options{Simulator: sim.Options{NoAgents: true, Latency: set.latency, World: fleetWorld(set.objects, set.clones)}}
+	many := stack.Options{Simulator: sim.Options{NoAgents: true, Latency: set.latency, World: fleetWorld(set.objects, set.clones)}, ManagerArgs: unlimited}
 	err = with(ctx, many, func(s *stack.Stack) (err error) {
 		f.fleet, err = measureFleet(ctx, s, set, progress)
 		return err

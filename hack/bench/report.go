@@ -27,6 +27,8 @@ type figures struct {
 	// lookups are with one run, and with as many as expire together.
 	lookups [2]lookups
 	fleet   *fleet
+	// together are with ever more runs.
+	together []together
 }
 
 // print writes the figures for people.
@@ -41,6 +43,7 @@ func (f *figures) print(out *screen.Screen) {
 		printCalls(out, p, f.counted[i])
 	}
 	f.printRefused(out)
+	f.printTogether(out)
 	f.printLookups(out)
 	f.printCounting(out)
 }

@@ -118,8 +118,9 @@ func addPlace(w *world.World, p place, vpc string, number int, network string) {
 		ID: p.subnet, VPC: vpc, CIDR: network + ".0/24", AvailabilityZone: w.Region + "a", NetworkACL: p.acl,
 		Tags: map[string]string{"agentdisconnect.dev/allow": "true"},
 	})
+	in := &w.Clusters[slices.IndexFunc(w.Clusters, func(c world.Cluster) bool { return c.Name == p.cluster })]
 	for j := range 2 {
-		w.Clusters[0].ContainerInstances = append(w.Clusters[0].ContainerInstances, world.ContainerInstance{
+		in.ContainerInstances = append(in.ContainerInstances, world.ContainerInstance{
 			ID: p.instances + strconv.Itoa(j), EC2InstanceID: fmt.Sprintf("i-0%015x%d", number, j), Subnet: p.subnet,
 			PrivateIP: fmt.Sprintf("%s.%d", network, 11+j),
 		})
