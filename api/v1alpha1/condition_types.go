@@ -101,6 +101,14 @@ const (
 	AbortOtherClusters = "OtherClusters"
 	// AbortConsentWithdrawn: the owner of a subnet that the rules act on removed the tag with which it had consented.
 	AbortConsentWithdrawn = "ConsentWithdrawn"
+	// AbortHalted: an AgentDisconnectHalt ended all runs.
+	AbortHalted = "Halted"
+	// AbortStopConditionMet: an alarm of spec.stopConditions was in the state ALARM.
+	AbortStopConditionMet = "StopConditionMet"
+	// AbortSafetyLeverEngaged: the safety lever of AWS FIS was engaged in the Region.
+	AbortSafetyLeverEngaged = "SafetyLeverEngaged"
+	// AbortBrakeNotRead: an alarm of spec.stopConditions, or the safety lever, could not be read for a minute.
+	AbortBrakeNotRead = "BrakeNotRead"
 )
 
 // Reasons why a run is refused (Stalled) or waits.
@@ -185,4 +193,14 @@ const (
 	ReasonAWSRejected = "AWSRejected"
 	// ReasonHolder: another run holds the network ACL.
 	ReasonHolder = "NetworkACLHeld"
+	// ReasonHalted: an AgentDisconnectHalt lets no run start.
+	ReasonHalted = "Halted"
+	// ReasonHaltsNotReadable: the manager can't read the AgentDisconnectHalts, so it lets no run start.
+	ReasonHaltsNotReadable = "HaltsNotReadable"
+	// ReasonStopConditionMet: an alarm of spec.stopConditions is in the state ALARM.
+	ReasonStopConditionMet = "StopConditionMet"
+	// ReasonAlarmNotFound: an alarm of spec.stopConditions does not exist in the account and Region.
+	ReasonAlarmNotFound = "AlarmNotFound"
+	// ReasonSafetyLeverEngaged: the safety lever of AWS FIS is engaged in the Region.
+	ReasonSafetyLeverEngaged = "SafetyLeverEngaged"
 )

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package v1alpha1 is the API of agentdisconnect: the kinds AgentDisconnect and AgentDisconnectSchedule, their conditions and reasons.
+// Package v1alpha1 is the API of agentdisconnect: the kinds AgentDisconnect, AgentDisconnectSchedule and AgentDisconnectHalt, their
+// conditions and reasons.
 //
 // It promises that whatever the API server accepts decodes into these types, that a field which an object leaves out
 // keeps the meaning its comment gives, and that the ledger in the status is enough to undo what a run did.
@@ -20,7 +21,8 @@ var (
 	GroupVersion = schema.GroupVersion{Group: "chaos.agentdisconnect.dev", Version: "v1alpha1"}
 
 	schemeBuilder = runtime.NewSchemeBuilder(func(scheme *runtime.Scheme) error {
-		scheme.AddKnownTypes(GroupVersion, &AgentDisconnect{}, &AgentDisconnectList{}, &AgentDisconnectSchedule{}, &AgentDisconnectScheduleList{})
+		scheme.AddKnownTypes(GroupVersion, &AgentDisconnect{}, &AgentDisconnectList{}, &AgentDisconnectSchedule{}, &AgentDisconnectScheduleList{},
+			&AgentDisconnectHalt{}, &AgentDisconnectHaltList{})
 		metav1.AddToGroupVersion(scheme, GroupVersion)
 		return nil
 	})

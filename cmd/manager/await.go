@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
 )
 
@@ -86,6 +87,27 @@ func (r *reading) Start(ctx context.Context) error {
 	})
 	if err == nil {
 		r.probes.ready.Store(true)
+	}
+	return nil // the context ended: so does the manager
+}
+
+// halting follows the halts once they can be listed. Until then passes ask the API server for them, and where it has the kind but
+// does not show them, no run starts.
+type halting struct {
+	manager manager.Manager
+	halts   *brakes.Halts
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (h *halting) NeedLeaderElection() bool { return true }
+
+// Start implements manager.Runnable.
+func (h *halting) Start(ctx context.Context) error {
+	err := await(ctx, "halts, which need the CRD and the ClusterRole of this version", func(ctx context.Context) error {
+		return h.manager.GetAPIReader().List(ctx, &v1alpha1.AgentDisconnectHaltList{}, client.Limit(1))
+	})
+	if err == nil {
+		return h.halts.Watch(ctx, h.manager.GetCache())
 	}
 	return nil // the context ended: so does the manager
 }

@@ -179,6 +179,10 @@ func run(ctx context.Context, s *settings) error {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 
+	if err := mgr.Add(&halting{mgr, reconciler.Halts}); err != nil {
+		return fmt.Errorf("setting up the wait for halts: %w", err)
+	}
+
 	schedules := schedule.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), clock.RealClock{})
 	if err := mgr.Add(&scheduling{mgr, s.namespaces, schedules}); err != nil {
 		return fmt.Errorf("setting up the wait for schedules: %w", err)

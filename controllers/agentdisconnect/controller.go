@@ -27,6 +27,7 @@ import (
 
 // +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects,verbs=get;list;watch;patch;delete
 // +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects/status,verbs=get;patch
+// +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnecthalts,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,resourceNames=kube-system,verbs=get
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -69,6 +70,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 			// Not by our own status writes. A deletion changes the generation too.
 			predicate.GenerationChangedPredicate{},
 		)).
+		WatchesRawSource(r.Halts.Source(r.cache, func(obj *v1alpha1.AgentDisconnect) int { return PriorityAt(obj, r.Clock.Now()) })).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Options.Workers(),
 			UsePriorityQueue:        new(true),

@@ -16,6 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/braking"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
 	"agentdisconnect.dev/agentdisconnect/controllers/evidence/probe"
@@ -39,6 +40,7 @@ type reconciliation struct {
 	enforcement   enforcement.Enforcement
 	probe         *probe.Probe
 	verification  *verification.Verification
+	braking       *braking.Braking
 	// seen is what earlier passes of this process saw.
 	seen *state
 	// notes are what is worth saying of the target of a run that begins, a sentence each.
@@ -67,6 +69,7 @@ func (r *reconciliation) assemble(seen *state) {
 	r.preflight = preflight.New(r.target, r.deadManSwitch, &seen.preflight)
 	r.probe = probe.New(r.Pass, &seen.probe)
 	r.verification = verification.New(r.Pass)
+	r.braking = braking.New(r.Pass)
 	r.chooseEnforcement()
 }
 
@@ -151,6 +154,9 @@ func (r *reconciliation) advance(ctx context.Context) turned {
 
 	for range mostTurns {
 		ctx := aws.WithClass(ctx, classAt(r.Object, r.Clock.Now()))
+		if err := r.braking.Apply(ctx); err != nil {
+			return r.rest(err)
+		}
 		if err := r.lookAgain(ctx); err != nil {
 			return r.rest(err)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/evidence/trail"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
@@ -30,6 +31,7 @@ type Manager struct {
 	Trail        *trail.Readers
 	Guards       *answers.Guards
 	Outages      *answers.Outages
+	Halts        *brakes.Halts
 }
 
 // NewManager makes what the passes of a manager share. reader reads past the cache of c.
@@ -41,6 +43,7 @@ func NewManager(c client.Client, reader client.Reader, sessions *aws.Sessions, c
 		Sessions: sessions, Resolver: resolver,
 		Reservations: reservation.NewTable(reader, opts.MaxActiveRuns),
 		Searches:     answers.NewSearches(), Quotas: &answers.Quotas{}, Trail: trail.NewReaders(clk), Outages: &answers.Outages{Clock: clk},
+		Halts:  brakes.NewHalts(reader, clk),
 		Guards: &answers.Guards{Resolver: resolver, Interval: opts.LookupInterval, APIServer: opts.APIServer},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -35,6 +36,13 @@ func (p *Preflight) gather(ctx context.Context) *Report {
 // that can't begin costs little. Where the first look of the pass before did, both are made side by
 // side. It reports whether the first look settles the pass.
 func (p *Preflight) look(ctx context.Context, r *Report) (settled bool) {
+	if held := brakes.CheckHalts(p.Halts.Look(ctx)); held != nil {
+		r.add(held)
+		if !p.IsDraft() {
+			return true
+		}
+	}
+
 	spec := r.spec()
 	region, err := chooseRegion(spec, p.Sessions.DefaultRegion())
 	if err != nil {

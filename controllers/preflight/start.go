@@ -12,6 +12,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
+	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
@@ -121,6 +122,7 @@ func (p *Preflight) SettlePlacement(ctx context.Context, r *Report) (err error) 
 			return
 		},
 		func() (err error) { r.foreign, err = p.findForeignClones(looking, reserved.NetworkACLID); return },
+		func() error { return brakes.CheckHalts(p.Halts.LookPastCache(looking)).AsError() },
 		func() error { return p.Ledger.AddFinalizer(ctx) },
 	); err != nil {
 		return err

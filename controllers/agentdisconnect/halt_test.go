@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agentdisconnect_test
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+)
+
+// halt creates a halt, which goes with the spec.
+func halt(ctx context.Context, name string) *v1alpha1.AgentDisconnectHalt {
+	GinkgoHelper()
+	obj := &v1alpha1.AgentDisconnectHalt{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       &v1alpha1.AgentDisconnectHaltSpec{Reason: "checkout is down", RequestedBy: "kim@example.com"},
+	}
+	Expect(kube.Create(ctx, obj)).To(Succeed())
+	DeferCleanup(func(ctx context.Context) { Expect(client.IgnoreNotFound(kube.Delete(ctx, obj))).To(Succeed()) })
+	return obj
+}
+
+// resume deletes a halt.
+func resume(ctx context.Context, obj *v1alpha1.AgentDisconnectHalt) {
+	GinkgoHelper()
+	Expect(kube.Delete(ctx, obj)).To(Succeed())
+}
+
+// haltedBy is how the status names the halt of a spec.
+const haltedBy = "all runs are halted by AgentDisconnectHalt incident, requested by kim@example.com: checkout is down"
+
+// expectHalted has a run ended by the halt, with all that it made gone.
+func (w *world) expectHalted(ctx context.Context, obj *v1alpha1.AgentDisconnect) {
+	GinkgoHelper()
+	seen := w.get(ctx, obj)
+	Expect(seen.Status.Abort).NotTo(BeNil(), describe(seen))
+	Expect(seen.Status.Abort.Reason).To(Equal(v1alpha1.AbortHalted))
+	Expect(seen.Status.Abort.Message).To(Equal(haltedBy))
+	Expect(seen.Status.RestoredTime).NotTo(BeNil(), describe(seen))
+	w.expectRestored()
+}
+
+var _ = Describe("A halt", func() {
+	It("ends a run that blocks in one pass, and the run is over once its agents are back", func(ctx context.Context) {
+		w, a := followed(ctx)
+		w.honest(a)
+		obj := w.blocking(ctx)
+		halt(ctx, "incident")
+		_, err := w.pass(ctx, obj)
+		Expect(err).NotTo(HaveOccurred())
+		w.expectHalted(ctx, obj)
+		w.run(ctx, 5*time.Minute, obj)
+		seen := w.get(ctx, obj)
+		Expect(condition(seen, v1alpha1.ConditionSucceeded)).To(HaveField("Reason", v1alpha1.AbortHalted), describe(seen))
+		Expect(condition(seen, v1alpha1.ConditionSucceeded).Message).To(HavePrefix(haltedBy + "; the rules are gone"))
+		Expect(seen.Finalizers).To(BeEmpty())
+	})
+
+	It("ends a run on a clone, and the subnet has its network ACL back", func(ctx context.Context) {
+		w := cloneWorld(ctx)
+		obj := w.blocking(ctx, cloning)
+		halt(ctx, "incident")
+		w.run(ctx, 10*time.Second, obj)
+		w.expectHalted(ctx, obj)
+	})
+
+	It("ends a run that is suspended", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		obj := w.blocking(ctx)
+		w.edit(ctx, obj, suspending(true))
+		w.run(ctx, 30*time.Second, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateSuspended))
+		halt(ctx, "incident")
+		w.run(ctx, 10*time.Second, obj)
+		w.expectHalted(ctx, obj)
+	})
+
+	It("neither changes nor delays what is recovering, expired or deleted", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		recovering := w.blocking(ctx)
+		w.run(ctx, 10*time.Minute, recovering)
+		Expect(w.state(ctx, recovering)).To(Equal(v1alpha1.StateRecovering))
+		deleted := w.blocking(ctx)
+		halt(ctx, "incident")
+		Expect(kube.Delete(ctx, deleted)).To(Succeed())
+		_, err := w.pass(ctx, deleted)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.gone(ctx, deleted)).To(BeTrue())
+		w.run(ctx, 11*time.Minute, recovering)
+		seen := w.get(ctx, recovering)
+		Expect(seen.Status.Abort).To(BeNil())
+		Expect(seen.Status.CompletionTime).NotTo(BeNil())
+		w.expectRestored()
+	})
+
+	It("holds a start back without a call to AWS, until the last halt is deleted", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		first, second := halt(ctx, "incident"), halt(ctx, "second")
+		obj := w.create(ctx)
+		w.run(ctx, 30*time.Second, obj)
+		seen := w.get(ctx, obj)
+		Expect(condition(seen, v1alpha1.ConditionSucceeded)).To(And(
+			HaveField("Reason", v1alpha1.StateRefused),
+			HaveField("Message", ContainSubstring("all runs are halted by AgentDisconnectHalt incident and 1 other, requested by kim@example.com: checkout is down. No run starts before all halts are deleted (kubectl agentdisconnect resume)")),
+		))
+		Expect(condition(seen, v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonHalted))
+		Expect(seen.Status.Reason).To(Equal(v1alpha1.ReasonHalted))
+		Expect(w.sim.Calls()).To(BeEmpty())
+
+		resume(ctx, first)
+		w.run(ctx, 3*time.Minute, obj)
+		Expect(condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded).Message).To(ContainSubstring("AgentDisconnectHalt second"))
+		resume(ctx, second)
+		w.run(ctx, 30*time.Second, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, obj)))
+	})
+
+	It("that stands past a start deadline has the run never begin, and the reason names it", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		obj := w.create(ctx, func(obj *v1alpha1.AgentDisconnect) { // as a schedule makes its runs
+			obj.Labels = map[string]string{v1alpha1.LabelSchedule: "nightly"}
+			obj.Spec.StartDeadline = &metav1.Time{Time: w.clock.Now().Add(5 * time.Minute)}
+		})
+		pulled := halt(ctx, "incident")
+		w.run(ctx, 6*time.Minute, obj)
+		resume(ctx, pulled)
+		w.run(ctx, time.Minute, obj)
+		seen := condition(w.get(ctx, obj), v1alpha1.ConditionSucceeded)
+		Expect(seen.Reason).To(Equal(v1alpha1.AbortStartDeadlineExceeded))
+		Expect(seen.Message).To(ContainSubstring(haltedBy))
+		Expect(w.sim.Calls()).To(BeEmpty())
+	})
+
+	It("that is pulled while a run gets ready keeps it from beginning", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		obj := w.create(ctx)
+		_, err := w.pass(ctx, obj) // a second poll is due
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateDiscovering))
+		lists := 0
+		w.manageWith(interceptor.NewClient(control.Client, interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+				if _, ok := list.(*v1alpha1.AgentDisconnectHaltList); ok {
+					if lists++; lists == 4 { // the fourth is the last look before the start of the third pass
+						halt(ctx, "incident")
+					}
+				}
+				return c.List(ctx, list, opts...)
+			},
+		}), w.sessions)
+		w.run(ctx, time.Minute, obj)
+		Expect(lists).To(BeNumerically(">=", 4))
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.StartTime).To(BeNil(), describe(seen))
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateRefused))
+		Expect(w.writes()).To(BeEmpty())
+	})
+
+	It("is named by a plan", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		halt(ctx, "incident")
+		obj := w.create(ctx, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.Mode = v1alpha1.ModePlan })
+		w.run(ctx, 30*time.Second, obj)
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.Plan).NotTo(BeNil(), describe(seen))
+		Expect(seen.Status.Plan.Refusals).To(ContainElement(And(HaveField("Reason", v1alpha1.ReasonHalted), HaveField("Message", HavePrefix(haltedBy)))))
+		Expect(seen.Status.Plan.NetworkACL).NotTo(BeNil(), "the rest of the plan is made")
+	})
+})
+
+var _ = Describe("Halts that can't be listed", func() {
+	// unlistable is a client that does not list halts.
+	unlistable := func(err error) client.Client {
+		return interceptor.NewClient(control.Client, interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+				if _, ok := list.(*v1alpha1.AgentDisconnectHaltList); ok {
+					return err
+				}
+				return c.List(ctx, list, opts...)
+			},
+		})
+	}
+
+	It("keep runs from starting, and neither end one that is on nor delay its end", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		on := w.blocking(ctx)
+		w.manageWith(unlistable(apierrors.NewForbidden(schema.GroupResource{Resource: "agentdisconnecthalts"}, "", errors.New("no role"))), w.sessions)
+		w.run(ctx, time.Minute, on)
+		Expect(w.state(ctx, on)).To(Equal(v1alpha1.StateBlocking))
+		w.run(ctx, 9*time.Minute, on)
+		w.expectRestored()
+
+		held := w.create(ctx)
+		w.run(ctx, time.Minute, held)
+		seen := w.get(ctx, held)
+		Expect(condition(seen, v1alpha1.ConditionStalled)).To(And(
+			HaveField("Reason", v1alpha1.ReasonHaltsNotReadable),
+			HaveField("Message", ContainSubstring("apply the CRDs and the ClusterRole")),
+		), describe(seen))
+	})
+
+	It("for want of the kind keep none: nobody can have made one", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		w.manageWith(unlistable(&meta.NoKindMatchError{GroupKind: schema.GroupKind{Kind: "AgentDisconnectHalt"}}), w.sessions)
+		w.blocking(ctx)
+	})
+})

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package brakes
+
+import (
+	"context"
+	"fmt"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"k8s.io/client-go/util/workqueue"
+
+	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
+)
+
+// haltChanged stands for a change of halts, whichever it was: what they mean is read anew.
+type haltChanged struct{}
+
+// Watch follows the halts in a cache, and reports each change to the source. The cache must be able
+// to list them, which takes the CRD and the permission. It returns when the cache has all of them.
+func (h *Halts) Watch(ctx context.Context, c cache.Cache) error {
+	informer, err := c.GetInformer(ctx, &v1alpha1.AgentDisconnectHalt{})
+	if err != nil {
+		return fmt.Errorf("watching the AgentDisconnectHalts: %w", err)
+	}
+	notify := func(any) {
+		select {
+		case h.changes <- event.TypedGenericEvent[haltChanged]{}:
+		default: // one that waits to be taken stands for this one too
+		}
+	}
+	h.Follow(c)
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: notify, DeleteFunc: notify, UpdateFunc: func(_, latest any) { notify(latest) },
+	})
+	return err
+}
+
+// Source has every object whose run is not over processed when the halts change, with its own
+// priority: those that are on before those that have not begun.
+func (h *Halts) Source(objects client.Reader, priority func(*v1alpha1.AgentDisconnect) int) source.Source {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	enqueue := func(ctx context.Context, _ event.TypedGenericEvent[haltChanged], q queue) {
+		var all v1alpha1.AgentDisconnectList
+		if err := objects.List(ctx, &all); err != nil {
+			log.FromContext(ctx).Error(err, "Could not list the objects after a change of halts: each sees it at its next pass")
+			return
+		}
+		prioritized, ok := q.(priorityqueue.PriorityQueue[reconcile.Request])
+		for i := range all.Items {
+			obj := &all.Items[i]
+			request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
+			switch {
+			case run.IsOver(&obj.Status):
+			case ok:
+				prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority(obj))}, request)
+			default:
+				q.Add(request)
+			}
+		}
+	}
+	return source.TypedChannel(h.changes, handler.TypedFuncs[haltChanged, reconcile.Request]{GenericFunc: enqueue})
+}
