@@ -151,6 +151,15 @@ type AgentDisconnectSpec struct {
 	// +optional
 	Callers *Callers `json:"callers,omitempty"`
 
+	// stopConditions are alarms that stop the run. It does not start while one is in the state ALARM or does not exist, and it is aborted
+	// when one is in ALARM, or can't be read for a minute. INSUFFICIENT_DATA stops nothing. Unset: no alarm is read. A change has no effect
+	// on a run that has begun.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=5
+	StopConditions []StopCondition `json:"stopConditions,omitempty"`
+
 	// startAfter is the time before which the run does not start, such as 2026-01-02T15:04:05Z. Endpoints are looked up
 	// from 10 minutes before. Unset: the run starts as soon as it can. A change has no effect on a run that has begun.
 	// +optional
@@ -186,6 +195,17 @@ type AgentDisconnectSpec struct {
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+}
+
+// StopCondition is what stops a run that has nothing wrong with itself.
+type StopCondition struct {
+	// cloudWatchAlarm is the name of an alarm of Amazon CloudWatch in the account and Region of the run, or its ARN. It may be a metric
+	// alarm or a composite alarm.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=400
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('arn:') ? self.matches('^arn:aws(-[a-z]{1,8}){0,2}:cloudwatch:[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}:[0-9]{12}:alarm:.{1,255}$') : self.size() <= 255 && !self.matches('[[:cntrl:]]')",message="must be the name of a CloudWatch alarm, 255 characters at most, or its ARN, such as arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:checkout-errors"
+	CloudWatchAlarm string `json:"cloudWatchAlarm,omitempty"`
 }
 
 // AdditionalEndpoints are destinations for paths that discovery can't see.

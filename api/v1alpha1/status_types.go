@@ -221,6 +221,12 @@ type StartedWith struct {
 	// +optional
 	Callers *Callers `json:"callers,omitempty"`
 
+	// stopConditions are spec.stopConditions. Unset: the run reads no alarm.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=5
+	StopConditions []StopCondition `json:"stopConditions,omitempty"`
+
 	// cloudTrailDelay is by how much CloudTrail may be late, in whole hours, minutes and seconds: the manager's --cloudtrail-delay.
 	// Unset: 15m.
 	// +optional

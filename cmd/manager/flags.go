@@ -73,6 +73,7 @@ func (s *settings) flags() cliflag.NamedFlagSets {
 	f.DurationVar(&o.MaxDuration, "max-duration", o.MaxDuration, "the longest that a run may last, 12h at most")
 	f.IntVar(&o.MaxActiveRuns, "max-active-runs", o.MaxActiveRuns, "how many runs may be on at once in the whole cluster; 0: any number")
 	f.BoolVar(&o.AllowAdditionalEndpoints, "allow-additional-endpoints", o.AllowAdditionalEndpoints, "allow objects to name further destinations to deny (spec.additionalEndpoints)")
+	f.BoolVar(&o.FISSafetyLever, "fis-safety-lever", o.FISSafetyLever, "while the safety lever of AWS FIS is engaged in a Region, start no run there and end those that are on; needs fis:GetSafetyLever")
 	f.StringSliceVar(&s.namespaces, "watch-namespaces", nil, "`namespaces` whose objects the manager runs, separated by commas; empty: all")
 
 	f = sections.FlagSet("AWS and DNS")

@@ -69,7 +69,7 @@ func (r *reconciliation) assemble(seen *state) {
 	r.preflight = preflight.New(r.target, r.deadManSwitch, &seen.preflight)
 	r.probe = probe.New(r.Pass, &seen.probe)
 	r.verification = verification.New(r.Pass)
-	r.braking = braking.New(r.Pass)
+	r.braking = braking.New(r.Pass, &seen.braking)
 	r.chooseEnforcement()
 }
 

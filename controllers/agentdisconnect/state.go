@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
+	"agentdisconnect.dev/agentdisconnect/controllers/braking"
 	"agentdisconnect.dev/agentdisconnect/controllers/deadmanswitch"
 	"agentdisconnect.dev/agentdisconnect/controllers/enforcement"
 	"agentdisconnect.dev/agentdisconnect/controllers/evidence/probe"
@@ -29,6 +30,7 @@ type state struct {
 	preflight     preflight.Memory
 	enforcement   enforcement.Observation
 	probe         probe.Memory
+	braking       braking.Memory
 
 	// recovering is since when this process has waited for the agents without a break, and
 	// recoveredAt when it last looked.

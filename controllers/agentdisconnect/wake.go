@@ -56,7 +56,7 @@ func (r *reconciliation) wakesAfter(last turned, failure *problem.Problem) run.W
 	if failure != nil {
 		pause = retryInterval
 	}
-	return run.Wakes{Now: r.Now, Due: last.wakes, Pause: pause, Retry: r.retry(failure)}
+	return run.Wakes{Now: r.Now, Due: append(last.wakes, r.braking.Wakes()...), Pause: pause, Retry: r.retry(failure)}
 }
 
 // retry is when the pass is repeated after its failure. It counts the attempts, so it is asked once a

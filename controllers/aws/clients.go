@@ -14,8 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/fis"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -75,6 +77,16 @@ type CloudTrail interface {
 	LookupEvents(context.Context, *cloudtrail.LookupEventsInput, ...func(*cloudtrail.Options)) (*cloudtrail.LookupEventsOutput, error)
 }
 
+// CloudWatch is what the controller calls of Amazon CloudWatch.
+type CloudWatch interface {
+	DescribeAlarms(context.Context, *cloudwatch.DescribeAlarmsInput, ...func(*cloudwatch.Options)) (*cloudwatch.DescribeAlarmsOutput, error)
+}
+
+// FIS is what the controller calls of AWS FIS.
+type FIS interface {
+	GetSafetyLever(context.Context, *fis.GetSafetyLeverInput, ...func(*fis.Options)) (*fis.GetSafetyLeverOutput, error)
+}
+
 // STS is what the controller calls of AWS STS.
 type STS interface {
 	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
@@ -88,6 +100,8 @@ type Clients struct {
 	Scheduler     Scheduler
 	ServiceQuotas ServiceQuotas
 	CloudTrail    CloudTrail
+	CloudWatch    CloudWatch
+	FIS           FIS
 	// Region is the Region's name, such as ap-northeast-1.
 	Region string
 	// APIHosts are the hosts of the APIs that no run may cut off.
@@ -169,7 +183,7 @@ func (s *Sessions) In(region string) *Clients {
 	cfg.Region = region
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), within.spend)
 	c := &Clients{
-		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), Region: region,
+		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), CloudWatch: cloudwatch.NewFromConfig(cfg), FIS: fis.NewFromConfig(cfg), Region: region,
 		ec2: ec2.NewFromConfig(cfg), ecs: ecs.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
 		budget: within, repeats: rate.NewLimiter(repeatsPerSecond, repeatsBurst),
 	}
@@ -201,7 +215,7 @@ func (c *Clients) AllowRepeats(now time.Time, n int) int {
 // (AWS_ENDPOINT_URL).
 func (c *Clients) baseEndpoints() []string {
 	var urls []string
-	for _, client := range []any{c.ec2, c.ecs, c.scheduler, c.CloudTrail, c.sts} {
+	for _, client := range []any{c.ec2, c.ecs, c.scheduler, c.CloudTrail, c.CloudWatch, c.FIS, c.sts} {
 		var base *string
 		switch known := client.(type) {
 		case *ec2.Client:
@@ -211,6 +225,10 @@ func (c *Clients) baseEndpoints() []string {
 		case *scheduler.Client:
 			base = known.Options().BaseEndpoint
 		case *cloudtrail.Client:
+			base = known.Options().BaseEndpoint
+		case *cloudwatch.Client:
+			base = known.Options().BaseEndpoint
+		case *fis.Client:
 			base = known.Options().BaseEndpoint
 		case *sts.Client:
 			base = known.Options().BaseEndpoint

@@ -10,8 +10,10 @@ import (
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudtrail"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/fis"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
@@ -45,7 +47,8 @@ var apis = []struct {
 	{"sts", "the STS API", true, stsHost},
 	{"scheduler", "the EventBridge Scheduler API", false, schedulerHost},
 	{"cloudtrail", "the CloudTrail API", false, cloudtrailHost},
-	{"monitoring", "the CloudWatch API", false, likeECS("monitoring")},
+	{"monitoring", "the CloudWatch API", false, cloudwatchHost},
+	{"fis", "the FIS API", false, fisHost},
 	{"eks-auth", "the EKS Auth API", false, likeECS("eks-auth")},
 }
 
@@ -134,6 +137,18 @@ func schedulerHost(region string, dualStack, fips bool) string {
 
 func cloudtrailHost(region string, dualStack, fips bool) string {
 	return hostOf(cloudtrail.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), cloudtrail.EndpointParameters{
+		Region: awssdk.String(region), UseDualStack: awssdk.Bool(dualStack), UseFIPS: awssdk.Bool(fips),
+	}))
+}
+
+func cloudwatchHost(region string, dualStack, fips bool) string {
+	return hostOf(cloudwatch.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), cloudwatch.EndpointParameters{
+		Region: awssdk.String(region), UseDualStack: awssdk.Bool(dualStack), UseFIPS: awssdk.Bool(fips),
+	}))
+}
+
+func fisHost(region string, dualStack, fips bool) string {
+	return hostOf(fis.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), fis.EndpointParameters{
 		Region: awssdk.String(region), UseDualStack: awssdk.Bool(dualStack), UseFIPS: awssdk.Bool(fips),
 	}))
 }

@@ -61,6 +61,9 @@ type Options struct {
 	MaxConcurrentReconciles int
 	// AllowAdditionalEndpoints lets objects name further destinations to deny.
 	AllowAdditionalEndpoints bool
+	// FISSafetyLever has no run start while the safety lever of AWS FIS is engaged in its Region, and
+	// ends those that are on.
+	FISSafetyLever bool
 	// APIServer finds the addresses of the Kubernetes API server, which no run denies.
 	// Nil: none are known.
 	APIServer func(context.Context) ([]discovery.Protected, error)

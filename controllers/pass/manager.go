@@ -32,6 +32,7 @@ type Manager struct {
 	Guards       *answers.Guards
 	Outages      *answers.Outages
 	Halts        *brakes.Halts
+	Brakes       *brakes.Readers
 }
 
 // NewManager makes what the passes of a manager share. reader reads past the cache of c.
@@ -43,7 +44,7 @@ func NewManager(c client.Client, reader client.Reader, sessions *aws.Sessions, c
 		Sessions: sessions, Resolver: resolver,
 		Reservations: reservation.NewTable(reader, opts.MaxActiveRuns),
 		Searches:     answers.NewSearches(), Quotas: &answers.Quotas{}, Trail: trail.NewReaders(clk), Outages: &answers.Outages{Clock: clk},
-		Halts:  brakes.NewHalts(reader, clk),
+		Halts: brakes.NewHalts(reader, clk), Brakes: brakes.NewReaders(clk),
 		Guards: &answers.Guards{Resolver: resolver, Interval: opts.LookupInterval, APIServer: opts.APIServer},
 	}
 }

@@ -26,7 +26,7 @@ type check func(*Findings) error
 // clones of others read anew.
 var targetChecks = []check{
 	checkDuration, checkOwner, checkConsent, checkAddressFamilies, checkHit, checkInstances, checkOtherClusters, checkEndpoints, checkProtected,
-	checkProbe, checkNetworkACL,
+	checkProbe, checkBrakes, checkNetworkACL,
 }
 
 // firstChecks are about what the first look shows: they keep a pass of a run from asking for more.

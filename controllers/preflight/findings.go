@@ -7,6 +7,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
+	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
@@ -55,6 +56,10 @@ type Findings struct {
 	cloneRoomKnown bool
 	// managed are the capacity providers of the target whose instances ECS manages.
 	managed []string
+	// region is where the run would work, stopping what stops it there, and brakes what AWS said of that.
+	region   string
+	stopping brakes.Wanted
+	brakes   brakes.Reading
 	// definition is the task definition of the probe; nil: there is no probe, or it is not known.
 	definition *discovery.TaskDefinition
 }

@@ -124,6 +124,7 @@ func (p *Preflight) gatherRest(ctx context.Context, f *Findings) error {
 		func() error { return p.LearnQuota(ctx, answers.QuotaTTL) },
 		func() error { return p.gatherProbe(ctx, f) },
 		func() error { return p.gatherCallers(ctx, f) },
+		func() error { return p.gatherBrakes(ctx, f) },
 	)
 }
 

@@ -105,6 +105,8 @@ func policyOf(call string) string {
 		return "policy-probe.json"
 	}
 	switch service {
+	case "cloudwatch", "fis":
+		return "policy-brakes.json"
 	case "cloudtrail":
 		return "policy-callers.json"
 	case "scheduler":

@@ -37,6 +37,7 @@ func ChangedFields(obj *v1alpha1.AgentDisconnect) []string {
 		{"additionalEndpoints", sameEndpoints(now.AdditionalEndpoints, with.AdditionalEndpoints)},
 		{"probe", sameProbe(now.Probe, with.Probe)},
 		{"callers", sameCallers(now.Callers, with.Callers)},
+		{"stopConditions", sameSet(now.StopConditions, with.StopConditions)},
 		{"startAfter", equality.Semantic.DeepEqual(now.StartAfter, with.StartAfter)},
 		{"runID", spec.RunID == "" || spec.RunID == obj.Status.RunID},
 	} {
@@ -98,6 +99,7 @@ func StartedWith(spec *v1alpha1.AgentDisconnectSpec) *v1alpha1.StartedWith {
 		AdditionalEndpoints: spec.AdditionalEndpoints.DeepCopy(),
 		Probe:               spec.Probe.DeepCopy(),
 		Callers:             spec.Callers.DeepCopy(),
+		StopConditions:      slices.Clone(spec.StopConditions),
 		StartAfter:          spec.StartAfter.DeepCopy(),
 	}
 }

@@ -180,6 +180,9 @@ type state struct {
 	schedules      table[Schedule]      // by group/name
 	scheduleGroups table[ScheduleGroup] // by name, the default one not included
 	invocations    table[Invocation]
+
+	alarms table[Alarm]       // by name
+	levers table[SafetyLever] // by id, those that were set
 }
 
 func (s *state) next() *state {
@@ -188,5 +191,6 @@ func (s *state) next() *state {
 		instances: s.instances.share(), definitions: s.definitions.share(), tasks: s.tasks.share(),
 		providers: s.providers.share(), quotas: s.quotas.share(),
 		schedules: s.schedules.share(), scheduleGroups: s.scheduleGroups.share(), invocations: s.invocations.share(),
+		alarms: s.alarms.share(), levers: s.levers.share(),
 	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // apiLabels are the first labels of the host names of AWS's APIs that a Region's DNS knows.
-var apiLabels = []string{"ecs", "ec2", "sts", "scheduler", "servicequotas", "cloudtrail", "monitoring"}
+var apiLabels = []string{"ecs", "ec2", "sts", "scheduler", "servicequotas", "cloudtrail", "monitoring", "fis"}
 
 // otherRegions are some whose names resolve from anywhere, as all of AWS's do.
 var otherRegions = []string{"us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-southeast-1", "ap-northeast-1"}

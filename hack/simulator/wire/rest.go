@@ -5,21 +5,30 @@ package wire
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/fis"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/scheduler"
 )
 
-// restDialect is JSON with a path for each operation, as EventBridge Scheduler has it.
+// routes finds the action of a service with a path for each operation, by the name that requests are
+// signed for.
+var routes = map[string]func(*http.Request) (action string, params url.Values, ok bool){
+	"scheduler": scheduler.Route,
+	"fis":       fis.Route,
+}
+
+// restDialect is JSON with a path for each operation, as EventBridge Scheduler and FIS have it.
 type restDialect struct{ jsonDialect }
 
 // readREST finds out what a request to a service with paths asks for.
-func readREST(r *http.Request, body []byte) (target, *region.Error) {
-	t := target{service: "scheduler", dialect: restDialect{}, body: body, params: map[string]any{}}
+func readREST(r *http.Request, service string, body []byte) (target, *region.Error) {
+	t := target{service: service, dialect: restDialect{}, body: body, params: map[string]any{}}
 	if len(body) > 0 && json.Unmarshal(body, &t.params) != nil {
 		return t, region.Errorf("SerializationException", "The request body is not a JSON object.")
 	}
-	action, params, ok := scheduler.Route(r)
+	action, params, ok := routes[service](r)
 	t.action, t.form = action, params
 	if !ok {
 		unknown := t.dialect.unknownAction("", "")

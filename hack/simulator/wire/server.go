@@ -17,8 +17,10 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/cloudtrail"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/cloudwatch"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/ec2"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/ecs"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/fis"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/operation"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/scheduler"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/wire/servicequotas"
@@ -68,7 +70,7 @@ func NewServer(o Options) *Server {
 		o: o, services: map[string]operation.Service{}, identities: map[string]operation.Identity{},
 		regions: map[[2]string]*region.Region{{o.Region.Account(), o.Region.Name()}: o.Region},
 	}
-	for _, service := range []operation.Service{ec2.Service(), ecs.Service(), cloudtrail.Service(), servicequotas.Service(), sts.Service(), scheduler.Service()} {
+	for _, service := range []operation.Service{ec2.Service(), ecs.Service(), cloudtrail.Service(), servicequotas.Service(), sts.Service(), scheduler.Service(), cloudwatch.Service(), fis.Service()} {
 		s.services[service.Name] = service
 	}
 	for _, id := range o.Identities {

@@ -44,8 +44,11 @@ func readTarget(r *http.Request, body []byte, scope string) (target, *region.Err
 		}
 		return t, nil
 	}
-	if scope == "scheduler" {
-		return readREST(r, body)
+	if r.Header.Get("Smithy-Protocol") == rpcProtocol {
+		return readRPC(r, body)
+	}
+	if routes[scope] != nil {
+		return readREST(r, scope, body)
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {

@@ -86,6 +86,9 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 		_, err := r.RegisterTaskDefinition(d.definition())
 		errs = append(errs, err)
 	}
+	for _, a := range w.Alarms {
+		r.PutAlarm(region.Alarm{Name: a.Name, Composite: a.Composite, State: a.State})
+	}
 	r.ForgetHistory()
 	return r, errors.Join(errs...)
 }

@@ -35,6 +35,17 @@ type World struct {
 	Quotas Quotas `json:"quotas,omitzero"`
 	// Trail is how CloudTrail shows events.
 	Trail Trail `json:"trail,omitzero"`
+	// Alarms are those of CloudWatch. Nothing evaluates them: SetAlarmState changes their states.
+	Alarms []Alarm `json:"alarms,omitempty"`
+}
+
+// Alarm is an alarm of CloudWatch.
+type Alarm struct {
+	Name string `json:"name"`
+	// Composite makes it a composite alarm; unset: a metric alarm.
+	Composite bool `json:"composite,omitempty"`
+	// State is OK (unset), ALARM or INSUFFICIENT_DATA.
+	State string `json:"state,omitempty"`
 }
 
 // Trail is how CloudTrail shows events, in every Region.

@@ -95,7 +95,21 @@ func (w *World) Validate() error {
 	w.checkECS(c)
 	w.checkEndpoints(c)
 	w.checkTrail(c)
+	w.checkAlarms(c)
 	return errors.Join(c.errs...)
+}
+
+func (w *World) checkAlarms(c *checker) {
+	for i, a := range w.Alarms {
+		at := fmt.Sprintf("alarms[%d]", i)
+		if len(a.Name) < 1 || len(a.Name) > 255 {
+			c.add(at+".name", "%q is no name of an alarm; write 1 to 255 characters", a.Name)
+		}
+		if a.State != "" && !slices.Contains(region.AlarmStates, a.State) {
+			c.add(at+".state", "%q is no state of an alarm; write one of %s", a.State, strings.Join(region.AlarmStates, ", "))
+		}
+		c.unique(at+".name", "alarm", a.Name)
+	}
 }
 
 func (w *World) checkKeys(c *checker) {
