@@ -224,7 +224,7 @@ uninstall: ## Remove the CRDs, once every object is gone
 		left=$$($(KUBECTL) get $$crd -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\n"}{end}') || exit 1; \
 		if [ -n "$$left" ]; then \
 		echo "Delete these $${crd%%.*} first, so that the manager ends and restores their runs (docs/uninstall.md):"; echo "$$left"; exit 1; fi; done
-	$(KUBECTL) delete --ignore-not-found crd $(CRDS)
+	$(KUBECTL) delete --ignore-not-found crd $(CRDS) agentdisconnecthalts.chaos.agentdisconnect.dev
 
 .PHONY: deploy
 deploy: $(KUSTOMIZE) ## Deploy or upgrade: the CRDs and the manager, with IMG as the image (OVERLAY=path for your settings)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -18,6 +19,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -213,6 +215,8 @@ var _ = Describe("The manifests of config/default", Ordered, func() {
 		Entry("watch schedules", true, "get,list,watch", "chaos.agentdisconnect.dev", "agentdisconnectschedules", "any", ""),
 		Entry("patch the status of schedules", true, "get,patch", "chaos.agentdisconnect.dev", "agentdisconnectschedules/status", "any", ""),
 		Entry("but not change or delete schedules", false, "create,update,patch,delete,deletecollection", "chaos.agentdisconnect.dev", "agentdisconnectschedules", "any", ""),
+		Entry("watch halts", true, "get,list,watch", "chaos.agentdisconnect.dev", "agentdisconnecthalts", "", ""),
+		Entry("but not pull or release them", false, "create,update,patch,delete,deletecollection", "chaos.agentdisconnect.dev", "agentdisconnecthalts", "", ""),
 		Entry("but not replace objects, nor delete them all at once", false, "update,deletecollection", "chaos.agentdisconnect.dev", "agentdisconnects", "any", ""),
 		Entry("but not hold another's lease", false, "get,update", "coordination.k8s.io", "leases", system, "another"),
 		Entry("but not touch leases elsewhere", false, "create,get,update", "coordination.k8s.io", "leases", "kube-system", ""),
@@ -235,6 +239,25 @@ var _ = Describe("The manifests of config/default", Ordered, func() {
 			Expect(rules).To(ContainElement(fields{
 				"apiGroups": list("chaos.agentdisconnect.dev"), "resources": list("agentdisconnects/status", "agentdisconnectschedules/status"), "verbs": list("get"),
 			}))
+		}
+	})
+
+	It("give the permission to halt and to resume to roles of their own", func(ctx context.Context) {
+		for name, want := range map[string][]any{
+			"halter": list("create", "get", "list", "watch"), "resumer": list("delete", "get", "list", "watch"), "editor": nil, "viewer": nil,
+		} {
+			role := &rbacv1.ClusterRole{}
+			Expect(kube.Get(ctx, client.ObjectKey{Name: "agentdisconnect-" + name}, role)).To(Succeed())
+			Expect(role.Labels).NotTo(HaveKey(ContainSubstring("aggregate-to")))
+			var verbs []any
+			for _, rule := range role.Rules {
+				if slices.Contains(rule.Resources, "agentdisconnecthalts") {
+					for _, verb := range rule.Verbs {
+						verbs = append(verbs, verb)
+					}
+				}
+			}
+			Expect(verbs).To(Equal(want), name)
 		}
 	})
 

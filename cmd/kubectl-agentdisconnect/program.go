@@ -141,7 +141,7 @@ func (p *program) command() *cobra.Command {
 	root.SetOut(p.out)
 	root.SetErr(p.errOut)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exit{code: exitUsage, err: err, help: true} })
-	root.AddCommand(p.runCommand(), p.waitCommand(), p.watchCommand(), p.listCommand(), p.planCommand(), p.reportCommand(), p.stopCommand(), p.scheduleCommand(), p.sweepCommand(), &cobra.Command{
+	root.AddCommand(p.runCommand(), p.waitCommand(), p.watchCommand(), p.listCommand(), p.planCommand(), p.reportCommand(), p.stopCommand(), p.haltCommand(), p.resumeCommand(), p.scheduleCommand(), p.sweepCommand(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), product, version)

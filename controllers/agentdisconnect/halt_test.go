@@ -86,22 +86,37 @@ var _ = Describe("A halt", func() {
 		w.expectHalted(ctx, obj)
 	})
 
-	It("neither changes nor delays what is recovering, expired or deleted", func(ctx context.Context) {
+	It("changes nothing of a run that waits for its agents", func(ctx context.Context) {
 		w, _ := audited(ctx)
-		recovering := w.blocking(ctx)
-		w.run(ctx, 10*time.Minute, recovering)
-		Expect(w.state(ctx, recovering)).To(Equal(v1alpha1.StateRecovering))
-		deleted := w.blocking(ctx)
+		obj := w.blocking(ctx)
+		w.run(ctx, 10*time.Minute, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateRecovering))
 		halt(ctx, "incident")
+		w.run(ctx, 11*time.Minute, obj)
+		seen := w.get(ctx, obj)
+		Expect(seen.Status.Abort).To(BeNil())
+		Expect(seen.Status.CompletionTime).NotTo(BeNil())
+		w.expectRestored()
+	})
+
+	It("delays neither the deletion of a run nor the end of its time", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		deleted := w.blocking(ctx)
+		pulled := halt(ctx, "incident")
 		Expect(kube.Delete(ctx, deleted)).To(Succeed())
 		_, err := w.pass(ctx, deleted)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(w.gone(ctx, deleted)).To(BeTrue())
-		w.run(ctx, 11*time.Minute, recovering)
-		seen := w.get(ctx, recovering)
-		Expect(seen.Status.Abort).To(BeNil())
-		Expect(seen.Status.CompletionTime).NotTo(BeNil())
 		w.expectRestored()
+
+		resume(ctx, pulled)
+		expired := w.blocking(ctx)
+		halt(ctx, "second")
+		w.clock.SetTime(w.get(ctx, expired).Status.ExpirationTime.Time)
+		_, err = w.pass(ctx, expired)
+		Expect(err).NotTo(HaveOccurred())
+		w.expectRestored()
+		Expect(w.get(ctx, expired).Status.Abort).To(BeNil(), "its time was over first")
 	})
 
 	It("holds a start back without a call to AWS, until the last halt is deleted", func(ctx context.Context) {
@@ -152,7 +167,7 @@ var _ = Describe("A halt", func() {
 		w.manageWith(interceptor.NewClient(control.Client, interceptor.Funcs{
 			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 				if _, ok := list.(*v1alpha1.AgentDisconnectHaltList); ok {
-					if lists++; lists == 4 { // the fourth is the last look before the start of the third pass
+					if lists++; lists == 2 { // the last look, once the run is ready
 						halt(ctx, "incident")
 					}
 				}
@@ -160,7 +175,7 @@ var _ = Describe("A halt", func() {
 			},
 		}), w.sessions)
 		w.run(ctx, time.Minute, obj)
-		Expect(lists).To(BeNumerically(">=", 4))
+		Expect(lists).To(BeNumerically(">=", 2))
 		seen := w.get(ctx, obj)
 		Expect(seen.Status.StartTime).To(BeNil(), describe(seen))
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateRefused))

@@ -83,6 +83,8 @@ const (
 	deadmanRole = "role-deadman.json"
 	// callersPolicy is what the manager's role is given beside them to read who called RunTask.
 	callersPolicy = "policy-callers.json"
+	// brakesPolicy is what it is given beside them to read alarms and the safety lever.
+	brakesPolicy = "policy-brakes.json"
 	// sweepPolicy is for a person who runs kubectl agentdisconnect sweep.
 	sweepPolicy = "policy-sweep.json"
 )
@@ -118,6 +120,7 @@ func TestPolicyGrantsWhatTheControllerCalls(t *testing.T) {
 	g.Expect(granted(g, probePolicy)).To(ConsistOf(append(slices.Clone(probing), "iam:PassRole")))
 	g.Expect(granted(g, deadmanPolicy)).To(ConsistOf(append(actions("scheduler", reflect.TypeFor[aws.FencedScheduler]()), "iam:PassRole")))
 	g.Expect(granted(g, callersPolicy)).To(ConsistOf(actions("cloudtrail", reflect.TypeFor[aws.CloudTrail]())))
+	g.Expect(granted(g, brakesPolicy)).To(ConsistOf(append(actions("cloudwatch", reflect.TypeFor[aws.CloudWatch]()), actions("fis", reflect.TypeFor[aws.FIS]())...)))
 	g.Expect(granted(g, deadmanRole)).To(ConsistOf("ec2:DeleteNetworkAclEntry"))
 }
 
@@ -126,10 +129,11 @@ func TestPolicyIsBounded(t *testing.T) {
 	unbounded := []string{
 		"ec2:DescribeNetworkAcls", "ec2:DescribeSubnets", "ec2:DescribeVpcEndpoints", "ec2:DescribeNetworkInterfaces",
 		"ecs:DiscoverPollEndpoint", "ecs:ListClusters", "ecs:DescribeTaskDefinition", "scheduler:ListSchedules", "cloudtrail:LookupEvents",
+		"cloudwatch:DescribeAlarms",
 	}
 	// These are bounded by their cluster, which is a condition.
 	ofCluster := []string{"ecs:ListTasks", "ecs:DescribeTasks", "ecs:StopTask", "ecs:RunTask"}
-	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, probePolicy, callersPolicy, sweepPolicy) {
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, probePolicy, callersPolicy, brakesPolicy, sweepPolicy) {
 		g := NewWithT(t)
 		for _, s := range policy(g, name).Statement {
 			for _, action := range s.Action {
@@ -144,7 +148,7 @@ func TestPolicyIsBounded(t *testing.T) {
 						continue
 					}
 				}
-				bound := `^arn:aws:(ec2|ecs|servicequotas):REGION:ACCOUNT_ID:[a-z-]+/(\*|ECS_CLUSTER|VPC_ID)$`
+				bound := `^arn:aws:(ec2|ecs|servicequotas|fis):REGION:ACCOUNT_ID:[a-z-]+/(\*|ECS_CLUSTER|VPC_ID)$`
 				switch service, _, _ := strings.Cut(action, ":"); service {
 				case "scheduler": // it knows no permission for single schedules
 					bound = `^arn:aws:scheduler:REGION:ACCOUNT_ID:schedule/SCHEDULE_GROUP/\*$`
@@ -202,7 +206,7 @@ func within(narrow, wide map[string]map[string]oneOrMore) bool {
 func TestPolicyIsExplained(t *testing.T) {
 	g := NewWithT(t)
 	readme := string(iamFile(g, "README.md"))
-	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, probePolicy, callersPolicy, sweepPolicy) {
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, probePolicy, callersPolicy, brakesPolicy, sweepPolicy) {
 		seen := map[string]bool{}
 		for _, s := range policy(g, name).Statement {
 			g.Expect(seen).NotTo(HaveKey(s.Sid))

@@ -19,6 +19,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // lookForKindInterval is how often the API server is asked whether it has the kind, where it had
@@ -123,13 +124,5 @@ func describeHalts(halts []v1alpha1.AgentDisconnectHalt) string {
 	if others := len(halts) - 1; others > 0 {
 		text += " and " + problem.Plural(others, "other", "others")
 	}
-	if spec := oldest.Spec; spec != nil {
-		if spec.RequestedBy != "" {
-			text += ", requested by " + spec.RequestedBy
-		}
-		if spec.Reason != "" {
-			text += ": " + spec.Reason
-		}
-	}
-	return text
+	return text + run.ByWhom(&oldest)
 }

@@ -36,7 +36,7 @@ func grants(g *WithT, name string) []string {
 }
 
 func TestAMessageNamesThePolicyThatGrantsTheCall(t *testing.T) {
-	for _, name := range []string{"policy.json", "policy-probe.json", "policy-callers.json", "policy-deadman.json"} {
+	for _, name := range []string{"policy.json", "policy-probe.json", "policy-callers.json", "policy-brakes.json", "policy-deadman.json"} {
 		g := NewWithT(t)
 		called := 0
 		for _, action := range grants(g, name) {

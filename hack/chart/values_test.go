@@ -136,6 +136,7 @@ func TestValues(t *testing.T) {
 		},
 		"CRDs from elsewhere": {set: []string{"crds.enabled=false"}, want: []func(Gomega, objects){
 			without("CustomResourceDefinition agentdisconnects.chaos.agentdisconnect.dev"), without("CustomResourceDefinition agentdisconnectschedules.chaos.agentdisconnect.dev"),
+			without("CustomResourceDefinition agentdisconnecthalts.chaos.agentdisconnect.dev"),
 		}},
 		"CRDs with annotations, and kept all the same": {
 			set: []string{`crds.annotations.helm\.sh/resource-policy=none`, `crds.annotations.team=chaos`},

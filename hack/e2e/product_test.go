@@ -28,7 +28,7 @@ const (
 )
 
 // crds are the product's, in the order in which they can be deleted.
-var crds = []string{"agentdisconnectschedules.chaos.agentdisconnect.dev", "agentdisconnects.chaos.agentdisconnect.dev"}
+var crds = []string{"agentdisconnectschedules.chaos.agentdisconnect.dev", "agentdisconnects.chaos.agentdisconnect.dev", "agentdisconnecthalts.chaos.agentdisconnect.dev"}
 
 // release is a version of the product, with its settings.
 type release struct {

@@ -24,6 +24,7 @@ const (
 	Deadman     = "policy-deadman.json"
 	Probe       = "policy-probe.json"
 	Callers     = "policy-callers.json"
+	Brakes      = "policy-brakes.json"
 	Sweep       = "policy-sweep.json"
 	DeadmanRole = "role-deadman.json"
 )
