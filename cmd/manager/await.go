@@ -91,15 +91,15 @@ func (r *reading) Start(ctx context.Context) error {
 	return nil // the context ended: so does the manager
 }
 
-// halting follows the halts once they can be listed. Until then passes ask the API server for them, and where it has the kind but
-// does not show them, no run starts.
+// halting follows the halts once they can be listed, in every replica: one that waits for the lease has what it needs when it gets
+// it. Until then passes ask the API server, and where that has the kind but does not show the halts, no run starts.
 type halting struct {
 	manager manager.Manager
 	halts   *brakes.Halts
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (h *halting) NeedLeaderElection() bool { return true }
+func (h *halting) NeedLeaderElection() bool { return false }
 
 // Start implements manager.Runnable.
 func (h *halting) Start(ctx context.Context) error {

@@ -4,35 +4,50 @@ package brakes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/prometheus/client_golang/prometheus"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
-
-	"k8s.io/client-go/util/workqueue"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
+// standing has a series once halts are watched: before that nobody knows how many there are.
+var standing = prometheus.NewGauge(prometheus.GaugeOpts{
+	Name: "agentdisconnect_halts",
+	Help: "AgentDisconnectHalts that there are. Above 0: all runs are halted.",
+})
+
 // haltChanged stands for a change of halts, whichever it was: what they mean is read anew.
 type haltChanged struct{}
 
 // Watch follows the halts in a cache, and reports each change to the source. The cache must be able
-// to list them, which takes the CRD and the permission. It returns when the cache has all of them.
+// to list them, which takes the CRD and the permission. It returns when the cache has all of them. The
+// context is that of the manager.
 func (h *Halts) Watch(ctx context.Context, c cache.Cache) error {
 	informer, err := c.GetInformer(ctx, &v1alpha1.AgentDisconnectHalt{})
 	if err != nil {
 		return fmt.Errorf("watching the AgentDisconnectHalts: %w", err)
 	}
+	if err := metrics.Registry.Register(standing); err != nil && !errors.As(err, &prometheus.AlreadyRegisteredError{}) {
+		return fmt.Errorf("setting up the metric of halts: %w", err)
+	}
 	notify := func(any) {
+		if halts, err := list(ctx, c); err == nil {
+			standing.Set(float64(len(halts)))
+		}
 		select {
 		case h.changes <- event.TypedGenericEvent[haltChanged]{}:
 		default: // one that waits to be taken stands for this one too
