@@ -107,6 +107,9 @@ var bounds = map[string]struct {
 	"startedWith.additionalEndpoints.cidrs": {10, func(n int) fields {
 		return startedWith(fields{"additionalEndpoints": fields{"cidrs": numbered(n, "2001:db8::%d/128")}})
 	}},
+	"startedWith.stopConditions": {5, func(n int) fields {
+		return startedWith(stoppedBy([]string{"a", "b", "c", "d", "e", "f"}[:n]...))
+	}},
 	"networkACL.baseline":  {160, func(n int) fields { return networkACL(fields{"baseline": numbered(n, "entry %d")}) }},
 	"networkACL.carryOver": {160, func(n int) fields { return networkACL(fields{"carryOver": numbered(n, "entry %d")}) }},
 	"networkACL.deadManSwitch.ruleNumbers": {v1alpha1.MaxRules, func(n int) fields {

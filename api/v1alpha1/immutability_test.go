@@ -42,6 +42,7 @@ var _ = Describe("What can't be changed", func() {
 			"duration": "20m", "sessions": list("ACS"), "mode": "Plan", "networkACLMode": "InPlace", "otherClusters": "Allow", "onDrift": "Abort",
 			"additionalEndpoints": fields{"cidrs": list("192.0.2.0/24")}, "startAfter": "2026-01-02T15:04:05Z", "startDeadline": "2026-01-02T16:04:05Z",
 			"suspend": true, "runID": "2", "ttlSecondsAfterFinished": 60, "probe": fields{"taskDefinition": "canary"}, "callers": fields{"require": "Recovery"},
+			"stopConditions": stoppedBy("a")["stopConditions"],
 		}
 		Expect(changes).To(HaveLen(reflect.TypeFor[v1alpha1.AgentDisconnectSpec]().NumField() - len([]string{"cluster", "subnetID", "region"})))
 		Expect(patchSpec(ctx, u, changes)).To(Succeed())
