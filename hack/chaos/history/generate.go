@@ -78,6 +78,9 @@ var people = []drawn{
 	{5, func(g *generator) Op { return Op{Do: Delete, Object: g.object()} }},
 	{3, func(g *generator) Op { return Op{Do: Force, Object: g.object(), Gone: g.one(2)} }},
 	{2, func(g *generator) Op { return Op{Do: DropCondition, Object: g.object(), Pick: g.IntN(6)} }},
+	{3, func(g *generator) Op {
+		return Op{Do: Brake, How: pick(g, Brakes...), For: g.span(5*time.Second, 20*time.Minute)}
+	}},
 	{1, func(g *generator) Op { return Op{Do: DamageLedger, Object: g.object(), Pick: g.IntN(12)} }},
 }
 
@@ -130,7 +133,7 @@ var surroundings = []drawn{
 var faultyActions = []string{
 	"*", "ec2:*", "ec2:Describe*", "ec2:DescribeNetworkAcls", "ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAclEntry", "ec2:CreateTags",
 	"ec2:DeleteTags", "ec2:CreateNetworkAcl", "ec2:DeleteNetworkAcl", "ec2:ReplaceNetworkAclAssociation", "ec2:*NetworkAcl*", "ecs:*", "ecs:RunTask", "ecs:StopTask", "sts:*",
-	"cloudtrail:*", "cloudtrail:LookupEvents",
+	"cloudtrail:*", "cloudtrail:LookupEvents", "cloudwatch:*", "fis:*",
 }
 
 func (g *generator) op() Op {
@@ -198,7 +201,7 @@ func (g *generator) create() Op {
 	if g.one(6) {
 		op.Start = g.span(time.Second, 15*time.Minute)
 	}
-	op.Probe = g.one(3)
+	op.Probe, op.Stop = g.one(3), g.one(2)
 	if !g.one(3) {
 		op.Recover, op.Require = g.span(time.Minute, longestRecovery), g.one(2)
 	}

@@ -5,6 +5,7 @@ package history
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,14 +34,14 @@ func TestEveryKindOfOperationIsDrawn(t *testing.T) {
 		}
 	}
 	for _, kind := range []Kind{
-		Create, Apply, Lengthen, Suspend, Resume, Renew, Delete, Force, DropCondition, DamageLedger, AddEntry, ReplaceEntry, DeleteEntry,
+		Create, Apply, Lengthen, Suspend, Resume, Renew, Delete, Force, DropCondition, DamageLedger, Brake, AddEntry, ReplaceEntry, DeleteEntry,
 		AddTag, RemoveTag, StripTags, RemoveRule, ReplaceRule, OverrideRule, Consent, Withdraw, MoveSubnet, AddACL, DeleteACL, AgentsDown,
 		AgentsUp, Call, Trail, AddInstance, RemoveInstance, Rotate, Crash, Off, Freeze, AWSFault, KubeFault, Skew, Pass,
 	} {
 		g.Expect(drawn).To(HaveKey(kind))
 		g.Expect(perform).To(HaveKey(kind), "nothing does it")
 	}
-	for _, how := range append(AWSFaults, KubeFaults...) {
+	for _, how := range slices.Concat(AWSFaults, KubeFaults, Brakes) {
 		g.Expect(hows).To(HaveKey(how))
 	}
 }

@@ -179,7 +179,7 @@ func (p *play) over(obj *v1alpha1.AgentDisconnect, now time.Time) bool {
 	}
 	mode := &obj.Status
 	return !obj.DeletionTimestamp.IsZero() || mode.Abort != nil || mode.CompletionTime != nil || obj.Spec.Suspend != nil && *obj.Spec.Suspend ||
-		mode.ExpirationTime != nil && !now.Before(mode.ExpirationTime.Time)
+		mode.ExpirationTime != nil && !now.Before(mode.ExpirationTime.Time) || p.isBraked(obj)
 }
 
 // inTarget: rules deny something to the run's subnet alone, unless the spec asks for a network ACL that others have, or a

@@ -36,6 +36,13 @@ const (
 	DamageLedger Kind = "damageLedger"
 )
 
+// What people do to stop runs.
+const (
+	// Brake pulls a brake for a time: the safety lever of AWS FIS, or the alarm that objects with Stop name. How says which; see
+	// Brakes.
+	Brake Kind = "brake"
+)
+
 // What third parties do in AWS.
 const (
 	// AddEntry, ReplaceEntry and DeleteEntry edit entries of third parties.
@@ -122,6 +129,8 @@ type Op struct {
 	Gone    bool   `json:"gone,omitempty"`
 	// Probe gives the object a probe.
 	Probe bool `json:"probe,omitempty"`
+	// Stop has an alarm stop the run.
+	Stop bool `json:"stop,omitempty"`
 	// Recover has the run look at its callers, which have that long to recover, and Require makes it part
 	// of the verdict.
 	Recover Span `json:"recover,omitempty"`
@@ -191,6 +200,9 @@ func (o Op) nth() int { return cmp.Or(o.Nth, 1) }
 // Points are what a crash can count: calls to AWS that change something or that look, and writes of Kubernetes objects, each
 // before its effect or between that and the answer.
 var Points = []string{"before aws write", "after aws write", "before aws read", "before kube write", "after kube write"}
+
+// Brakes are those that can be pulled. Halts are not among them: the worlds share a Kubernetes cluster.
+var Brakes = []string{"lever", "alarm"}
 
 // AWSFaults and KubeFaults are the ways in which calls go wrong.
 var (

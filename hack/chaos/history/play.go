@@ -103,6 +103,7 @@ func newPlay(ctx context.Context, plane *rig.Plane, armed bool) (*play, error) {
 	})
 	err = errors.Join(err, p.region.CreateTags([]string{Subnets[plain]}, map[string]string{consentKey: "true"}))
 	p.region.ForgetHistory()
+	p.region.PutAlarm(region.Alarm{Name: alarmName})
 	p.model = Found(p.region.View(time.Time{}))
 	p.audit = p.world.Audit
 	for _, action := range []string{"ec2:*NetworkAclEntry", "ec2:ReplaceNetworkAclAssociation"} {
@@ -113,6 +114,7 @@ func newPlay(ctx context.Context, plane *rig.Plane, armed bool) (*play, error) {
 
 // paced is how often the manager looks: as often as in production, or nearly so.
 func paced(o *options.Options) {
+	o.FISSafetyLever = true
 	o.AgentPollInterval, o.ACLPollInterval, o.LookupInterval = 30*time.Second, 30*time.Second, 30*time.Second
 }
 
@@ -172,6 +174,8 @@ func (p *play) calmDown() {
 	}
 	p.world.Boot(0)
 	clear(p.down)
+	p.releaseLever()
+	p.releaseAlarm()
 	p.troubled, p.staleUntil = p.now(), time.Time{}
 	p.mirror()
 }

@@ -54,7 +54,7 @@ func Run(ctx context.Context, plane *rig.Plane, h History) (Result, error) {
 // perform is what the operations do.
 var perform = map[Kind]func(*play, Op){
 	Create: (*play).create, Apply: (*play).apply, Lengthen: (*play).lengthen, Suspend: (*play).suspend, Resume: (*play).resume,
-	Renew: (*play).renew, Delete: (*play).delete, Force: (*play).force, DropCondition: (*play).dropCondition, DamageLedger: (*play).damageLedger,
+	Renew: (*play).renew, Delete: (*play).delete, Force: (*play).force, DropCondition: (*play).dropCondition, DamageLedger: (*play).damageLedger, Brake: (*play).brake,
 	AddEntry: (*play).addEntry, ReplaceEntry: (*play).replaceEntry, DeleteEntry: (*play).deleteEntry, AddTag: (*play).addTag,
 	RemoveTag: (*play).removeTag, StripTags: (*play).stripTags, RemoveRule: (*play).removeRule, ReplaceRule: (*play).replaceRule,
 	OverrideRule: (*play).overrideRule, Consent: (*play).consent, Withdraw: (*play).withdraw, MoveSubnet: (*play).moveSubnet,

@@ -31,6 +31,9 @@ func Simpler(op Op) []Op {
 	if op.Probe {
 		with(func(o *Op) { o.Probe = false })
 	}
+	if op.Stop {
+		with(func(o *Op) { o.Stop = false })
+	}
 	if op.Recover != 0 {
 		with(func(o *Op) { o.Recover, o.Require = 0, false })
 	}
