@@ -26,7 +26,7 @@ func TestHostsOfTheProtectedAPIs(t *testing.T) {
 	}))
 	g.Expect(names(hosts, false)).To(ContainElements(
 		"ecs.ap-northeast-1.api.aws", "ecs-fips.ap-northeast-1.amazonaws.com", "scheduler.ap-northeast-1.amazonaws.com",
-		"cloudtrail.ap-northeast-1.amazonaws.com", "monitoring.ap-northeast-1.amazonaws.com", "eks-auth.ap-northeast-1.api.aws",
+		"cloudtrail.ap-northeast-1.amazonaws.com", "monitoring.ap-northeast-1.amazonaws.com", "fis.ap-northeast-1.amazonaws.com", "eks-auth.ap-northeast-1.api.aws",
 		"sts.us-east-1.amazonaws.com", "127.0.0.1",
 	))
 
@@ -39,6 +39,6 @@ func TestAPIServices(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(APIServices()).To(Equal(map[string]string{
 		"ecs": "the ECS API", "ec2": "the EC2 API", "sts": "the STS API", "scheduler": "the EventBridge Scheduler API",
-		"cloudtrail": "the CloudTrail API", "monitoring": "the CloudWatch API", "eks-auth": "the EKS Auth API",
+		"cloudtrail": "the CloudTrail API", "monitoring": "the CloudWatch API", "fis": "the FIS API", "eks-auth": "the EKS Auth API",
 	}))
 }
