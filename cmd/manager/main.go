@@ -129,6 +129,7 @@ func run(ctx context.Context, s *settings) error {
 
 	sessions := aws.NewSessions(awsConfig, product, version, agentdisconnect.CountCalls)
 	sessions.Limits = aws.LimitsOf(s.options.AWSReadRate, s.options.AWSChangeRate)
+	sessions.UsesFIS = s.options.FISSafetyLever
 	warnWithoutRegion(ctrl.Log, sessions.DefaultRegion())
 
 	restConfig, err := ctrl.GetConfig()

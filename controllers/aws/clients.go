@@ -126,10 +126,11 @@ type Clients struct {
 
 // Sessions gives out clients, one set a Region, made when first asked for.
 type Sessions struct {
-	// Clock tells how long ago a call began, and Limits are those of each account and Region. Both
-	// may be replaced before the first call.
-	Clock  clock.PassiveClock
-	Limits Limits
+	// Clock tells how long ago a call began, Limits are those of each account and Region, and UsesFIS
+	// says that the API of FIS is one that no run may cut off. All are set before the first call.
+	Clock   clock.PassiveClock
+	Limits  Limits
+	UsesFIS bool
 
 	base awssdk.Config
 
@@ -191,7 +192,7 @@ func (s *Sessions) In(region string) *Clients {
 	c.reads = s.newReads(c, within)
 	fresh := c.Polled(time.Time{})
 	c.EC2, c.ECS, c.Scheduler = fresh.EC2, fresh.ECS, c.scheduler
-	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints())
+	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints(), s.UsesFIS)
 	s.regions[region] = c
 	return c
 }

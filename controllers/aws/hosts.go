@@ -64,8 +64,9 @@ func APIServices() map[string]string {
 
 // apiHosts are the hosts of the protected APIs in a Region, dual-stack and FIPS ones included; that
 // of STS in the manager's own Region, where its credentials may come from; and those that the
-// configuration names instead.
-func apiHosts(region, ownRegion string, baseEndpoints []string) []APIHost {
+// configuration names instead. Those of FIS are looked up only where the manager reads its safety
+// lever.
+func apiHosts(region, ownRegion string, baseEndpoints []string, usesFIS bool) []APIHost {
 	var hosts []APIHost
 	add := func(host APIHost) {
 		for _, known := range hosts {
@@ -79,6 +80,9 @@ func apiHosts(region, ownRegion string, baseEndpoints []string) []APIHost {
 	}
 
 	for _, api := range apis {
+		if api.service == "fis" && !usesFIS {
+			continue
+		}
 		add(APIHost{Hostname: api.resolve(region, false, false), API: api.name, Required: api.required})
 		for _, kind := range []struct{ dualStack, fips bool }{{true, false}, {false, true}, {true, true}} {
 			add(APIHost{Hostname: api.resolve(region, kind.dualStack, kind.fips), API: api.name})

@@ -20,7 +20,7 @@ func names(hosts []APIHost, required bool) []string {
 
 func TestHostsOfTheProtectedAPIs(t *testing.T) {
 	g := NewWithT(t)
-	hosts := apiHosts("ap-northeast-1", "us-east-1", []string{"http://127.0.0.1:4566"})
+	hosts := apiHosts("ap-northeast-1", "us-east-1", []string{"http://127.0.0.1:4566"}, true)
 	g.Expect(names(hosts, true)).To(Equal([]string{
 		"ecs.ap-northeast-1.amazonaws.com", "ec2.ap-northeast-1.amazonaws.com", "sts.ap-northeast-1.amazonaws.com",
 	}))
@@ -30,7 +30,9 @@ func TestHostsOfTheProtectedAPIs(t *testing.T) {
 		"sts.us-east-1.amazonaws.com", "127.0.0.1",
 	))
 
-	g.Expect(names(apiHosts("cn-north-1", "", nil), true)).To(Equal([]string{
+	g.Expect(names(apiHosts("ap-northeast-1", "", nil, false), false)).NotTo(ContainElement(ContainSubstring("fis.")))
+
+	g.Expect(names(apiHosts("cn-north-1", "", nil, false), true)).To(Equal([]string{
 		"ecs.cn-north-1.amazonaws.com.cn", "ec2.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn",
 	}))
 }
