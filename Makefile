@@ -33,7 +33,7 @@ CRDS := agentdisconnectschedules.chaos.agentdisconnect.dev agentdisconnects.chao
 PKG ?= ./...
 ARGS ?=
 # What `make mutants` changes where PKG names no other packages: those whose tests take seconds.
-MUTATED := ./controllers/run ./controllers/conditions ./controllers/timeline ./controllers/problem ./controllers/answers ./controllers/reservation ./controllers/original ./controllers/removal ./controllers/backoff ./controllers/networkacl ./controllers/networkacl/clones ./controllers/networkacl/ec2acl ./controllers/networkacl/ownership ./controllers/discovery ./controllers/deadman ./controllers/aws ./controllers/sweep ./hack/simulator/acl
+MUTATED := ./controllers/run ./controllers/conditions ./controllers/timeline ./controllers/problem ./controllers/answers ./controllers/reservation ./controllers/original ./controllers/removal ./controllers/backoff ./controllers/brakes ./controllers/networkacl ./controllers/networkacl/clones ./controllers/networkacl/ec2acl ./controllers/networkacl/ownership ./controllers/discovery ./controllers/deadman ./controllers/aws ./controllers/sweep ./hack/simulator/acl
 # How long `make fuzz` gives each target.
 FUZZTIME ?= 30s
 

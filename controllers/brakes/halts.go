@@ -94,6 +94,8 @@ func list(ctx context.Context, reader client.Reader) ([]v1alpha1.AgentDisconnect
 // nil: none holds it back.
 func CheckHalts(halts []v1alpha1.AgentDisconnectHalt, err error) *problem.Problem {
 	switch {
+	case err != nil && !apierrors.IsForbidden(err):
+		return problem.Wait(v1alpha1.ReasonHaltsNotReadable, "no run starts while the manager can't read the AgentDisconnectHalts: it tries again. %s", aws.Truncate(err.Error(), 512))
 	case err != nil:
 		return problem.Refuse(v1alpha1.ReasonHaltsNotReadable, "no run starts while the manager can't read the AgentDisconnectHalts: apply the CRDs and the ClusterRole of this version of the manager. %s", aws.Truncate(err.Error(), 512))
 	case len(halts) == 0:

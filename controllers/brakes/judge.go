@@ -114,12 +114,12 @@ func Missing(wanted Wanted, reading Reading, at Place) string {
 	return ""
 }
 
-// CheckUnreadable ends a run whose brakes were last all read at readAt; nil: it goes on.
-func CheckUnreadable(missing string, readAt, now time.Time) *Stop {
-	if missing == "" || now.Sub(readAt) < UnreadableFor {
+// CheckUnreadable ends a run of whose brakes something has been missing since a time; nil: it goes on.
+func CheckUnreadable(missing string, since, now time.Time) *Stop {
+	if now.Sub(since) < UnreadableFor {
 		return nil
 	}
-	return &Stop{v1alpha1.AbortBrakeNotRead, fmt.Sprintf("what stops the run could not be read since %s: %s", problem.FormatTime(readAt), missing)}
+	return &Stop{v1alpha1.AbortBrakeNotRead, fmt.Sprintf("what stops the run could not be read since %s: %s", problem.FormatTime(since), missing)}
 }
 
 func (a Alarm) isOn() bool { return a.State == string(cloudwatchtypes.StateValueAlarm) }

@@ -84,16 +84,13 @@ func TestWhatAReadingMeans(t *testing.T) {
 	}
 }
 
-func TestARunEndsAMinuteAfterItsBrakesWereLastRead(t *testing.T) {
+func TestARunEndsAMinuteAfterItsBrakesWereFirstNotRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Date(2026, 12, 1, 4, 0, 0, 0, time.UTC)
 		age := time.Duration(rapid.Int64Range(0, int64(3*time.Minute)).Draw(t, "age"))
 		stop := CheckUnreadable("why", now.Add(-age), now)
 		if (stop != nil) != (age >= UnreadableFor) {
 			t.Fatalf("after %s: %v", age, stop)
-		}
-		if CheckUnreadable("", now.Add(-age), now) != nil {
-			t.Fatal("all was read")
 		}
 	})
 }

@@ -80,7 +80,9 @@ func TestAlarmsOfManyRunsAreReadAPageACall(t *testing.T) {
 func TestAReadingIsAsNewAsWasAskedFor(t *testing.T) {
 	w := newWorld(t)
 	wanted := brakes.Wanted{Alarms: []string{"alarm 000", "alarm 001", "no such alarm"}, Lever: true}
-	read := func() brakes.Reading { return w.readers.Read(t.Context(), w.clients, brakes.Since(w.clock.Now()), wanted) }
+	read := func() brakes.Reading {
+		return w.readers.Read(t.Context(), w.clients, brakes.Since(w.clock.Now()), wanted)
+	}
 	reading := read()
 	w.Expect(reading.Err).NotTo(HaveOccurred())
 	w.Expect(reading.Alarms).To(Equal(map[string]brakes.Alarm{

@@ -65,8 +65,8 @@ func (h *Halts) Watch(ctx context.Context, c cache.Cache) error {
 func (h *Halts) Source(objects client.Reader, priority func(*v1alpha1.AgentDisconnect) int) source.Source {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	enqueue := func(ctx context.Context, _ event.TypedGenericEvent[haltChanged], q queue) {
-		var all v1alpha1.AgentDisconnectList
-		if err := objects.List(ctx, &all); err != nil {
+		var all v1alpha1.AgentDisconnectList // nothing is written to them
+		if err := objects.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
 			log.FromContext(ctx).Error(err, "Could not list the objects after a change of halts: each sees it at its next pass")
 			return
 		}

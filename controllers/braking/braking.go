@@ -19,9 +19,9 @@ const patience = 4 * time.Second
 
 // Memory is what passes of this process saw of the brakes of one run. The zero value is empty.
 type Memory struct {
-	// readAt is when all brakes were last read; of a process that could not read them yet, when it
-	// first tried.
-	readAt time.Time
+	// unreadSince is when the first attempt failed to read all brakes, of those since it last succeeded;
+	// zero: the last one succeeded.
+	unreadSince time.Time
 }
 
 // Braking applies the brakes in one pass.
@@ -72,7 +72,7 @@ func (b *Braking) findStop(ctx context.Context) *brakes.Stop {
 
 	halts, err := b.Halts.Look(ctx)
 	if err != nil {
-		log.FromContext(ctx).Error(err, "Could not read the halts: the run goes on, and none starts")
+		log.FromContext(ctx).V(1).Info("Could not read the halts: the run goes on, and none starts", "error", err.Error())
 	}
 	if stop := brakes.StopForHalts(halts); stop != nil || b.isLifting() {
 		return stop
@@ -95,10 +95,14 @@ func (b *Braking) findStopInAWS(ctx context.Context) *brakes.Stop {
 	}
 
 	missing := brakes.Missing(wanted, reading, at)
-	if missing == "" || b.seen.readAt.IsZero() {
-		b.seen.readAt = b.Now
+	switch {
+	case missing == "":
+		b.seen.unreadSince = time.Time{}
+		return nil
+	case b.seen.unreadSince.IsZero():
+		b.seen.unreadSince = b.Now
 	}
-	return brakes.CheckUnreadable(missing, b.seen.readAt, b.Now)
+	return brakes.CheckUnreadable(missing, b.seen.unreadSince, b.Now)
 }
 
 // wanted is what stops the run in AWS.
