@@ -36,7 +36,6 @@ type Halts struct {
 	cache client.Reader
 	// changes has an event while a change of halts is to be acted on.
 	changes chan event.TypedGenericEvent[haltChanged]
-
 	// kindMissing is when the API server last had no such kind.
 	kindMissing time.Time
 }

@@ -41,8 +41,10 @@ func (h *Halts) Watch(ctx context.Context, c cache.Cache) error {
 	if err != nil {
 		return fmt.Errorf("watching the AgentDisconnectHalts: %w", err)
 	}
-	if err := metrics.Registry.Register(standing); err != nil && !errors.As(err, &prometheus.AlreadyRegisteredError{}) {
-		return fmt.Errorf("setting up the metric of halts: %w", err)
+	if err := metrics.Registry.Register(standing); err != nil {
+		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); !again {
+			return fmt.Errorf("setting up the metric of halts: %w", err)
+		}
 	}
 	notify := func(any) {
 		if halts, err := list(ctx, c); err == nil {
