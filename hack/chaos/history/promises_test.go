@@ -93,6 +93,30 @@ func TestRulesThatOutlastTheirRunAreSeen(t *testing.T) {
 	g.Expect(p.broke("in time")).To(BeTrue())
 }
 
+func TestABrakeEndsRunsAndIsSeenWhereItDoesNot(t *testing.T) {
+	for _, how := range Brakes {
+		t.Run(how, func(t *testing.T) {
+			g := NewWithT(t)
+			p, _ := newTestPlay(t, false)
+			p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(30 * time.Minute), Stop: true})
+			p.pass(2 * time.Minute)
+			g.Expect(p.acting()).NotTo(BeEmpty())
+			p.do(Op{Do: Brake, How: how, For: Span(10 * time.Minute)})
+			p.pass(30 * time.Second)
+			g.Expect(p.acting()).To(BeEmpty())
+			g.Expect(p.violations).To(BeEmpty())
+
+			p, _ = newTestPlay(t, false)
+			p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(30 * time.Minute), Stop: true})
+			p.pass(2 * time.Minute)
+			p.vanish()
+			p.do(Op{Do: Brake, How: how, For: Span(10 * time.Minute)})
+			p.pass(endsWithin + time.Minute)
+			g.Expect(p.broke("in time")).To(BeTrue())
+		})
+	}
+}
+
 func TestAStatusThatIsNotTrueAnyMoreIsSeen(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := newTestPlay(t, false)
