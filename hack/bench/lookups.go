@@ -44,8 +44,8 @@ func (c lookingClock) After(d time.Duration) <-chan time.Time {
 	return over
 }
 
-// crowd are runs that one reconciler takes through their lives on a clock that is set forward.
-type crowd struct {
+// onClock are runs that one reconciler takes through their lives on a clock that is set forward.
+type onClock struct {
 	kube       client.Client
 	clock      lookingClock
 	reconciler *agentdisconnect.Reconciler
@@ -66,7 +66,7 @@ func countLookups(ctx context.Context, kube client.Client, runs int) (m lookups,
 	opts.AgentPollInterval, opts.ACLPollInterval, opts.LookupInterval = time.Minute, time.Minute, time.Minute // CloudTrail is read at an interval of its own
 	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "bench")
 	sessions.Clock = clock
-	l := newCrowd(kube, clock, agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, opts))
+	l := newOnClock(kube, clock, agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, opts))
 	for i, p := range fleetPlaces(single[0].mode, runs) {
 		obj := newObject(fmt.Sprintf("look-%d-%d", runs, i), p, shortest)
 		obj.Spec.Callers = &v1alpha1.Callers{}
@@ -86,17 +86,17 @@ func countLookups(ctx context.Context, kube client.Client, runs int) (m lookups,
 	return lookups{runs, float64(made) / looksFor.Minutes()}, l.delete(ctx)
 }
 
-func newCrowd(kube client.Client, clock lookingClock, reconciler *agentdisconnect.Reconciler) *crowd {
-	return &crowd{kube: kube, clock: clock, reconciler: reconciler, due: map[client.ObjectKey]time.Time{}}
+func newOnClock(kube client.Client, clock lookingClock, reconciler *agentdisconnect.Reconciler) *onClock {
+	return &onClock{kube: kube, clock: clock, reconciler: reconciler, due: map[client.ObjectKey]time.Time{}}
 }
 
-func (l *crowd) add(ctx context.Context, obj *v1alpha1.AgentDisconnect) error {
+func (l *onClock) add(ctx context.Context, obj *v1alpha1.AgentDisconnect) error {
 	l.due[client.ObjectKeyFromObject(obj)] = l.clock.Now()
 	return l.kube.Create(ctx, obj)
 }
 
 // run lets a time go by, with the passes that are due. At its end all runs must be in a state.
-func (l *crowd) run(ctx context.Context, d time.Duration, state string) error {
+func (l *onClock) run(ctx context.Context, d time.Duration, state string) error {
 	for end := l.clock.Now().Add(d); l.clock.Now().Before(end); {
 		next := end
 		for key, at := range l.due {
@@ -128,7 +128,7 @@ func (l *crowd) run(ctx context.Context, d time.Duration, state string) error {
 }
 
 // pass gives when the next one is due.
-func (l *crowd) pass(ctx context.Context, key client.ObjectKey) time.Time {
+func (l *onClock) pass(ctx context.Context, key client.ObjectKey) time.Time {
 	result, err := l.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: key})
 	if err != nil {
 		return l.clock.Now().Add(passError)
@@ -137,7 +137,7 @@ func (l *crowd) pass(ctx context.Context, key client.ObjectKey) time.Time {
 }
 
 // delete deletes the objects, which wait for nothing.
-func (l *crowd) delete(ctx context.Context) error {
+func (l *onClock) delete(ctx context.Context) error {
 	for key := range l.due {
 		obj := &v1alpha1.AgentDisconnect{}
 		obj.Namespace, obj.Name = key.Namespace, key.Name

@@ -33,7 +33,13 @@ type settings struct {
 	runs, objects, clones, others, together int
 	latency                                 time.Duration
 	trace                                   bool
+	// only is the one part to measure; empty: all of them.
+	only  string
+	crowd crowdSettings
 }
+
+// onlyCrowd is the part with many objects, which takes as long as all others together.
+const onlyCrowd = "crowd"
 
 // room reports whether that many objects are enough for the runs, and have room.
 func (s settings) room(objects int) bool { return objects > s.runs && objects <= maxFleet }
@@ -53,13 +59,20 @@ func run(args []string) int {
 	flags.IntVar(&set.together, "together", 1000, "the most runs whose calls are counted while they block together")
 	flags.DurationVar(&set.latency, "latency", 50*time.Millisecond, "how long every simulated AWS call takes")
 	flags.BoolVar(&set.trace, "trace", false, "also print the calls and writes of single runs, in order")
+	flags.StringVar(&set.only, "only", "", "the one part to measure: crowd, a restart beside many objects; empty: all parts")
+	flags.IntVar(&set.crowd.finished, "finished", 9000, "how many of the many objects have a run that is over")
+	flags.IntVar(&set.crowd.waiting, "waiting", 900, "how many of them can't begin their run")
+	flags.IntVar(&set.crowd.on, "on", 100, "how many of them have a run that is on")
+	flags.IntVar(&set.crowd.agents, "agents", 20, "how many agents a run had that is over")
+	flags.DurationVar(&set.crowd.settle, "settle", 4*time.Minute, "how long after its restart the manager counts as settled")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return exitUsage
-	case flags.NArg() > 0 || set.runs < 1 || !set.room(set.objects) || !set.room(set.clones) || set.others < 1 || set.together < 1 || set.together > mostTogether || set.latency < time.Millisecond:
-		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, 1 other object and 1 to %d runs together, more objects and clones than runs and at most %d, and a latency of at least 1ms, see --help\n", mostTogether, maxFleet)
+	case flags.NArg() > 0 || set.runs < 1 || !set.room(set.objects) || !set.room(set.clones) || set.others < 1 || set.together < 1 || set.together > mostTogether ||
+		!set.crowd.isSound() || set.only != "" && set.only != onlyCrowd || set.latency < time.Millisecond:
+		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, 1 other object and 1 to %d runs together, more objects and clones than runs and at most %d, a latency of at least 1ms, --only=crowd or none, and --on of at most %d with --agents from 2 to 100, see --help\n", mostTogether, maxFleet, maxFleet-1)
 		return exitUsage
 	}
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -78,7 +91,7 @@ func run(args []string) int {
 	out := screen.New(os.Stdout)
 	defer out.Close()
 	f.print(out)
-	if set.trace {
+	if set.trace && set.only == "" {
 		out.Block(screen.Plain, "\n"+strings.Join(f.traces(), "\n"))
 	}
 	return 0
@@ -91,6 +104,12 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 	progress := func(format string, args ...any) { live.Wait(fmt.Sprintf(format, args...), "") }
 	begun := time.Now()
 	f := &figures{set: set, machine: machine()}
+
+	if set.only == onlyCrowd {
+		err := f.measureCrowd(ctx, progress)
+		f.took = time.Since(begun)
+		return f, err
+	}
 
 	// Two stacks, one after the other: the first manager has an interval that can be left out of a figure, the second its own.
 	progress("starting; the first start compiles the manager too")
@@ -137,8 +156,19 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 		f.fleet, err = measureFleet(ctx, s, set, progress)
 		return err
 	})
+	if err == nil {
+		err = f.measureCrowd(ctx, progress)
+	}
 	f.took = time.Since(begun)
 	return f, err
+}
+
+func (f *figures) measureCrowd(ctx context.Context, progress func(string, ...any)) error {
+	progress("starting for many objects")
+	return with(ctx, f.set.crowd.options(f.set.latency), func(s *stack.Stack) (err error) {
+		f.crowd, err = measureCrowd(ctx, s, f.set.crowd, progress)
+		return err
+	})
 }
 
 // with runs something on a stack of its own.

@@ -29,12 +29,17 @@ type figures struct {
 	fleet   *fleet
 	// together are with ever more runs.
 	together []together
+	crowd   *crowd
 }
 
 // print writes the figures for people.
 func (f *figures) print(out *screen.Screen) {
 	out.Print(screen.Plain, "agentdisconnect, measured on a simulated AWS Region in which every call takes %s.", f.set.latency)
 	out.Print(screen.Plain, "%s; %s.", f.machine, screen.Seconds(f.took))
+	defer f.crowd.print(out)
+	if f.set.only == onlyCrowd {
+		return
+	}
 	f.printRuns(out)
 	f.printFleet(out)
 	f.printRestarts(out)

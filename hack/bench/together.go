@@ -81,7 +81,7 @@ func countBlocking(ctx context.Context, kube client.Client, room together, runs 
 	opts.DNSServer, opts.MaxActiveRuns = s.DNSAddr(), 0
 	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "bench")
 	sessions.Clock = clock
-	c := newCrowd(kube, clock, agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, opts))
+	c := newOnClock(kube, clock, agentdisconnect.New(kube, kube, &events.FakeRecorder{}, sessions, clock, opts))
 	for i, p := range places[:runs] {
 		if err := c.add(ctx, newObject(fmt.Sprintf("together-%d-%d-%d-%d", room.runs, room.clusters, runs, i), p, time.Hour)); err != nil {
 			return nil, err
@@ -109,7 +109,7 @@ func countBlocking(ctx context.Context, kube client.Client, room together, runs 
 }
 
 // drop removes the objects as they are: their Region goes with them.
-func (c *crowd) drop(ctx context.Context) error {
+func (c *onClock) drop(ctx context.Context) error {
 	for key := range c.due {
 		obj := &v1alpha1.AgentDisconnect{}
 		obj.Namespace, obj.Name = key.Namespace, key.Name
