@@ -240,6 +240,7 @@ type AdditionalEndpoints struct {
 // callers of RunTask meet the failure reason AGENT, and gives everything back at the end.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
+// +kubebuilder:selectablefield:JSONPath=`.status.completionTime`
 // +kubebuilder:resource:path=agentdisconnects,scope=Namespaced,shortName=agd,categories=chaos
 // +kubebuilder:validation:XValidation:rule="self.spec.cluster == oldSelf.spec.cluster",message="cluster is immutable: create another AgentDisconnect for another cluster",fieldPath=".spec.cluster",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="self.spec.subnetID == oldSelf.spec.subnetID",message="subnetID is immutable: create another AgentDisconnect for another subnet",fieldPath=".spec.subnetID",reason=FieldValueForbidden

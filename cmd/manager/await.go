@@ -16,6 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
 )
 
@@ -82,7 +83,7 @@ func (r *reading) NeedLeaderElection() bool { return false }
 // Start implements manager.Runnable.
 func (r *reading) Start(ctx context.Context) error {
 	err := await(ctx, theAPIServer, func(context.Context) error {
-		_, err := r.manager.GetCache().GetInformer(ctx, &v1alpha1.AgentDisconnect{}) // as long as it takes
+		_, err := r.manager.GetCache().GetInformer(ctx, &objects.Object{}) // as long as it takes
 		return err
 	})
 	if err == nil {

@@ -31,6 +31,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/pages"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
@@ -78,12 +79,12 @@ func warn(ctx context.Context, reader client.Reader, watched []string) error {
 		return nil
 	}
 
-	var all v1alpha1.AgentDisconnectList
-	if err := reader.List(ctx, &all); err != nil {
+	all, err := objects.NewReader(reader).Unfinished(ctx)
+	if err != nil {
 		return fmt.Errorf("listing the objects of all namespaces: %w", err)
 	}
 
-	for _, obj := range all.Items {
+	for _, obj := range all {
 		if obj.Status.StartTime != nil && obj.Status.RestoredTime == nil && !slices.Contains(watched, obj.Namespace) {
 			ctrl.Log.Info("A run is on in a namespace that --watch-namespaces leaves out: this manager does not end it", "namespace", obj.Namespace, "name", obj.Name)
 		}
@@ -162,7 +163,7 @@ func run(ctx context.Context, s *settings) error {
 	}
 
 	mgr, err := ctrl.NewManager(restConfig, ctrl.Options{
-		Scheme: scheme, Cache: cache.Options{DefaultNamespaces: watched}, Metrics: metrics, HealthProbeBindAddress: "0",
+		Scheme: scheme, Cache: cache.Options{Scheme: objects.Scheme(), DefaultNamespaces: watched}, Metrics: metrics, HealthProbeBindAddress: "0",
 		Controller:     config.Controller{CacheSyncTimeout: syncTimeout},
 		LeaderElection: s.leaderElect, LeaderElectionID: "agentdisconnect.chaos.agentdisconnect.dev",
 		LeaderElectionNamespace: s.leaseNamespace,
@@ -176,6 +177,9 @@ func run(ctx context.Context, s *settings) error {
 
 	s.options.APIServer = agentdisconnect.APIServer(restConfig.Host, mgr.GetAPIReader())
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(product), sessions, clock.RealClock{}, s.options)
+	if len(s.namespaces) == 0 { // else the cache lacks the objects of other namespaces
+		reconciler.Objects.UseInformer(mgr.GetCache(), clock.RealClock{})
+	}
 	if err := reconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
@@ -194,7 +198,7 @@ func run(ctx context.Context, s *settings) error {
 		ClusterID: s.options.ClusterID, ScheduleGroup: s.options.DeadManScheduleGroup,
 	}
 
-	if err := mgr.Add(sweeper.New(mgr.GetAPIReader(), sessions, clock.RealClock{}, sweeping)); err != nil {
+	if err := mgr.Add(sweeper.New(reconciler.Objects, sessions, clock.RealClock{}, sweeping)); err != nil {
 		return fmt.Errorf("setting up the sweeper: %w", err)
 	}
 

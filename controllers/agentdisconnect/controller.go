@@ -21,6 +21,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/gauges"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
 )
@@ -49,7 +50,7 @@ type Reconciler struct {
 	recorder events.EventRecorder
 	states   states
 	places   places
-	// cache is the manager's own; nil: the reconciler is part of none.
+	// cache is the manager's own, of objects.Object alone; nil: the reconciler is part of none.
 	cache client.Reader
 }
 
@@ -66,9 +67,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.cache = mgr.GetCache()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("agentdisconnect").
-		Watches(&v1alpha1.AgentDisconnect{}, enqueueByPriority(r.Clock), builder.WithPredicates(
+		Watches(&objects.Object{}, enqueueByPriority(r.Clock), builder.WithPredicates(
 			// Not by our own status writes. A deletion changes the generation too.
-			predicate.GenerationChangedPredicate{},
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: wasReopened}),
 		)).
 		WatchesRawSource(r.Halts.Source(r.cache, func(obj *v1alpha1.AgentDisconnect) int { return PriorityAt(obj, r.Clock.Now()) })).
 		WithOptions(controller.Options{
@@ -81,6 +82,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile is one pass over one object.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+	if rests, wake := r.restsFinished(ctx, request); rests {
+		return reconcile.Result{RequeueAfter: wake, Priority: new(PriorityNotBegun)}, nil
+	}
+
 	here := &place{places: r.places}
 	defer here.leave()
 	if !r.admitPass(ctx, request, here) {

@@ -20,6 +20,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
@@ -124,7 +125,7 @@ func (w *world) standBy(ctx context.Context) {
 	GinkgoHelper()
 	mgr, err := ctrl.NewManager(control.RESTConfig, ctrl.Options{
 		Scheme: kube.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"},
-		Cache:          cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+		Cache:          cache.Options{Scheme: objects.Scheme(), DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
 		Controller:     config.Controller{SkipNameValidation: new(true)}, // one process runs several
 		LeaderElection: true, LeaderElectionID: leaseName, LeaderElectionNamespace: w.namespace,
 		RetryPeriod: new(100 * time.Millisecond),

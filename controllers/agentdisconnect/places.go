@@ -11,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 )
 
 const (
@@ -54,8 +55,11 @@ func (r *Reconciler) admitPass(ctx context.Context, request reconcile.Request, p
 	if r.cache == nil || r.states.hasBegun(request.NamespacedName) {
 		return true
 	}
-	cached := &v1alpha1.AgentDisconnect{}
-	if err := r.cache.Get(ctx, request.NamespacedName, cached); err != nil || hasBegun(cached, r.Clock.Now()) {
+	cached, known := objects.GetCached(ctx, r.cache, request.NamespacedName)
+	if !known {
+		return true
+	}
+	if phase, _ := cached.PhaseAt(r.Clock.Now()); priorityIn(phase, &cached.Status) != PriorityNotBegun {
 		return true
 	}
 	return p.take()

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -35,18 +36,23 @@ const (
 // the time alone, not on why the pass is due: after a restart every object is new to the manager.
 func PriorityAt(obj *v1alpha1.AgentDisconnect, now time.Time) int {
 	phase, _ := run.PhaseAt(obj, now)
+	return priorityIn(phase, &obj.Status)
+}
+
+// priorityIn is the priority of a pass over an object in a phase.
+func priorityIn(phase run.Phase, status *v1alpha1.AgentDisconnectStatus) int {
 	switch phase {
 	case run.Deleting:
 		return PriorityEnding
 	case run.Aborted, run.Expired:
-		if run.IsRestored(&obj.Status) && !run.HasTasksToStop(&obj.Status) {
+		if run.IsRestored(status) && !run.HasTasksToStop(status) {
 			return PriorityOn
 		}
 		return PriorityEnding
 	case run.Active:
 		return PriorityOn
 	case run.Suspended:
-		if obj.Status.StartTime != nil {
+		if status.StartTime != nil {
 			return PriorityOn
 		}
 	}
@@ -80,8 +86,9 @@ func enqueueByPriority(clk clock.PassiveClock) handler.EventHandler {
 
 	enqueue := func(q queue, obj client.Object) {
 		priority := PriorityOn
-		if known, ok := obj.(*v1alpha1.AgentDisconnect); ok {
-			priority = PriorityAt(known, clk.Now())
+		if known, ok := obj.(*objects.Object); ok {
+			phase, _ := known.PhaseAt(clk.Now())
+			priority = priorityIn(phase, &known.Status)
 		}
 		add(q, obj, priority)
 	}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -98,14 +99,16 @@ func TestTheWorkQueueGivesEndsFirst(t *testing.T) {
 	defer queue.ShutDown()
 	enqueue, want := enqueueByPriority(clocktesting.NewFakePassiveClock(priorityNow)), map[string]int{}
 	for obj, priority := range phases() {
+		known := objects.Of(obj)
 		want[obj.Name] = priority
 		if len(want)%2 == 0 {
-			enqueue.Create(t.Context(), event.CreateEvent{Object: obj, IsInInitialList: true}, queue)
+			enqueue.Create(t.Context(), event.CreateEvent{Object: &known, IsInInitialList: true}, queue)
 		} else {
-			enqueue.Update(t.Context(), event.UpdateEvent{ObjectOld: obj, ObjectNew: obj}, queue) // as a resync does
+			enqueue.Update(t.Context(), event.UpdateEvent{ObjectOld: &known, ObjectNew: &known}, queue) // as a resync does
 		}
 	}
-	enqueue.Delete(t.Context(), event.DeleteEvent{Object: inPhase("gone", onUntil(time.Minute))}, queue)
+	gone := objects.Of(inPhase("gone", onUntil(time.Minute)))
+	enqueue.Delete(t.Context(), event.DeleteEvent{Object: &gone}, queue)
 	want["gone"] = PriorityNotBegun
 	g.Expect(queue.Len()).To(Equal(len(want)))
 

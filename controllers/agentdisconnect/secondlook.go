@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -25,7 +26,8 @@ func (r *reconciliation) lookAgain(ctx context.Context) error {
 		return nil
 	}
 
-	wanted := reservation.Of(r.Object)
+	own := objects.Of(r.Object)
+	wanted := reservation.Of(&own)
 	holder, _, err := r.Reservations.FindHolder(ctx, r.Object, r.Status().Target.Region, wanted)
 	switch {
 	case err != nil:

@@ -23,6 +23,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
@@ -184,7 +185,7 @@ var _ = Describe("The workers of the manager", func() {
 		mgr, err := ctrl.NewManager(control.RESTConfig, ctrl.Options{
 			Scheme:     kube.Scheme(),
 			Metrics:    metricsserver.Options{BindAddress: "0"},
-			Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+			Cache:      cache.Options{Scheme: objects.Scheme(), DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
 			Controller: config.Controller{SkipNameValidation: new(true)},
 		})
 		Expect(err).NotTo(HaveOccurred())

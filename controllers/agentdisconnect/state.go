@@ -87,6 +87,14 @@ func (s *states) forget(name types.NamespacedName) (uid types.UID, known bool) {
 	return forgotten.uid, known
 }
 
+// has reports whether passes of this process work on an object.
+func (s *states) has(name types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known := s.byName[name]
+	return known
+}
+
 // hasBegun reports whether the run of an object had begun and was not over when its last pass
 // ended.
 func (s *states) hasBegun(name types.NamespacedName) bool {

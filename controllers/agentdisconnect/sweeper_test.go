@@ -21,6 +21,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
@@ -78,7 +79,7 @@ func withList(list func() error) client.Client {
 // sweeperWith is the sweeper of a manager that has its own client.
 func (w *world) sweeperWith(c client.Client) *sweeper.Sweeper {
 	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test", withoutRetries)
-	return sweeper.New(c, sessions, w.clock, w.sweeping())
+	return sweeper.New(objects.NewReader(c), sessions, w.clock, w.sweeping())
 }
 
 // modes are a run on its subnet's own network ACL, and one on a clone.

@@ -24,6 +24,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -111,7 +112,7 @@ func (w *world) manageWith(kubernetes client.Client, sessions *aws.Sessions) {
 
 // newSweeper is the sweeper of the world's manager.
 func (w *world) newSweeper() *sweeper.Sweeper {
-	return sweeper.New(w.reader, w.sessions, w.clock, w.sweeping())
+	return sweeper.New(objects.NewReader(w.reader), w.sessions, w.clock, w.sweeping())
 }
 
 func (w *world) sweeping() sweeper.Options {

@@ -12,15 +12,15 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // pastEnd says by how long the rules of the most overdue run outlast its end; 0: none do.
-func pastEnd(objects []v1alpha1.AgentDisconnect, now time.Time) time.Duration {
+func pastEnd(all []objects.Object, now time.Time) time.Duration {
 	var longest time.Duration
-	for i := range objects {
-		if end, left := endOf(&objects[i]); left {
+	for i := range all {
+		if end, left := endOf(&all[i]); left {
 			longest = max(longest, now.Sub(end))
 		}
 	}
@@ -29,7 +29,7 @@ func pastEnd(objects []v1alpha1.AgentDisconnect, now time.Time) time.Duration {
 
 // endOf is when the rules of a run should have gone: the earliest of its expiration, its abort and
 // its object's deletion. left is false where nothing of the run is left.
-func endOf(obj *v1alpha1.AgentDisconnect) (end time.Time, left bool) {
+func endOf(obj *objects.Object) (end time.Time, left bool) {
 	status := &obj.Status
 	if run.IsRestored(status) {
 		return time.Time{}, false
@@ -101,17 +101,17 @@ func (c *Collector) Collect(samples chan<- prometheus.Metric) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
-	var all v1alpha1.AgentDisconnectList
-	if err := source.cache.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil { // nothing is written to them
+	all, err := objects.ListCached(ctx, source.cache)
+	if err != nil {
 		return
 	}
 
-	late := pastEnd(all.Items, source.clock.Now())
+	late := pastEnd(all, source.clock.Now())
 	samples <- prometheus.MustNewConstMetric(c.rulesPastEnd, prometheus.GaugeValue, late.Seconds())
 
 	byState := map[string]float64{}
-	for i := range all.Items {
-		byState[all.Items[i].Status.State]++
+	for i := range all {
+		byState[all[i].Status.State]++
 	}
 	for state, count := range byState {
 		samples <- prometheus.MustNewConstMetric(c.objects, prometheus.GaugeValue, count, state)

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
 
@@ -82,19 +83,20 @@ func TestPastEndOfOneRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			g.Expect(pastEnd([]v1alpha1.AgentDisconnect{tc.obj}, at(tc.now).Time)).To(BeNumerically("~", tc.want, time.Millisecond))
+			g.Expect(pastEnd([]objects.Object{objects.Of(&tc.obj)}, at(tc.now).Time)).To(BeNumerically("~", tc.want, time.Millisecond))
 		})
 	}
 }
 
 func TestPastEndIsThatOfTheMostOverdueRun(t *testing.T) {
 	g := NewWithT(t)
-	ruled := func(end float64) v1alpha1.AgentDisconnect {
+	ruled := func(end float64) objects.Object {
 		obj := object(begun())
 		obj.Status.ExpirationTime = at(end)
-		return obj
+		return objects.Of(&obj)
 	}
-	all := []v1alpha1.AgentDisconnect{ruled(30), ruled(3), ruled(20), object(v1alpha1.AgentDisconnectStatus{})}
+	none := object(v1alpha1.AgentDisconnectStatus{})
+	all := []objects.Object{ruled(30), ruled(3), ruled(20), objects.Of(&none)}
 	g.Expect(pastEnd(nil, at(25).Time)).To(BeZero())
 	g.Expect(pastEnd(all, at(2).Time)).To(BeZero())
 	g.Expect(pastEnd(all, at(25).Time)).To(Equal(22 * time.Minute))
@@ -110,7 +112,9 @@ type stock struct {
 // List implements client.Reader.
 func (s *stock) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
 	if s.err == nil {
-		list.(*v1alpha1.AgentDisconnectList).Items = s.items
+		for i := range s.items {
+			list.(*objects.List).Items = append(list.(*objects.List).Items, objects.Of(&s.items[i]))
+		}
 	}
 	return s.err
 }

@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/evidence/trail"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 )
@@ -21,7 +22,9 @@ type Manager struct {
 	Clock   clock.Clock
 	Options options.Options
 	// Reader reads past the cache: a pass that may write must not act on what was true a while ago.
-	Reader       client.Reader
+	Reader client.Reader
+	// Objects has what passes need of other objects than their own.
+	Objects      *objects.Reader
 	Store        *ledger.Store
 	Sessions     *aws.Sessions
 	Resolver     *discovery.Resolver
@@ -38,11 +41,11 @@ type Manager struct {
 // NewManager makes what the passes of a manager share. reader reads past the cache of c.
 func NewManager(c client.Client, reader client.Reader, sessions *aws.Sessions, clk clock.Clock, opts options.Options) *Manager {
 	sessions.Clock = clk // the age of an answer is told by the clock of the passes
-	resolver := discovery.NewResolver(opts.DNSServer)
+	resolver, others := discovery.NewResolver(opts.DNSServer), objects.NewReader(reader)
 	return &Manager{
-		Clock: clk, Options: opts, Reader: reader, Store: ledger.NewStore(c, reader, clk),
+		Clock: clk, Options: opts, Reader: reader, Objects: others, Store: ledger.NewStore(c, reader, clk),
 		Sessions: sessions, Resolver: resolver,
-		Reservations: reservation.NewTable(reader, opts.MaxActiveRuns),
+		Reservations: reservation.NewTable(others, opts.MaxActiveRuns),
 		Searches:     answers.NewSearches(), Quotas: &answers.Quotas{}, Trail: trail.NewReaders(clk), Outages: &answers.Outages{Clock: clk},
 		Halts: brakes.NewHalts(reader, clk), Brakes: brakes.NewReaders(clk),
 		Guards: &answers.Guards{Resolver: resolver, Interval: opts.LookupInterval, APIServer: opts.APIServer},

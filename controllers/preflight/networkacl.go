@@ -8,13 +8,13 @@ import (
 	"slices"
 	"time"
 
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -147,13 +147,14 @@ func roomForClone(ctx context.Context, clients *aws.Clients, vpcID string) (int,
 }
 
 // hasSubnetOnClone reports whether another run has a subnet of the network ACL on a clone of it:
-// that subnet comes back.
+// that subnet comes back. It is known from the informer: the mode that comes of it is held against the
+// other runs again where the run begins.
 func (p *Preflight) hasSubnetOnClone(ctx context.Context, aclID string) (bool, error) {
-	var all v1alpha1.AgentDisconnectList
-	if err := p.Reader.List(ctx, &all); err != nil {
+	all, err := p.Objects.Known(ctx)
+	if err != nil {
 		return false, problem.FromStore(err)
 	}
-	return slices.ContainsFunc(all.Items, func(o v1alpha1.AgentDisconnect) bool {
+	return slices.ContainsFunc(all, func(o objects.Object) bool {
 		acl := o.Status.NetworkACL
 		return o.UID != p.Object.UID && run.IsOn(&o.Status) && acl != nil && acl.OriginalID == aclID &&
 			o.Spec.SubnetID != p.Object.Spec.SubnetID && run.HasCloneLeft(acl)

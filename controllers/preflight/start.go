@@ -14,6 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
 	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ec2acl"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
@@ -69,8 +70,9 @@ func (p *Preflight) prepare(ctx context.Context, r *Report) (err error) {
 	return checkStartAfter(r.Findings)
 }
 
-// findHolder gives all other objects, or an error that names the run for which this one waits.
-func (p *Preflight) findHolder(ctx context.Context, r *Report) ([]v1alpha1.AgentDisconnect, error) {
+// findHolder gives all other objects, or an error that names the run for which this one waits, as far as the
+// informer has them.
+func (p *Preflight) findHolder(ctx context.Context, r *Report) ([]objects.Object, error) {
 	return p.Reservations.CheckFree(ctx, p.Object, p.Clients.Region, r.Reservation())
 }
 

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
@@ -81,7 +82,7 @@ type manager struct {
 func manage(t *testing.T, maxActiveRuns int, all ...*v1alpha1.AgentDisconnect) *manager {
 	t.Helper()
 	m := &manager{t: t, store: &store{}}
-	m.Table = reservation.NewTable(m.store, maxActiveRuns)
+	m.Table = reservation.NewTable(objects.NewReader(m.store), maxActiveRuns)
 	m.now(all...)
 	return m
 }

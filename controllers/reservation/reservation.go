@@ -5,7 +5,10 @@ package reservation
 import (
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -27,15 +30,16 @@ func (r Reservation) ConflictsWith(o Reservation) bool {
 }
 
 // IsOlder reports whether an object was made before another one. It orders any two objects.
-func IsOlder(a, b *v1alpha1.AgentDisconnect) bool {
-	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return a.UID < b.UID
+func IsOlder(a, b metav1.Object) bool {
+	at, other := a.GetCreationTimestamp(), b.GetCreationTimestamp()
+	if at.Equal(&other) {
+		return a.GetUID() < b.GetUID()
 	}
-	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	return at.Before(&other)
 }
 
 // Of is what a run that has begun holds: for a clone, the network ACL that its subnet gets back.
-func Of(obj *v1alpha1.AgentDisconnect) Reservation {
+func Of(obj *objects.Object) Reservation {
 	acl := obj.Status.NetworkACL
 	held := Reservation{acl.ID, obj.Spec.SubnetID, acl.Mode}
 	if acl.Mode == v1alpha1.NetworkACLModeClone {
@@ -46,7 +50,7 @@ func Of(obj *v1alpha1.AgentDisconnect) Reservation {
 
 // holds reports whether a run that is on holds what is wanted in a Region. A run with a clone holds
 // the clone itself too.
-func holds(obj *v1alpha1.AgentDisconnect, region string, wanted Reservation) bool {
+func holds(obj *objects.Object, region string, wanted Reservation) bool {
 	acl, target := obj.Status.NetworkACL, obj.Status.Target
 	if !run.IsOn(&obj.Status) || acl == nil || target != nil && target.Region != region {
 		return false

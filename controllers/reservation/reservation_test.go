@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
@@ -49,8 +50,12 @@ func TestObjectsAreOrderedByTheirAgeThenByTheirUID(t *testing.T) {
 
 func TestARunHoldsTheNetworkACLThatItsSubnetHasInTheEnd(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(reservation.Of(object("a", 1, begun(v1alpha1.NetworkACL{ID: acl, Mode: inPlace})))).To(Equal(reservation.Reservation{acl, subnet, inPlace}))
-	g.Expect(reservation.Of(object("a", 1, begun(v1alpha1.NetworkACL{ID: acl, OriginalID: otherACL, Mode: clone})))).
+	held := func(acl v1alpha1.NetworkACL) reservation.Reservation {
+		known := objects.Of(object("a", 1, begun(acl)))
+		return reservation.Of(&known)
+	}
+	g.Expect(held(v1alpha1.NetworkACL{ID: acl, Mode: inPlace})).To(Equal(reservation.Reservation{acl, subnet, inPlace}))
+	g.Expect(held(v1alpha1.NetworkACL{ID: acl, OriginalID: otherACL, Mode: clone})).
 		To(Equal(reservation.Reservation{otherACL, subnet, clone}), "its original")
 }
 

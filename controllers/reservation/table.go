@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
@@ -27,7 +27,7 @@ const readyFor = 2 * RetryInterval
 // caller waits for it: a start that AWS holds up must not hold up another run's end. It is safe for
 // concurrent use.
 type Table struct {
-	reader        client.Reader
+	objects       *objects.Reader
 	maxActiveRuns int
 
 	mu sync.Mutex
@@ -47,11 +47,10 @@ type readiness struct {
 	queued bool
 }
 
-// NewTable makes an empty table. reader lists objects past the cache; maxActiveRuns is how many
-// runs may be on at once, 0 for any number.
-func NewTable(reader client.Reader, maxActiveRuns int) *Table {
+// NewTable makes an empty table. maxActiveRuns is how many runs may be on at once, 0 for any number.
+func NewTable(all *objects.Reader, maxActiveRuns int) *Table {
 	return &Table{
-		reader: reader, maxActiveRuns: maxActiveRuns,
+		objects: all, maxActiveRuns: maxActiveRuns,
 		starting: map[string]Reservation{}, ready: map[types.UID]readiness{}, begun: map[types.UID]bool{},
 	}
 }
@@ -68,8 +67,20 @@ func (t *Table) Reserve(
 	queued := false
 	defer func() { t.unlock(obj, queued) }()
 
-	others, err := t.CheckFree(ctx, obj, region, wanted)
-	if err != nil {
+	// Most that wait are turned away by what the informer shows, which costs no request.
+	if t.objects.HasInformer() {
+		known, err := t.CheckFree(ctx, obj, region, wanted)
+		if err != nil {
+			return err
+		}
+		if on, ahead := t.countPlaces(obj, known, now); t.isFull(len(on) + ahead) {
+			queued = true
+			return t.waitForPlace()
+		}
+	}
+
+	holder, others, err := t.FindHolder(ctx, obj, region, wanted)
+	if err := waitFor(holder, wanted, err); err != nil {
 		return err
 	}
 	for i := range others {
@@ -80,8 +91,7 @@ func (t *Table) Reserve(
 	}
 
 	if queued = !t.takePlace(obj, others, now); queued {
-		return problem.Wait(v1alpha1.ReasonTooManyRuns, "%s on or about to begin, which is as many as the manager allows at once (--max-active-runs): this run begins when one of them is over",
-			problem.Plural(t.maxActiveRuns, "run is", "runs are"))
+		return t.waitForPlace()
 	}
 
 	err = begin()
@@ -94,29 +104,49 @@ func (t *Table) Reserve(
 	return err
 }
 
-// CheckFree gives all other objects, or an error that names the run which holds what is wanted.
-func (t *Table) CheckFree(
-	ctx context.Context, obj *v1alpha1.AgentDisconnect, region string, wanted Reservation,
-) (others []v1alpha1.AgentDisconnect, err error) {
-	holder, others, err := t.FindHolder(ctx, obj, region, wanted)
-	if holder != nil {
-		return nil, problem.Wait(v1alpha1.ReasonHolder, "%s holds network ACL %s: this run begins when that one is over",
-			run.Name(holder), wanted.NetworkACLID)
-	}
-	return others, err
+func (t *Table) waitForPlace() error {
+	return problem.Wait(v1alpha1.ReasonTooManyRuns, "%s on or about to begin, which is as many as the manager allows at once (--max-active-runs): this run begins when one of them is over",
+		problem.Plural(t.maxActiveRuns, "run is", "runs are"))
 }
 
-// FindHolder gives all other objects, and the one among them whose run holds what is wanted; nil:
-// none does.
+// waitFor has a run wait for the holder of what it wants, if there is one.
+func waitFor(holder *objects.Object, wanted Reservation, err error) error {
+	if holder == nil {
+		return err
+	}
+	return problem.Wait(v1alpha1.ReasonHolder, "%s holds network ACL %s: this run begins when that one is over", run.Name(holder), wanted.NetworkACLID)
+}
+
+// CheckFree gives all other objects as far as the informer has them, or an error that names the run which
+// holds what is wanted. No run may begin because of it: see FindHolder.
+func (t *Table) CheckFree(
+	ctx context.Context, obj *v1alpha1.AgentDisconnect, region string, wanted Reservation,
+) (others []objects.Object, err error) {
+	known, err := t.objects.Known(ctx)
+	holder, others, err := findHolder(known, err, obj, region, wanted)
+	if err := waitFor(holder, wanted, err); err != nil {
+		return nil, err
+	}
+	return others, nil
+}
+
+// FindHolder gives all other objects whose run is not over, and the one among them that holds what is
+// wanted; nil: none does. It lists them past the cache.
 func (t *Table) FindHolder(
 	ctx context.Context, obj *v1alpha1.AgentDisconnect, region string, wanted Reservation,
-) (holder *v1alpha1.AgentDisconnect, others []v1alpha1.AgentDisconnect, err error) {
-	var all v1alpha1.AgentDisconnectList
-	if err := t.reader.List(ctx, &all); err != nil {
+) (holder *objects.Object, others []objects.Object, err error) {
+	all, err := t.objects.Unfinished(ctx)
+	return findHolder(all, err, obj, region, wanted)
+}
+
+func findHolder(
+	all []objects.Object, err error, obj *v1alpha1.AgentDisconnect, region string, wanted Reservation,
+) (holder *objects.Object, others []objects.Object, _ error) {
+	if err != nil {
 		return nil, nil, problem.FromStore(err)
 	}
 
-	others = slices.DeleteFunc(all.Items, func(o v1alpha1.AgentDisconnect) bool { return o.UID == obj.UID })
+	others = slices.DeleteFunc(slices.Clone(all), func(o objects.Object) bool { return o.UID == obj.UID })
 	for i := range others {
 		if holds(&others[i], region, wanted) {
 			return &others[i], others, nil
@@ -141,10 +171,31 @@ func (t *Table) Finish(uid types.UID) {
 
 // takePlace counts a run among those that are on, and reports whether it could: there are not as
 // many as may be, and older ones do not wait for the places that are left.
-func (t *Table) takePlace(obj *v1alpha1.AgentDisconnect, others []v1alpha1.AgentDisconnect, now time.Time) bool {
+func (t *Table) takePlace(obj *v1alpha1.AgentDisconnect, others []objects.Object, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	on, ahead := map[types.UID]bool{}, 0
+	on, ahead := t.count(obj, others, now)
+	maps.DeleteFunc(t.begun, func(uid types.UID, _ bool) bool { return !on[uid] }) // those are no longer there
+	if t.isFull(len(on) + ahead) {
+		return false
+	}
+
+	t.begun[obj.UID] = true
+	return true
+}
+
+// countPlaces is count, for those who have not the lock.
+func (t *Table) countPlaces(obj *v1alpha1.AgentDisconnect, others []objects.Object, now time.Time) (on map[types.UID]bool, ahead int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.count(obj, others, now)
+}
+
+func (t *Table) isFull(taken int) bool { return t.maxActiveRuns > 0 && taken >= t.maxActiveRuns }
+
+// count gives the runs that are on, and how many older ones wait for a place alone.
+func (t *Table) count(obj *v1alpha1.AgentDisconnect, others []objects.Object, now time.Time) (on map[types.UID]bool, ahead int) {
+	on = map[types.UID]bool{}
 	for i := range others {
 		other := &others[i]
 		switch ready := t.ready[other.UID]; {
@@ -154,15 +205,7 @@ func (t *Table) takePlace(obj *v1alpha1.AgentDisconnect, others []v1alpha1.Agent
 			ahead++
 		}
 	}
-
-	maps.DeleteFunc(t.begun, func(uid types.UID, _ bool) bool { return !on[uid] }) // those are no longer there
-
-	if t.maxActiveRuns > 0 && len(on)+ahead >= t.maxActiveRuns {
-		return false
-	}
-
-	t.begun[obj.UID] = true
-	return true
+	return on, ahead
 }
 
 // tryLock takes the lock of the network ACL and notes that the object is ready; or gives the name
@@ -197,7 +240,7 @@ func (t *Table) unlock(obj *v1alpha1.AgentDisconnect, queued bool) {
 
 // isReady reports whether a pass of late found an object that has not begun ready to begin on what
 // is wanted.
-func (t *Table) isReady(obj *v1alpha1.AgentDisconnect, wanted Reservation, now time.Time) bool {
+func (t *Table) isReady(obj *objects.Object, wanted Reservation, now time.Time) bool {
 	t.mu.Lock()
 	ready, ok := t.ready[obj.UID]
 	t.mu.Unlock()

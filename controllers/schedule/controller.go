@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 )
 
 // +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnectschedules,verbs=get;list;watch
@@ -56,7 +57,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("agentdisconnectschedule").
 		For(&v1alpha1.AgentDisconnectSchedule{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Owns(&v1alpha1.AgentDisconnect{}, builder.WithPredicates(runChanged)).
+		Owns(&objects.Object{}, builder.WithPredicates(runChanged)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](shortestBackoff, longestBackoff),

@@ -47,10 +47,8 @@ func (r *Reconciler) newPass(obj *v1alpha1.AgentDisconnectSchedule) *pass {
 // asks for one.
 func (p *pass) work(ctx context.Context) (next time.Time, err error) {
 	times, invalid := parseCadence(&p.obj.Spec)
-	reader := client.Reader(p.client)
 	if p.isDecisive(times, invalid) {
 		// What is decided stays decided, so it rests on nothing that the cache may have missed.
-		reader = p.reader
 		if err := p.reread(ctx); err != nil {
 			return next, err
 		}
@@ -59,7 +57,7 @@ func (p *pass) work(ctx context.Context) (next time.Time, err error) {
 	if err := p.settleStart(ctx, nil); err != nil {
 		return next, err
 	}
-	runs, err := p.listRuns(ctx, reader)
+	runs, err := p.listRuns(ctx)
 	if err != nil {
 		return next, err
 	}

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule/child"
 )
@@ -26,8 +27,8 @@ import (
 // runChanged lets through what can change a decision, or what a schedule says of its runs.
 var runChanged = predicate.Funcs{
 	UpdateFunc: func(e event.UpdateEvent) bool {
-		before, wasRun := e.ObjectOld.(*v1alpha1.AgentDisconnect)
-		after, isRun := e.ObjectNew.(*v1alpha1.AgentDisconnect)
+		before, wasRun := e.ObjectOld.(*objects.Object)
+		after, isRun := e.ObjectNew.(*objects.Object)
 		return wasRun && isRun && lookOf(before) != lookOf(after)
 	},
 	GenericFunc: func(event.GenericEvent) bool { return false },
@@ -39,10 +40,10 @@ type look struct {
 	isDeleted, isHeld, isOver bool
 }
 
-func lookOf(obj *v1alpha1.AgentDisconnect) look {
+func lookOf(obj *objects.Object) look {
 	return look{
-		state: child.State(obj).Reason, stalled: stalledMessage(obj),
-		isDeleted: !obj.DeletionTimestamp.IsZero(), isHeld: child.IsHeld(obj), isOver: run.IsOver(&obj.Status),
+		state: obj.Status.State, stalled: stalledMessage(&obj.Status),
+		isDeleted: !obj.DeletionTimestamp.IsZero(), isHeld: slices.Contains(obj.Finalizers, v1alpha1.Finalizer), isOver: run.IsOver(&obj.Status),
 	}
 }
 
@@ -51,18 +52,18 @@ func (p *pass) anyOn(runs []v1alpha1.AgentDisconnect) bool {
 }
 
 // stalledMessage says why a run that has begun does not end until a person acts; empty: it does.
-func stalledMessage(obj *v1alpha1.AgentDisconnect) string {
-	stalled := meta.FindStatusCondition(obj.Status.Conditions, v1alpha1.ConditionStalled)
-	if obj.Status.StartTime == nil || run.IsOver(&obj.Status) || stalled == nil || stalled.Status != metav1.ConditionTrue {
+func stalledMessage(status *v1alpha1.AgentDisconnectStatus) string {
+	stalled := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionStalled)
+	if status.StartTime == nil || run.IsOver(status) || stalled == nil || stalled.Status != metav1.ConditionTrue {
 		return ""
 	}
 	return stalled.Reason + ": " + stalled.Message
 }
 
-// listRuns gives the runs of the schedule, the oldest first.
-func (p *pass) listRuns(ctx context.Context, reader client.Reader) ([]v1alpha1.AgentDisconnect, error) {
+// listRuns gives the runs of the schedule, the oldest first, read past the cache: it has them stripped.
+func (p *pass) listRuns(ctx context.Context) ([]v1alpha1.AgentDisconnect, error) {
 	var list v1alpha1.AgentDisconnectList
-	if err := reader.List(ctx, &list, client.InNamespace(p.obj.Namespace), client.MatchingLabels{v1alpha1.LabelSchedule: p.obj.Name}); err != nil {
+	if err := p.reader.List(ctx, &list, client.InNamespace(p.obj.Namespace), client.MatchingLabels{v1alpha1.LabelSchedule: p.obj.Name}); err != nil {
 		return nil, fmt.Errorf("listing the runs of schedule %s/%s: %w", p.obj.Namespace, p.obj.Name, err)
 	}
 

@@ -53,7 +53,7 @@ func (p *pass) report(runs []v1alpha1.AgentDisconnect, times cadence, d decision
 		if child.IsOn(&obj, p.now) && len(status.Active) < v1alpha1.MaxActiveRuns {
 			status.Active = append(status.Active, obj.Name)
 		}
-		if message := stalledMessage(&obj); message != "" && stalled == "" {
+		if message := stalledMessage(&obj.Status); message != "" && stalled == "" {
 			stalled = fmt.Sprintf("Run %s does not end until a person acts: %s", obj.Name, message)
 		}
 		if over := overSince(&obj, state); state.Status == metav1.ConditionTrue && over.After(ptr.Deref(status.LastSuccessfulTime, metav1.Time{}).Time) {

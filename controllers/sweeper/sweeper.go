@@ -15,11 +15,10 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
@@ -44,7 +43,7 @@ type Options struct {
 // Kubernetes cluster's and no object looks after any more. It is part of a manager, and works while
 // that is the leader.
 type Sweeper struct {
-	reader   client.Reader
+	objects  *objects.Reader
 	sessions *aws.Sessions
 	clock    clock.Clock
 	options  Options
@@ -60,10 +59,10 @@ type Sweeper struct {
 	again time.Time
 }
 
-// New makes a sweeper that is not yet part of a manager. reader lists objects past the cache.
-func New(reader client.Reader, sessions *aws.Sessions, clk clock.Clock, options Options) *Sweeper {
+// New makes a sweeper that is not yet part of a manager.
+func New(all *objects.Reader, sessions *aws.Sessions, clk clock.Clock, options Options) *Sweeper {
 	return &Sweeper{
-		reader: reader, sessions: sessions, clock: clk, options: options,
+		objects: all, sessions: sessions, clock: clk, options: options,
 		undoer: sweep.NewUndoer(clk), regions: map[string]map[string]bool{},
 	}
 }
@@ -123,7 +122,12 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 		}
 	}
 
-	owners, err := s.owners(ctx)
+	// Whether an object is gone decides what is removed: that is read past the cache, where there is anything to decide.
+	var owners owners
+	var err error
+	if len(all.found) > 0 {
+		owners, err = ownersOf(s.objects.All(ctx))
+	}
 	if err != nil {
 		errs = append(errs, err)
 	} else {
@@ -156,7 +160,7 @@ func (s *Sweeper) noteRegions(ctx context.Context) error {
 		s.noteRegion(region, "")
 	}
 
-	owners, err := s.owners(ctx)
+	owners, err := ownersOf(s.objects.KnownAll(ctx))
 	for _, obj := range owners.objects {
 		if target := obj.Status.Target; target != nil { // it is there before anything is written to AWS
 			cluster := ""
@@ -184,23 +188,22 @@ func (s *Sweeper) noteRegion(region, cluster string) {
 
 // owners are the objects of all namespaces.
 type owners struct {
-	objects map[types.UID]*v1alpha1.AgentDisconnect
+	objects map[types.UID]*objects.Object
 	// unknown says that there can be none, and may have been: the kind isn't installed.
 	unknown bool
 }
 
-func (s *Sweeper) owners(ctx context.Context) (owners, error) {
-	var all v1alpha1.AgentDisconnectList
-	switch err := s.reader.List(ctx, &all); {
+func ownersOf(all []objects.Object, err error) (owners, error) {
+	switch {
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
 		return owners{unknown: true}, nil
 	case err != nil:
 		return owners{}, fmt.Errorf("listing the objects of all namespaces: %w", err)
 	}
 
-	found := owners{objects: map[types.UID]*v1alpha1.AgentDisconnect{}}
-	for i := range all.Items {
-		found.objects[all.Items[i].UID] = &all.Items[i]
+	found := owners{objects: map[types.UID]*objects.Object{}}
+	for i := range all {
+		found.objects[all[i].UID] = &all[i]
 	}
 	return found, nil
 }

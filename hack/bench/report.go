@@ -29,7 +29,7 @@ type figures struct {
 	fleet   *fleet
 	// together are with ever more runs.
 	together []together
-	crowd   *crowd
+	crowd    *crowd
 }
 
 // print writes the figures for people.

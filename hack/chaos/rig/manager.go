@@ -18,6 +18,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 )
@@ -58,7 +59,7 @@ func newManager(w *World, life int) *manager {
 	sessions.Clock = clock
 	kubernetes := m.client(w.plane.Client)
 	m.reconciler = agentdisconnect.New(kubernetes, kubernetes, &events.FakeRecorder{}, sessions, clock, w.Options)
-	m.sweeper = sweeper.New(kubernetes, sessions, clock, sweeper.Options{
+	m.sweeper = sweeper.New(objects.NewReader(kubernetes), sessions, clock, sweeper.Options{
 		Interval: w.Options.SweepInterval, Regions: w.Options.SweepRegions,
 		ClusterID: w.Options.ClusterID, ScheduleGroup: w.Options.DeadManScheduleGroup,
 	})
