@@ -33,7 +33,12 @@ func Of(obj *v1alpha1.AgentDisconnect) Object {
 // strip unsets what no reader of the informer asks for. What is left decides phase, owner of a network ACL, priority and gauges as
 // the whole object would.
 func strip(obj *stripped) {
-	obj.ManagedFields, obj.Annotations, obj.Labels = nil, nil, nil
+	obj.ManagedFields, obj.Labels = nil, nil
+	// By that one the informer knows that it has all objects: it comes with one that is none.
+	initial, complete := obj.Annotations[metav1.InitialEventsAnnotationKey]
+	if obj.Annotations = nil; complete {
+		obj.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: initial}
+	}
 
 	spec := &obj.Spec
 	spec.AdditionalEndpoints, spec.Probe, spec.Callers = nil, nil, nil
