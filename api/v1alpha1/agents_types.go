@@ -53,7 +53,14 @@ type Agents struct {
 	// +kubebuilder:validation:Minimum=0
 	Uncounted *int32 `json:"uncounted,omitempty"`
 
-	// containerInstances are the tracked agents.
+	// omitted is how many tracked agents containerInstances leaves out since the run is over. Each of them was seen disconnected by the
+	// run, and connected again after it. The other counts include them. Unset: none.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Omitted int32 `json:"omitted,omitempty"`
+
+	// containerInstances are the tracked agents. Of a run that is over, they are those that stayed connected, stayed away, left the cluster
+	// or were not seen at the end, and ten of the others: omitted counts the rest.
 	// +optional
 	// +listType=map
 	// +listMapKey=arn

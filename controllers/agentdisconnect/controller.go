@@ -69,7 +69,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("agentdisconnect").
 		Watches(&objects.Object{}, enqueueByPriority(r.Clock), builder.WithPredicates(
 			// Not by our own status writes. A deletion changes the generation too.
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: wasReopened}),
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: objects.WasReopened}),
 		)).
 		WatchesRawSource(r.Halts.Source(r.cache, func(obj *v1alpha1.AgentDisconnect) int { return PriorityAt(obj, r.Clock.Now()) })).
 		WithOptions(controller.Options{
@@ -82,8 +82,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile is one pass over one object.
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	if rests, wake := r.restsFinished(ctx, request); rests {
-		return reconcile.Result{RequeueAfter: wake, Priority: new(PriorityNotBegun)}, nil
+	if r.cache != nil && !r.states.has(request.NamespacedName) {
+		if rests, wake := objects.Resting(ctx, r.cache, request.NamespacedName, r.Clock.Now()); rests {
+			return reconcile.Result{RequeueAfter: wake, Priority: new(PriorityNotBegun)}, nil
+		}
 	}
 
 	here := &place{places: r.places}

@@ -178,18 +178,19 @@ func (f Input) agentsAfterwards() Value {
 		return i.Connected != nil && *i.Connected && i.DisconnectedTime != nil
 	})
 	away, stayed := run.StillDisconnected(agents), len(run.StillConnected(agents))-len(back)
+	returned := len(back) + int(agents.Omitted)
 
 	reason := "Reconnected"
 	switch {
 	case len(away) > 0:
 		reason = "SomeDisconnected"
-	case len(back) == 0:
+	case returned == 0:
 		reason = "StayedConnected"
 	}
 
 	var parts []string
-	if len(back) > 0 {
-		parts = append(parts, problem.Plural(len(back), "agent is", "agents are")+" connected again")
+	if returned > 0 {
+		parts = append(parts, problem.Plural(returned, "agent is", "agents are")+" connected again")
 	}
 
 	if stayed > 0 {

@@ -10,7 +10,7 @@ import (
 )
 
 // summarize says in fields of their own, for tables and for tools that read no list, what the run is
-// as one word and how many agents it reached.
+// as one word and how many agents it reached. Of a run that is over it leaves out what nobody asks for any more.
 func (f Input) summarize() {
 	status := &f.Object.Status
 	if succeeded := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSucceeded); succeeded != nil {
@@ -18,6 +18,9 @@ func (f Input) summarize() {
 	}
 	if status.Agents != nil {
 		status.Agents.Reached = run.Reached(status)
+		if run.IsOver(status) {
+			run.OmitAgents(status.Agents)
+		}
 	}
 }
 

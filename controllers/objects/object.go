@@ -5,7 +5,6 @@ package objects
 import (
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -71,15 +70,6 @@ func stalledOf(conditions []metav1.Condition) []metav1.Condition {
 
 // PhaseAt is run.PhaseAt of the object.
 func (o *Object) PhaseAt(now time.Time) (run.Phase, time.Time) { return run.PhaseAt(o.stripped, now) }
-
-// Rests reports whether the run is over, or the plan is made, and a pass would change nothing, and when the object is to be deleted; the zero time: never.
-func (o *Object) Rests(now time.Time) (rests bool, deletion time.Time) {
-	phase, deletion := o.PhaseAt(now)
-	done := phase == run.Finished || phase == run.Planning && run.IsPlanned(o.stripped)
-	rests = done && o.Status.ObservedGeneration == o.Generation && o.Status.State != "" &&
-		!slices.Contains(o.Finalizers, v1alpha1.Finalizer) && (deletion.IsZero() || now.Before(deletion))
-	return rests, deletion
-}
 
 // UnmarshalJSON strips an object while it is decoded, so that the informer never holds a list of whole ones.
 func (o *Object) UnmarshalJSON(data []byte) error {

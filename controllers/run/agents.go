@@ -15,7 +15,7 @@ import (
 // CountAgents brings the totals in line with the instances. Of how many are disconnected nothing is
 // said as long as one of them was not looked at.
 func CountAgents(agents *v1alpha1.Agents) {
-	total, disconnected, unobserved := int32(0), int32(0), false
+	total, disconnected, unobserved := agents.Omitted, int32(0), false
 	for _, instance := range agents.ContainerInstances {
 		if ptr.Deref(instance.Gone, false) {
 			continue
@@ -40,7 +40,7 @@ func Reached(status *v1alpha1.AgentDisconnectStatus) string {
 	if status.StartTime == nil || status.Agents == nil || IsTelemetryRun(status) {
 		return ""
 	}
-	reached := 0
+	reached := int(status.Agents.Omitted)
 	for _, instance := range status.Agents.ContainerInstances {
 		if instance.DisconnectedTime != nil {
 			reached++
@@ -51,6 +51,34 @@ func Reached(status *v1alpha1.AgentDisconnectStatus) string {
 		return ""
 	}
 	return fmt.Sprintf("%d/%d", reached, total)
+}
+
+// mostRegular is how many agents a run that is over names of those of which nothing is left to say.
+const mostRegular = 10
+
+// OmitAgents leaves those out of the status of a run that is over of which nothing is left to say: they were disconnected by the run
+// and are connected again. A few stay, among them the one that was disconnected last.
+func OmitAgents(agents *v1alpha1.Agents) {
+	if agents == nil {
+		return
+	}
+
+	var kept, regular []v1alpha1.ContainerInstance
+	for _, instance := range agents.ContainerInstances {
+		if instance.DisconnectedTime == nil || !ptr.Deref(instance.Connected, false) || ptr.Deref(instance.Gone, false) {
+			kept = append(kept, instance)
+		} else {
+			regular = append(regular, instance)
+		}
+	}
+	if len(regular) <= mostRegular {
+		return
+	}
+
+	slices.SortStableFunc(regular, func(a, b v1alpha1.ContainerInstance) int { return b.DisconnectedTime.Compare(a.DisconnectedTime.Time) })
+	agents.Omitted += int32(len(regular) - mostRegular)
+	agents.ContainerInstances = append(kept, regular[:mostRegular]...)
+	slices.SortFunc(agents.ContainerInstances, func(a, b v1alpha1.ContainerInstance) int { return strings.Compare(a.ARN, b.ARN) })
 }
 
 // InstanceIDs are the last parts of ARNs: what tells container instances of one cluster apart.

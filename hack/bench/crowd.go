@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/procfs"
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -55,7 +54,7 @@ func (s crowdSettings) all() int { return s.finished + s.waiting + s.on + 1 }
 
 // isSound reports whether there is room for that many.
 func (s crowdSettings) isSound() bool {
-	return s.finished > 0 && s.waiting > 0 && s.on > 0 && s.on < maxFleet && s.agents >= 2 && s.agents <= 100 && s.settle > 0
+	return s.finished > 0 && s.waiting > 1 && s.on > 0 && s.on < maxFleet && s.agents >= 2 && s.agents <= 100 && s.settle > 0
 }
 
 // measureCrowd needs a stack of its own, with the world of crowdWorld.
@@ -134,20 +133,27 @@ func (m *crowd) createObjects(ctx context.Context, s *stack.Stack, finished *pat
 	}
 	unconsenting := held
 	unconsenting.subnet = unconsentingSubnet
-	group, creating := errgroup.WithContext(ctx)
-	group.SetLimit(creators)
-	for i := range m.set.finished {
-		group.Go(func() error { return finished.createAgain(creating, s.Client, fmt.Sprintf("finished-%d", i)) })
+	obj, err := finished.createAgain(ctx, s.Client)
+	if err != nil {
+		return err
 	}
-	for i := range m.set.waiting {
-		at := []place{held, unconsenting}[i%2]
-		group.Go(func() error {
-			obj := newObject(fmt.Sprintf("waiting-%d", i), at, time.Hour)
-			obj.Namespace = crowdNamespace
-			return s.Client.Create(creating, obj)
-		})
+	if err := s.ControlPlane.StoreCopies(ctx, obj, m.set.finished-1); err != nil {
+		return err
 	}
-	return group.Wait()
+	for name, each := range map[string]struct {
+		at place
+		n  int
+	}{"waits": {held, m.set.waiting / 2}, "refused": {unconsenting, m.set.waiting - m.set.waiting/2}} {
+		obj := newObject(name, each.at, time.Hour)
+		obj.Namespace = crowdNamespace
+		if err := s.Client.Create(ctx, obj); err != nil {
+			return err
+		}
+		if err := s.ControlPlane.StoreCopies(ctx, obj, each.n-1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measureSettled measures what the manager takes while nothing happens.

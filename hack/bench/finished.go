@@ -74,13 +74,13 @@ func (p *pattern) size() int {
 }
 
 // createAgain creates an object whose run is over as that one was.
-func (p *pattern) createAgain(ctx context.Context, kube client.Client, name string) error {
-	obj := &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{Namespace: crowdNamespace, Name: name}, Spec: p.object.Spec}
+func (p *pattern) createAgain(ctx context.Context, kube client.Client) (*v1alpha1.AgentDisconnect, error) {
+	obj := &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{Namespace: crowdNamespace, Name: "finished"}, Spec: p.object.Spec}
 	if err := kube.Create(ctx, obj); err != nil {
-		return err
+		return nil, err
 	}
 	obj.Status = *p.object.Status.DeepCopy()
-	return kube.Status().Update(ctx, obj)
+	return obj, kube.Status().Update(ctx, obj)
 }
 
 // countRequests counts the requests of the API server so far for objects of the product, by verb.

@@ -187,10 +187,12 @@ type Times struct {
 // Agents are those that the run tracked.
 type Agents struct {
 	// Total is how many there are, Disconnected how many of them were seen disconnected by the run.
-	Total        int     `json:"total"`
-	Disconnected int     `json:"disconnected"`
-	Uncounted    int32   `json:"uncounted,omitempty"`
-	Tracked      []Agent `json:"tracked,omitempty"`
+	Total        int   `json:"total"`
+	Disconnected int   `json:"disconnected"`
+	Uncounted    int32 `json:"uncounted,omitempty"`
+	// Omitted is how many of them Tracked leaves out: they were disconnected by the run, and connected again.
+	Omitted int32   `json:"omitted,omitempty"`
+	Tracked []Agent `json:"tracked,omitempty"`
 }
 
 // Agent is one of them.

@@ -74,14 +74,18 @@ func (d *Document) describeACL() string {
 }
 
 func (d *Document) describeAgents() string {
-	switch agents := d.Agents; {
-	case agents == nil:
+	agents := d.Agents
+	if agents == nil {
 		return ""
-	case agents.Uncounted > 0:
-		return fmt.Sprintf("%d of %d were seen disconnected by the run; %d more in the subnet are not tracked", agents.Disconnected, agents.Total, agents.Uncounted)
-	default:
-		return fmt.Sprintf("%d of %d were seen disconnected by the run", agents.Disconnected, agents.Total)
 	}
+	text := fmt.Sprintf("%d of %d were seen disconnected by the run", agents.Disconnected, agents.Total)
+	if agents.Uncounted > 0 {
+		text += fmt.Sprintf("; %d more in the subnet are not tracked", agents.Uncounted)
+	}
+	if agents.Omitted > 0 {
+		text += fmt.Sprintf("; %d of those that are connected again are not listed", agents.Omitted)
+	}
+	return text
 }
 
 // describeProbe counts the calls of the probe by what they came to; empty: there were none.

@@ -113,7 +113,8 @@ func agentsOf(agents *v1alpha1.Agents) *Agents {
 		return nil
 	}
 
-	out := &Agents{Uncounted: ptr.Deref(agents.Uncounted, 0)}
+	omitted := int(agents.Omitted)
+	out := &Agents{Total: omitted, Disconnected: omitted, Omitted: agents.Omitted, Uncounted: ptr.Deref(agents.Uncounted, 0)}
 	for _, instance := range agents.ContainerInstances {
 		agent := Agent{
 			ARN: instance.ARN, ID: lastPart(instance.ARN), Disconnected: utcOf(instance.DisconnectedTime),
