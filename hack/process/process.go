@@ -20,8 +20,8 @@ import (
 const (
 	// Grace is how long a manager may take to end: a little more than it gives passes that are under way.
 	Grace = 25 * time.Second
-	// readyTimeout is for a manager that has to find a control plane that is up already.
-	readyTimeout = time.Minute
+	// readyTimeout is for a manager that has to find a control plane that is up already, and to read thousands of objects.
+	readyTimeout = 5 * time.Minute
 	readyPoll    = 50 * time.Millisecond
 )
 
