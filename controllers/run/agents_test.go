@@ -3,6 +3,7 @@
 package run_test
 
 import (
+	"fmt"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -211,4 +212,39 @@ func TestAgentsThatWereReachedStayCounted(t *testing.T) {
 			g.Expect(run.Reached(status)).To(BeEmpty(), "ECS shows nothing of TCS")
 		})
 	}
+}
+
+func TestARunThatIsOverNamesTheAgentsOfWhichSomethingIsLeftToSay(t *testing.T) {
+	g := NewWithT(t)
+	agents := agentsOf(gone(disconnected("gone")), connected("stayed"), disconnected("away"), unobserved("unseen"))
+	for i := range 100 {
+		instance := back(fmt.Sprintf("back-%02d", i))
+		instance.DisconnectedTime = runtest.At(1 + float64(i%50))
+		agents.ContainerInstances = append(agents.ContainerInstances, instance)
+	}
+	status := &v1alpha1.AgentDisconnectStatus{StartTime: runtest.At(0), Agents: agents}
+	run.CountAgents(agents)
+	before, reached := agents.DeepCopy(), run.Reached(status)
+
+	for range 2 { // a second time changes nothing
+		run.OmitAgents(agents)
+		g.Expect(agents.Omitted).To(BeEquivalentTo(90))
+		g.Expect(agents.ContainerInstances).To(HaveLen(14))
+		g.Expect(agents.ContainerInstances).To(ContainElements(before.ContainerInstances[:4]))
+		g.Expect(agents.ContainerInstances).To(ContainElement(HaveField("ARN", "back-99")), "the one that was disconnected last")
+		g.Expect(run.Reached(status)).To(Equal(reached))
+		g.Expect(run.NeverDisconnected(agents)).To(Equal(run.NeverDisconnected(before)))
+		g.Expect(run.StillDisconnected(agents)).To(Equal(run.StillDisconnected(before)))
+		g.Expect(run.Unobserved(agents)).To(Equal(run.Unobserved(before)))
+		g.Expect(run.AllLeft(agents)).To(BeFalse())
+		g.Expect(run.AnyDisconnected(agents)).To(BeTrue())
+	}
+	counted := agents.DeepCopy()
+	run.CountAgents(counted)
+	g.Expect(counted.Total).To(Equal(before.Total))
+
+	few := agentsOf(back("a"), back("b"))
+	run.OmitAgents(few)
+	g.Expect(few).To(Equal(agentsOf(back("a"), back("b"))), "there is nothing to gain")
+	run.OmitAgents(nil)
 }

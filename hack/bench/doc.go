@@ -3,7 +3,7 @@
 // Command bench measures the product on this machine, with every simulated AWS call taking 50 ms: a local Kubernetes
 // control plane, a simulated AWS Region and the manager as a process of its own.
 //
-//	go run ./hack/bench            # about 10 minutes
+//	go run ./hack/bench            # about 20 minutes
 //	go run ./hack/bench --trace    # also each call and each write of an object of one run, in order
 //
 // Both modes are measured: InPlace in a subnet alone on its network ACL, Clone in one that shares it with another.
