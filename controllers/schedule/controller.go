@@ -36,6 +36,11 @@ const (
 	// the shortest startingDeadline.
 	shortestBackoff = 200 * time.Millisecond
 	longestBackoff  = 10 * time.Second
+	// createWithin bounds how long after its decision a run may be created: two webhooks that time out take 20 seconds.
+	createWithin = 25 * time.Second
+	// giveUpAfter is how long after its decision a start is given up whose run is not there. It is longer than
+	// createWithin because clocks differ, and short against the shortest startingDeadline.
+	giveUpAfter = 35 * time.Second
 )
 
 // Reconciler creates the runs of AgentDisconnectSchedules.

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
@@ -136,5 +137,26 @@ var _ = Describe("What hurt users of others", func() {
 			w.finishAll(ctx)
 		}
 		Expect(w.get(ctx, obj).Status.Missed).To(BeNil())
+	})
+
+	It("does not happen where another manager looks before the run is created, though its clock differs", func(ctx context.Context) {
+		w := newWorld(ctx)
+		obj := w.everyHour(ctx)
+		first := w.firstTime(ctx, obj)
+		for i, ahead := range []time.Duration{0, 9 * time.Second, -9 * time.Second} {
+			at := first.Add(time.Duration(i) * time.Hour)
+			w.manageWith(failing(func(create func() error) error {
+				other := schedule.New(kube, kube, events.NewFakeRecorder(1000), clocktesting.NewFakeClock(at.Add(ahead)))
+				_, err := other.Reconcile(ctx, request(obj))
+				Expect(err).NotTo(HaveOccurred())
+				return create()
+			}))
+			w.at(ctx, obj, at)
+			status := w.get(ctx, obj).Status
+			Expect(status.Missed).To(BeNil())
+			Expect(status.Active).To(ConsistOf(fmt.Sprintf("hourly-%d", at.Unix()/60)))
+			Expect(w.events.Events).To(Receive(ContainSubstring("Created AgentDisconnect")))
+			w.finishAll(ctx)
+		}
 	})
 })

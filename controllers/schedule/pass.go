@@ -57,6 +57,9 @@ func (p *pass) work(ctx context.Context) (next time.Time, err error) {
 	if err := p.settleStart(ctx, nil); err != nil {
 		return next, err
 	}
+	if p.obj.Status.Starting != "" {
+		return p.obj.Status.DecidedTime.Add(giveUpAfter), nil // nothing is decided before the start is settled
+	}
 	runs, err := p.listRuns(ctx)
 	if err != nil {
 		return next, err

@@ -80,6 +80,10 @@ func (p *pass) startRun(ctx context.Context, at time.Time, runs []v1alpha1.Agent
 		return nil, err
 	}
 
+	// Another manager gives the start up after this. What a call did that was cut off is not known yet:
+	// settleStart fails in the same context, and a later pass finds out.
+	ctx, cancel := context.WithTimeout(ctx, createWithin-p.clock.Since(p.now))
+	defer cancel()
 	if err := p.client.Create(ctx, made); err != nil {
 		// Creating it again could bring back a run that a person has deleted by now.
 		return runs, p.settleStart(ctx, err)
@@ -95,9 +99,9 @@ func (p *pass) noteCreated(name string, at, created time.Time) {
 	p.notes = append(p.notes, note{kind: corev1.EventTypeNormal, reason: "RunCreated", text: fmt.Sprintf("Created AgentDisconnect %s for %s", name, inUTC(at)), late: &late})
 }
 
-// settleStart finds out what became of a run that was being created. It is never created again:
-// what is not there may have been there, and have been deleted by a person. failed is the API server's
-// answer; nil: it is not known.
+// settleStart finds out what became of a run that was being created, and leaves a start that another
+// manager may be at. It is never created again: what is not there may have been there, and have been
+// deleted by a person. failed is the API server's answer; nil: it is not known.
 func (p *pass) settleStart(ctx context.Context, failed error) error {
 	status := &p.obj.Status
 	if status.Starting == "" {
@@ -120,6 +124,8 @@ func (p *pass) settleStart(ctx context.Context, failed error) error {
 		return errors.Join(failed, fmt.Errorf("looking for AgentDisconnect %s/%s, which was being created: %w", p.obj.Namespace, status.Starting, err))
 	case failed != nil:
 		p.countMissed(lost, failed.Error())
+	case p.now.Sub(ptr.Deref(status.DecidedTime, metav1.Time{}).Time).Abs() < giveUpAfter:
+		return nil
 	default:
 		p.countMissed(lost, "")
 	}

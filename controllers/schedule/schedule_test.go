@@ -130,13 +130,37 @@ var _ = Describe("A schedule", func() {
 			Expect(w.get(ctx, obj).Status.Starting).NotTo(BeEmpty())
 
 			w.manageWith(kube)
-			w.pass(ctx, obj)
+			w.clock.Step(5 * time.Second)
+			before := w.get(ctx, obj)
+			Expect(w.pass(ctx, obj).RequeueAfter).To(Equal(30 * time.Second))
+			Expect(w.get(ctx, obj)).To(Equal(before), "another manager may be creating it")
+			w.at(ctx, obj, first.Add(35*time.Second))
 			Expect(w.runs(ctx)).To(BeEmpty())
 			Expect(w.get(ctx, obj).Status.Missed).To(HaveValue(And(
 				HaveField("Count", int32(1)), HaveField("LastReason", v1alpha1.MissedInterrupted), HaveField("LastTime.Time", BeTemporally("==", first)))))
 			Expect(condition(w.get(ctx, obj), v1alpha1.ConditionStalled)).To(BeZero(), "nobody must act")
 			w.at(ctx, obj, first.Add(time.Hour))
 			Expect(w.runs(ctx)).To(HaveLen(1))
+		})
+
+		It("does not create the run once another may give it up", func(ctx context.Context) {
+			w := newWorld(ctx)
+			obj := w.everyHour(ctx)
+			first := w.firstTime(ctx, obj)
+			w.manageWith(interceptor.NewClient(kube.(client.WithWatch), interceptor.Funcs{
+				SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
+					defer w.clock.Step(25 * time.Second) // the manager is paused
+					return c.SubResource(sub).Patch(ctx, obj, patch, opts...)
+				},
+			}))
+			w.clock.SetTime(first)
+			_, err := w.try(ctx, obj)
+			Expect(err).To(MatchError(context.DeadlineExceeded))
+			w.pass(ctx, obj)
+			Expect(w.get(ctx, obj).Status).To(And(HaveField("Missed", BeNil()), HaveField("Starting", Not(BeEmpty()))), "what became of it is not known")
+			w.at(ctx, obj, first.Add(-35*time.Second)) // a clock that was set back must not wait for long
+			Expect(w.runs(ctx)).To(BeEmpty())
+			Expect(w.get(ctx, obj).Status.Missed).To(HaveValue(HaveField("LastReason", v1alpha1.MissedInterrupted)))
 		})
 
 		It("finds the run where it was created", func(ctx context.Context) {
