@@ -26,7 +26,7 @@ var settings = map[string]struct{ set, arg string }{
 	"deadman-role-arn":           {"arn:aws:iam::123456789012:role/switch", "arn:aws:iam::123456789012:role/switch"},
 	"deadman-schedule-group":     {"switch", "switch"},
 	"dns-server":                 {"10.0.0.2:53", "10.0.0.2:53"},
-	"fis-safety-lever":           {"true", "true"},
+	"fis-safety-lever":           {"false", "false"}, // true is rendered without a value
 	"graceful-shutdown-timeout":  {"10s", "10s"},
 	"health-probe-bind-address":  {":9081", ":9081"},
 	"leader-elect":               {"false", "false"},
