@@ -175,6 +175,8 @@ const (
 	ReasonInvalidEndpoint = "InvalidEndpoint"
 	// ReasonTooManyEndpoints: more hosts or addresses than the status can hold.
 	ReasonTooManyEndpoints = "TooManyEndpoints"
+	// ReasonNoRole: the namespace has no role, and may not use the manager's own credentials.
+	ReasonNoRole = "NoRole"
 	// ReasonNoCredentials: the manager has no AWS credentials, or AWS doesn't accept them.
 	ReasonNoCredentials = "NoCredentials"
 	// ReasonAccessDenied: the manager's role lacks a permission; the message names it.

@@ -250,6 +250,13 @@ type Target struct {
 	// +kubebuilder:validation:MaxLength=12
 	AccountID string `json:"accountID,omitempty"`
 
+	// roleARN is the role that the manager assumed for the object's namespace when the run began; unset: the run uses the
+	// manager's own credentials.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=640
+	RoleARN string `json:"roleARN,omitempty"`
+
 	// region is the AWS Region.
 	// +required
 	// +kubebuilder:validation:MinLength=1

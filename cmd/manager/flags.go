@@ -29,7 +29,7 @@ type settings struct {
 	printVersion                 bool
 	leaseNamespace               string
 	gracePeriod                  time.Duration
-	namespaces                   []string
+	namespaces, namespaceRoles   []string
 	options                      options.Options
 	log                          zap.Options
 }
@@ -59,6 +59,9 @@ func parse(args []string, help io.Writer) (*settings, error) {
 	if s.namespaces, err = parseNamespaces(s.namespaces); err != nil {
 		return nil, err
 	}
+	if s.options.NamespaceRoles, err = options.ParseNamespaceRoles(s.namespaceRoles); err != nil {
+		return nil, err
+	}
 	s.options.SweepRegions = trimNames(s.options.SweepRegions)
 	return s, s.options.Validate()
 }
@@ -77,6 +80,8 @@ func (s *settings) flags() cliflag.NamedFlagSets {
 	f.StringSliceVar(&s.namespaces, "watch-namespaces", nil, "`namespaces` whose objects the manager runs, separated by commas; empty: all")
 
 	f = sections.FlagSet("AWS and DNS")
+	f.StringSliceVar(&s.namespaceRoles, "namespace-role", nil, "`roles` that the manager assumes for the runs of namespaces, separated by commas, such as payments=arn:aws:iam::222222222222:role/agentdisconnect; a role takes ;external-id=…, ;deadman-role-arn=… and ;deadman-schedule-group=… after it. Empty: all namespaces use the manager's own credentials")
+	f.BoolVar(&o.RequireNamespaceRole, "require-namespace-role", false, "refuse runs of namespaces that have no role, instead of using the manager's own credentials")
 	f.StringVar(&o.DNSServer, "dns-server", o.DNSServer, "`host:port` of the DNS server to look hosts up with: the one that the agents use, such as the VPC's resolver; empty: the system's resolver")
 	f.DurationVar(&o.AgentPollInterval, "agent-poll-interval", o.AgentPollInterval, "how often ECS is asked whether agents are connected")
 	f.DurationVar(&o.ACLPollInterval, "network-acl-poll-interval", o.ACLPollInterval, "how often the network ACL is read while rules are in place")

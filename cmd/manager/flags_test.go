@@ -37,7 +37,9 @@ func TestEachFlagSetsItsOption(t *testing.T) {
 		"--max-active-runs=2", "--watch-namespaces=team-a, team-b,", "--max-concurrent-reconciles=8",
 		"--sweep-interval=7m", "--sweep-regions=us-east-1, eu-west-1,", "--deadman-schedule-group=switch",
 		"--deadman-role-arn=arn:aws:iam::123456789012:role/switch", "--leader-election-namespace=chaos",
-		"--allow-additional-endpoints=false",
+		"--allow-additional-endpoints=false", "--require-namespace-role",
+		"--namespace-role=payments=arn:aws:iam::222222222222:role/agentdisconnect,",
+		"--namespace-role=checkout=arn:aws:iam::333333333333:role/path/chaos;external-id=for-checkout;deadman-role-arn=arn:aws:iam::333333333333:role/switch;deadman-schedule-group=chaos",
 	}, t.Output())
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.options).To(Equal(options.Options{
@@ -45,6 +47,14 @@ func TestEachFlagSetsItsOption(t *testing.T) {
 		LookupInterval: 6 * time.Second, CloudTrailDelay: 20 * time.Minute, EntryQuota: 40, MaxDuration: 30 * time.Minute, MaxActiveRuns: 2, MaxConcurrentReconciles: 8,
 		SweepInterval: 7 * time.Minute, SweepRegions: []string{"us-east-1", "eu-west-1"},
 		DeadManRoleARN: "arn:aws:iam::123456789012:role/switch", DeadManScheduleGroup: "switch",
+		NamespaceRoles: []options.NamespaceRole{
+			{
+				Namespace: "checkout", ARN: "arn:aws:iam::333333333333:role/path/chaos", ExternalID: "for-checkout",
+				DeadManRoleARN: "arn:aws:iam::333333333333:role/switch", DeadManScheduleGroup: "chaos",
+			},
+			{Namespace: "payments", ARN: "arn:aws:iam::222222222222:role/agentdisconnect", ExternalID: "agentdisconnect/payments"},
+		},
+		RequireNamespaceRole: true,
 	}))
 	g.Expect(s.namespaces).To(Equal([]string{"team-a", "team-b"}))
 	g.Expect([]string{s.metricsAddress, s.probeAddress}).To(Equal([]string{"0", ":1"}))
@@ -71,7 +81,16 @@ func TestWhatCannotBeIsRefusedByName(t *testing.T) {
 		"a list that names no namespace": {"--watch-namespaces=,", "names no namespace"},
 		"a list of spaces":               {"--watch-namespaces= , ", `--watch-namespaces: " , " names no namespace: leave it empty for all of them`},
 		"no Region":                      {"--sweep-regions=Tokyo", `--sweep-regions names "Tokyo": it must be names of Regions`},
-		"an interval of nothing":         {"--lookup-interval=0", "--lookup-interval is 0s"},
+		"a role without its namespace":   {"--namespace-role=arn:aws:iam::222222222222:role/x", `is not a valid name of a namespace`},
+		"a namespace without its role":   {"--namespace-role=payments", `namespace payments has "": write the ARN of a role`},
+		"a user for a role":              {"--namespace-role=payments=arn:aws:iam::222222222222:user/x", "write the ARN of a role"},
+		"two roles of a namespace":       {"--namespace-role=a=arn:aws:iam::222222222222:role/x,a=arn:aws:iam::333333333333:role/x", "namespace a has two roles: leave one of them out"},
+		"an unknown part of a role":      {"--namespace-role=a=arn:aws:iam::222222222222:role/x;region=x", `"region=x" of a is not known`},
+		"an external id that can't be":   {"--namespace-role=a=arn:aws:iam::222222222222:role/x;external-id=ä", "the external id of namespace a is"},
+		"half a switch of a role":        {"--namespace-role=a=arn:aws:iam::222222222222:role/x;deadman-schedule-group=g", "deadman-role-arn and deadman-schedule-group of namespace a go together"},
+		"a switch of another account": {"--namespace-role=a=arn:aws:iam::222222222222:role/x;deadman-schedule-group=g;deadman-role-arn=arn:aws:iam::333333333333:role/s",
+			"name a role of account 222222222222"},
+		"an interval of nothing": {"--lookup-interval=0", "--lookup-interval is 0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := parse([]string{tc.arg}, t.Output())

@@ -111,6 +111,18 @@ func warnWithoutRegion(log logr.Logger, region string) {
 		"Set AWS_REGION in the manager's environment. Objects with spec.region or with the cluster's ARN work without it. See "+pages.File("docs/install.md"))
 }
 
+// logRoles says with which roles the manager works, and where there is no dead man's switch though others
+// have one.
+func logRoles(log logr.Logger, o options.Options) {
+	for _, mapped := range o.NamespaceRoles {
+		log.Info("The runs of a namespace work with a role of their own", "namespace", mapped.Namespace, "role", mapped.ARN, "externalID", mapped.ExternalID)
+		if mapped.DeadManRoleARN == "" && o.DeadManRoleARN != "" {
+			log.Info("Clones of a namespace have no dead man's switch: --deadman-role-arn is of the manager's own account. Add deadman-role-arn and deadman-schedule-group to its --namespace-role",
+				"namespace", mapped.Namespace)
+		}
+	}
+}
+
 func run(ctx context.Context, s *settings) error {
 	probes, err := serveProbes(ctx, s.probeAddress)
 	if err != nil {
@@ -132,6 +144,7 @@ func run(ctx context.Context, s *settings) error {
 	sessions.Limits = aws.LimitsOf(s.options.AWSReadRate, s.options.AWSChangeRate)
 	sessions.UsesFIS = s.options.FISSafetyLever
 	warnWithoutRegion(ctrl.Log, sessions.DefaultRegion())
+	logRoles(ctrl.Log, s.options)
 
 	restConfig, err := ctrl.GetConfig()
 	if err != nil {
@@ -193,12 +206,7 @@ func run(ctx context.Context, s *settings) error {
 		return fmt.Errorf("setting up the wait for schedules: %w", err)
 	}
 
-	sweeping := sweeper.Options{
-		Interval: s.options.SweepInterval, Regions: s.options.SweepRegions,
-		ClusterID: s.options.ClusterID, ScheduleGroup: s.options.DeadManScheduleGroup,
-	}
-
-	if err := mgr.Add(sweeper.New(reconciler.Objects, sessions, clock.RealClock{}, sweeping)); err != nil {
+	if err := mgr.Add(sweeper.New(reconciler.Objects, sessions, clock.RealClock{}, s.options)); err != nil {
 		return fmt.Errorf("setting up the sweeper: %w", err)
 	}
 

@@ -28,7 +28,7 @@ func (r *reconciliation) lookAgain(ctx context.Context) error {
 
 	own := objects.Of(r.Object)
 	wanted := reservation.Of(&own)
-	holder, _, err := r.Reservations.FindHolder(ctx, r.Object, r.Status().Target.Region, wanted)
+	holder, _, err := r.Reservations.FindHolder(ctx, r.Object, wanted)
 	switch {
 	case err != nil:
 		return err

@@ -29,7 +29,7 @@ func (r *reconciliation) start(ctx context.Context) turned {
 		return r.rest(err)
 	}
 
-	if err := r.Reservations.Reserve(ctx, r.Object, r.Clients.Region, report.Reservation(), r.Now, func() error { return r.begin(ctx, report) }); err != nil {
+	if err := r.Reservations.Reserve(ctx, r.Object, report.Reservation(), r.Now, func() error { return r.begin(ctx, report) }); err != nil {
 		return r.rest(err)
 	}
 

@@ -79,7 +79,7 @@ func withList(list func() error) client.Client {
 // sweeperWith is the sweeper of a manager that has its own client.
 func (w *world) sweeperWith(c client.Client) *sweeper.Sweeper {
 	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test", withoutRetries)
-	return sweeper.New(objects.NewReader(c), sessions, w.clock, w.sweeping())
+	return sweeper.New(objects.NewReader(c), sessions, w.clock, w.options)
 }
 
 // modes are a run on its subnet's own network ACL, and one on a clone.

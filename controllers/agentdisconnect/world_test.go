@@ -112,14 +112,7 @@ func (w *world) manageWith(kubernetes client.Client, sessions *aws.Sessions) {
 
 // newSweeper is the sweeper of the world's manager.
 func (w *world) newSweeper() *sweeper.Sweeper {
-	return sweeper.New(objects.NewReader(w.reader), w.sessions, w.clock, w.sweeping())
-}
-
-func (w *world) sweeping() sweeper.Options {
-	return sweeper.Options{
-		Interval: w.options.SweepInterval, Regions: w.options.SweepRegions,
-		ClusterID: w.options.ClusterID, ScheduleGroup: w.options.DeadManScheduleGroup,
-	}
+	return sweeper.New(objects.NewReader(w.reader), w.sessions, w.clock, w.options)
 }
 
 // forget takes the test's objects away from the API server, so that no other test waits for them.

@@ -22,8 +22,8 @@ import (
 // hosts: addresses rotate within a minute or so.
 const allHostsInterval = 2 * time.Minute
 
-// Guards know the protected addresses of each Region, for all objects: they do not depend on the
-// object.
+// Guards know the protected addresses of each Region, for all objects and accounts: the DNS gives
+// them.
 type Guards struct {
 	// Resolver looks names up, Interval is how often those that callers use, and APIServer finds
 	// the addresses of the Kubernetes API server; nil: none are known.

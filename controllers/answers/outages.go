@@ -30,13 +30,14 @@ const (
 )
 
 // Outages remembers which Regions do not answer, so that objects which have not begun don't each
-// find it out for themselves. A run that has begun never asks: it tries.
+// find it out for themselves. Each role has its own: one whose calls go unanswered delays no others.
+// A run that has begun never asks: it tries.
 type Outages struct {
 	// Clock says when a look was over.
 	Clock clock.PassiveClock
 
-	mu       sync.Mutex
-	byRegion map[string]*outage
+	mu      sync.Mutex
+	byPlace map[string]*outage
 }
 
 type outage struct {
@@ -50,10 +51,10 @@ type outage struct {
 
 // known gives what is remembered of a Region that does not answer. Nil: the caller is to look, and
 // to settle what came of it.
-func (o *Outages) known(region string, now time.Time) *problem.Problem {
+func (o *Outages) known(place string, now time.Time) *problem.Problem {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	out, ok := o.byRegion[region]
+	out, ok := o.byPlace[place]
 	if !ok {
 		return nil
 	}
@@ -70,30 +71,30 @@ func (o *Outages) known(region string, now time.Time) *problem.Problem {
 
 // settle notes what came of a look: an error that is no answer of the Region is an outage. It gives
 // what is to be said of it, or nil where the Region answered.
-func (o *Outages) settle(region string, err error, now time.Time) *problem.Problem {
+func (o *Outages) settle(place string, err error, now time.Time) *problem.Problem {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	failure := unanswered(err)
 	if failure == nil {
-		delete(o.byRegion, region)
+		delete(o.byPlace, place)
 		return nil
 	}
 
-	if o.byRegion == nil {
-		o.byRegion = map[string]*outage{}
+	if o.byPlace == nil {
+		o.byPlace = map[string]*outage{}
 	}
 
-	maps.DeleteFunc(o.byRegion, func(_ string, old *outage) bool { return now.Sub(old.next) > outageKept })
-	out := o.byRegion[region]
+	maps.DeleteFunc(o.byPlace, func(_ string, old *outage) bool { return now.Sub(old.next) > outageKept })
+	out := o.byPlace[place]
 	if out == nil {
 		out = &outage{}
-		o.byRegion[region] = out
+		o.byPlace[place] = out
 	}
 
 	if now.Before(out.next) && !out.looking {
 		out.failure = failure // one of several that began to look before the outage was known
 	} else {
-		*out = outage{failure: failure, looks: out.looks + 1, next: now.Add(backoff.Spread(backoff.Grow(firstProbe, longestProbe, out.looks), region))}
+		*out = outage{failure: failure, looks: out.looks + 1, next: now.Add(backoff.Spread(backoff.Grow(firstProbe, longestProbe, out.looks), place))}
 	}
 
 	told := *failure
@@ -102,10 +103,10 @@ func (o *Outages) settle(region string, err error, now time.Time) *problem.Probl
 }
 
 // abandon notes that a look came to nothing, since the manager stops.
-func (o *Outages) abandon(region string) {
+func (o *Outages) abandon(place string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if out := o.byRegion[region]; out != nil {
+	if out := o.byPlace[place]; out != nil {
 		out.looking = false
 	}
 }
@@ -129,19 +130,20 @@ func unanswered(err error) *problem.Problem {
 	return problem.Explain(silent)
 }
 
-// Look runs the first look of a pass into a Region, unless it is known not to answer. The error is
+// Look runs the first look of a pass into a Region, unless it is known not to answer. place is that
+// of the clients. The error is
 // whatever stands in the way, answered or not; silent says that the Region does not answer, so that
 // nothing else need be asked.
-func (o *Outages) Look(ctx context.Context, region string, now time.Time, look func(context.Context) error) (silent *problem.Problem, err error) {
-	if known := o.known(region, now); known != nil {
+func (o *Outages) Look(ctx context.Context, place string, now time.Time, look func(context.Context) error) (silent *problem.Problem, err error) {
+	if known := o.known(place, now); known != nil {
 		return known, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, LookTimeout)
 	defer cancel()
 	err = look(bounded)
 	if ctx.Err() != nil {
-		o.abandon(region)
+		o.abandon(place)
 		return unanswered(err), err
 	}
-	return o.settle(region, err, o.Clock.Now()), err
+	return o.settle(place, err, o.Clock.Now()), err
 }

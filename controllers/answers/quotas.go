@@ -38,7 +38,7 @@ type EntryQuota struct {
 	Unread string
 }
 
-// Quotas keeps the last answer about the quota of entries for each account and Region, so that
+// Quotas keeps the last answer about the quota of entries for each account, Region and role, so that
 // objects don't ask each.
 type Quotas struct {
 	asking singleflight.Group
@@ -62,7 +62,7 @@ func (q *Quotas) Learn(ctx context.Context, clients *aws.Clients, assumed int, n
 		return EntryQuota{assumed, "the account is not known"}, nil // why, is told by whatever else needs it
 	}
 
-	place := account + "/" + clients.Region
+	place := account + "/" + clients.Place()
 	known, ok := q.get(place)
 	if age := now.Sub(known.at); ok && age >= 0 && age <= maxAge {
 		return known.EntryQuota, nil

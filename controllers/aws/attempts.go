@@ -123,8 +123,9 @@ func (l *lastLook) Read(p []byte) (int, error) {
 // begunKey is the key of the time at which a call began.
 type begunKey struct{}
 
+// readOnly reports whether an operation changes nothing. AssumeRole gives credentials.
 func readOnly(operation string) bool {
-	for _, prefix := range []string{"Describe", "List", "Get", "Discover", "Lookup"} {
+	for _, prefix := range []string{"Describe", "List", "Get", "Discover", "Lookup", "AssumeRole"} {
 		if strings.HasPrefix(operation, prefix) {
 			return true
 		}

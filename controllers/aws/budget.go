@@ -9,6 +9,7 @@ import (
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/time/rate"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 )
@@ -51,10 +52,23 @@ func classOf(ctx context.Context) ratelimit.Class {
 }
 
 // budget is what the calls in one account and Region have left.
-type budget struct{ reads, changes *ratelimit.Bucket }
+type budget struct {
+	reads, changes *ratelimit.Bucket
+	// repeats are the questions that are asked again though nothing changed.
+	repeats *rate.Limiter
+}
 
-func newBudget(limits Limits) *budget {
-	return &budget{ratelimit.NewBucket(limits.Reads), ratelimit.NewBucket(limits.Changes)}
+// budgetOf gives the budget that all clients of an account and Region share; an empty account is
+// that of the manager's own credentials. The caller has the lock.
+func (s *Sessions) budgetOf(accountID, region string) *budget {
+	place := accountID + "/" + region
+	if s.budgets[place] == nil {
+		s.budgets[place] = &budget{
+			reads: ratelimit.NewBucket(s.Limits.Reads), changes: ratelimit.NewBucket(s.Limits.Changes),
+			repeats: rate.NewLimiter(repeatsPerSecond, repeatsBurst),
+		}
+	}
+	return s.budgets[place]
 }
 
 // admit waits for the turn of a read. The first attempt that is made with the context given then

@@ -24,7 +24,6 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/sync/singleflight"
-	"golang.org/x/time/rate"
 	"k8s.io/utils/clock"
 )
 
@@ -92,8 +91,8 @@ type STS interface {
 	GetCallerIdentity(context.Context, *sts.GetCallerIdentityInput, ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error)
 }
 
-// Clients reach AWS in one account and Region. They read, and share what they read: see Polled. What
-// changes something goes through Fenced.
+// Clients reach AWS in one account and Region, with one role. They read, and share what they read:
+// see Polled. What changes something goes through Fenced.
 type Clients struct {
 	EC2           EC2
 	ECS           ECS
@@ -104,6 +103,8 @@ type Clients struct {
 	FIS           FIS
 	// Region is the Region's name, such as ap-northeast-1.
 	Region string
+	// Role is the role that is assumed for the calls.
+	Role Role
 	// APIHosts are the hosts of the APIs that no run may cut off.
 	APIHosts []APIHost
 
@@ -115,16 +116,13 @@ type Clients struct {
 	reads       *reads
 	budget      *budget
 
-	// repeats are the questions that are asked again though nothing changed.
-	repeats *rate.Limiter
-
 	asking   singleflight.Group
 	mu       sync.Mutex
 	account  string
 	accountT time.Time
 }
 
-// Sessions gives out clients, one set a Region, made when first asked for.
+// Sessions gives out clients, one set a role and Region, made when first asked for.
 type Sessions struct {
 	// Clock tells how long ago a call began, Limits are those of each account and Region, and UsesFIS
 	// says that the API of FIS is one that no run may cut off. All are set before the first call.
@@ -135,7 +133,9 @@ type Sessions struct {
 	base awssdk.Config
 
 	mu      sync.Mutex
-	regions map[string]*Clients
+	clients map[roleIn]*Clients
+	roles   map[roleIn]awssdk.CredentialsProvider
+	budgets map[string]*budget // by account and Region
 }
 
 // Load gets configuration and credentials by the SDK's own chain.
@@ -150,7 +150,7 @@ func Load(ctx context.Context) (awssdk.Config, error) {
 // NewSessions makes sessions of a configuration. name and version are what the product calls itself
 // in the user agent of every call; apiOptions are added to every client (metrics).
 func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*middleware.Stack) error) *Sessions {
-	s := &Sessions{Clock: clock.RealClock{}, regions: map[string]*Clients{}}
+	s := &Sessions{Clock: clock.RealClock{}, clients: map[roleIn]*Clients{}, roles: map[roleIn]awssdk.CredentialsProvider{}, budgets: map[string]*budget{}}
 	if cfg.Credentials != nil {
 		cfg.Credentials = credentialsChain{cfg.Credentials}
 	}
@@ -171,30 +171,46 @@ func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*mi
 // DefaultRegion is the Region of the manager's own configuration, empty where it names none.
 func (s *Sessions) DefaultRegion() string { return s.base.Region }
 
-// In gives the clients of a Region.
-func (s *Sessions) In(region string) *Clients {
+// In gives the clients of a Region with the manager's own credentials.
+func (s *Sessions) In(region string) *Clients { return s.As(Role{}, region) }
+
+// As gives the clients of a Region that assume a role.
+func (s *Sessions) As(role Role, region string) *Clients {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c, ok := s.regions[region]; ok {
+	if c, ok := s.clients[roleIn{role, region}]; ok {
 		return c
 	}
 
-	within := newBudget(s.Limits)
+	within := s.budgetOf(role.AccountID(), region)
 	cfg := s.base.Copy()
+	if !role.IsOwn() {
+		cfg.Credentials = s.credentialsOf(role, region)
+	}
+
 	cfg.Region = region
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), within.spend)
 	c := &Clients{
-		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), CloudWatch: cloudwatch.NewFromConfig(cfg), FIS: fis.NewFromConfig(cfg), Region: region,
+		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), CloudWatch: cloudwatch.NewFromConfig(cfg), FIS: fis.NewFromConfig(cfg), Region: region, Role: role,
 		ec2: ec2.NewFromConfig(cfg), ecs: ecs.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
-		budget: within, repeats: rate.NewLimiter(repeatsPerSecond, repeatsBurst),
+		budget: within,
 	}
 
 	c.reads = s.newReads(c, within)
 	fresh := c.Polled(time.Time{})
 	c.EC2, c.ECS, c.Scheduler = fresh.EC2, fresh.ECS, c.scheduler
 	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints(), s.UsesFIS)
-	s.regions[region] = c
+	s.clients[roleIn{role, region}] = c
 	return c
+}
+
+// Place tells the clients from those of other roles and Regions: what was answered to one says
+// nothing of another.
+func (c *Clients) Place() string {
+	if c.Role.IsOwn() {
+		return c.Region
+	}
+	return c.Region + " for namespace " + c.Role.Namespace
 }
 
 // What ECS is asked of each agent by itself (DiscoverPollEndpoint) has no page to share. In an account
@@ -205,7 +221,7 @@ const repeatsPerSecond, repeatsBurst = 1, 300
 // AllowRepeats gives how many of n questions may be asked again now, though nothing changed.
 func (c *Clients) AllowRepeats(now time.Time, n int) int {
 	for allowed := range n {
-		if !c.repeats.AllowN(now, 1) {
+		if !c.budget.repeats.AllowN(now, 1) {
 			return allowed
 		}
 	}

@@ -15,7 +15,11 @@ import (
 
 // CredentialsError says that no AWS credentials could be had. The request that they were for was
 // not sent.
-type CredentialsError struct{ Err error }
+type CredentialsError struct {
+	Err error
+	// Role is the one that could not be assumed; the zero Role: the manager has none of its own.
+	Role Role
+}
 
 const noCredentials = "no AWS credentials: "
 
@@ -56,6 +60,9 @@ func (c credentialsChain) Retrieve(ctx context.Context) (awssdk.Credentials, err
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
 	credentials, err := c.CredentialsProvider.Retrieve(ctx)
+	if known, ok := errors.AsType[*CredentialsError](err); ok {
+		return awssdk.Credentials{}, known
+	}
 	if err != nil {
 		return awssdk.Credentials{}, &CredentialsError{Err: err}
 	}

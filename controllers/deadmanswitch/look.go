@@ -28,7 +28,8 @@ const (
 // all are asked for again.
 func (w *Switch) Look(ctx context.Context) error {
 	armable := run.DeadManSwitch(w.Status())
-	if armable == nil || armable.State != v1alpha1.SwitchArmed || w.Options.DeadManRoleARN == "" {
+	role, _ := w.configured()
+	if armable == nil || armable.State != v1alpha1.SwitchArmed || role == "" {
 		return nil
 	}
 
@@ -37,7 +38,7 @@ func (w *Switch) Look(ctx context.Context) error {
 		return nil
 	}
 
-	unarmed, err := deadman.Unarmed(ctx, w.Clients.Scheduler, w.switchOf(Fires(w.Status())), armable.RuleNumbers)
+	unarmed, err := deadman.Unarmed(ctx, w.Clients.Scheduler, w.switchOf(role, Fires(w.Status())), armable.RuleNumbers)
 	switch {
 	case err == nil:
 		seen.lookedAt, seen.failedSince = w.Now, time.Time{}
@@ -50,7 +51,7 @@ func (w *Switch) Look(ctx context.Context) error {
 	if len(unarmed) > 0 {
 		armable.State, w.unarmed = v1alpha1.SwitchArming, unarmed
 	}
-	return noGroup(err, armable.ScheduleGroup)
+	return w.noGroup(err, armable.ScheduleGroup)
 }
 
 // Rearmed describes what a look at the switch found, and what became of it; empty: nothing.

@@ -4,6 +4,7 @@ package deadmanswitch
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -35,39 +36,50 @@ type Memory struct {
 	lookedAt, failedSince time.Time
 }
 
+// configured are the role and the schedule group of the account that the run works in. Empty, both of
+// them: there is no switch.
+func (w *Switch) configured() (role, group string) { return w.Options.SwitchOf(w.Object.Namespace) }
+
+// flags are those that configure the switch.
+func (w *Switch) flags() string {
+	if !w.Clients.Role.IsOwn() {
+		return fmt.Sprintf("deadman-role-arn and deadman-schedule-group of namespace %s (--namespace-role)", w.Object.Namespace)
+	}
+	return "--deadman-role-arn and --deadman-schedule-group"
+}
+
 // Initial is what the status says of the dead man's switch when a run begins. In place there is
 // none: once a rule is gone, its number may be a third party's, whose entry a schedule would
 // delete.
 func (w *Switch) Initial(mode v1alpha1.NetworkACLMode, expires time.Time) *v1alpha1.DeadManSwitch {
-	switch {
+	switch _, group := w.configured(); {
 	case mode != v1alpha1.NetworkACLModeClone:
 		return &v1alpha1.DeadManSwitch{State: v1alpha1.SwitchNotInPlace}
-	case w.Options.DeadManScheduleGroup == "":
+	case group == "":
 		return &v1alpha1.DeadManSwitch{State: v1alpha1.SwitchNotConfigured}
-	}
-	return &v1alpha1.DeadManSwitch{
-		State: v1alpha1.SwitchArming, ScheduleGroup: w.Options.DeadManScheduleGroup, Time: run.Stamp(deadman.Time(expires)),
+	default:
+		return &v1alpha1.DeadManSwitch{State: v1alpha1.SwitchArming, ScheduleGroup: group, Time: run.Stamp(deadman.Time(expires))}
 	}
 }
 
 // Check makes sure that the schedule group is there, before a run begins.
 func (w *Switch) Check(ctx context.Context) error {
-	group := w.Options.DeadManScheduleGroup
+	_, group := w.configured()
 	if group == "" {
 		return nil
 	}
 	_, err := w.Cache.ScheduleGroup.Get(w.Now, group, func() (bool, error) {
 		return true, deadman.Check(ctx, w.Fenced().Scheduler, group, string(w.Object.UID))
 	})
-	return noGroup(err, group)
+	return w.noGroup(err, group)
 }
 
 // noGroup says what to do about a schedule group that isn't there.
-func noGroup(err error, group string) error {
+func (w *Switch) noGroup(err error, group string) error {
 	if !aws.HasCode(err, aws.CodeScheduleNotFound) {
 		return err
 	}
-	return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "EventBridge Scheduler has no schedule group %s in this account and Region: create it (aws scheduler create-schedule-group --name %s), or correct the manager's --deadman-schedule-group", group, group)
+	return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "EventBridge Scheduler has no schedule group %s in this account and Region: create it (aws scheduler create-schedule-group --name %s), or correct %s", group, group, w.flags())
 }
 
 // ToArm has the next write of the status say that there may be schedules for lines.
@@ -114,21 +126,22 @@ func (w *Switch) Arm(ctx context.Context, lines []v1alpha1.Rule) error {
 // askForSchedules asks for the schedules of rule numbers, side by side.
 func (w *Switch) askForSchedules(ctx context.Context, numbers []int32, at time.Time) error {
 	group := run.DeadManSwitch(w.Status()).ScheduleGroup
-	if w.Options.DeadManRoleARN == "" {
-		return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager now runs without one: set --deadman-role-arn and --deadman-schedule-group again")
+	role, _ := w.configured()
+	if role == "" {
+		return problem.Refuse(v1alpha1.ReasonNoDeadManSwitch, "the run began with a dead man's switch, and the manager now runs without one: set %s again", w.flags())
 	}
-	of := w.switchOf(at)
+	of := w.switchOf(role, at)
 	err := parallel.ForEach(numbers, func(number int32) error { return deadman.Arm(ctx, w.Fenced().Scheduler, of, number) })
 	if err == nil && w.seen.lookedAt.IsZero() {
 		w.seen.lookedAt = w.Now // what was asked for just now, listings may lack
 	}
-	return noGroup(err, group)
+	return w.noGroup(err, group)
 }
 
 // switchOf is what the schedules of the run have in common, if they fire at a time.
-func (w *Switch) switchOf(at time.Time) deadman.Switch {
+func (w *Switch) switchOf(role string, at time.Time) deadman.Switch {
 	return deadman.Switch{
-		Group: run.DeadManSwitch(w.Status()).ScheduleGroup, RoleARN: w.Options.DeadManRoleARN, Partition: partition(w.Status().Target.ClusterARN),
+		Group: run.DeadManSwitch(w.Status()).ScheduleGroup, RoleARN: role, Partition: partition(w.Status().Target.ClusterARN),
 		UID: string(w.Object.UID), Owner: run.Name(w.Object), ClusterID: w.Options.ClusterID,
 		NetworkACLID: w.Status().NetworkACL.ID, Time: at,
 	}

@@ -47,9 +47,13 @@ type Options struct {
 	MaxDuration time.Duration
 	// MaxActiveRuns is how many runs may be on at once in the whole cluster. 0: any number.
 	MaxActiveRuns int
+	// NamespaceRoles are the roles that the runs of some namespaces work with. Those of all others
+	// work with the manager's own credentials, unless RequireNamespaceRole forbids that.
+	NamespaceRoles       []NamespaceRole
+	RequireNamespaceRole bool
 	// DeadManRoleARN is the role with which EventBridge Scheduler deletes the rules of clones, and
 	// DeadManScheduleGroup the group for its schedules. Empty, both of them: there is no dead man's
-	// switch.
+	// switch. They are for runs with the manager's own credentials: a NamespaceRole has its own.
 	DeadManRoleARN, DeadManScheduleGroup string
 	// SweepInterval is how often AWS is searched for what runs left behind.
 	SweepInterval time.Duration
@@ -176,7 +180,7 @@ func (o Options) validateSwitch() error {
 		return nil
 	case o.DeadManRoleARN == "" || o.DeadManScheduleGroup == "":
 		return errors.New("--deadman-role-arn and --deadman-schedule-group go together: set both, or neither")
-	case !roleARN.MatchString(o.DeadManRoleARN):
+	case !isRoleARN(o.DeadManRoleARN):
 		return fmt.Errorf("--deadman-role-arn is %q: it must be the ARN of a role, such as arn:aws:iam::123456789012:role/agentdisconnect-deadman", o.DeadManRoleARN)
 	case !scheduleGroup.MatchString(o.DeadManScheduleGroup):
 		return fmt.Errorf("--deadman-schedule-group is %q: it must be the name of a schedule group, of letters, digits, and - _ . alone", o.DeadManScheduleGroup)

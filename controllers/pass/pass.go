@@ -96,8 +96,10 @@ func (p *Pass) Status() *v1alpha1.AgentDisconnectStatus { return &p.Object.Statu
 // UpdatePhase takes the phase that the object has at a time, after a change of the object.
 func (p *Pass) UpdatePhase(at time.Time) { p.Phase, _ = run.PhaseAt(p.Object, at) }
 
-// UseRegion has the pass work in a Region.
-func (p *Pass) UseRegion(region string) { p.Clients = p.Sessions.In(region) }
+// UseRegion has the pass work in a Region, with the role of the object's namespace.
+func (p *Pass) UseRegion(region string) {
+	p.Clients = p.Sessions.As(p.Options.RoleOf(p.Object.Namespace), region)
+}
 
 // Fenced are the clients for changes that rest on the object being as the pass knows it, and on
 // further checks.
@@ -137,14 +139,34 @@ func (p *Pass) VerifyAccount(ctx context.Context) error {
 
 	p.UseRegion(recorded.Region)
 	account, err := p.Clients.AccountID(ctx, p.Now)
-	if err != nil {
-		return err
+	switch {
+	case err == nil && account == recorded.AccountID:
+		return nil
+	case err == nil, p.Clients.Role.Forbidden:
+		return p.explainWrongAccount(account)
+	}
+	return err
+}
+
+// explainWrongAccount says how a run that has begun gets to work in its account again.
+func (p *Pass) explainWrongAccount(account string) error {
+	recorded, role := p.Status().Target, p.Clients.Role
+	now := fmt.Sprintf("the manager's credentials are of account %s", account)
+	switch {
+	case role.Forbidden:
+		now = fmt.Sprintf("namespace %s has no role and may not use the manager's own credentials (--require-namespace-role)", role.Namespace)
+	case !role.IsOwn():
+		now = fmt.Sprintf("namespace %s now has role %s (--namespace-role)", role.Namespace, role.ARN)
 	}
 
-	if account != recorded.AccountID {
-		return problem.Refuse(v1alpha1.ReasonWrongAccount, "the run works in account %s, and the manager's credentials are of account %s: restore the manager's role in account %s", recorded.AccountID, account, recorded.AccountID)
+	fix := fmt.Sprintf("restore the manager's role in account %s", recorded.AccountID)
+	switch {
+	case recorded.RoleARN != "":
+		fix = fmt.Sprintf("give the namespace the role with which the run began until the run is over: --namespace-role=%s=%s", p.Object.Namespace, recorded.RoleARN)
+	case !role.IsOwn():
+		fix = "the run began with the manager's own credentials: have the namespace use them (--namespace-role, --require-namespace-role) until the run is over"
 	}
-	return nil
+	return problem.Refuse(v1alpha1.ReasonWrongAccount, "the run works in account %s, and %s: %s", recorded.AccountID, now, fix)
 }
 
 // LearnQuota learns the quota of entries, by which the pass then goes. An answer that is not

@@ -13,7 +13,6 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
-	"agentdisconnect.dev/agentdisconnect/controllers/reservation"
 )
 
 // checkNetworkACL refuses a network ACL that is not a run's to use. If something else
@@ -69,7 +68,8 @@ func ownerOf(tags map[string]string, uid string) string {
 // for those of its own subnet.
 func checkForeignClones(f *Findings) error {
 	for _, clone := range f.foreign {
-		held := reservation.Reservation{NetworkACLID: f.acl.ID, SubnetID: clone.subnetID, Mode: v1alpha1.NetworkACLModeClone}
+		held := f.Reservation()
+		held.SubnetID, held.Mode = clone.subnetID, v1alpha1.NetworkACLModeClone
 		if held.ConflictsWith(f.Reservation()) {
 			return problem.Wait(v1alpha1.ReasonHolder, "%s of another Kubernetes cluster (%s) has subnet %s on clone %s of network ACL %s until %s: this run begins when that one is over",
 				clone.claim.Owner, clone.claim.ClusterID, clone.subnetID, clone.id, f.acl.ID, problem.FormatTime(clone.claim.Expires))

@@ -82,9 +82,10 @@ type given struct {
 
 // firstLook is what takes one call of each service to find out.
 type firstLook struct {
-	accountID string
-	cluster   discovery.Cluster
-	subnet    target.Subnet
+	accountID, region string
+
+	cluster discovery.Cluster
+	subnet  target.Subnet
 }
 
 // learned is what this pass and earlier ones came to know of the target.
@@ -126,7 +127,9 @@ func (f *Findings) denied() []networkacl.Destination { return run.Desired(f.obje
 
 // Reservation is what the run would need for itself.
 func (f *Findings) Reservation() reservation.Reservation {
-	return reservation.Reservation{NetworkACLID: f.acl.ID, SubnetID: f.spec().SubnetID, Mode: f.mode.name()}
+	return reservation.Reservation{
+		AccountID: f.accountID, Region: f.region, NetworkACLID: f.acl.ID, SubnetID: f.spec().SubnetID, Mode: f.mode.name(),
+	}
 }
 
 // hit are the subnets that the denies of the run would act on.

@@ -140,7 +140,7 @@ type lookResult struct {
 // lookFirst asks each service for what takes one call, unless the Region is known not to answer.
 func (p *Preflight) lookFirst(ctx context.Context) lookResult {
 	f := p.newFindings()
-	silent, err := p.Outages.Look(ctx, p.Clients.Region, p.Now, func(ctx context.Context) error { return p.lookAtTarget(ctx, &f.firstLook) })
+	silent, err := p.Outages.Look(ctx, p.Clients.Place(), p.Now, func(ctx context.Context) error { return p.lookAtTarget(ctx, &f.firstLook) })
 	err = explainNotFound(err, f.spec(), f.accountID, p.Clients.Region)
 	// First of all what the checks say: AWS tells of another account's cluster only that it isn't
 	// there, or that the caller may not see it.
@@ -157,6 +157,7 @@ func (p *Preflight) lookFirst(ctx context.Context) lookResult {
 
 // lookAtTarget asks whose account it is, and for the subnet with its consent, and the cluster.
 func (p *Preflight) lookAtTarget(ctx context.Context, found *firstLook) error {
+	found.region = p.Clients.Region
 	return parallel.Do(
 		func() (err error) { found.accountID, err = p.Clients.AccountID(ctx, p.Now); return },
 		func() (err error) {
@@ -246,7 +247,7 @@ func (p *Preflight) otherClusters(ctx context.Context, hit []string) (answers.Ot
 		return answers.OtherClusters{}, nil
 	}
 	return p.Cache.Others.Get(p.Now, strings.Join(hit, " "), func() (answers.OtherClusters, error) {
-		about := strings.Join(append([]string{p.Clients.Region, p.Object.Spec.Cluster}, hit...), " ")
+		about := strings.Join(append([]string{p.Clients.Place(), p.Object.Spec.Cluster}, hit...), " ")
 		return p.Searches.Find(ctx, p.Now, about, func(ctx context.Context) (answers.OtherClusters, error) {
 			arns, complete, err := discovery.OtherClusters(ctx, p.Clients.ECS, p.Object.Spec.Cluster, hit...)
 			return answers.OtherClusters{ARNs: arns, Truncated: err == nil && !complete}, err

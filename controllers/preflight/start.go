@@ -73,7 +73,7 @@ func (p *Preflight) prepare(ctx context.Context, r *Report) (err error) {
 // findHolder gives all other objects, or an error that names the run for which this one waits, as far as the
 // informer has them.
 func (p *Preflight) findHolder(ctx context.Context, r *Report) ([]objects.Object, error) {
-	return p.Reservations.CheckFree(ctx, p.Object, p.Clients.Region, r.Reservation())
+	return p.Reservations.CheckFree(ctx, p.Object, r.Reservation())
 }
 
 // isHeld reports whether another run comes first on the network ACL.
@@ -162,7 +162,9 @@ func (p *Preflight) InitStatus(r *Report, now time.Time) {
 	if delay := p.Options.CloudTrailDelay; spec.Callers != nil && delay != run.DefaultTrailDelay {
 		status.StartedWith.CloudTrailDelay = &metav1.Duration{Duration: delay}
 	}
-	status.Target = &v1alpha1.Target{AccountID: r.accountID, Region: p.Clients.Region, ClusterARN: r.cluster.ARN, VPCID: r.subnet.VPCID}
+	status.Target = &v1alpha1.Target{
+		AccountID: r.accountID, RoleARN: p.Clients.Role.ARN, Region: p.Clients.Region, ClusterARN: r.cluster.ARN, VPCID: r.subnet.VPCID,
+	}
 	if r.subnet.IPv6 {
 		status.Target.IPv6 = new(true)
 	}

@@ -131,7 +131,7 @@ func deniedAction(call, message string) string {
 // must solve comes before those that pass.
 func severity(p *Problem) int {
 	order := []string{
-		v1alpha1.ReasonNoRegion, v1alpha1.ReasonNoCredentials, v1alpha1.ReasonWrongAccount, v1alpha1.ReasonLedgerInvalid,
+		v1alpha1.ReasonNoRegion, v1alpha1.ReasonNoRole, v1alpha1.ReasonNoCredentials, v1alpha1.ReasonWrongAccount, v1alpha1.ReasonLedgerInvalid,
 		v1alpha1.ReasonNoConsent, v1alpha1.ReasonAccessDenied, v1alpha1.ReasonSubnetNotFound, v1alpha1.ReasonClusterNotFound, v1alpha1.ReasonSubnetNotSupported,
 		v1alpha1.ReasonNoConnectedAgents, v1alpha1.ReasonNetworkACLTemporary, v1alpha1.ReasonNetworkACLManaged, v1alpha1.ReasonOtherClusters,
 	}

@@ -19,6 +19,8 @@ import (
 
 const (
 	region         = "ap-northeast-1"
+	account        = "123456789012"
+	otherAccount   = "222222222222"
 	acl, otherACL  = "acl-0a1b2c3d4e5f60718", "acl-0f1e2d3c4b5a69788"
 	subnet, second = "subnet-0a1b2c3d4e5f60718", "subnet-0f1e2d3c4b5a69788"
 	inPlace        = v1alpha1.NetworkACLModeInPlace
@@ -60,7 +62,7 @@ func object(name string, minutesBefore float64, change ...func(*v1alpha1.AgentDi
 func begun(held v1alpha1.NetworkACL) func(*v1alpha1.AgentDisconnect) {
 	return func(obj *v1alpha1.AgentDisconnect) {
 		obj.Status.StartTime, obj.Status.NetworkACL = runtest.At(0), &held
-		obj.Status.Target = &v1alpha1.Target{Region: region}
+		obj.Status.Target = &v1alpha1.Target{AccountID: account, Region: region}
 	}
 }
 
@@ -68,7 +70,12 @@ func deleted(obj *v1alpha1.AgentDisconnect) { obj.DeletionTimestamp = runtest.At
 
 // wants is what a run in place on a network ACL wants.
 func wants(aclID string) reservation.Reservation {
-	return reservation.Reservation{NetworkACLID: aclID, SubnetID: subnet, Mode: inPlace}
+	return in(aclID, subnet, inPlace)
+}
+
+// in is what a run in the account and Region wants.
+func in(aclID, subnetID string, mode v1alpha1.NetworkACLMode) reservation.Reservation {
+	return reservation.Reservation{AccountID: account, Region: region, NetworkACLID: aclID, SubnetID: subnetID, Mode: mode}
 }
 
 // manager is a table, and the objects that it reads.
@@ -103,7 +110,7 @@ func (m *manager) reserve(obj *v1alpha1.AgentDisconnect, aclID string, after tim
 func (m *manager) reserveFor(obj *v1alpha1.AgentDisconnect, aclID string, after time.Duration, begin func() error) error {
 	m.t.Helper()
 	begins := 0
-	err := m.Reserve(m.t.Context(), obj, region, wants(aclID), runtest.Start.Add(after), func() error {
+	err := m.Reserve(m.t.Context(), obj, wants(aclID), runtest.Start.Add(after), func() error {
 		begins++
 		return begin()
 	})

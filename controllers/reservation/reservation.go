@@ -18,6 +18,8 @@ const RetryInterval = 10 * time.Second
 // Reservation is what a run needs for itself: a network ACL that it writes to; or, for a clone, one
 // that no other run writes to and a subnet that no other run moves.
 type Reservation struct {
+	// AccountID and Region are where the ids are of. Empty: that is not known, and any may be meant.
+	AccountID, Region      string
 	NetworkACLID, SubnetID string
 	Mode                   v1alpha1.NetworkACLMode
 }
@@ -26,7 +28,13 @@ type Reservation struct {
 // different subnets can.
 func (r Reservation) ConflictsWith(o Reservation) bool {
 	clones := r.Mode == v1alpha1.NetworkACLModeClone && o.Mode == v1alpha1.NetworkACLModeClone
-	return r.NetworkACLID == o.NetworkACLID && (!clones || r.SubnetID == o.SubnetID)
+	return r.mayShareAccount(o) && r.NetworkACLID == o.NetworkACLID && (!clones || r.SubnetID == o.SubnetID)
+}
+
+// mayShareAccount reports whether the ids of both may be of one account and Region.
+func (r Reservation) mayShareAccount(o Reservation) bool {
+	same := func(a, b string) bool { return a == b || a == "" || b == "" }
+	return same(r.AccountID, o.AccountID) && same(r.Region, o.Region)
 }
 
 // IsOlder reports whether an object was made before another one. It orders any two objects.
@@ -41,19 +49,23 @@ func IsOlder(a, b metav1.Object) bool {
 // Of is what a run that has begun holds: for a clone, the network ACL that its subnet gets back.
 func Of(obj *objects.Object) Reservation {
 	acl := obj.Status.NetworkACL
-	held := Reservation{acl.ID, obj.Spec.SubnetID, acl.Mode}
+	held := Reservation{NetworkACLID: acl.ID, SubnetID: obj.Spec.SubnetID, Mode: acl.Mode}
+	if target := obj.Status.Target; target != nil {
+		held.AccountID, held.Region = target.AccountID, target.Region
+	}
 	if acl.Mode == v1alpha1.NetworkACLModeClone {
 		held.NetworkACLID = acl.OriginalID
 	}
 	return held
 }
 
-// holds reports whether a run that is on holds what is wanted in a Region. A run with a clone holds
-// the clone itself too.
-func holds(obj *objects.Object, region string, wanted Reservation) bool {
-	acl, target := obj.Status.NetworkACL, obj.Status.Target
-	if !run.IsOn(&obj.Status) || acl == nil || target != nil && target.Region != region {
+// holds reports whether a run that is on holds what is wanted. A run with a clone holds the clone
+// itself too.
+func holds(obj *objects.Object, wanted Reservation) bool {
+	acl := obj.Status.NetworkACL
+	if !run.IsOn(&obj.Status) || acl == nil {
 		return false
 	}
-	return Of(obj).ConflictsWith(wanted) || acl.ID != "" && acl.ID == wanted.NetworkACLID
+	held := Of(obj)
+	return held.ConflictsWith(wanted) || acl.ID != "" && acl.ID == wanted.NetworkACLID && held.mayShareAccount(wanted)
 }

@@ -58,7 +58,7 @@ func NewTable(all *objects.Reader, maxActiveRuns int) *Table {
 // Reserve calls begin, which makes the run of an object the holder of what it wants, if no other
 // run holds it and none that is older is ready to. Otherwise the error names the other one.
 func (t *Table) Reserve(
-	ctx context.Context, obj *v1alpha1.AgentDisconnect, region string, wanted Reservation, now time.Time, begin func() error,
+	ctx context.Context, obj *v1alpha1.AgentDisconnect, wanted Reservation, now time.Time, begin func() error,
 ) error {
 	if other := t.tryLock(obj, wanted, now); other != "" {
 		return problem.Wait(v1alpha1.ReasonHolder, "%s is about to begin on network ACL %s: this run begins when that one is over",
@@ -69,7 +69,7 @@ func (t *Table) Reserve(
 
 	// Most that wait are turned away by what the informer shows, which costs no request.
 	if t.objects.HasInformer() {
-		known, err := t.CheckFree(ctx, obj, region, wanted)
+		known, err := t.CheckFree(ctx, obj, wanted)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (t *Table) Reserve(
 		}
 	}
 
-	holder, others, err := t.FindHolder(ctx, obj, region, wanted)
+	holder, others, err := t.FindHolder(ctx, obj, wanted)
 	if err := waitFor(holder, wanted, err); err != nil {
 		return err
 	}
@@ -120,10 +120,10 @@ func waitFor(holder *objects.Object, wanted Reservation, err error) error {
 // CheckFree gives all other objects as far as the informer has them, or an error that names the run which
 // holds what is wanted. No run may begin because of it: see FindHolder.
 func (t *Table) CheckFree(
-	ctx context.Context, obj *v1alpha1.AgentDisconnect, region string, wanted Reservation,
+	ctx context.Context, obj *v1alpha1.AgentDisconnect, wanted Reservation,
 ) (others []objects.Object, err error) {
 	known, err := t.objects.Known(ctx)
-	holder, others, err := findHolder(known, err, obj, region, wanted)
+	holder, others, err := findHolder(known, err, obj, wanted)
 	if err := waitFor(holder, wanted, err); err != nil {
 		return nil, err
 	}
@@ -133,14 +133,14 @@ func (t *Table) CheckFree(
 // FindHolder gives all other objects whose run is not over, and the one among them that holds what is
 // wanted; nil: none does. It lists them past the cache.
 func (t *Table) FindHolder(
-	ctx context.Context, obj *v1alpha1.AgentDisconnect, region string, wanted Reservation,
+	ctx context.Context, obj *v1alpha1.AgentDisconnect, wanted Reservation,
 ) (holder *objects.Object, others []objects.Object, err error) {
 	all, err := t.objects.Unfinished(ctx)
-	return findHolder(all, err, obj, region, wanted)
+	return findHolder(all, err, obj, wanted)
 }
 
 func findHolder(
-	all []objects.Object, err error, obj *v1alpha1.AgentDisconnect, region string, wanted Reservation,
+	all []objects.Object, err error, obj *v1alpha1.AgentDisconnect, wanted Reservation,
 ) (holder *objects.Object, others []objects.Object, _ error) {
 	if err != nil {
 		return nil, nil, problem.FromStore(err)
@@ -148,7 +148,7 @@ func findHolder(
 
 	others = slices.DeleteFunc(slices.Clone(all), func(o objects.Object) bool { return o.UID == obj.UID })
 	for i := range others {
-		if holds(&others[i], region, wanted) {
+		if holds(&others[i], wanted) {
 			return &others[i], others, nil
 		}
 	}

@@ -177,11 +177,11 @@ func TestNothingBeginsWhenTheObjectsCantBeListed(t *testing.T) {
 	obj := object("a", 1)
 	m := manage(t, 1, obj, object("b", 2))
 	m.store.failure = errors.New("the API server gave no answer")
-	holder, others, err := m.FindHolder(t.Context(), obj, region, wants(acl))
+	holder, others, err := m.FindHolder(t.Context(), obj, wants(acl))
 	g.Expect(err).To(And(MatchError(m.store.failure), Satisfy(problem.IsStoreError)))
 	g.Expect(holder).To(BeNil())
 	g.Expect(others).To(BeNil())
-	_, err = m.CheckFree(t.Context(), obj, region, wants(acl))
+	_, err = m.CheckFree(t.Context(), obj, wants(acl))
 	g.Expect(err).To(And(MatchError(m.store.failure), Satisfy(problem.IsStoreError)))
 	g.Expect(m.reserve(obj, acl, 0)).To(And(MatchError(m.store.failure), Satisfy(problem.IsStoreError)))
 	m.store.failure = nil

@@ -119,8 +119,10 @@ func TestAClaimIsConfirmedByReadsWithoutAGap(t *testing.T) {
 			w.Expect(w.undo(f).Done).To(BeTrue())
 			w.Expect(w.region().SetTags(ownACL, tags)).To(Succeed())
 		},
-		"a look that doesn't have it": func(w *world, _ sweep.Found) { w.undoer.Retain(nil, regionName) },
-		"a lift":                      func(w *world, f sweep.Found) { w.lift(f) },
+		"a look that doesn't have it": func(w *world, _ sweep.Found) {
+			w.undoer.Retain(nil, sweep.Place{AccountID: account, Region: regionName})
+		},
+		"a lift": func(w *world, f sweep.Found) { w.lift(f) },
 		"what is known of the object": func(w *world, f sweep.Found) {
 			f.Object = "restored"
 			w.undo(f)
@@ -134,7 +136,7 @@ func TestAClaimIsConfirmedByReadsWithoutAGap(t *testing.T) {
 			w.inPlace(80, 81)
 			made := w.snapshot()
 			f := w.confirm(w.one())
-			w.undoer.Retain([]sweep.Found{f}, regionName)
+			w.undoer.Retain([]sweep.Found{f}, sweep.Place{AccountID: account, Region: regionName})
 			gap(w, f)
 			w.Expect(w.undo(f).Did).To(BeEmpty())
 			w.clock.Step(networkacl.SettleFor - time.Second)
@@ -185,7 +187,7 @@ func TestALookThatHasTheFindingAgain(t *testing.T) {
 	w := newWorld(t)
 	w.inPlace(80)
 	f := w.confirm(w.one())
-	w.undoer.Retain(w.find(), regionName)
+	w.undoer.Retain(w.find(), sweep.Place{AccountID: account, Region: regionName})
 	w.Expect(w.undo(f).Done).To(BeTrue())
 }
 
@@ -229,7 +231,7 @@ func TestALookThatOnlyOtherRegionsAnswered(t *testing.T) {
 	w := newWorld(t)
 	w.inPlace(80)
 	f := w.confirm(w.one())
-	w.undoer.Retain(nil, "eu-west-1")
+	w.undoer.Retain(nil, sweep.Place{AccountID: account, Region: "eu-west-1"})
 	w.Expect(w.undo(f).Done).To(BeTrue())
 }
 

@@ -18,8 +18,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/removal"
 )
 
+// Place is an account, by its 12 digits, and a Region.
+type Place struct{ AccountID, Region string }
+
 // Survey is what a look at an account and Region gave.
 type Survey struct {
+	// Place is where it looked.
+	Place Place
 	// Found is sorted by UID, then network ACL.
 	Found []Found
 	// SchedulesUnseen says why schedules were not looked at: no permission, or a Region without
@@ -88,7 +93,7 @@ func Look(ctx context.Context, clients *aws.Clients, ecsClusters []string) (Surv
 	}
 
 	slices.SortStableFunc(found, Found.compare)
-	return Survey{Found: found, SchedulesUnseen: unseen, TasksUnseen: tasksUnseen}, nil
+	return Survey{Place: Place{account, clients.Region}, Found: found, SchedulesUnseen: unseen, TasksUnseen: tasksUnseen}, nil
 }
 
 // askAccount asks AWS itself which account the credentials are of.

@@ -72,27 +72,27 @@ func (m *memory) of(f Found, now time.Time) *absence {
 	return e
 }
 
-// retain begins the confirmation of all claims in Regions anew that are not of these findings.
-func (m *memory) retain(due []Found, regions []string) {
+// retain begins the confirmation of all claims in places anew that are not of these findings.
+func (m *memory) retain(due []Found, places []Place) {
 	keys := map[findingKey]bool{}
 	for _, f := range due {
 		keys[keyOf(f)] = true
 	}
 
-	for _, e := range m.without(keys, regions) {
+	for _, e := range m.without(keys, places) {
 		e.mu.Lock()
 		e.claimed.Clear()
 		e.mu.Unlock()
 	}
 }
 
-// without gives what was seen of all findings in Regions but these.
-func (m *memory) without(keys map[findingKey]bool, regions []string) []*absence {
+// without gives what was seen of all findings in places but these.
+func (m *memory) without(keys map[findingKey]bool, places []Place) []*absence {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var rest []*absence
 	for key, e := range m.all {
-		if !keys[key] && slices.Contains(regions, key.region) {
+		if !keys[key] && slices.Contains(places, Place{key.accountID, key.region}) {
 			rest = append(rest, e)
 		}
 	}

@@ -42,10 +42,10 @@ type Undoer struct {
 // NewUndoer makes an undoer that remembers nothing yet.
 func NewUndoer(clk clock.PassiveClock) *Undoer { return &Undoer{clock: clk} }
 
-// Retain tells that looks into these Regions found these alone to be due. A claim there that they
-// don't have is confirmed anew: its tags were gone meanwhile, or an object looked after them. What
-// is known of other Regions stays: nothing was read there.
-func (u *Undoer) Retain(due []Found, regions ...string) { u.memory.retain(due, regions) }
+// Retain tells that looks at these places found these alone to be due. A claim there that they don't
+// have is confirmed anew: its tags were gone meanwhile, or an object looked after them. What is known
+// of other places stays: nothing was read there.
+func (u *Undoer) Retain(due []Found, places ...Place) { u.memory.retain(due, places) }
 
 // Undo takes away what was found, as far as it gets: it may be repeated, and stopped anywhere. What
 // isn't as it was found is left. The Result says what was done also beside an error, which is

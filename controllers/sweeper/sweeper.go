@@ -19,6 +19,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/objects"
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
 )
@@ -27,18 +28,6 @@ import (
 // lacked time alone for it, where its interval is longer.
 const retryInterval = time.Minute
 
-// Options are what a platform team sets.
-type Options struct {
-	// Interval is how often AWS is searched.
-	Interval time.Duration
-	// Regions are searched beside the manager's own and those of objects.
-	Regions []string
-	// ClusterID tells this Kubernetes cluster from others in the tags on AWS resources.
-	ClusterID string
-	// ScheduleGroup is the group of the dead man's switch; empty: there is none.
-	ScheduleGroup string
-}
-
 // Sweeper searches AWS at intervals for what runs left behind, and undoes what is this
 // Kubernetes cluster's and no object looks after any more. It is part of a manager, and works while
 // that is the leader.
@@ -46,31 +35,31 @@ type Sweeper struct {
 	objects  *objects.Reader
 	sessions *aws.Sessions
 	clock    clock.Clock
-	options  Options
+	options  options.Options
 	undoer   *sweep.Undoer
 
 	// mu lets one sweep at a time work, and guards what is below.
 	mu sync.Mutex
-	// regions are those that any object was seen to be about, and in each the ECS clusters of the
-	// objects with a probe.
-	regions map[string]map[string]bool
+	// places are where the options and any object seen so far have it look, and in each the ECS
+	// clusters of the objects with a probe.
+	places map[place]map[string]bool
 	// again is when a finding that the last sweep left gets further. The zero time: none does with
 	// time alone.
 	again time.Time
 }
 
 // New makes a sweeper that is not yet part of a manager.
-func New(all *objects.Reader, sessions *aws.Sessions, clk clock.Clock, options Options) *Sweeper {
+func New(all *objects.Reader, sessions *aws.Sessions, clk clock.Clock, opts options.Options) *Sweeper {
 	return &Sweeper{
-		objects: all, sessions: sessions, clock: clk, options: options,
-		undoer: sweep.NewUndoer(clk), regions: map[string]map[string]bool{},
+		objects: all, sessions: sessions, clock: clk, options: opts,
+		undoer: sweep.NewUndoer(clk), places: map[place]map[string]bool{},
 	}
 }
 
 // NeedLeaderElection has the manager start the sweeper only where it is the leader.
 func (s *Sweeper) NeedLeaderElection() bool { return true }
 
-// Start sweeps at once and then every Options.Interval, or sooner where Wait says so, until the
+// Start sweeps at once and then every options.SweepInterval, or sooner where Wait says so, until the
 // context ends.
 func (s *Sweeper) Start(ctx context.Context) error {
 	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithName("sweeper"))
@@ -89,36 +78,28 @@ func (s *Sweeper) Start(ctx context.Context) error {
 	}
 }
 
-// looks are what the looks of one sweep found.
-type looks struct {
-	found []sweep.Found
-	// regions are those that could be looked into.
-	regions []string
-}
-
-// Sweep looks once and undoes what is due: the cloud first and the cluster second, so that a run
-// without an object then never will have one. What goes wrong in one Region or with one finding is
+// Sweep looks once, with each role, and undoes what is due: the cloud first and the cluster second, so that a run
+// without an object then never will have one. What goes wrong in one place or with one finding is
 // no obstacle to the others; the errors are joined.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	errs := []error{s.noteRegions(ctx)}
-	var all looks
+	errs := []error{s.notePlaces(ctx)}
+	all := looks{found: map[findingKey]finding{}}
 	complete := true
-	for _, region := range slices.Sorted(maps.Keys(s.regions)) {
-		clusters := append([]string{}, slices.Sorted(maps.Keys(s.regions[region]))...) // nil would be all
-		in, err := sweep.Look(ctx, s.sessions.In(region), clusters)
+	for _, at := range slices.SortedFunc(maps.Keys(s.places), place.compare) {
+		clusters := append([]string{}, slices.Sorted(maps.Keys(s.places[at]))...) // nil would be all
+		clients := s.clients(at)
+		in, err := sweep.Look(ctx, clients, clusters)
 		if err == nil {
-			all.found, all.regions = append(all.found, in.Found...), append(all.regions, region)
-		}
-		if group := s.options.ScheduleGroup; err == nil && group != "" {
-			err = in.Unseen(group)
+			all.add(in, clients)
+			err = unseenIn(at, in, s.options)
 		}
 		if err == nil && in.TasksUnseen != nil { // what was found of rules is complete all the same
-			errs = append(errs, fmt.Errorf("searching Region %s for tasks of probes: %w", region, in.TasksUnseen))
+			errs = append(errs, fmt.Errorf("searching %s for tasks of probes: %w", at, in.TasksUnseen))
 		}
 		if err != nil {
-			errs, complete = append(errs, fmt.Errorf("searching Region %s: %w", region, err)), false
+			errs, complete = append(errs, fmt.Errorf("searching %s: %w", at, err)), false
 		}
 	}
 
@@ -143,7 +124,7 @@ func (s *Sweeper) Sweep(ctx context.Context) error {
 func (s *Sweeper) Wait(err error) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wait := s.options.Interval
+	wait := s.options.SweepInterval
 	if err != nil {
 		wait = min(wait, retryInterval)
 	}
@@ -151,39 +132,6 @@ func (s *Sweeper) Wait(err error) time.Duration {
 		wait = min(wait, max(s.again.Sub(s.clock.Now()), retryInterval))
 	}
 	return wait
-}
-
-// noteRegions adds the Regions of options and objects to those that are searched. An object that is
-// gone later leaves its Region behind.
-func (s *Sweeper) noteRegions(ctx context.Context) error {
-	for _, region := range append(slices.Clone(s.options.Regions), s.sessions.DefaultRegion()) {
-		s.noteRegion(region, "")
-	}
-
-	owners, err := ownersOf(s.objects.KnownAll(ctx))
-	for _, obj := range owners.objects {
-		if target := obj.Status.Target; target != nil { // it is there before anything is written to AWS
-			cluster := ""
-			if run.HasProbe(&obj.Status) {
-				cluster = target.ClusterARN
-			}
-			s.noteRegion(target.Region, cluster)
-		}
-	}
-	return err
-}
-
-// noteRegion has a Region searched from now on, and an ECS cluster there, if one is named.
-func (s *Sweeper) noteRegion(region, cluster string) {
-	if region == "" {
-		return
-	}
-	if s.regions[region] == nil {
-		s.regions[region] = map[string]bool{}
-	}
-	if cluster != "" {
-		s.regions[region][cluster] = true
-	}
 }
 
 // owners are the objects of all namespaces.
@@ -273,29 +221,30 @@ func when(is bool, a action) action {
 func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) error {
 	var errs []error
 	tally := newCounts()
-	var due []sweep.Found
+	var due []finding
+	var found []sweep.Found
 	var actions []action
 	now := s.clock.Now()
-	for _, f := range in.found {
-		switch what := s.actionFor(f, all, now); what {
+	for _, f := range in.sorted() {
+		switch what := s.actionFor(f.Found, all, now); what {
 		case actionNone:
 		case actionCount:
-			tally.add(f, s.options.ClusterID)
+			tally.add(f.Found, s.options.ClusterID)
 		case actionLift, actionUndo:
-			f.Object = all.describe(f)
-			due, actions = append(due, f), append(actions, what)
+			f.Object = all.describe(f.Found)
+			due, found, actions = append(due, f), append(found, f.Found), append(actions, what)
 		}
 	}
 
-	s.undoer.Retain(due, in.regions...)
+	s.undoer.Retain(found, in.places...)
 	s.again = time.Time{}
 	for i, f := range due {
 		done, err := s.undo(ctx, f, actions[i])
 		if !done {
-			tally.add(f, s.options.ClusterID)
+			tally.add(f.Found, s.options.ClusterID)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("undoing %s of run %s %s in Region %s: %w", f.Kind, f.UID, place(f), f.Region, err))
+			errs = append(errs, fmt.Errorf("undoing %s of run %s %s in account %s, Region %s: %w", f.Kind, f.UID, where(f.Found), f.AccountID, f.Region, err))
 		}
 	}
 
@@ -305,8 +254,8 @@ func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) 
 	return errors.Join(errs...)
 }
 
-// place says where a finding is.
-func place(f sweep.Found) string {
+// where says on what a finding is.
+func where(f sweep.Found) string {
 	if f.Kind == sweep.KindTasks {
 		return "in ECS cluster " + f.ECSClusterARN
 	}
@@ -315,15 +264,15 @@ func place(f sweep.Found) string {
 
 // undo does what is due about a finding, logs what that was, and reports whether nothing is left to
 // do.
-func (s *Sweeper) undo(ctx context.Context, f sweep.Found, what action) (done bool, err error) {
+func (s *Sweeper) undo(ctx context.Context, f finding, what action) (done bool, err error) {
 	act := s.undoer.Undo
 	if what == actionLift {
 		act = s.undoer.Lift
 	}
 
-	result, err := act(ctx, s.sessions.In(f.Region), f)
+	result, err := act(ctx, f.clients, f.Found)
 	if len(result.Did) > 0 || result.Left != "" {
-		log.FromContext(ctx).Info("Removed what a run left behind", "kind", f.Kind, "accountID", f.AccountID, "region", f.Region,
+		log.FromContext(ctx).Info("Removed what a run left behind", "kind", f.Kind, "accountID", f.AccountID, "role", f.clients.Role.ARN, "region", f.Region,
 			"networkACLID", f.NetworkACLID, "uid", f.UID, "owner", f.Owner, "did", result.Did, "left", result.Left)
 	}
 

@@ -27,6 +27,8 @@ const (
 	Brakes      = "policy-brakes.json"
 	Sweep       = "policy-sweep.json"
 	DeadmanRole = "role-deadman.json"
+	Hub         = "policy-hub.json"
+	SpokeTrust  = "trust-spoke.json"
 )
 
 // Values are what the placeholders of the documents stand for, beside the account and the Region of the world.
@@ -37,6 +39,10 @@ type Values struct {
 	ScheduleGroup, DeadmanRole string
 	// TaskFamily, TaskRole and ExecutionRole are of the probe's task definition.
 	TaskFamily, TaskRole, ExecutionRole string
+	// HubRole and SpokeRole are the ARNs of the manager's role and of a namespace's, in another account.
+	HubRole, SpokeRole string
+	// ExternalID, Namespace and KubeSystemUID are what the trust policy of a namespace's role asks for.
+	ExternalID, Namespace, KubeSystemUID string
 }
 
 // For gives documents with their placeholders filled in for a world.
@@ -53,6 +59,7 @@ func For(w *world.World, v Values, names ...string) ([]json.RawMessage, error) {
 	}
 	fill := strings.NewReplacer("REGION", cmp.Or(v.Region, w.Region), "ACCOUNT_ID", w.Account, "VPC_ID", v.VPC, "ECS_CLUSTER", v.Cluster,
 		"SCHEDULE_GROUP", v.ScheduleGroup, "DEADMAN_ROLE", v.DeadmanRole,
+		"HUB_ROLE_ARN", v.HubRole, "SPOKE_ROLE_ARN", v.SpokeRole, "EXTERNAL_ID", v.ExternalID, "NAMESPACE", v.Namespace, "KUBE_SYSTEM_UID", v.KubeSystemUID,
 		"TASK_FAMILY", v.TaskFamily, "TASK_ROLE", v.TaskRole, "TASK_EXECUTION_ROLE", v.ExecutionRole)
 	var all []json.RawMessage
 	for _, name := range names {
@@ -91,6 +98,26 @@ func SwitchRole(w *world.World, v Values) (region.Role, error) {
 		ARN: "arn:aws:iam::" + w.Account + ":role/" + v.DeadmanRole, Trust: []string{region.SchedulerPrincipal},
 		Allow: []string{"*"}, Policies: []*iam.Policy{policy},
 	}, err
+}
+
+// Spoke is the role of a namespace in the account of a world: what its trust policy and the documents grant.
+func Spoke(w *world.World, v Values, names ...string) (region.Role, error) {
+	role := region.Role{ARN: v.SpokeRole, Allow: []string{"*"}}
+	documents, err := For(w, v, append([]string{SpokeTrust}, names...)...)
+	if err != nil {
+		return role, err
+	}
+	if role.TrustPolicy, err = iam.ParseTrust(documents[0]); err != nil {
+		return role, err
+	}
+	for _, document := range documents[1:] {
+		policy, err := iam.Parse(document)
+		if err != nil {
+			return role, err
+		}
+		role.Policies = append(role.Policies, policy)
+	}
+	return role, nil
 }
 
 // folder is config/iam, found from the folder that the program runs in.

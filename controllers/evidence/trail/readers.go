@@ -48,7 +48,7 @@ func (r *Readers) Read(ctx context.Context, clients *aws.Clients, ask Ask) (Answ
 func (r *Readers) of(account string, clients *aws.Clients) *Reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now, name := r.clock.Now(), account+"/"+clients.Region
+	now, name := r.clock.Now(), account+"/"+clients.Place()
 	maps.DeleteFunc(r.byPlace, func(known string, p *place) bool { return known != name && now.Sub(p.asked) > idleFor })
 	if r.byPlace[name] == nil {
 		r.byPlace[name] = &place{reader: NewReader(clients.CloudTrail, r.clock)}

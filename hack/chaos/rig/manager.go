@@ -59,10 +59,7 @@ func newManager(w *World, life int) *manager {
 	sessions.Clock = clock
 	kubernetes := m.client(w.plane.Client)
 	m.reconciler = agentdisconnect.New(kubernetes, kubernetes, &events.FakeRecorder{}, sessions, clock, w.Options)
-	m.sweeper = sweeper.New(objects.NewReader(kubernetes), sessions, clock, sweeper.Options{
-		Interval: w.Options.SweepInterval, Regions: w.Options.SweepRegions,
-		ClusterID: w.Options.ClusterID, ScheduleGroup: w.Options.DeadManScheduleGroup,
-	})
+	m.sweeper = sweeper.New(objects.NewReader(kubernetes), sessions, clock, w.Options)
 	return m
 }
 

@@ -51,10 +51,15 @@ type statements []statementDocument
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *statements) UnmarshalJSON(data []byte) error {
+	return decodeStrictly(asList(data), (*[]statementDocument)(s))
+}
+
+// asList is a document that is a list, or one of the one item.
+func asList(data []byte) []byte {
 	if data = bytes.TrimSpace(data); len(data) == 0 || data[0] != '[' {
-		data = slices.Concat([]byte("["), data, []byte("]"))
+		return slices.Concat([]byte("["), data, []byte("]"))
 	}
-	return decodeStrictly(data, (*[]statementDocument)(s))
+	return data
 }
 
 // decodeStrictly refuses members that the value doesn't have.

@@ -20,6 +20,8 @@ type Role struct {
 	ARN string
 	// Trust are the services that may assume it, e.g. SchedulerPrincipal.
 	Trust []string
+	// TrustPolicy says which principals of IAM may assume it; nil: none.
+	TrustPolicy *iam.Trust
 	// Allow are patterns for service:Action; empty: the role may do nothing.
 	Allow []string
 	// Policies bound what Allow lets through: it needs what they allow too. None: no bound.

@@ -131,8 +131,6 @@ func TestGetCallerIdentity(t *testing.T) {
 	g.Expect(*out.Arn).To(Equal("arn:aws:iam::123456789012:user/operator"))
 	_, err = sts.NewFromConfig(s.ConfigFor("AKIANOBODY")).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	g.Expect(code(err)).To(Equal("InvalidClientTokenId"))
-	_, err = sts.NewFromConfig(s.Config()).AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::123456789012:role/x"), RoleSessionName: aws.String("x"),
-	})
+	_, err = sts.NewFromConfig(s.Config()).GetSessionToken(t.Context(), &sts.GetSessionTokenInput{})
 	g.Expect(code(err)).To(Equal("InvalidAction"))
 }

@@ -192,6 +192,10 @@ func (s *Simulator) startAPI(ctx context.Context) error {
 	return nil
 }
 
+// Join has two simulators be two accounts of one AWS: each answers for both at its URL, by whose access key a call is
+// signed with, and the roles of either can be assumed from the other. It comes before the first call.
+func (s *Simulator) Join(other *Simulator) { s.api.Join(other.api) }
+
 // URL is what AWS_ENDPOINT_URL is to be.
 func (s *Simulator) URL() string { return s.url }
 

@@ -42,6 +42,11 @@ func readScope(r *http.Request) (s scope, ok bool, err *region.Error) {
 	return scope{parts[0], parts[2], parts[3]}, true, nil
 }
 
+// token is the session token of a request, which a presigned one has in its query.
+func token(r *http.Request) string {
+	return cmp.Or(r.Header.Get("X-Amz-Security-Token"), r.URL.Query().Get("X-Amz-Security-Token"))
+}
+
 // authorize decides whether a call may have its effect: by the identity's patterns, by faults, and by its policies.
 func (s *Server) authorize(x *exchange) *region.Error {
 	d, c, id := x.t.dialect, x.req.Call, x.req.Identity

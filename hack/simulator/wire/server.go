@@ -57,7 +57,9 @@ type Options struct {
 type Server struct {
 	o          Options
 	services   map[string]operation.Service
-	identities map[string]operation.Identity
+	identities *identities
+	// others are the servers of other accounts.
+	others []*Server
 
 	runner  runner
 	mu      sync.Mutex
@@ -67,14 +69,11 @@ type Server struct {
 // NewServer makes a server.
 func NewServer(o Options) *Server {
 	s := &Server{
-		o: o, services: map[string]operation.Service{}, identities: map[string]operation.Identity{},
+		o: o, services: map[string]operation.Service{}, identities: newIdentities(o.Identities),
 		regions: map[[2]string]*region.Region{{o.Region.Account(), o.Region.Name()}: o.Region},
 	}
 	for _, service := range []operation.Service{ec2.Service(), ecs.Service(), cloudtrail.Service(), servicequotas.Service(), sts.Service(), scheduler.Service(), cloudwatch.Service(), fis.Service()} {
 		s.services[service.Name] = service
-	}
-	for _, id := range o.Identities {
-		s.identities[id.AccessKey] = id
 	}
 	return s
 }
@@ -103,7 +102,7 @@ type exchange struct {
 }
 
 // ServeHTTP answers a call.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve(w, r, "") }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serverFor(r).serve(w, r, "") }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, agentURL string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -119,9 +118,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, agentURL string) 
 			Time: s.o.Region.Now(), Service: t.service, Action: t.action, AccessKey: sc.accessKey, Region: sc.region,
 			UserAgent: r.UserAgent(), DryRun: t.form.Get("DryRun") == "true", Params: t.params, RequestID: s.o.Region.NewEventID(),
 		},
-		Form: t.form, Body: body, AgentURL: agentURL,
+		Form: t.form, Body: body, AgentURL: agentURL, AssumeRole: s.AssumeRole,
 	}}
-	id, known := s.identities[sc.accessKey]
+	id, known := s.identities.get(sc.accessKey)
 	switch {
 	case !signed:
 		s.fail(x, t.dialect.noCredentials())
@@ -131,6 +130,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, agentURL string) 
 		return
 	case !known:
 		s.fail(x, t.dialect.unknownKey())
+		return
+	case !s.identities.admits(sc.accessKey, token(r), s.o.Region.Now()):
+		s.fail(x, expired(sc.service))
 		return
 	case invalid != nil:
 		s.fail(x, invalid)

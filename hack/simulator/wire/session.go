@@ -25,7 +25,7 @@ func (s *Server) ForAgents() http.Handler {
 // AdmitSession decides whether the caller may have a session as a container instance, by Poll or StartTelemetrySession.
 func (s *Server) AdmitSession(r *http.Request, action string, i region.ContainerInstance) *region.Error {
 	sc, signed, refusal := readScope(r)
-	id, known := s.identities[sc.accessKey]
+	id, known := s.identities.get(sc.accessKey)
 	d, c := jsonDialect{}, call.Call{Service: "ecs", Action: action, AccessKey: sc.accessKey, Region: sc.region}
 	switch {
 	case !signed:

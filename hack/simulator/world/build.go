@@ -24,7 +24,7 @@ func (w *World) Build(o region.Options, connected bool) (*region.Region, error) 
 	o.ACSEndpoint, o.TCSEndpoint, o.ServiceConnectEndpoint = w.Endpoints.ACS, w.Endpoints.TCS, w.Endpoints.ServiceConnect
 	r := region.New(o)
 	for _, role := range w.Roles {
-		r.Roles().Put(region.Role{ARN: role.ARN, Trust: slices.Clone(role.Trust), Allow: slices.Clone(role.Allow), Policies: policies(role.Policies)})
+		r.Roles().Put(region.Role{ARN: role.ARN, Trust: slices.Clone(role.Trust), TrustPolicy: role.trust(), Allow: slices.Clone(role.Allow), Policies: policies(role.Policies)})
 	}
 	var errs []error
 	for _, name := range w.ScheduleGroups {

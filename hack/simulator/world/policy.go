@@ -20,6 +20,18 @@ func (c *checker) policies(at string, documents []json.RawMessage) {
 // ParsedPolicies are the policies of the access key, of a world that is valid.
 func (k AccessKey) ParsedPolicies() []*iam.Policy { return policies(k.Policies) }
 
+// trust is the trust policy of the role, of a world that is valid.
+func (r Role) trust() *iam.Trust {
+	if r.TrustPolicy == nil {
+		return nil
+	}
+	t, err := iam.ParseTrust(r.TrustPolicy)
+	if err != nil {
+		panic(fmt.Sprintf("validated trust policy: %v", err))
+	}
+	return t
+}
+
 func policies(documents []json.RawMessage) []*iam.Policy {
 	var all []*iam.Policy
 	for _, document := range documents {

@@ -12,7 +12,7 @@ type World struct {
 	Region string `json:"region"`
 	// AccessKeys are the credentials that may call; none: one that may do everything, DefaultAccessKey.
 	AccessKeys []AccessKey `json:"accessKeys,omitempty"`
-	// Roles are the IAM roles that schedules can run under.
+	// Roles are the IAM roles that schedules can run under, and callers can assume.
 	Roles []Role `json:"roles,omitempty"`
 	// ScheduleGroups are the groups of EventBridge Scheduler beside the one named default.
 	ScheduleGroups []string `json:"scheduleGroups,omitempty"`
@@ -103,6 +103,8 @@ type Role struct {
 	ARN string `json:"arn"`
 	// Trust are the services that may assume it, e.g. scheduler.amazonaws.com.
 	Trust []string `json:"trust,omitempty"`
+	// TrustPolicy is the document of IAM that says which users and roles may assume it; unset: none.
+	TrustPolicy json.RawMessage `json:"trustPolicy,omitempty"`
 	// Allow are patterns for service:Action; unset: nothing.
 	Allow []string `json:"allow,omitempty"`
 	// Policies are documents of IAM. With them, a call needs what they allow together, beside Allow; unset: no bound.

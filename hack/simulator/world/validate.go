@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/iam"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
@@ -145,6 +146,11 @@ func (w *World) checkRoles(c *checker) {
 		c.unique(at+".arn", "role", r.ARN)
 		c.actions(at, r.Allow)
 		c.policies(at, r.Policies)
+		if r.TrustPolicy != nil {
+			if _, err := iam.ParseTrust(r.TrustPolicy); err != nil {
+				c.add(at+".trustPolicy", "%v", err)
+			}
+		}
 	}
 	for i, name := range w.ScheduleGroups {
 		at := fmt.Sprintf("scheduleGroups[%d]", i)

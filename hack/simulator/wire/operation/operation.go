@@ -74,6 +74,8 @@ type Request struct {
 	Body []byte
 	// AgentURL is the endpoint for agents that run outside of the simulator, for calls that came by it.
 	AgentURL string
+	// AssumeRole makes a session of a role for the caller.
+	AssumeRole func(caller Identity, ask Assume) (Session, *region.Error)
 }
 
 // View is the state that reads see.

@@ -22,6 +22,7 @@ func Service() operation.Service {
 		Operations: map[string]operation.Operation{
 			// No identity can be denied to ask who it is.
 			"GetCallerIdentity": {ReadOnly: true, Open: true, Prepare: getCallerIdentity},
+			"AssumeRole":        {ReadOnly: true, Prepare: assumeRole},
 		},
 	}
 }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package aws_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	. "github.com/onsi/gomega"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
+)
+
+const otherAccount = "222222222222"
+
+// payments is the role of a namespace in the other account.
+var payments = aws.Role{
+	Namespace: "payments", ARN: "arn:aws:iam::" + otherAccount + ":role/agentdisconnect", ExternalID: "agentdisconnect/payments", ClusterID: "kube-1",
+}
+
+// accounts are the manager's own account and the other one, whose clock is behind by a time.
+func accounts(t *testing.T, behind time.Duration) (hub, spoke *sim.Simulator) {
+	t.Helper()
+	g := NewWithT(t)
+	hub = simulate(t)
+	there := world.Default()
+	there.Account = otherAccount
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:AssumeRole",
+		"Condition":{"StringEquals":{"sts:ExternalId":%q}}},
+		{"Effect":"Allow","Principal":{"AWS":%q},"Action":"sts:TagSession","Condition":{"StringEquals":{
+		"aws:RequestTag/agentdisconnect.dev/namespace":"payments","aws:RequestTag/agentdisconnect.dev/cluster":"kube-1"}}}]}`,
+		hub.World().Keys()[0].ARN, payments.ExternalID, hub.World().Keys()[0].ARN)
+	there.Roles = []world.Role{{ARN: payments.ARN, Allow: []string{"*"}, TrustPolicy: []byte(trust)}}
+	spoke, err := sim.Start(t.Context(), sim.Options{World: there, NoAgents: true, Clock: clocktesting.NewFakePassiveClock(time.Now().Add(-behind))})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(spoke.Close)
+	hub.Join(spoke)
+	return hub, spoke
+}
+
+func TestARoleIsAssumedOnceForAllRegions(t *testing.T) {
+	g := NewWithT(t)
+	hub, spoke := accounts(t, 0)
+	sessions := aws.NewSessions(hub.Config(), "agentdisconnect", "test")
+	clients := sessions.As(payments, region)
+	g.Expect(sessions.As(payments, region)).To(BeIdenticalTo(clients))
+	g.Expect(sessions.In(region)).NotTo(BeIdenticalTo(clients))
+	g.Expect(sessions.In(region).Place()).NotTo(Equal(clients.Place()))
+
+	for _, in := range []*aws.Clients{clients, sessions.As(payments, "us-east-1")} {
+		account, err := in.AccountID(t.Context(), time.Now())
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(account).To(Equal(otherAccount))
+		_, err = in.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	g.Expect(callsOf(hub, "sts:AssumeRole")).To(Equal(1))
+	g.Expect(hub.Calls()[0].Region).To(Equal(region), "the manager's own, whichever Region the run is in")
+	g.Expect(spoke.Calls()[0].Identity).To(Equal("arn:aws:sts::" + otherAccount + ":assumed-role/agentdisconnect/agentdisconnect@payments"))
+}
+
+func TestARoleThatIsRefusedIsNamed(t *testing.T) {
+	g := NewWithT(t)
+	hub, spoke := accounts(t, 0)
+	sessions := aws.NewSessions(hub.Config(), "agentdisconnect", "test")
+	wrong := payments
+	wrong.ExternalID = "another"
+	_, err := sessions.As(wrong, region).EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	g.Expect(aws.Classify(err)).To(Equal(aws.NoCredentials))
+	refused, ok := errors.AsType[*aws.CredentialsError](err)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(refused.Role).To(Equal(wrong))
+	g.Expect(refused.FromSTS()).To(BeTrue())
+	g.Expect(aws.Message(err)).To(ContainSubstring("is not authorized to perform: sts:AssumeRole on resource: " + payments.ARN))
+	g.Expect(spoke.Calls()).To(BeEmpty())
+
+	forbidden := aws.Role{Namespace: "checkout", Forbidden: true}
+	_, err = sessions.As(forbidden, region).AccountID(t.Context(), time.Now())
+	refused, ok = errors.AsType[*aws.CredentialsError](err)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(refused.Role).To(Equal(forbidden))
+
+	// The manager's own credentials are missing: that is no fault of the role.
+	_, err = aws.NewSessions(hub.ConfigFor("AKIANOBODY"), "agentdisconnect", "test").As(payments, region).AccountID(t.Context(), time.Now())
+	g.Expect(aws.Classify(err)).To(Equal(aws.NoCredentials))
+}
+
+func TestCredentialsThatCanNotBeRenewedLastToTheirEnd(t *testing.T) {
+	g := NewWithT(t)
+	// Credentials of an hour from a clock that is 50 minutes behind last for ten minutes, which is when renewals are due.
+	hub, _ := accounts(t, 50*time.Minute)
+	clients := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(payments, region)
+	read := func() error {
+		_, err := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+		return err
+	}
+	g.Expect(read()).To(Succeed())
+	g.Expect(read()).To(Succeed())
+	g.Expect(callsOf(hub, "sts:AssumeRole")).To(Equal(2), "one is due at once")
+
+	hub.Faults().Add(faults.Fault{Action: "sts:AssumeRole", Error: "AccessDenied"})
+	for range 3 {
+		g.Expect(read()).To(Succeed())
+	}
+	g.Expect(callsOf(hub, "sts:AssumeRole")).To(Equal(3), "the renewal is not tried at each call")
+}
+
+func TestCredentialsThatEndedAreNotUsed(t *testing.T) {
+	g := NewWithT(t)
+	hub, spoke := accounts(t, 61*time.Minute)
+	clients := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(payments, region)
+	_, err := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	g.Expect(err).NotTo(HaveOccurred())
+	answered := len(spoke.Calls())
+	hub.Faults().Add(faults.Fault{Action: "sts:AssumeRole", Error: "AccessDenied"})
+	_, err = clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	g.Expect(aws.Classify(err)).To(Equal(aws.NoCredentials))
+	g.Expect(spoke.Calls()).To(HaveLen(answered))
+}
+
+func TestTheNameOfASessionFits(t *testing.T) {
+	g := NewWithT(t)
+	hub, spoke := accounts(t, 0)
+	long := payments
+	long.Namespace = strings.Repeat("n", 63)
+	_, err := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(long, region).AccountID(t.Context(), time.Now())
+	g.Expect(err).To(MatchError(ContainSubstring("sts:TagSession")), "the name was taken, and the tag is the whole namespace")
+	g.Expect(spoke.Calls()).To(BeEmpty())
+}
