@@ -65,7 +65,8 @@ func (r *reconciliation) announce(ctx context.Context, before reported) {
 		return
 	}
 
-	log.FromContext(ctx).Info("State changed", "state", succeeded.Reason, "before", before.state, "message", succeeded.Message)
+	target := ptr.Deref(r.Status().Target, v1alpha1.Target{})
+	log.FromContext(ctx).Info("State changed", "state", succeeded.Reason, "before", before.state, "accountID", target.AccountID, "role", target.RoleARN, "message", succeeded.Message)
 	if succeeded.Reason != v1alpha1.StateRefused && succeeded.Reason != said { // the Stalled event says it
 		kind := corev1.EventTypeNormal
 		if succeeded.Status == metav1.ConditionFalse {

@@ -87,6 +87,8 @@ const (
 	brakesPolicy = "policy-brakes.json"
 	// sweepPolicy is for a person who runs kubectl agentdisconnect sweep.
 	sweepPolicy = "policy-sweep.json"
+	// hubPolicy is what the manager's role is given beside them to assume roles of other accounts.
+	hubPolicy = "policy-hub.json"
 )
 
 // granted are the actions that a policy has.
@@ -206,7 +208,7 @@ func within(narrow, wide map[string]map[string]oneOrMore) bool {
 func TestPolicyIsExplained(t *testing.T) {
 	g := NewWithT(t)
 	readme := string(iamFile(g, "README.md"))
-	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, probePolicy, callersPolicy, brakesPolicy, sweepPolicy) {
+	for _, name := range append(slices.Clone(policies), deadmanPolicy, deadmanRole, probePolicy, callersPolicy, brakesPolicy, sweepPolicy, hubPolicy) {
 		seen := map[string]bool{}
 		for _, s := range policy(g, name).Statement {
 			g.Expect(seen).NotTo(HaveKey(s.Sid))
@@ -244,6 +246,30 @@ func TestTrustPoliciesNameTheManagerAlone(t *testing.T) {
 	g.Expect(irsa[0].Condition["StringEquals"]).To(And(
 		HaveKeyWithValue(provider+":sub", oneOrMore{"system:serviceaccount:" + namespace + ":" + account}),
 		HaveKeyWithValue(provider+":aud", oneOrMore{"sts.amazonaws.com"})))
+}
+
+// The role of a namespace admits the manager for that namespace of one cluster alone. That AWS's rules let the manager in, and
+// nobody else, is shown by the specs of several accounts, which go by these documents.
+func TestTheRoleOfANamespaceIsForThatNamespaceAlone(t *testing.T) {
+	g := NewWithT(t)
+	trust := policy(g, "trust-spoke.json").Statement
+	g.Expect(trust).To(HaveLen(2))
+	tags := map[string]oneOrMore{
+		"aws:RequestTag/agentdisconnect.dev/namespace": {"NAMESPACE"}, "aws:RequestTag/agentdisconnect.dev/cluster": {"KUBE_SYSTEM_UID"},
+	}
+	g.Expect(trust[1].Condition).To(Equal(map[string]map[string]oneOrMore{"StringEquals": tags}))
+	g.Expect(trust[1].Action).To(ConsistOf("sts:TagSession"))
+	tags["sts:ExternalId"] = oneOrMore{"EXTERNAL_ID"}
+	g.Expect(trust[0].Condition).To(Equal(map[string]map[string]oneOrMore{"StringEquals": tags}))
+	g.Expect(trust[0].Action).To(ConsistOf("sts:AssumeRole"))
+	for _, s := range trust {
+		g.Expect(s.Principal).To(Equal(map[string]string{"AWS": "HUB_ROLE_ARN"}))
+	}
+
+	hub := policy(g, hubPolicy).Statement
+	g.Expect(hub).To(HaveLen(1))
+	g.Expect(hub[0].Action).To(ConsistOf("sts:AssumeRole", "sts:TagSession"))
+	g.Expect(hub[0].Resource).To(ConsistOf("SPOKE_ROLE_ARN"))
 }
 
 // A schedule of a third party, in this account or another, can't make the scheduler use the role.

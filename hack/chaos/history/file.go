@@ -38,6 +38,9 @@ func (h History) String() string {
 	if h.Armed {
 		b.WriteString("  \"armed\": true,\n")
 	}
+	if h.Spoke {
+		b.WriteString("  \"spoke\": true,\n")
+	}
 	b.WriteString("  \"ops\": [\n")
 	for i, op := range h.Ops {
 		comma := ","

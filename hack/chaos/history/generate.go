@@ -17,7 +17,7 @@ import (
 func Generate(seed uint64, size int) History {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15))}
 	g.tilt()
-	h := History{Seed: seed, Deleted: g.one(3), Armed: g.one(2)}
+	h := History{Seed: seed, Deleted: g.one(3), Armed: g.one(2), Spoke: seed%3 == 0}
 	first := g.create()
 	h.Ops = append(h.Ops, first, Op{Do: Pass, For: g.span(15*time.Second, time.Minute)})
 	h.Ops = append(h.Ops, g.calls(first)...)

@@ -174,6 +174,8 @@ type History struct {
 	Note string `json:"note,omitempty"`
 	// Armed: the managers have a dead man's switch.
 	Armed bool `json:"armed,omitempty"`
+	// Spoke: the managers' own account is another one, and they assume a role.
+	Spoke bool `json:"spoke,omitempty"`
 	Ops   []Op `json:"ops"`
 	// Deleted: all objects are deleted at the end. Otherwise they are left to their own ends.
 	Deleted bool `json:"deleted,omitempty"`

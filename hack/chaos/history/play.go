@@ -81,14 +81,14 @@ type play struct {
 }
 
 // newPlay makes the world: the simulator's default one, in which the third subnet has its owner's consent and an agent too.
-func newPlay(ctx context.Context, plane *rig.Plane, armed bool) (*play, error) {
+func newPlay(ctx context.Context, plane *rig.Plane, armed, spoke bool) (*play, error) {
 	p := &play{
 		ctx: ctx, plane: plane, manifests: map[string]v1alpha1.AgentDisconnectSpec{}, forced: map[string]bool{}, damaged: map[string]bool{},
 		strays: map[string]string{}, meddledAt: map[string]time.Time{}, down: map[string]bool{}, overdue: map[string]time.Duration{},
 		expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true, deleted: map[string]time.Time{},
 	}
 	var err error
-	if p.world, err = plane.NewWorld(ctx, rig.Options{Tap: p.tap, Manager: paced, DeadMan: armed, Violated: p.asked}); err != nil {
+	if p.world, err = plane.NewWorld(ctx, rig.Options{Tap: p.tap, Manager: paced, DeadMan: armed, Spoke: spoke, Violated: p.asked}); err != nil {
 		return nil, err
 	}
 	p.sim, p.region, p.options = p.world.Sim, p.world.Sim.Region(), p.world.Options

@@ -32,7 +32,7 @@ func (r Result) Promises() []string {
 
 // Run has a history happen in a world of its own. The error is of the world, and says nothing of the manager.
 func Run(ctx context.Context, plane *rig.Plane, h History) (Result, error) {
-	p, err := newPlay(ctx, plane, h.Armed)
+	p, err := newPlay(ctx, plane, h.Armed, h.Spoke)
 	if err != nil {
 		return Result{}, err
 	}

@@ -77,7 +77,7 @@ func playOnce(ctx context.Context, plane *rig.Plane, s Scenario, k *Kind, point 
 		p.struck = true
 		return k.strike(p.w, step)
 	}
-	if p.w, err = plane.NewWorld(ctx, rig.Options{DeadMan: s.deadMan, Tap: tap}); err != nil {
+	if p.w, err = plane.NewWorld(ctx, rig.Options{DeadMan: s.deadMan, Spoke: s.spoke, Tap: tap}); err != nil {
 		return p, result, err
 	}
 	defer func() { err = errors.Join(err, p.w.Close(context.WithoutCancel(ctx))) }()

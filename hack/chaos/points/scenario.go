@@ -39,6 +39,8 @@ const (
 type Scenario struct {
 	// Name is the mode and what happens, such as clone.suspend.
 	Name string
+	// spoke has the managers assume a role of another account.
+	spoke bool
 	// deadMan gives the managers a dead man's switch.
 	deadMan bool
 	// during are actions; at the first call of one of them, meanwhile is done, in the middle of a pass.

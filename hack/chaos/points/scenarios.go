@@ -60,6 +60,8 @@ func ownHistories() []Scenario {
 		{Name: "inplace.callers", subnet: aloneSubnet, callers: true, script: steps(creating(short), blocking, calling("batch", "nightly"), (*play).verifying, calling("batch"), judged(1, 1))},
 		{Name: "clone.callers", subnet: sharedSubnet, clone: true, callers: true, script: steps(creating(short), blocking, calling("batch", "flow"), (*play).verifying, calling("batch", "flow"), judged(2, 0))},
 		{Name: "inplace.delete-verifying", subnet: aloneSubnet, callers: true, script: steps(creating(short), blocking, calling("batch"), (*play).verifying, passing(5*time.Minute), (*play).deleteVerifying)},
+		{Name: "spoke.inplace", subnet: aloneSubnet, spoke: true, script: creating(short)},
+		{Name: "spoke.armed", subnet: sharedSubnet, clone: true, deadMan: true, spoke: true, script: creating(short)},
 		{Name: "clone.original-deleted", subnet: aloneSubnet, clone: true, script: steps(creating(short), blocking, (*play).deleteOriginal)},
 	}
 }

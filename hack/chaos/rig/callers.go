@@ -51,8 +51,13 @@ func withCallers(w *simworld.World) *simworld.World {
 
 func keyOf(caller string) string { return "ASIA" + strings.ToUpper(caller) }
 
-// ManagersKey is the access key of all managers of the world.
-func (w *World) ManagersKey() string { return w.Sim.World().Keys()[0].ID }
+// ManagersKey is the access key of all managers of the world; empty: they have one for each session.
+func (w *World) ManagersKey() string {
+	if w.hub != nil {
+		return ""
+	}
+	return w.Sim.World().Keys()[0].ID
+}
 
 // RunTask has a caller run a task of a family in a subnet, and reports whether one was started.
 func (w *World) RunTask(ctx context.Context, caller, cluster, family, subnet string) (started bool, err error) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -35,6 +36,9 @@ type Options struct {
 	Manager func(*options.Options)
 	// DeadMan gives the managers a dead man's switch: a role, and a group for its schedules.
 	DeadMan bool
+	// Spoke has the managers' own credentials be of another account, which has the same ids: they assume a role in the
+	// Region's account for the namespace.
+	Spoke bool
 	// Tap sees each step of all managers; nil: all pass.
 	Tap Tap
 	// Violated, if set, is told of each promise that the audit finds broken, as Wrong is.
@@ -63,6 +67,7 @@ type World struct {
 	MayAdopt bool
 
 	plane     *Plane
+	hub       *sim.Simulator // the managers' own account; nil: it is the Region's
 	region    *region.Region
 	faults    *faults.Set
 	config    awssdk.Config
@@ -109,7 +114,7 @@ func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 	}
 	w.bootAt = w.Clock.Now()
 	var err error
-	if w.Sim, err = sim.Start(context.WithoutCancel(ctx), sim.Options{NoAgents: true, World: withCallers(o.World), Clock: w.Clock}); err != nil {
+	if w.Sim, err = sim.Start(context.WithoutCancel(ctx), sim.Options{NoAgents: true, World: withCallers(o.World), Clock: w.Clock, SessionClock: clock.RealClock{}}); err != nil {
 		return nil, err
 	}
 	// Taken once: asking the simulator for them carries out schedules, which calls back into the world.
@@ -130,7 +135,10 @@ func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 	if o.Manager != nil {
 		o.Manager(&w.Options)
 	}
-	if w.Namespace, err = p.namespace(ctx); err != nil {
+	if w.Namespace, err = p.namespace(ctx); err == nil && o.Spoke {
+		err = w.joinHub(ctx)
+	}
+	if err != nil {
 		w.Sim.Close()
 		return nil, err
 	}
@@ -159,7 +167,7 @@ func (w *World) watch(violated func(audit.Promise, string)) {
 		},
 	})
 	w.faults.After("*", func(c call.Call) {
-		if !c.ReadOnly && !c.DryRun && c.Error == "" && c.AccessKey == w.ManagersKey() {
+		if !c.ReadOnly && !c.DryRun && c.Error == "" && w.isManagers(c) {
 			w.noteEffect()
 		}
 	})
@@ -225,6 +233,9 @@ func (w *World) Close(ctx context.Context) error {
 		<-f.done
 	}
 	w.Sim.Close()
+	if w.hub != nil {
+		w.hub.Close()
+	}
 	var all v1alpha1.AgentDisconnectList
 	errs := []error{w.plane.Client.List(ctx, &all, client.InNamespace(w.Namespace))}
 	for i := range all.Items {

@@ -56,6 +56,7 @@ func (w *World) Wrong(ctx context.Context) (Wrong, error) {
 	for _, line := range w.Difference() {
 		wrong.Foreign = append(wrong.Foreign, "different from a Region without a manager: "+line)
 	}
+	wrong.Foreign = append(wrong.Foreign, w.wrongInHub()...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, line := range w.broken {

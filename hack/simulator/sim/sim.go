@@ -58,6 +58,8 @@ type Options struct {
 	// Clock is AWS's: the time of the Region, of stale reads, of throttling and of schedules; nil: real time. It may stand
 	// still while calls are made, and should not go back. Latency, DNS and agents stay in real time.
 	Clock clock.PassiveClock
+	// SessionClock says when sessions of roles end, which SDKs compare with the time of their machine; nil: Clock.
+	SessionClock clock.PassiveClock
 	// NoAgents starts no agents: agentConnected is true for all instances at the start and changes
 	// by Region().SetAgentConnected alone. What is connected takes the tasks that it is given,
 	// unless SetSessionCut says no.
@@ -113,6 +115,9 @@ func Start(ctx context.Context, o Options) (*Simulator, error) {
 	}
 	if s.o.Clock == nil {
 		s.o.Clock = clock.RealClock{}
+	}
+	if s.o.SessionClock == nil {
+		s.o.SessionClock = s.o.Clock
 	}
 	if o.NoAgents && o.AgentListen != "" {
 		return nil, errors.New("without agents there are no sessions: NoAgents and AgentListen exclude each other")
@@ -174,7 +179,7 @@ func (s *Simulator) startAPI(ctx context.Context) error {
 		})
 	}
 	s.api = wire.NewServer(wire.Options{
-		Context: ctx, Region: s.region, Identities: identities, Faults: s.faults, Log: s.calls, DenyAbsent: s.o.DenyAbsent, Latency: s.o.Latency, Logger: s.o.Log,
+		Context: ctx, Region: s.region, Identities: identities, Faults: s.faults, Log: s.calls, DenyAbsent: s.o.DenyAbsent, Latency: s.o.Latency, Logger: s.o.Log, SessionClock: s.o.SessionClock,
 		NewRegion: func(account, name string) *region.Region {
 			return region.New(region.Options{Account: account, Name: name, Scale: s.o.Scale, Clock: s.o.Clock, Roles: s.region.Roles(), Trail: s.world.Trail.Parsed()})
 		},

@@ -97,7 +97,7 @@ func (s *Server) newSession(role region.Role, ask operation.Assume) operation.Se
 	unique := s.o.Region.NewEventID()
 	session := operation.Session{
 		Identity: id, AccessKey: "ASIA" + operation.UniqueID(unique)[:16], Secret: "secret of " + unique, Token: "token of " + unique,
-		Expires: s.o.Region.Now().Add(ask.Duration).Truncate(time.Second),
+		Expires: s.o.SessionClock.Now().Add(ask.Duration).Truncate(time.Second),
 	}
 	session.Identity.AccessKey = session.AccessKey
 	s.identities.add(session.Identity, session)

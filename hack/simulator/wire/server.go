@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
 
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
@@ -48,6 +49,8 @@ type Options struct {
 	DenyAbsent bool
 	// Latency is added to every call.
 	Latency time.Duration
+	// SessionClock says when sessions of roles end.
+	SessionClock clock.PassiveClock
 	// NewRegion makes an empty Region.
 	NewRegion func(account, name string) *region.Region
 	Logger    logr.Logger
@@ -131,7 +134,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, agentURL string) 
 	case !known:
 		s.fail(x, t.dialect.unknownKey())
 		return
-	case !s.identities.admits(sc.accessKey, token(r), s.o.Region.Now()):
+	case !s.identities.admits(sc.accessKey, token(r), s.o.SessionClock.Now()):
 		s.fail(x, expired(sc.service))
 		return
 	case invalid != nil:

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rig
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/utils/clock"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/hack/policies"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
+	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
+)
+
+const (
+	hubAccount = "111111111111"
+	spokeName  = "agentdisconnect"
+)
+
+// joinHub gives the managers credentials of another account, and the world's namespace a role in the Region's.
+func (w *World) joinHub(ctx context.Context) error {
+	there := simworld.Default()
+	there.Account = hubAccount
+	own, err := sim.Start(context.WithoutCancel(ctx), sim.Options{NoAgents: true, World: there, Clock: w.Clock, SessionClock: clock.RealClock{}})
+	if err != nil {
+		return err
+	}
+
+	own.Join(w.Sim)
+	w.hub, w.config = own, own.Config()
+	mapped := options.NamespaceRole{
+		Namespace: w.Namespace, ARN: "arn:aws:iam::" + w.Sim.World().Account + ":role/" + spokeName, ExternalID: options.DefaultExternalID(w.Namespace),
+		DeadManRoleARN: w.Options.DeadManRoleARN, DeadManScheduleGroup: w.Options.DeadManScheduleGroup,
+	}
+	role, err := policies.Spoke(w.Sim.World(), policies.Values{
+		HubRole: own.World().Keys()[0].ARN, SpokeRole: mapped.ARN, ExternalID: mapped.ExternalID, Namespace: w.Namespace, KubeSystemUID: ClusterID,
+	})
+	w.region.Roles().Put(role)
+	w.Options.NamespaceRoles = []options.NamespaceRole{mapped}
+	w.Options.DeadManRoleARN, w.Options.DeadManScheduleGroup = "", ""
+	return err
+}
+
+// isManagers reports whether a call in the Region is a manager's.
+func (w *World) isManagers(c call.Call) bool {
+	if w.hub != nil {
+		return strings.Contains(c.Identity, ":assumed-role/"+spokeName+"/")
+	}
+	return c.AccessKey == w.ManagersKey()
+}
+
+// wrongInHub are the changes in the managers' own account, in which no run works.
+func (w *World) wrongInHub() []string {
+	if w.hub == nil {
+		return nil
+	}
+	var wrong []string
+	for _, c := range w.hub.Calls() {
+		if !c.ReadOnly {
+			wrong = append(wrong, fmt.Sprintf("%s in the managers' own account, in which no run works", c.Name()))
+		}
+	}
+	return wrong
+}
