@@ -40,7 +40,7 @@ func fullest() v1alpha1.AgentDisconnectStatus {
 	acl := "acl-0a1b2c3d4e5f67890"
 	s := v1alpha1.AgentDisconnectStatus{
 		ObservedGeneration: 1, State: strings.Repeat("S", 1024), Reason: strings.Repeat("R", 1024), RunID: strings.Repeat("r", 63), RequestTime: &now, StartTime: &now, ExpirationTime: &now, EnforcedTime: &now, RestoredTime: &now, RecoveredTime: &now, CompletionTime: &now, DriftRepairs: 3,
-		Target: &v1alpha1.Target{AccountID: "123456789012", RoleARN: "arn:aws-us-gov:iam::123456789012:role/" + strings.Repeat("p", 603), Region: "us-gov-east-1", ClusterARN: account + "cluster/" + name, VPCID: "vpc-0a1b2c3d4e5f67890"},
+		Target: &v1alpha1.Target{AccountID: "123456789012", RoleARN: "arn:aws-us-gov:iam::123456789012:role/" + strings.Repeat("p", 602), Region: "us-gov-east-1", ClusterARN: account + "cluster/" + name, VPCID: "vpc-0a1b2c3d4e5f67890"},
 		NetworkACL: &v1alpha1.NetworkACL{
 			ID: acl, Mode: v1alpha1.NetworkACLModeClone, ModeReason: v1alpha1.NetworkACLModeShared, OriginalID: acl,
 			State: v1alpha1.CloneAssociating, Attempt: 1, LastAttemptTime: &now,

@@ -23,6 +23,7 @@ import (
 const (
 	spokeAccount = "222222222222"
 	spokeRole    = "arn:aws:iam::" + spokeAccount + ":role/agentdisconnect"
+	secondRole   = "arn:aws:iam::" + spokeAccount + ":role/second"
 
 	elsewhereAccount = "333333333333"
 	elsewhereRole    = "arn:aws:iam::" + elsewhereAccount + ":role/agentdisconnect"
@@ -36,7 +37,7 @@ func newAccounts(ctx context.Context) *accounts {
 	GinkgoHelper()
 	hub := newWorld(ctx, func(o *sim.Options) {
 		bindPolicies(o)
-		for _, role := range []string{spokeRole, elsewhereRole} {
+		for _, role := range []string{spokeRole, secondRole, elsewhereRole} {
 			documents, err := policies.For(o.World, policies.Values{SpokeRole: role}, policies.Hub)
 			Expect(err).NotTo(HaveOccurred())
 			o.World.AccessKeys[0].Policies = append(o.World.AccessKeys[0].Policies, documents...)
@@ -158,34 +159,47 @@ var _ = Describe("Several accounts", func() {
 		a.spoke.expectRestored()
 	})
 
-	for how, change := range map[string]func(*accounts){
-		"removed":                      func(a *accounts) { a.give() },
-		"removed, and none is allowed": func(a *accounts) { a.hub.options.RequireNamespaceRole = true; a.give() },
-		"one of another account by now": func(a *accounts) {
-			a.give(options.NamespaceRole{Namespace: a.spoke.namespace, ARN: elsewhereRole, ExternalID: "elsewhere"})
-		},
-	} {
-		It("says which role ends a run whose mapping is "+how+", and ends it with that", func(ctx context.Context) {
-			a := newAccounts(ctx)
-			a.addElsewhere(ctx)
-			mapped := a.hub.options.NamespaceRoles
-			there := a.spoke.blocking(ctx)
-			change(a)
-			a.hub.run(ctx, 12*time.Minute, there)
-			Expect(condition(a.spoke.get(ctx, there), v1alpha1.ConditionStalled)).To(And(
-				HaveField("Reason", v1alpha1.ReasonWrongAccount), HaveField("Message", And(
-					HavePrefix("the run works in account %s, and ", spokeAccount),
-					ContainSubstring("give the namespace the role with which the run began until the run is over: --namespace-role=%s=%s", a.spoke.namespace, spokeRole)))))
-			Expect(a.spoke.denies(aclID)).To(HaveLen(6))
-			Expect(a.hub.newSweeper().Sweep(ctx)).To(MatchError(ContainSubstring("give namespace %s role %s (--namespace-role)", a.spoke.namespace, spokeRole)))
+	DescribeTable("says which role ends a run whose mapping changed, and ends it with that", func(ctx context.Context, change func(*accounts)) {
+		a := newAccounts(ctx)
+		a.addElsewhere(ctx)
+		mapped := a.hub.options.NamespaceRoles
+		there := a.spoke.blocking(ctx)
+		change(a)
+		a.hub.run(ctx, 12*time.Minute, there)
+		Expect(condition(a.spoke.get(ctx, there), v1alpha1.ConditionStalled)).To(And(
+			HaveField("Reason", v1alpha1.ReasonWrongAccount), HaveField("Message", And(
+				HavePrefix("the run works in account %s, and ", spokeAccount),
+				ContainSubstring("give the namespace the role with which the run began until the run is over: --namespace-role=%s=%s", a.spoke.namespace, spokeRole)))))
+		Expect(a.spoke.denies(aclID)).To(HaveLen(6))
+		Expect(a.hub.newSweeper().Sweep(ctx)).To(MatchError(ContainSubstring("give namespace %s role %s (--namespace-role)", a.spoke.namespace, spokeRole)))
 
-			a.hub.options.RequireNamespaceRole = false
-			a.give(mapped...)
-			a.hub.run(ctx, 2*time.Minute, there)
-			a.spoke.expectRestored()
-			a.hub.expectRestored()
-		})
-	}
+		a.hub.options.RequireNamespaceRole = false
+		a.give(mapped...)
+		a.hub.run(ctx, 2*time.Minute, there)
+		a.spoke.expectRestored()
+		a.hub.expectRestored()
+	},
+		Entry("removed", func(a *accounts) { a.give() }),
+		Entry("removed, and none is allowed", func(a *accounts) { a.hub.options.RequireNamespaceRole = true; a.give() }),
+		Entry("one of another account by now", func(a *accounts) {
+			a.give(options.NamespaceRole{Namespace: a.spoke.namespace, ARN: elsewhereRole, ExternalID: "elsewhere"})
+		}),
+	)
+
+	It("goes on with another role of the same account", func(ctx context.Context) {
+		a := newAccounts(ctx)
+		there := a.spoke.blocking(ctx)
+		v := a.values("second")
+		v.SpokeRole = secondRole
+		role, err := policies.Spoke(a.spoke.sim.World(), v, policies.Manager)
+		Expect(err).NotTo(HaveOccurred())
+		a.spoke.sim.Roles().Put(role)
+		a.spoke.sim.Roles().Remove(spokeRole)
+		a.give(options.NamespaceRole{Namespace: a.spoke.namespace, ARN: secondRole, ExternalID: "second"})
+		a.hub.run(ctx, 11*time.Minute, there)
+		a.spoke.expectRestored()
+		Expect(a.spoke.get(ctx, there).Status.Target.RoleARN).To(Equal(spokeRole), "the one with which it began")
+	})
 
 	It("refuses namespaces without a role where each needs one", func(ctx context.Context) {
 		a := newAccounts(ctx)

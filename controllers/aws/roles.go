@@ -114,14 +114,14 @@ type roleCredentials struct {
 }
 
 // Retrieve implements the SDK's interface. The error names the role, unless the manager's own
-// credentials are missing.
+// credentials are missing, or AWS does not accept them.
 func (r *roleCredentials) Retrieve(ctx context.Context) (awssdk.Credentials, error) {
 	given, err := r.AssumeRoleProvider.Retrieve(ctx)
 	if err == nil {
 		r.ends = given.Expires
 		return given, nil
 	}
-	if _, own := errors.AsType[*CredentialsError](err); !own {
+	if _, missing := errors.AsType[*CredentialsError](err); !missing && !credentialCodes[apiCode(err)] {
 		err = &CredentialsError{Err: err, Role: r.role}
 	}
 	return awssdk.Credentials{}, err

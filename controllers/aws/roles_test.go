@@ -88,9 +88,11 @@ func TestARoleThatIsRefusedIsNamed(t *testing.T) {
 	g.Expect(ok).To(BeTrue())
 	g.Expect(refused.Role).To(Equal(forbidden))
 
-	// The manager's own credentials are missing: that is no fault of the role.
+	// AWS does not accept the manager's own credentials: that is no fault of the role.
 	_, err = aws.NewSessions(hub.ConfigFor("AKIANOBODY"), "agentdisconnect", "test").As(payments, region).AccountID(t.Context(), time.Now())
-	g.Expect(aws.Classify(err)).To(Equal(aws.NoCredentials))
+	refused, ok = errors.AsType[*aws.CredentialsError](err)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(refused.Role.IsOwn()).To(BeTrue())
 }
 
 func TestCredentialsThatCanNotBeRenewedLastToTheirEnd(t *testing.T) {
