@@ -71,20 +71,20 @@ func (s *Sweeper) notePlaces(ctx context.Context) error {
 			continue
 		}
 
-		role := s.options.RoleOf(obj.Namespace)
-		if role.Forbidden || target.RoleARN != "" && role.AccountID() != target.AccountID {
-			if !run.IsRestored(&obj.Status) {
-				errs = append(errs, fmt.Errorf("account %s, Region %s is not searched, where run %s works: give namespace %s role %s (--namespace-role)",
-					target.AccountID, target.Region, run.Name(obj), obj.Namespace, cmp.Or(target.RoleARN, "of that account")))
-			}
-			continue
-		}
-
 		cluster := ""
 		if run.HasProbe(&obj.Status) {
 			cluster = target.ClusterARN
 		}
-		s.notePlace(place{role.Namespace, target.Region}, cluster)
+
+		switch role := s.options.RoleOf(obj.Namespace); {
+		case role.AccountID() == target.AccountID:
+			s.notePlace(place{obj.Namespace, target.Region}, cluster)
+		case target.RoleARN == "" && !s.options.RequireNamespaceRole:
+			s.notePlace(place{"", target.Region}, cluster)
+		case !run.IsRestored(&obj.Status):
+			errs = append(errs, fmt.Errorf("account %s, Region %s is not searched, where run %s works: give namespace %s role %s (--namespace-role)",
+				target.AccountID, target.Region, run.Name(obj), obj.Namespace, cmp.Or(target.RoleARN, "of that account")))
+		}
 	}
 	return errors.Join(errs...)
 }
