@@ -16,6 +16,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
@@ -123,6 +125,22 @@ var _ = Describe("Several accounts", func() {
 			w.expectRestored()
 		}
 	})
+
+	DescribeTable("takes no answer of one account for another's", func(ctx context.Context, change func(*world), reason string) {
+		a := newAccounts(ctx)
+		change(a.spoke)
+		here, there := a.hub.create(ctx), a.spoke.create(ctx)
+		a.hub.run(ctx, 30*time.Second, there, here) // the spoke's answers come first
+		Expect(a.spoke.get(ctx, there).Status.Reason).To(Equal(reason), "%s", describe(a.spoke.get(ctx, there)))
+		Expect(a.hub.state(ctx, here)).To(Equal(v1alpha1.StateBlocking), "%s", describe(a.hub.get(ctx, here)))
+		a.spoke.expectRestored()
+	},
+		Entry("about other clusters", func(w *world) { w.register("other", subnetID) }, v1alpha1.ReasonOtherClusters),
+		Entry("about its quota", func(w *world) { Expect(w.sim.Region().SetQuota(region.QuotaEntries, 4)).To(Succeed()) }, v1alpha1.ReasonQuotaExceeded),
+		Entry("about a Region that does not answer", func(w *world) {
+			w.sim.Faults().Add(faults.Fault{Action: "ec2:*", Error: "InternalError"})
+		}, v1alpha1.ReasonAWSUnavailable),
+	)
 
 	It("refuses the runs of a namespace alone whose role can't be assumed, until its trust policy is right", func(ctx context.Context) {
 		a := newAccounts(ctx)

@@ -165,6 +165,16 @@ func editing(change func(*v1alpha1.AgentDisconnectSpec)) func(*play) error {
 	return func(p *play) error { return p.edit(change) }
 }
 
+// refusingRole has the role of the namespace refused for a time, to a manager that has just started.
+func refusingRole(d time.Duration) func(*play) error {
+	return func(p *play) error {
+		p.w.RefuseRole(d)
+		p.w.Kill()
+		p.w.Boot(0)
+		return nil
+	}
+}
+
 func enduring(d time.Duration) func(*play) error {
 	return editing(func(spec *v1alpha1.AgentDisconnectSpec) { spec.Duration.Duration = d })
 }

@@ -61,6 +61,7 @@ func ownHistories() []Scenario {
 		{Name: "clone.callers", subnet: sharedSubnet, clone: true, callers: true, script: steps(creating(short), blocking, calling("batch", "flow"), (*play).verifying, calling("batch", "flow"), judged(2, 0))},
 		{Name: "inplace.delete-verifying", subnet: aloneSubnet, callers: true, script: steps(creating(short), blocking, calling("batch"), (*play).verifying, passing(5*time.Minute), (*play).deleteVerifying)},
 		{Name: "spoke.inplace", subnet: aloneSubnet, spoke: true, script: creating(short)},
+		{Name: "spoke.refused", subnet: aloneSubnet, spoke: true, script: steps(creating(short), blocking, refusingRole(2*short))},
 		{Name: "spoke.armed", subnet: sharedSubnet, clone: true, deadMan: true, spoke: true, script: creating(short)},
 		{Name: "clone.original-deleted", subnet: aloneSubnet, clone: true, script: steps(creating(short), blocking, (*play).deleteOriginal)},
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -43,6 +44,16 @@ func (w *World) joinHub(ctx context.Context) error {
 	w.Options.NamespaceRoles = []options.NamespaceRole{mapped}
 	w.Options.DeadManRoleARN, w.Options.DeadManScheduleGroup = "", ""
 	return err
+}
+
+// RefuseRole has the trust policy of the namespace's role admit nobody for a time. A session that a manager has goes on.
+func (w *World) RefuseRole(d time.Duration) {
+	role, _ := w.region.Roles().Get(w.Options.NamespaceRoles[0].ARN)
+	refused := role
+	refused.TrustPolicy = nil
+	w.region.Roles().Put(refused)
+	w.At(d, func() { w.region.Roles().Put(role) })
+	w.Hamper(d)
 }
 
 // isManagers reports whether a call in the Region is a manager's.
