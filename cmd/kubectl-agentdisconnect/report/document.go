@@ -152,7 +152,9 @@ type Check struct {
 
 // Target is what the run is aimed at.
 type Target struct {
-	AccountID  string `json:"accountID,omitempty"`
+	AccountID string `json:"accountID,omitempty"`
+	// RoleARN is the role that the manager assumed; empty: its own credentials.
+	RoleARN    string `json:"roleARN,omitempty"`
 	Region     string `json:"region,omitempty"`
 	Cluster    string `json:"cluster"`
 	ClusterARN string `json:"clusterARN,omitempty"`

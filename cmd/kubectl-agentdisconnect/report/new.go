@@ -71,7 +71,7 @@ func targetOf(obj *v1alpha1.AgentDisconnect) Target {
 		target.ClusterARN = obj.Spec.Cluster
 	}
 	if found := obj.Status.Target; found != nil {
-		target.AccountID, target.Region, target.VPCID = found.AccountID, found.Region, found.VPCID
+		target.AccountID, target.RoleARN, target.Region, target.VPCID = found.AccountID, found.RoleARN, found.Region, found.VPCID
 		target.ClusterARN, target.Cluster = found.ClusterARN, lastPart(found.ClusterARN)
 	}
 	return target
