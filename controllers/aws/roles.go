@@ -56,6 +56,9 @@ const (
 	roleRenewal = 15 * time.Minute
 	// roleRetry is how soon a renewal that failed is tried again.
 	roleRetry = 30 * time.Second
+	// refusedFor is how long a failure to assume a role counts for all runs of its namespace: STS is
+	// asked no more often, however many there are.
+	refusedFor = 5 * time.Second
 	// longestSessionName is what STS allows.
 	longestSessionName = 64
 )
@@ -91,7 +94,7 @@ func (s *Sessions) credentialsOf(role Role, region string) awssdk.CredentialsPro
 			o.Tags = append(o.Tags, types.Tag{Key: awssdk.String(tagCluster), Value: awssdk.String(role.ClusterID)})
 		}
 	})
-	cached := awssdk.NewCredentialsCache(&roleCredentials{AssumeRoleProvider: assume, role: role}, func(o *awssdk.CredentialsCacheOptions) {
+	cached := awssdk.NewCredentialsCache(&roleCredentials{AssumeRoleProvider: assume, role: role, sessions: s}, func(o *awssdk.CredentialsCacheOptions) {
 		o.ExpiryWindow = roleRenewal
 	})
 	s.roles[roleIn{role, cfg.Region}] = credentialsChain{cached}
@@ -108,22 +111,32 @@ type roleIn struct {
 type roleCredentials struct {
 	*stscreds.AssumeRoleProvider
 
-	role Role
+	role     Role
+	sessions *Sessions
 	// ends is when the last credentials end.
 	ends time.Time
+	// failure is why the role could not be assumed at failedAt.
+	failure  error
+	failedAt time.Time
 }
 
 // Retrieve implements the SDK's interface. The error names the role, unless the manager's own
 // credentials are missing, or AWS does not accept them.
 func (r *roleCredentials) Retrieve(ctx context.Context) (awssdk.Credentials, error) {
+	if r.failure != nil && Elapsed(r.failedAt, r.sessions.Clock.Now()) < refusedFor {
+		return awssdk.Credentials{}, r.failure
+	}
+
 	given, err := r.AssumeRoleProvider.Retrieve(ctx)
 	if err == nil {
-		r.ends = given.Expires
+		r.ends, r.failure = given.Expires, nil
 		return given, nil
 	}
+
 	if _, missing := errors.AsType[*CredentialsError](err); !missing && !credentialCodes[apiCode(err)] {
 		err = &CredentialsError{Err: err, Role: r.role}
 	}
+	r.failure, r.failedAt = err, r.sessions.Clock.Now()
 	return awssdk.Credentials{}, err
 }
 

@@ -95,6 +95,29 @@ func TestARoleThatIsRefusedIsNamed(t *testing.T) {
 	g.Expect(refused.Role.IsOwn()).To(BeTrue())
 }
 
+func TestARefusedRoleIsAskedForOnceForAllRuns(t *testing.T) {
+	g := NewWithT(t)
+	hub, _ := accounts(t, 0)
+	clk := clocktesting.NewFakePassiveClock(time.Now())
+	sessions := aws.NewSessions(hub.Config(), "agentdisconnect", "test")
+	sessions.Clock = clk
+	remove := hub.Faults().Add(faults.Fault{Action: "sts:AssumeRole", Error: "AccessDenied"})
+	read := func() error {
+		_, err := sessions.As(payments, region).EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+		return err
+	}
+	for range 3 {
+		g.Expect(aws.Classify(read())).To(Equal(aws.NoCredentials))
+	}
+	g.Expect(callsOf(hub, "sts:AssumeRole")).To(Equal(1))
+
+	remove()
+	g.Expect(aws.Classify(read())).To(Equal(aws.NoCredentials))
+	clk.SetTime(clk.Now().Add(5 * time.Second))
+	g.Expect(read()).To(Succeed())
+	g.Expect(callsOf(hub, "sts:AssumeRole")).To(Equal(2))
+}
+
 func TestCredentialsThatCanNotBeRenewedLastToTheirEnd(t *testing.T) {
 	g := NewWithT(t)
 	// Credentials of an hour from a clock that is 50 minutes behind last for ten minutes, which is when renewals are due.
