@@ -131,9 +131,8 @@ func unanswered(err error) *problem.Problem {
 }
 
 // Look runs the first look of a pass into a Region, unless it is known not to answer. place is that
-// of the clients. The error is
-// whatever stands in the way, answered or not; silent says that the Region does not answer, so that
-// nothing else need be asked.
+// of the clients. The error is whatever stands in the way, answered or not; silent says that the
+// Region does not answer, so that nothing else need be asked.
 func (o *Outages) Look(ctx context.Context, place string, now time.Time, look func(context.Context) error) (silent *problem.Problem, err error) {
 	if known := o.known(place, now); known != nil {
 		return known, nil

@@ -78,9 +78,9 @@ func (s *Sweeper) Start(ctx context.Context) error {
 	}
 }
 
-// Sweep looks once, with each role, and undoes what is due: the cloud first and the cluster second, so that a run
-// without an object then never will have one. What goes wrong in one place or with one finding is
-// no obstacle to the others; the errors are joined.
+// Sweep looks once, with each role, and undoes what is due: the cloud first and the cluster second,
+// so that a run without an object then never will have one. What goes wrong in one place or with one
+// finding is no obstacle to the others; the errors are joined.
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
