@@ -253,6 +253,20 @@ var _ = Describe("Several accounts", func() {
 		a.spoke.expectRestored()
 	})
 
+	It("undoes what is left with the role of the owner's namespace, where several reach the account", func(ctx context.Context) {
+		a := newAccounts(ctx)
+		v := a.values("second")
+		v.SpokeRole, v.Namespace = secondRole, "aaa" // it looks first
+		reader, err := policies.Spoke(a.spoke.sim.World(), v, policies.Manager)
+		Expect(err).NotTo(HaveOccurred())
+		reader.Allow = []string{"ec2:Describe*", "ecs:*"}
+		a.spoke.sim.Roles().Put(reader)
+		a.give(options.NamespaceRole{Namespace: v.Namespace, ARN: secondRole, ExternalID: v.ExternalID}, a.hub.options.NamespaceRoles[0])
+		a.spoke.expelled(ctx, a.spoke.blocking(ctx))
+		a.hub.swept(ctx, a.hub.newSweeper())
+		a.spoke.expectRestored()
+	})
+
 	It("arms the dead man's switch of the role's account, and no other", func(ctx context.Context) {
 		a := newAccounts(ctx)
 		a.hub.options.DeadManRoleARN, a.hub.options.DeadManScheduleGroup = switchRole, switchGroup
