@@ -106,7 +106,7 @@ func (o *Object) DeepCopyObject() runtime.Object { return o.DeepCopy() }
 // List is a list of them.
 type List struct {
 	metav1.TypeMeta `json:",inline"`
-	metav1.ListMeta `json:"metadata,omitempty"`
+	metav1.ListMeta `json:"metadata"`
 
 	Items []Object `json:"items"`
 }

@@ -142,8 +142,8 @@ func TestEachFieldOfTheStatusIsKeptOrStripped(t *testing.T) {
 
 // fill sets each field of a struct to something.
 func fill(v reflect.Value) {
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for _, f := range v.Fields() {
+		switch f.Kind() {
 		case reflect.Pointer:
 			f.Set(reflect.New(f.Type().Elem()))
 		case reflect.Slice:
