@@ -33,7 +33,7 @@ func TestEachFlagSetsItsOption(t *testing.T) {
 	s, err := parse([]string{
 		"--metrics-bind-address=0", "--metrics-secure=false", "--health-probe-bind-address=:1", "--leader-elect",
 		"--graceful-shutdown-timeout=3s", "--consent-tag-key=team/allow", "--dns-server=10.0.0.2:53", "--agent-poll-interval=4s",
-		"--network-acl-poll-interval=5s", "--lookup-interval=6s", "--cloudtrail-delay=20m", "--network-acl-entry-quota=40", "--max-duration=30m",
+		"--network-acl-poll-interval=5s", "--lookup-interval=6s", "--aws-read-rate=7.5", "--aws-change-rate=2", "--fis-safety-lever", "--cloudtrail-delay=20m", "--network-acl-entry-quota=40", "--max-duration=30m",
 		"--max-active-runs=2", "--watch-namespaces=team-a, team-b,", "--max-concurrent-reconciles=8",
 		"--sweep-interval=7m", "--sweep-regions=us-east-1, eu-west-1,", "--deadman-schedule-group=switch",
 		"--deadman-role-arn=arn:aws:iam::123456789012:role/switch", "--leader-election-namespace=chaos",
@@ -44,7 +44,7 @@ func TestEachFlagSetsItsOption(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.options).To(Equal(options.Options{
 		ConsentTagKey: "team/allow", DNSServer: "10.0.0.2:53", AgentPollInterval: 4 * time.Second, ACLPollInterval: 5 * time.Second,
-		LookupInterval: 6 * time.Second, CloudTrailDelay: 20 * time.Minute, EntryQuota: 40, MaxDuration: 30 * time.Minute, MaxActiveRuns: 2, MaxConcurrentReconciles: 8,
+		LookupInterval: 6 * time.Second, AWSReadRate: 7.5, AWSChangeRate: 2, FISSafetyLever: true, CloudTrailDelay: 20 * time.Minute, EntryQuota: 40, MaxDuration: 30 * time.Minute, MaxActiveRuns: 2, MaxConcurrentReconciles: 8,
 		SweepInterval: 7 * time.Minute, SweepRegions: []string{"us-east-1", "eu-west-1"},
 		DeadManRoleARN: "arn:aws:iam::123456789012:role/switch", DeadManScheduleGroup: "switch",
 		NamespaceRoles: []options.NamespaceRole{

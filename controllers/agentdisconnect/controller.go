@@ -24,6 +24,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
+	"agentdisconnect.dev/agentdisconnect/controllers/priority"
 )
 
 // +kubebuilder:rbac:groups=chaos.agentdisconnect.dev,resources=agentdisconnects,verbs=get;list;watch;patch;delete
@@ -67,11 +68,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.cache = mgr.GetCache()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("agentdisconnect").
-		Watches(&objects.Object{}, enqueueByPriority(r.Clock), builder.WithPredicates(
+		Watches(&objects.Object{}, priority.Handler(r.Clock), builder.WithPredicates(
 			// Not by our own status writes. A deletion changes the generation too.
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: objects.WasReopened}),
 		)).
-		WatchesRawSource(r.Halts.Source(r.cache, func(obj *v1alpha1.AgentDisconnect) int { return PriorityAt(obj, r.Clock.Now()) })).
+		WatchesRawSource(r.Halts.Source(r.Objects.KnownAll)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Options.Workers(),
 			UsePriorityQueue:        new(true),
@@ -84,7 +85,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	if r.cache != nil && !r.states.has(request.NamespacedName) {
 		if rests, wake := objects.Resting(ctx, r.cache, request.NamespacedName, r.Clock.Now()); rests {
-			return reconcile.Result{RequeueAfter: wake, Priority: new(PriorityNotBegun)}, nil
+			return reconcile.Result{RequeueAfter: wake, Priority: new(priority.NotBegun)}, nil
 		}
 	}
 
@@ -109,7 +110,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	p := r.open(obj, asked)
 	result, err := p.work(ctx)
 	p.seen.begun = hasBegun(p.Object, r.Clock.Now())
-	result.Priority = new(PriorityAt(p.Object, r.Clock.Now().Add(result.RequeueAfter)))
+	result.Priority = new(priority.At(p.Object, r.Clock.Now().Add(result.RequeueAfter)))
 	return result, err
 }
 

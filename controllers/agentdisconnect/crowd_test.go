@@ -20,6 +20,8 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
+	"agentdisconnect.dev/agentdisconnect/controllers/priority"
+	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
 // crowded is an informer with objects, and an API server that does not answer about those of one namespace.
@@ -49,17 +51,36 @@ func (c *crowded) Get(_ context.Context, key client.ObjectKey, obj client.Object
 	return gone
 }
 
+var crowdNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// inPhase is an object that was asked for five minutes ago.
+func inPhase(name string, change func(*v1alpha1.AgentDisconnect)) *v1alpha1.AgentDisconnect {
+	obj := &v1alpha1.AgentDisconnect{}
+	obj.Namespace, obj.Name, obj.CreationTimestamp = "team", name, *run.Stamp(crowdNow.Add(-5 * time.Minute))
+	change(obj)
+	return obj
+}
+
+// onUntil gives an object a run that ends in so much time, with a rule in place.
+func onUntil(left time.Duration) func(*v1alpha1.AgentDisconnect) {
+	return func(obj *v1alpha1.AgentDisconnect) {
+		obj.Status.StartTime, obj.Status.ExpirationTime = run.Stamp(crowdNow.Add(-4*time.Minute)), run.Stamp(crowdNow.Add(left))
+		obj.Status.NetworkACL = &v1alpha1.NetworkACL{ID: "acl-1", Mode: v1alpha1.NetworkACLModeInPlace}
+		obj.Status.Rules = []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.223.69/32"}}
+	}
+}
+
 // A thousand objects that can't begin, each of which holds its worker up for ever, take half of the workers, and no more. The ends
 // of another namespace are worked on while they do, in whichever order all of it came.
 func TestAThousandSlowObjectsDelayNoEndOfAnotherNamespace(t *testing.T) {
 	g := NewWithT(t)
 	const workers, noisy, finished, ends = 8, 1000, 1000, 20
 	c := &crowded{informer: map[client.ObjectKey]objects.Object{}, asked: make(chan client.ObjectKey, noisy+ends), answer: make(chan struct{})}
-	clock := clocktesting.NewFakeClock(priorityNow)
+	clock := clocktesting.NewFakeClock(crowdNow)
 	r := &Reconciler{Manager: &pass.Manager{Clock: clock, Reader: c}, places: newPlaces(workers / 2), cache: c}
 
 	queue := priorityqueue.New[reconcile.Request](t.Name())
-	enqueue := enqueueByPriority(clock)
+	enqueue := priority.Handler(clock)
 	add := func(namespace, name string, change func(*v1alpha1.AgentDisconnect)) {
 		obj := inPhase(name, change)
 		obj.Namespace = namespace

@@ -24,6 +24,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/pass"
 	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
+	"agentdisconnect.dev/agentdisconnect/controllers/priority"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/target"
@@ -153,7 +154,7 @@ func (r *reconciliation) advance(ctx context.Context) turned {
 	}
 
 	for range mostTurns {
-		ctx := aws.WithClass(ctx, classAt(r.Object, r.Clock.Now()))
+		ctx := aws.WithClass(ctx, priority.Class(priority.At(r.Object, r.Clock.Now())))
 		if err := r.braking.Apply(ctx); err != nil {
 			return r.rest(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
 	"agentdisconnect.dev/agentdisconnect/controllers/objects"
+	"agentdisconnect.dev/agentdisconnect/controllers/priority"
 )
 
 const (
@@ -59,10 +60,16 @@ func (r *Reconciler) admitPass(ctx context.Context, request reconcile.Request, p
 	if !known {
 		return true
 	}
-	if phase, _ := cached.PhaseAt(r.Clock.Now()); priorityIn(phase, &cached.Status) != PriorityNotBegun {
+	if priority.OfKnown(&cached, r.Clock.Now()) != priority.NotBegun {
 		return true
 	}
 	return p.take()
+}
+
+// hasBegun reports whether a pass over the object at the time now has to do with a run that has
+// begun and is not over.
+func hasBegun(obj *v1alpha1.AgentDisconnect, now time.Time) bool {
+	return priority.At(obj, now) != priority.NotBegun
 }
 
 // occupy reports whether a pass over the object as the API server has it may go on.
@@ -78,5 +85,5 @@ func (r *Reconciler) occupy(obj *v1alpha1.AgentDisconnect, p *place) bool {
 // again soon.
 func (r *Reconciler) turnAway(request reconcile.Request) reconcile.Result {
 	wait := backoff.Spread(placeInterval, request.String()+r.Clock.Now().String())
-	return reconcile.Result{RequeueAfter: wait, Priority: new(PriorityNotBegun)}
+	return reconcile.Result{RequeueAfter: wait, Priority: new(priority.NotBegun)}
 }

@@ -24,6 +24,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/objects"
+	"agentdisconnect.dev/agentdisconnect/controllers/priority"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 )
 
@@ -248,18 +249,18 @@ var _ = Describe("The workers of the manager", func() {
 		obj := w.create(ctx)
 		result, err := w.pass(ctx, obj)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(result.Priority).To(HaveValue(Equal(agentdisconnect.PriorityNotBegun)))
+		Expect(result.Priority).To(HaveValue(Equal(priority.NotBegun)))
 
 		w.run(ctx, 20*time.Second, obj)
 		result, err = w.pass(ctx, obj)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking))
-		Expect(result.Priority).To(HaveValue(Equal(agentdisconnect.PriorityOn)))
+		Expect(result.Priority).To(HaveValue(Equal(priority.On)))
 
 		w.clock.Step(obj.Spec.Duration.Duration)
 		w.sim.Faults().Add(faults.Fault{Action: "ec2:DeleteNetworkAclEntry", Error: "InternalError"}) // an end that AWS holds up
 		result, err = w.pass(ctx, obj)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(result.Priority).To(HaveValue(Equal(agentdisconnect.PriorityEnding)))
+		Expect(result.Priority).To(HaveValue(Equal(priority.Ending)))
 	})
 })

@@ -50,10 +50,10 @@ func TestARoleIsAssumedOnceForAllRegions(t *testing.T) {
 	g := NewWithT(t)
 	hub, spoke := accounts(t, 0)
 	sessions := aws.NewSessions(hub.Config(), "agentdisconnect", "test")
-	clients := sessions.As(payments, region)
-	g.Expect(sessions.As(payments, region)).To(BeIdenticalTo(clients))
-	g.Expect(sessions.In(region)).NotTo(BeIdenticalTo(clients))
-	g.Expect(sessions.In(region).Place()).NotTo(Equal(clients.Place()))
+	clients := sessions.As(payments, tokyo)
+	g.Expect(sessions.As(payments, tokyo)).To(BeIdenticalTo(clients))
+	g.Expect(sessions.In(tokyo)).NotTo(BeIdenticalTo(clients))
+	g.Expect(sessions.In(tokyo).Place()).NotTo(Equal(clients.Place()))
 
 	for _, in := range []*aws.Clients{clients, sessions.As(payments, "us-east-1")} {
 		account, err := in.AccountID(t.Context(), time.Now())
@@ -63,7 +63,7 @@ func TestARoleIsAssumedOnceForAllRegions(t *testing.T) {
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	g.Expect(callsOf(hub, "sts:AssumeRole")).To(Equal(1))
-	g.Expect(hub.Calls()[0].Region).To(Equal(region), "the manager's own, whichever Region the run is in")
+	g.Expect(hub.Calls()[0].Region).To(Equal(tokyo), "the manager's own, whichever Region the run is in")
 	g.Expect(spoke.Calls()[0].Identity).To(Equal("arn:aws:sts::" + otherAccount + ":assumed-role/agentdisconnect/agentdisconnect@payments"))
 }
 
@@ -73,7 +73,7 @@ func TestARoleThatIsRefusedIsNamed(t *testing.T) {
 	sessions := aws.NewSessions(hub.Config(), "agentdisconnect", "test")
 	wrong := payments
 	wrong.ExternalID = "another"
-	_, err := sessions.As(wrong, region).EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	_, err := sessions.As(wrong, tokyo).EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
 	g.Expect(aws.Classify(err)).To(Equal(aws.NoCredentials))
 	refused, ok := errors.AsType[*aws.CredentialsError](err)
 	g.Expect(ok).To(BeTrue())
@@ -83,13 +83,13 @@ func TestARoleThatIsRefusedIsNamed(t *testing.T) {
 	g.Expect(spoke.Calls()).To(BeEmpty())
 
 	forbidden := aws.Role{Namespace: "checkout", Forbidden: true}
-	_, err = sessions.As(forbidden, region).AccountID(t.Context(), time.Now())
+	_, err = sessions.As(forbidden, tokyo).AccountID(t.Context(), time.Now())
 	refused, ok = errors.AsType[*aws.CredentialsError](err)
 	g.Expect(ok).To(BeTrue())
 	g.Expect(refused.Role).To(Equal(forbidden))
 
 	// AWS does not accept the manager's own credentials: that is no fault of the role.
-	_, err = aws.NewSessions(hub.ConfigFor("AKIANOBODY"), "agentdisconnect", "test").As(payments, region).AccountID(t.Context(), time.Now())
+	_, err = aws.NewSessions(hub.ConfigFor("AKIANOBODY"), "agentdisconnect", "test").As(payments, tokyo).AccountID(t.Context(), time.Now())
 	refused, ok = errors.AsType[*aws.CredentialsError](err)
 	g.Expect(ok).To(BeTrue())
 	g.Expect(refused.Role.IsOwn()).To(BeTrue())
@@ -103,7 +103,7 @@ func TestARefusedRoleIsAskedForOnceForAllRuns(t *testing.T) {
 	sessions.Clock = clk
 	remove := hub.Faults().Add(faults.Fault{Action: "sts:AssumeRole", Error: "AccessDenied"})
 	read := func() error {
-		_, err := sessions.As(payments, region).EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+		_, err := sessions.As(payments, tokyo).EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
 		return err
 	}
 	for range 3 {
@@ -122,7 +122,7 @@ func TestCredentialsThatCanNotBeRenewedLastToTheirEnd(t *testing.T) {
 	g := NewWithT(t)
 	// Credentials of an hour from a clock that is 50 minutes behind last for ten minutes, which is when renewals are due.
 	hub, _ := accounts(t, 50*time.Minute)
-	clients := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(payments, region)
+	clients := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(payments, tokyo)
 	read := func() error {
 		_, err := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
 		return err
@@ -141,7 +141,7 @@ func TestCredentialsThatCanNotBeRenewedLastToTheirEnd(t *testing.T) {
 func TestCredentialsThatEndedAreNotUsed(t *testing.T) {
 	g := NewWithT(t)
 	hub, spoke := accounts(t, 61*time.Minute)
-	clients := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(payments, region)
+	clients := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(payments, tokyo)
 	_, err := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
 	g.Expect(err).NotTo(HaveOccurred())
 	answered := len(spoke.Calls())
@@ -156,7 +156,7 @@ func TestTheNameOfASessionFits(t *testing.T) {
 	hub, spoke := accounts(t, 0)
 	long := payments
 	long.Namespace = strings.Repeat("n", 63)
-	_, err := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(long, region).AccountID(t.Context(), time.Now())
+	_, err := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(long, tokyo).AccountID(t.Context(), time.Now())
 	g.Expect(err).To(MatchError(ContainSubstring("sts:TagSession")), "the name was taken, and the tag is the whole namespace")
 	g.Expect(spoke.Calls()).To(BeEmpty())
 }

@@ -9,10 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -21,6 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/objects"
+	"agentdisconnect.dev/agentdisconnect/controllers/priority"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -64,24 +63,16 @@ func (h *Halts) Watch(ctx context.Context, c cache.Cache) error {
 
 // Source has every object whose run is not over processed when the halts change, with its own
 // priority: those that are on before those that have not begun.
-func (h *Halts) Source(objects client.Reader, priority func(*v1alpha1.AgentDisconnect) int) source.Source {
-	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
-	enqueue := func(ctx context.Context, _ event.TypedGenericEvent[haltChanged], q queue) {
-		var all v1alpha1.AgentDisconnectList // nothing is written to them
-		if err := objects.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+func (h *Halts) Source(list func(context.Context) ([]objects.Object, error)) source.Source {
+	enqueue := func(ctx context.Context, _ event.TypedGenericEvent[haltChanged], q priority.Queue) {
+		all, err := list(ctx)
+		if err != nil {
 			log.FromContext(ctx).Error(err, "Could not list the objects after a change of halts: each sees it at its next pass")
 			return
 		}
-		prioritized, ok := q.(priorityqueue.PriorityQueue[reconcile.Request])
-		for i := range all.Items {
-			obj := &all.Items[i]
-			request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(obj)}
-			switch {
-			case run.IsOver(&obj.Status):
-			case ok:
-				prioritized.AddWithOpts(priorityqueue.AddOpts{Priority: new(priority(obj))}, request)
-			default:
-				q.Add(request)
+		for i := range all {
+			if !run.IsOver(&all[i].Status) {
+				priority.Enqueue(q, &all[i], priority.OfKnown(&all[i], h.clock.Now()))
 			}
 		}
 	}

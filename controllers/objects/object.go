@@ -126,7 +126,8 @@ func Scheme() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	scheme.AddKnownTypeWithName(v1alpha1.GroupVersion.WithKind("AgentDisconnect"), &Object{})
 	scheme.AddKnownTypeWithName(v1alpha1.GroupVersion.WithKind("AgentDisconnectList"), &List{})
-	scheme.AddKnownTypes(v1alpha1.GroupVersion, &v1alpha1.AgentDisconnectSchedule{}, &v1alpha1.AgentDisconnectScheduleList{})
+	scheme.AddKnownTypes(v1alpha1.GroupVersion,
+		&v1alpha1.AgentDisconnectSchedule{}, &v1alpha1.AgentDisconnectScheduleList{}, &v1alpha1.AgentDisconnectHalt{}, &v1alpha1.AgentDisconnectHaltList{})
 	metav1.AddToGroupVersion(scheme, v1alpha1.GroupVersion)
 	return scheme
 }

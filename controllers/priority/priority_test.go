@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package agentdisconnect
+package priority
 
 import (
 	"testing"
@@ -59,37 +59,37 @@ func phases() map[*v1alpha1.AgentDisconnect]int {
 	edited := func(obj *v1alpha1.AgentDisconnect) { obj.Status.StartTime, obj.Status.ExpirationTime = nil, nil }
 
 	return map[*v1alpha1.AgentDisconnect]int{
-		inPhase("expired", onUntil(-time.Second)):                            PriorityEnding,
-		inPhase("expired-suspended", with(onUntil(-time.Second), suspended)): PriorityEnding,
-		inPhase("expired-plan", with(onUntil(-time.Second), plan)):           PriorityEnding,
-		inPhase("aborted", with(onUntil(time.Minute), aborted)):              PriorityEnding,
-		inPhase("deleted", with(onUntil(time.Minute), deleted)):              PriorityEnding,
-		inPhase("deleted-pending", deleted):                                  PriorityEnding,
-		inPhase("edited", with(onUntil(time.Minute), edited)):                PriorityEnding,
-		inPhase("active", onUntil(time.Minute)):                              PriorityOn,
-		inPhase("suspended", with(onUntil(time.Minute), suspended)):          PriorityOn,
-		inPhase("recovering", with(onUntil(-time.Second), restored)):         PriorityOn,
-		inPhase("pending", with()):                                           PriorityNotBegun,
-		inPhase("plan", plan):                                                PriorityNotBegun,
-		inPhase("suspended-pending", suspended):                              PriorityNotBegun,
-		inPhase("finished", with(onUntil(-time.Second), finished)):           PriorityNotBegun,
+		inPhase("expired", onUntil(-time.Second)):                            Ending,
+		inPhase("expired-suspended", with(onUntil(-time.Second), suspended)): Ending,
+		inPhase("expired-plan", with(onUntil(-time.Second), plan)):           Ending,
+		inPhase("aborted", with(onUntil(time.Minute), aborted)):              Ending,
+		inPhase("deleted", with(onUntil(time.Minute), deleted)):              Ending,
+		inPhase("deleted-pending", deleted):                                  Ending,
+		inPhase("edited", with(onUntil(time.Minute), edited)):                Ending,
+		inPhase("active", onUntil(time.Minute)):                              On,
+		inPhase("suspended", with(onUntil(time.Minute), suspended)):          On,
+		inPhase("recovering", with(onUntil(-time.Second), restored)):         On,
+		inPhase("pending", with()):                                           NotBegun,
+		inPhase("plan", plan):                                                NotBegun,
+		inPhase("suspended-pending", suspended):                              NotBegun,
+		inPhase("finished", with(onUntil(-time.Second), finished)):           NotBegun,
 		inPhase("waiting", func(obj *v1alpha1.AgentDisconnect) {
 			obj.Spec.StartAfter = run.Stamp(priorityNow.Add(time.Hour))
-		}): PriorityNotBegun,
+		}): NotBegun,
 		inPhase("missed", func(obj *v1alpha1.AgentDisconnect) {
 			obj.Spec.StartDeadline = run.Stamp(priorityNow.Add(-time.Minute))
-		}): PriorityNotBegun,
-		inPhase("renewed", with(onUntil(-time.Second), finished, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.RunID = "2" })): PriorityNotBegun,
+		}): NotBegun,
+		inPhase("renewed", with(onUntil(-time.Second), finished, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.RunID = "2" })): NotBegun,
 	}
 }
 
 func TestPriorityGoesByThePhase(t *testing.T) {
 	g := NewWithT(t)
 	for obj, priority := range phases() {
-		g.Expect(PriorityAt(obj, priorityNow)).To(Equal(priority), obj.Name)
+		g.Expect(At(obj, priorityNow)).To(Equal(priority), obj.Name)
 	}
 	expiring := inPhase("active", onUntil(time.Minute))
-	g.Expect(PriorityAt(expiring, priorityNow.Add(time.Minute))).To(Equal(PriorityEnding), "at its end, of which it is due")
+	g.Expect(At(expiring, priorityNow.Add(time.Minute))).To(Equal(Ending), "at its end, of which it is due")
 }
 
 // After a restart all objects come as new ones of the first list, in any order.
@@ -97,7 +97,7 @@ func TestTheWorkQueueGivesEndsFirst(t *testing.T) {
 	g := NewWithT(t)
 	queue := priorityqueue.New[reconcile.Request](t.Name())
 	defer queue.ShutDown()
-	enqueue, want := enqueueByPriority(clocktesting.NewFakePassiveClock(priorityNow)), map[string]int{}
+	enqueue, want := Handler(clocktesting.NewFakePassiveClock(priorityNow)), map[string]int{}
 	for obj, priority := range phases() {
 		known := objects.Of(obj)
 		want[obj.Name] = priority
@@ -109,10 +109,10 @@ func TestTheWorkQueueGivesEndsFirst(t *testing.T) {
 	}
 	gone := objects.Of(inPhase("gone", onUntil(time.Minute)))
 	enqueue.Delete(t.Context(), event.DeleteEvent{Object: &gone}, queue)
-	want["gone"] = PriorityNotBegun
+	want["gone"] = NotBegun
 	g.Expect(queue.Len()).To(Equal(len(want)))
 
-	last := PriorityEnding
+	last := Ending
 	for range want {
 		request, priority, _ := queue.GetWithPriority()
 		g.Expect(priority).To(Equal(want[request.Name]), request.Name)
