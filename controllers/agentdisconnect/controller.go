@@ -72,7 +72,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 			// Not by our own status writes. A deletion changes the generation too.
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: objects.WasReopened}),
 		)).
-		WatchesRawSource(r.Halts.Source(r.Objects.KnownAll)).
+		WatchesRawSource(r.Halts.Source(func(ctx context.Context) ([]objects.Object, error) { return objects.ListCached(ctx, r.cache) })).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: r.Options.Workers(),
 			UsePriorityQueue:        new(true),

@@ -9,8 +9,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/preflight"
 	"agentdisconnect.dev/agentdisconnect/controllers/problem"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
@@ -36,7 +38,7 @@ func (r *reconciliation) start(ctx context.Context) turned {
 	if err := r.lookAgain(ctx); err != nil {
 		return r.rest(err)
 	}
-	return r.endIfAborted(ctx, r.enforcement.Install(ctx))
+	return r.endIfAborted(ctx, r.enforcement.Install(aws.WithClass(ctx, ratelimit.On)))
 }
 
 // pendingWakes are what a run that has not begun leaves to the next pass, after one that ended with

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -21,6 +22,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/ledger"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl"
@@ -62,7 +64,7 @@ func edited(status, spec []byte, seconds int64, bits uint8) (s fuzzed, trouble *
 		obj.DeletionTimestamp = runtest.At(0)
 	}
 	now := runtest.Start.Add(time.Duration(seconds%1e6) * time.Second)
-	r := New(nil, nil, nil, nil, clocktesting.NewFakeClock(now), options.Options{ClusterID: "c"})
+	r := New(nil, nil, nil, aws.NewSessions(awssdk.Config{}, "agentdisconnect", "test"), clocktesting.NewFakeClock(now), options.Options{ClusterID: "c"})
 	s = fuzzed{reconciliation: r.open(obj, now)}
 	if bits&hasRead != 0 {
 		s.acl = &networkacl.ACL{ID: runtest.ACL, Entries: []networkacl.Entry{{Number: 100, Egress: true, Allow: true, Protocol: "-1", CIDR: netip.MustParsePrefix("0.0.0.0/0")}}}

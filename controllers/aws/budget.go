@@ -8,6 +8,8 @@ import (
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/time/rate"
 
@@ -35,6 +37,9 @@ func LimitsOf(reads, changes float64) Limits {
 // changeWait is how long a change waits for its turn: what it rests on grows old meanwhile. One
 // whose turn does not come fails as if AWS had refused it for its rate.
 const changeWait = 4 * time.Second
+
+// readWait is how long a read waits: the pass that it is for must see what happens to its object.
+const readWait = CallTimeout
 
 // WithClass has the calls with a context wait for their turn in a class. Without it they are those
 // of a run that is on.
@@ -74,8 +79,10 @@ func (s *Sessions) budgetOf(accountID, region string) *budget {
 // admit waits for the turn of a read. The first attempt that is made with the context given then
 // has it.
 func (b *budget) admit(ctx context.Context) (context.Context, error) {
-	if b.reads.Wait(ctx, classOf(ctx), 0) != nil {
-		return nil, ratelimit.ErrBusy
+	bounded, cancel := context.WithTimeout(ctx, readWait)
+	defer cancel()
+	if err := b.reads.Wait(bounded, classOf(ctx), 0); err != nil {
+		return nil, err
 	}
 	return context.WithValue(ctx, admittedKey{}, &atomic.Bool{}), nil
 }
@@ -101,7 +108,8 @@ func (b *budget) spend(stack *middleware.Stack) error {
 			}
 
 			out, metadata, err := next.HandleFinalize(ctx, in)
-			if Classify(err) == Throttled {
+			// The other services have limits of their own, which say nothing of these.
+			if service := awsmiddleware.GetServiceID(ctx); Classify(err) == Throttled && (service == ec2.ServiceID || service == ecs.ServiceID) {
 				bucket.Throttled()
 			}
 			return out, metadata, err
@@ -114,10 +122,11 @@ var urgency = map[string]int{"ReplaceNetworkAclAssociation": 2, "DeleteNetworkAc
 
 // wait waits for the turn of one attempt.
 func wait(ctx context.Context, bucket *ratelimit.Bucket, operation string) error {
+	longest := readWait
 	if !readOnly(operation) {
-		bounded, cancel := context.WithTimeout(ctx, changeWait)
-		defer cancel()
-		ctx = bounded
+		longest = changeWait
 	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
 	return bucket.Wait(ctx, classOf(ctx), urgency[operation])
 }

@@ -25,6 +25,8 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 )
 
 const (
@@ -296,7 +298,8 @@ func (c *Clients) ForgetAccount() {
 }
 
 func (c *Clients) askAccount(now time.Time) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), readAttempts*CallTimeout)
+	// Ends wait for the answer too, and it is one call a minute.
+	ctx, cancel := context.WithTimeout(WithClass(context.Background(), ratelimit.Ending), readAttempts*CallTimeout)
 	defer cancel()
 	if _, err := c.credentials.Retrieve(ctx); err != nil {
 		return "", err

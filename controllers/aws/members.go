@@ -4,6 +4,7 @@ package aws
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -97,42 +98,53 @@ func (m *members) readClusters(ctx context.Context, keys []string) (map[string]e
 // readInstances describes container instances of one cluster. One that ECS does not know has no
 // entry.
 func (m *members) readInstances(ctx context.Context, keys []inCluster) (map[inCluster]ecstypes.ContainerInstance, error) {
-	arns := make([]string, len(keys))
+	cluster, arns := keys[0].cluster, make([]string, len(keys))
 	for i, key := range keys {
 		arns[i] = key.id
 	}
-	out, err := m.client.DescribeContainerInstances(ctx, &ecs.DescribeContainerInstancesInput{Cluster: awssdk.String(keys[0].cluster), ContainerInstances: arns})
+	instances, _, err := m.describe(ctx, cluster, arns)
+	found := make(map[inCluster]ecstypes.ContainerInstance, len(instances))
+	for i := range instances {
+		found[inCluster{cluster, awssdk.ToString(instances[i].ContainerInstanceArn)}] = instances[i]
+	}
+	return found, err
+}
+
+// describe describes container instances of one cluster, and gives the subnet of each, by ARN.
+func (m *members) describe(ctx context.Context, cluster string, arns []string) (found []ecstypes.ContainerInstance, subnets map[string]string, err error) {
+	out, err := m.client.DescribeContainerInstances(ctx, &ecs.DescribeContainerInstancesInput{Cluster: awssdk.String(cluster), ContainerInstances: arns})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+
+	subnets = map[string]string{}
+	for i := range out.ContainerInstances {
+		instance := &out.ContainerInstances[i]
+		subnets[awssdk.ToString(instance.ContainerInstanceArn)] = subnetOf(instance)
+		// What is kept of thousands of instances is what the controller reads of one.
+		found = append(found, ecstypes.ContainerInstance{
+			ContainerInstanceArn: instance.ContainerInstanceArn, Status: instance.Status, AgentConnected: instance.AgentConnected,
+			CapacityProviderName: instance.CapacityProviderName, Ec2InstanceId: instance.Ec2InstanceId,
+		})
 	}
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	found := make(map[inCluster]ecstypes.ContainerInstance, len(out.ContainerInstances))
-	for i := range out.ContainerInstances {
-		instance := &out.ContainerInstances[i]
-		arn := awssdk.ToString(instance.ContainerInstanceArn)
-		m.noteSubnet(arn, instance.Attributes)
-		// What is kept of thousands of instances is what the controller reads of one.
-		found[inCluster{keys[0].cluster, arn}] = ecstypes.ContainerInstance{
-			ContainerInstanceArn: instance.ContainerInstanceArn, Status: instance.Status, AgentConnected: instance.AgentConnected,
-			CapacityProviderName: instance.CapacityProviderName, Ec2InstanceId: instance.Ec2InstanceId,
-		}
-	}
-	return found, nil
-}
-
-// noteSubnet notes which subnet a container instance registered with.
-func (m *members) noteSubnet(arn string, attributes []ecstypes.Attribute) {
 	if len(m.subnets) >= mostKnown {
 		clear(m.subnets) // most of them are gone by then; the others are described again
 	}
-	m.subnets[arn] = inNoSubnet
-	for _, attribute := range attributes {
+	maps.Copy(m.subnets, subnets)
+	return found, subnets, nil
+}
+
+// subnetOf is the subnet that a container instance registered with.
+func subnetOf(instance *ecstypes.ContainerInstance) string {
+	for _, attribute := range instance.Attributes {
 		if awssdk.ToString(attribute.Name) == attributeSubnet {
-			m.subnets[arn] = awssdk.ToString(attribute.Value)
+			return awssdk.ToString(attribute.Value)
 		}
 	}
+	return inNoSubnet
 }
 
 // readPresent lists the container instances of one cluster in the subnets of each key: by filters,
@@ -188,23 +200,22 @@ func (m *members) pages(cluster string) int {
 // known yet are described.
 func (m *members) bySubnet(ctx context.Context, keys []inCluster, arns []string) (map[inCluster][]string, error) {
 	cluster := keys[0].cluster
-	for batch := range slices.Chunk(m.unknown(arns), ecsBatch) {
-		unknown := make([]inCluster, len(batch))
-		for i, arn := range batch {
-			unknown[i] = inCluster{cluster, arn}
-		}
-		if _, err := m.readInstances(ctx, unknown); err != nil {
+	in := map[string][]string{}
+	known, unknown := m.recall(arns)
+	for arn, subnetID := range known {
+		in[subnetID] = append(in[subnetID], arn)
+	}
+	for batch := range slices.Chunk(unknown, ecsBatch) {
+		_, described, err := m.describe(ctx, cluster, batch)
+		if err != nil {
 			m.noteUndescribed(cluster, err)
 			return nil, err
 		}
+		for arn, subnetID := range described {
+			in[subnetID] = append(in[subnetID], arn)
+		}
 	}
 
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	in := map[string][]string{}
-	for _, arn := range arns {
-		in[m.subnets[arn]] = append(in[m.subnets[arn]], arn)
-	}
 	found := make(map[inCluster][]string, len(keys))
 	for _, key := range keys {
 		for _, subnetID := range strings.Split(key.id, separator) {
@@ -224,10 +235,19 @@ func (m *members) noteUndescribed(cluster string, err error) {
 	m.undescribed[cluster] = true
 }
 
-func (m *members) unknown(arns []string) []string {
+// recall gives the subnets of container instances that are known, by ARN, and the ARNs of the others.
+func (m *members) recall(arns []string) (known map[string]string, unknown []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(arns), func(arn string) bool { return m.subnets[arn] != "" })
+	known = map[string]string{}
+	for _, arn := range arns {
+		if subnetID, ok := m.subnets[arn]; ok {
+			known[arn] = subnetID
+		} else {
+			unknown = append(unknown, arn)
+		}
+	}
+	return known, unknown
 }
 
 // sharedECS reads clusters and container instances together with other runs.

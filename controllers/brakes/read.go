@@ -15,6 +15,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/controllers/shared"
 )
 
@@ -79,6 +80,8 @@ func NewReaders(clk clock.PassiveClock) *Readers {
 	return &Readers{clock: clk, of: map[*aws.Clients]*reader{}}
 }
 
+// reader gives those of some clients. Runs that are on wait for what an object that has not begun may
+// have asked for first, so that all of it is read in their class.
 func (r *Readers) reader(clients *aws.Clients) *reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,13 +90,13 @@ func (r *Readers) reader(clients *aws.Clients) *reader {
 			alarms: shared.NewReads(shared.Source[string, Alarm]{
 				Clock: r.clock, Page: alarmsPage,
 				Fetch: func(ctx context.Context, names []string) (map[string]Alarm, error) {
-					return describeAlarms(ctx, clients.CloudWatch, names)
+					return describeAlarms(aws.WithClass(ctx, ratelimit.On), clients.CloudWatch, names)
 				},
 			}),
 			levers: shared.NewReads(shared.Source[string, Lever]{
 				Clock: r.clock, Page: 1,
 				Fetch: func(ctx context.Context, _ []string) (map[string]Lever, error) {
-					lever, err := getLever(ctx, clients.FIS)
+					lever, err := getLever(aws.WithClass(ctx, ratelimit.On), clients.FIS)
 					return map[string]Lever{leverID: lever}, err
 				},
 			}),

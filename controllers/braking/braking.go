@@ -88,6 +88,9 @@ func (b *Braking) findStopInAWS(ctx context.Context) *brakes.Stop {
 	}
 
 	b.UseRegion(target.Region)
+	if account, err := b.Clients.AccountID(ctx, b.Now); err == nil && account != target.AccountID {
+		return nil // the alarms of another account say nothing of this run; the look at the account says why
+	}
 	at := brakes.Place{AccountID: target.AccountID, Region: target.Region}
 	reading := b.Brakes.Read(ctx, b.Clients, brakes.Since(b.Now), wanted)
 	if stop := brakes.CheckRunning(wanted, reading, at); stop != nil {

@@ -45,14 +45,14 @@ func (a Agent) External() bool { return strings.HasPrefix(a.InstanceID, "mi-") }
 
 // ListContainerInstances gives the ARNs of the cluster's container instances in a subnet, sorted;
 // none is an empty list, not nil. They are those in every state but INACTIVE, which is what ECS
-// lists unless it is asked for one state (API reference). limit bounds how many are listed: the
-// answer holds more than limit ARNs only to say that there are more.
+// lists unless it is asked for one state (API reference). limit bounds how many are given: one
+// more than that says that there are more.
 func ListContainerInstances(ctx context.Context, client aws.ECS, cluster, subnetID string, limit int) ([]string, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
 		Cluster: awssdk.String(cluster),
 		Filter:  awssdk.String(aws.InSubnets(subnetID)),
 	}, limit+1)
-	return arns, err
+	return arns[:min(len(arns), limit+1)], err
 }
 
 // OutsideInstances gives the ARNs of the cluster's container instances beside those inside, sorted:

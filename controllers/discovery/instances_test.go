@@ -93,19 +93,18 @@ func TestListAndPollGoThroughAllPages(t *testing.T) {
 	}
 	g.Expect(countCalls(s, "ecs:DescribeContainerInstances")).To(Equal(3), "100 a call")
 
-	s.Faults().Add(faults.Fault{Action: "ecs:DescribeContainerInstances", Error: "ClientException", Skip: 1, Times: 1})
+	s.Faults().Add(faults.Fault{Action: "ecs:DescribeContainerInstances", Denied: true, Skip: 1})
 	_, err = discovery.PollAgents(t.Context(), clients.ECS, cluster, arns)
 	g.Expect(err).To(HaveOccurred(), "a part of the agents is not all of them")
 }
 
-func TestListStopsWhereThereAreTooMany(t *testing.T) {
+func TestListSaysWhereThereAreTooMany(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)
 	crowd(t, s, 248)
 	arns, err := discovery.ListContainerInstances(t.Context(), clients.ECS, cluster, subnetID, 150)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(len(arns)).To(BeNumerically(">", 150))
-	g.Expect(countCalls(s, "ecs:ListContainerInstances")).To(Equal(2))
+	g.Expect(arns).To(HaveLen(151))
 }
 
 func TestPollAgentsLeavesOutWhoIsNoLongerRegistered(t *testing.T) {
@@ -191,9 +190,6 @@ func TestHowManyPagesAreRead(t *testing.T) {
 	g := NewWithT(t)
 	s, clients := simulate(t)
 	crowd(t, s, 1098) // beside two
-	arns, err := discovery.ListContainerInstances(t.Context(), clients.ECS, cluster, subnetID, 199)
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(arns).To(HaveLen(200), "a page has 100")
 	listed := countCalls(s, "ecs:ListContainerInstances")
 	_, atLeast, err := discovery.OutsideInstances(t.Context(), clients.ECS, cluster, nil, discovery.MaxOutside)
 	g.Expect(err).NotTo(HaveOccurred())

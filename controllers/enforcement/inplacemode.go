@@ -21,6 +21,9 @@ func (p *inPlace) DescribeACL(ctx context.Context, reads aws.Polled) (*networkac
 	return ec2acl.Read(ctx, reads.EC2, p.Status().NetworkACL.ID)
 }
 
+// LastOriginal is none: the network ACL is no copy.
+func (p *inPlace) LastOriginal() *networkacl.ACL { return nil }
+
 // CheckClaim has nothing to check: the run owns no more of the network ACL than its entries.
 func (p *inPlace) CheckClaim() error { return nil }
 

@@ -101,7 +101,7 @@ func (b *Bucket) Throttled() {
 	}
 	b.slowedAt = now
 	b.rate = max(b.rate*backOff, b.limit.PerSecond*lowestShare)
-	b.tokens = 0
+	b.tokens = min(b.tokens, b.rate)
 }
 
 // Rate is how many requests a second are sent for long, by what the server said so far; zero: any
@@ -151,9 +151,10 @@ func (b *Bucket) serve() {
 // tolerance is less than any rate adds in a microsecond that is waited for: tokens are fractions.
 const tolerance = 1e-6
 
-// keep is how many tokens a class leaves to the higher ones: never so many that it gets none.
+// keep is how many tokens a class leaves to the higher ones: fewer at a lower rate, or it would wait
+// for them the longer, and never so many that it gets none.
 func (b *Bucket) keep(class Class) float64 {
-	return min(reserved[class]*float64(b.limit.Burst), float64(b.limit.Burst)-1)
+	return min(reserved[class]*float64(b.limit.Burst)*b.rate/b.limit.PerSecond, float64(b.limit.Burst)-1)
 }
 
 func (b *Bucket) wake(after time.Duration) {

@@ -26,7 +26,12 @@ func (t *Target) PollAgents(ctx context.Context, clusterARN string, arns []strin
 	if err != nil {
 		return err
 	}
-	t.History.Polls.Add(discovery.NewPoll(t.AsOf(reads), agents))
+
+	at := reads.SentAt() // also where that was later in the pass: the next poll is to be another answer
+	if at.IsZero() {
+		at = t.Now
+	}
+	t.History.Polls.Add(discovery.NewPoll(at, agents))
 	return nil
 }
 

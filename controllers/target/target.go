@@ -80,6 +80,9 @@ func (t *Target) BeginLook(settled bool) {
 	t.seen.lookedAt = t.Now
 }
 
+// LookAnew has the rest of the pass ask for itself.
+func (t *Target) LookAnew() { t.since = time.Time{} }
+
 // slow are clients for what is asked about once a minute, and was last answered at a time. In a look
 // where nothing was wrong before, answers to other runs do that are half that interval newer.
 func (t *Target) slow(answered time.Time) aws.Polled {

@@ -21,6 +21,8 @@ import (
 var settings = map[string]struct{ set, arg string }{
 	"agent-poll-interval":        {"20s", "20s"},
 	"allow-additional-endpoints": {"false", "false"},
+	"aws-change-rate":            {"2", "2"},
+	"aws-read-rate":              {"20", "20"},
 	"cloudtrail-delay":           {"20m", "20m"},
 	"consent-tag-key":            {"", ""},
 	"deadman-role-arn":           {"arn:aws:iam::123456789012:role/switch", "arn:aws:iam::123456789012:role/switch"},

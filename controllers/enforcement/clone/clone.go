@@ -75,6 +75,9 @@ func (c *Clone) DescribeACL(ctx context.Context, reads aws.Polled) (*networkacl.
 	return found[recorded.ID], nil
 }
 
+// LastOriginal is the network ACL that the clone was copied from, as last read.
+func (c *Clone) LastOriginal() *networkacl.ACL { return c.seen.original }
+
 // IsBeforeFirstWrite reports whether the run began and, as its ledger has it, AWS was not asked for
 // the clone yet.
 func (c *Clone) IsBeforeFirstWrite() bool {

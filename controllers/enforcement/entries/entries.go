@@ -39,6 +39,9 @@ type Entries struct {
 type Mode interface {
 	// DescribeACL reads the network ACL; nil: it was not there.
 	DescribeACL(ctx context.Context, reads aws.Polled) (*networkacl.ACL, error)
+	// LastOriginal is the network ACL that it was copied from, as last read; nil: it is no copy, or
+	// the original was not there.
+	LastOriginal() *networkacl.ACL
 	// CheckClaim makes sure that the network ACL in the status is one that the run may change.
 	CheckClaim() error
 	// IsBeforeFirstWrite reports whether the run began and, as its ledger has it, AWS was not asked

@@ -4,6 +4,7 @@ package entries
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
@@ -103,7 +104,12 @@ func (e *Entries) FetchACL(ctx context.Context) error { return e.fetchACL(ctx, t
 // PollACL is FetchACL for a regular look at rules that were all there when last read. A read of
 // other runs does that was made half an interval after the last one or later.
 func (e *Entries) PollACL(ctx context.Context) error {
-	return e.fetchACL(ctx, e.seen.readAt.Add(e.Options.ACLPollInterval/2))
+	before, original := e.seen.acl, e.mode.LastOriginal()
+	err := e.fetchACL(ctx, e.seen.readAt.Add(e.Options.ACLPollInterval/2))
+	if unchanged := reflect.DeepEqual(before, e.seen.acl) && reflect.DeepEqual(original, e.mode.LastOriginal()); err == nil && e.readAt.IsZero() && !unchanged {
+		return e.FetchACL(ctx) // a change is judged by a read of this pass
+	}
+	return err
 }
 
 func (e *Entries) fetchACL(ctx context.Context, since time.Time) error {

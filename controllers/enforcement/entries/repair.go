@@ -30,19 +30,15 @@ func (e *Entries) repair(ctx context.Context, valid []v1alpha1.Rule) error {
 		return err
 	}
 
-	if !e.hasRead {
-		if !e.needsEntry(valid) && len(run.UnneededLines(valid, run.Desired(e.Object))) == 0 && e.seen.repair.what == "" {
+	if !e.hasRead || e.readAt.IsZero() {
+		idle := !e.needsEntry(valid) && len(run.UnneededLines(valid, run.Desired(e.Object))) == 0 && e.seen.repair.what == ""
+		if idle && !e.hasRead {
 			return nil
 		}
-		// What to add is decided on the network ACL as it is now.
-		if err := e.ReadACL(ctx); err != nil {
-			return err
-		}
-		if err := e.mode.CheckClaim(); err != nil {
-			return err
-		}
-		if err := e.target.JudgeHit(ctx, e.ACLOfPass(), e.target.LookBeside(ctx, e.ACLOfPass())); err != nil {
-			return err // it may serve other subnets than before
+		if !idle {
+			if err := e.readAnew(ctx); err != nil {
+				return err
+			}
 		}
 	}
 
@@ -55,6 +51,19 @@ func (e *Entries) repair(ctx context.Context, valid []v1alpha1.Rule) error {
 	default:
 		return nil
 	}
+}
+
+// readAnew reads the network ACL, and looks at the subnets that it acts on, in this pass: what to add
+// or remove is decided on both as they are now.
+func (e *Entries) readAnew(ctx context.Context) error {
+	e.target.LookAnew()
+	if err := e.ReadACL(ctx); err != nil {
+		return err
+	}
+	if err := e.mode.CheckClaim(); err != nil {
+		return err
+	}
+	return e.target.JudgeHit(ctx, e.ACLOfPass(), e.target.LookBeside(ctx, e.ACLOfPass())) // it may serve other subnets than before
 }
 
 // maintainInSync does what is due on a network ACL that is as it should be: it follows the

@@ -35,6 +35,17 @@ In short `agds`. {{ regexReplaceAll "\\s+" $schedule.Doc " " }} How it works is 
 {{- template "object" (dict "path" (print "schedule." .Name) "doc" .Doc "type" .Type "seen" $seen) }}
 {{- end }}
 {{- end }}
+{{- $halt := (index . 0).TypeForKind "AgentDisconnectHalt" }}
+
+## {{ $halt.GVK.Kind }}
+
+In short `agdh`. {{ regexReplaceAll "\\s+" $halt.Doc " " }} How it works is in [brakes.md](brakes.md).
+{{- template "kind-rules" $halt }}
+{{- range $halt.Fields }}
+{{- if has .Name (list "spec" "status") }}
+{{- template "object" (dict "path" (print "halt." .Name) "doc" .Doc "type" .Type "seen" $seen) }}
+{{- end }}
+{{- end }}
 {{ end -}}
 
 {{- /* Rules about an object as a whole. */ -}}
