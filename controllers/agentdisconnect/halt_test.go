@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -230,4 +231,30 @@ var _ = Describe("Halts that can't be listed", func() {
 		w.manageWith(unlistable(&meta.NoKindMatchError{GroupKind: schema.GroupKind{Kind: "AgentDisconnectHalt"}}), w.sessions)
 		w.blocking(ctx)
 	})
+})
+
+var _ = It("A halt, and its end, have a manager work on no object of a namespace that it does not watch", func(ctx context.Context) {
+	w := newWorld(ctx)
+	elsewhere := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "elsewhere-"}}
+	Expect(kube.Create(ctx, elsewhere)).To(Succeed())
+	own, other := w.create(ctx, withSubnet(plainSubnet)), &v1alpha1.AgentDisconnect{
+		ObjectMeta: metav1.ObjectMeta{Namespace: elsewhere.Name, Name: "other"},
+		Spec:       v1alpha1.AgentDisconnectSpec{Cluster: clusterName, SubnetID: subnetID, Duration: metav1.Duration{Duration: time.Hour}},
+	}
+	Expect(kube.Create(ctx, other)).To(Succeed())
+	DeferCleanup(func(ctx context.Context) { Expect(client.IgnoreNotFound(kube.Delete(ctx, other))).To(Succeed()) })
+	before := other.DeepCopy()
+	w.manage(ctx)
+
+	reason := func() string { return condition(w.get(ctx, own), v1alpha1.ConditionStalled).Reason }
+	Eventually(reason, patience).Should(Equal(v1alpha1.ReasonNoConsent))
+	for range 2 {
+		stopped := halt(ctx, "over-there")
+		Eventually(reason, patience).Should(Equal(v1alpha1.ReasonHalted), "the watched namespace is told")
+		resume(ctx, stopped)
+		Eventually(reason, patience).Should(Equal(v1alpha1.ReasonNoConsent))
+	}
+	Expect(kube.Get(ctx, client.ObjectKeyFromObject(other), other)).To(Succeed())
+	Expect(other).To(Equal(before))
+	Expect(w.writes()).To(BeEmpty())
 })

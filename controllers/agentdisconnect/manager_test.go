@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -53,6 +54,7 @@ func (w *world) manageAs(ctx context.Context, cfg *rest.Config, change ...func(*
 	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test", agentdisconnect.CountCalls)
 	reconciler := agentdisconnect.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder("agentdisconnect"), sessions, clock.RealClock{}, opts)
 	Expect(reconciler.SetupWithManager(mgr)).To(Succeed())
+	Expect(mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return reconciler.Halts.Watch(ctx, mgr.GetCache()) }))).To(Succeed())
 
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
