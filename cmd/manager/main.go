@@ -34,6 +34,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/pages"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/controllers/schedule"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweeper"
 )
@@ -141,7 +142,7 @@ func run(ctx context.Context, s *settings) error {
 	}
 
 	sessions := aws.NewSessions(awsConfig, product, version, agentdisconnect.CountCalls)
-	sessions.Limits = aws.LimitsOf(s.options.AWSReadRate, s.options.AWSChangeRate)
+	sessions.Limits = ratelimit.LimitsOf(s.options.AWSReadRate, s.options.AWSChangeRate)
 	sessions.UsesFIS = s.options.FISSafetyLever
 	warnWithoutRegion(ctrl.Log, sessions.DefaultRegion())
 	logRoles(ctrl.Log, s.options)

@@ -129,7 +129,7 @@ type Sessions struct {
 	// Clock tells how long ago a call began, Limits are those of each account and Region, and UsesFIS
 	// says that the API of FIS is one that no run may cut off. All are set before the first call.
 	Clock   clock.PassiveClock
-	Limits  Limits
+	Limits  ratelimit.Limits
 	UsesFIS bool
 
 	base awssdk.Config
@@ -170,6 +170,9 @@ func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*mi
 	return s
 }
 
+// GoBy has the clients go by a clock, that of the passes: by it the age of an answer is told.
+func (s *Sessions) GoBy(clk clock.PassiveClock) { s.Clock = clk }
+
 // DefaultRegion is the Region of the manager's own configuration, empty where it names none.
 func (s *Sessions) DefaultRegion() string { return s.base.Region }
 
@@ -192,16 +195,19 @@ func (s *Sessions) As(role Role, region string) *Clients {
 
 	cfg.Region = region
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), within.spend)
+	trail, alarms, lever, identity := cloudtrail.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg), fis.NewFromConfig(cfg), sts.NewFromConfig(cfg)
 	c := &Clients{
-		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: cloudtrail.NewFromConfig(cfg), CloudWatch: cloudwatch.NewFromConfig(cfg), FIS: fis.NewFromConfig(cfg), Region: region, Role: role,
-		ec2: ec2.NewFromConfig(cfg), ecs: ecs.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: sts.NewFromConfig(cfg), credentials: cfg.Credentials,
+		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: trail, CloudWatch: alarms, FIS: lever, Region: region, Role: role,
+		ec2: ec2.NewFromConfig(cfg), ecs: ecs.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: identity, credentials: cfg.Credentials,
 		budget: within,
 	}
 
 	c.reads = s.newReads(c, within)
 	fresh := c.Polled(time.Time{})
 	c.EC2, c.ECS, c.Scheduler = fresh.EC2, fresh.ECS, c.scheduler
-	c.APIHosts = apiHosts(region, s.base.Region, c.baseEndpoints(), s.UsesFIS)
+	instead := baseEndpoints(c.ec2.Options().BaseEndpoint, c.ecs.Options().BaseEndpoint, c.scheduler.Options().BaseEndpoint,
+		trail.Options().BaseEndpoint, alarms.Options().BaseEndpoint, lever.Options().BaseEndpoint, identity.Options().BaseEndpoint)
+	c.APIHosts = apiHosts(region, s.base.Region, instead, s.UsesFIS)
 	s.clients[roleIn{role, region}] = c
 	return c
 }
@@ -231,32 +237,10 @@ func (c *Clients) AllowRepeats(now time.Time, n int) int {
 }
 
 // baseEndpoints are the URLs that the configuration puts in the place of AWS's own
-// (AWS_ENDPOINT_URL).
-func (c *Clients) baseEndpoints() []string {
-	var urls []string
-	for _, client := range []any{c.ec2, c.ecs, c.scheduler, c.CloudTrail, c.CloudWatch, c.FIS, c.sts} {
-		var base *string
-		switch known := client.(type) {
-		case *ec2.Client:
-			base = known.Options().BaseEndpoint
-		case *ecs.Client:
-			base = known.Options().BaseEndpoint
-		case *scheduler.Client:
-			base = known.Options().BaseEndpoint
-		case *cloudtrail.Client:
-			base = known.Options().BaseEndpoint
-		case *cloudwatch.Client:
-			base = known.Options().BaseEndpoint
-		case *fis.Client:
-			base = known.Options().BaseEndpoint
-		case *sts.Client:
-			base = known.Options().BaseEndpoint
-		}
-		if base != nil {
-			urls = append(urls, *base)
-		}
-	}
-
+// (AWS_ENDPOINT_URL), of those that clients have; nil: AWS's own.
+func baseEndpoints(of ...*string) []string {
+	of = slices.DeleteFunc(of, func(url *string) bool { return url == nil })
+	urls := awssdk.ToStringSlice(of)
 	slices.Sort(urls)
 	return slices.Compact(urls)
 }

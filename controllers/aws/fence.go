@@ -62,6 +62,7 @@ func change[In, Out, Options any](
 }
 
 // FencedEC2 is what the controller reads and changes of Amazon EC2. Only Clients.Fenced makes one.
+// After a change no poll takes an answer about the network ACL that AWS gave before.
 type FencedEC2 struct {
 	EC2
 
@@ -74,49 +75,49 @@ func onceEC2(o *ec2.Options) { o.Retryer = awssdk.NopRetryer{} }
 
 // CreateNetworkAclEntry makes the call of that name, once.
 func (f FencedEC2) CreateNetworkAclEntry(ctx context.Context, in *ec2.CreateNetworkAclEntryInput) (*ec2.CreateNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
-	defer f.reads.forgetACLs(awssdk.ToString(in.NetworkAclId))
+	defer f.reads.acls.Forget(awssdk.ToString(in.NetworkAclId))
 	return change(ctx, f.fences, in, f.changes.CreateNetworkAclEntry, onceEC2)
 }
 
 // DeleteNetworkAclEntry makes the call of that name, once.
 func (f FencedEC2) DeleteNetworkAclEntry(ctx context.Context, in *ec2.DeleteNetworkAclEntryInput) (*ec2.DeleteNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
-	defer f.reads.forgetACLs(awssdk.ToString(in.NetworkAclId))
+	defer f.reads.acls.Forget(awssdk.ToString(in.NetworkAclId))
 	return change(ctx, f.fences, in, f.changes.DeleteNetworkAclEntry, onceEC2)
 }
 
 // ReplaceNetworkAclEntry makes the call of that name, once.
 func (f FencedEC2) ReplaceNetworkAclEntry(ctx context.Context, in *ec2.ReplaceNetworkAclEntryInput) (*ec2.ReplaceNetworkAclEntryOutput, error) { //nolint:revive // EC2's spelling
-	defer f.reads.forgetACLs(awssdk.ToString(in.NetworkAclId))
+	defer f.reads.acls.Forget(awssdk.ToString(in.NetworkAclId))
 	return change(ctx, f.fences, in, f.changes.ReplaceNetworkAclEntry, onceEC2)
 }
 
 // CreateNetworkAcl makes the call of that name, once.
 func (f FencedEC2) CreateNetworkAcl(ctx context.Context, in *ec2.CreateNetworkAclInput) (*ec2.CreateNetworkAclOutput, error) { //nolint:revive // EC2's spelling
-	defer f.reads.forgetACLs()
+	defer f.reads.acls.ForgetAll()
 	return change(ctx, f.fences, in, f.changes.CreateNetworkAcl, onceEC2)
 }
 
 // DeleteNetworkAcl makes the call of that name, once.
 func (f FencedEC2) DeleteNetworkAcl(ctx context.Context, in *ec2.DeleteNetworkAclInput) (*ec2.DeleteNetworkAclOutput, error) { //nolint:revive // EC2's spelling
-	defer f.reads.forgetACLs()
+	defer f.reads.acls.ForgetAll()
 	return change(ctx, f.fences, in, f.changes.DeleteNetworkAcl, onceEC2)
 }
 
 // ReplaceNetworkAclAssociation makes the call of that name, once.
 func (f FencedEC2) ReplaceNetworkAclAssociation(ctx context.Context, in *ec2.ReplaceNetworkAclAssociationInput) (*ec2.ReplaceNetworkAclAssociationOutput, error) { //nolint:revive // EC2's spelling
-	defer f.reads.forgetACLs()
+	defer f.reads.acls.ForgetAll()
 	return change(ctx, f.fences, in, f.changes.ReplaceNetworkAclAssociation, onceEC2)
 }
 
 // CreateTags makes the call of that name, once.
 func (f FencedEC2) CreateTags(ctx context.Context, in *ec2.CreateTagsInput) (*ec2.CreateTagsOutput, error) {
-	defer f.reads.forgetACLs(in.Resources...)
+	defer f.reads.acls.Forget(in.Resources...)
 	return change(ctx, f.fences, in, f.changes.CreateTags, onceEC2)
 }
 
 // DeleteTags makes the call of that name, once.
 func (f FencedEC2) DeleteTags(ctx context.Context, in *ec2.DeleteTagsInput) (*ec2.DeleteTagsOutput, error) {
-	defer f.reads.forgetACLs(in.Resources...)
+	defer f.reads.acls.Forget(in.Resources...)
 	return change(ctx, f.fences, in, f.changes.DeleteTags, onceEC2)
 }
 

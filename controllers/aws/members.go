@@ -13,14 +13,11 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"agentdisconnect.dev/agentdisconnect/controllers/clusterquery"
 )
 
 const (
-	// attributeSubnet is the attribute that an agent registers its instance's subnet with.
-	attributeSubnet = "ecs.subnet-id"
-	// FilterSubnets is how many subnets one filter of ListContainerInstances names: ECS documents no
-	// bound for its length, and this many stay below 1 KiB.
-	FilterSubnets = 30
 	// listPage is how many container instances ECS lists in a page.
 	listPage = 100
 	// mostSubnets is how many subnets of a cluster are looked at together.
@@ -30,27 +27,6 @@ const (
 	// inNoSubnet stands for the subnet of a container instance outside AWS.
 	inNoSubnet = "-"
 )
-
-// InSubnets is the expression of ECS's cluster query language for the container instances in some
-// subnets.
-func InSubnets(subnetIDs ...string) string {
-	if len(subnetIDs) == 1 {
-		return "attribute:" + attributeSubnet + " == " + subnetIDs[0]
-	}
-	return "attribute:" + attributeSubnet + " in [" + strings.Join(subnetIDs, separator) + "]"
-}
-
-// separator is between the subnets of such an expression.
-const separator = ", "
-
-// subnetsIn gives the subnets that an expression of InSubnets names, as it separates them; ok is
-// false for any other expression.
-func subnetsIn(expression string) (ids string, ok bool) {
-	ids = strings.TrimPrefix(expression, "attribute:"+attributeSubnet+" == ")
-	ids = strings.TrimSuffix(strings.TrimPrefix(ids, "attribute:"+attributeSubnet+" in ["), "]")
-	known := ids != "" && InSubnets(strings.Split(ids, separator)...) == expression
-	return ids, known && !strings.ContainsAny(strings.ReplaceAll(ids, separator, ""), " []")
-}
 
 // members know which subnets the container instances of clusters are in, which does not change
 // while they are registered, and how many there are.
@@ -140,7 +116,7 @@ func (m *members) describe(ctx context.Context, cluster string, arns []string) (
 // subnetOf is the subnet that a container instance registered with.
 func subnetOf(instance *ecstypes.ContainerInstance) string {
 	for _, attribute := range instance.Attributes {
-		if awssdk.ToString(attribute.Name) == attributeSubnet {
+		if awssdk.ToString(attribute.Name) == clusterquery.AttributeSubnet {
 			return awssdk.ToString(attribute.Value)
 		}
 	}
@@ -153,16 +129,16 @@ func (m *members) readPresent(ctx context.Context, keys []inCluster) (map[inClus
 	cluster := keys[0].cluster
 	var subnetIDs []string
 	for _, key := range keys {
-		subnetIDs = append(subnetIDs, strings.Split(key.id, separator)...)
+		subnetIDs = append(subnetIDs, strings.Split(key.id, clusterquery.Separator)...)
 	}
 	slices.Sort(subnetIDs)
 	subnetIDs = slices.Compact(subnetIDs)
 
 	filters := []*string{nil} // of all
-	if (len(subnetIDs)+FilterSubnets-1)/FilterSubnets <= m.pages(cluster) {
+	if (len(subnetIDs)+clusterquery.MostSubnets-1)/clusterquery.MostSubnets <= m.pages(cluster) {
 		filters = nil
-		for batch := range slices.Chunk(subnetIDs, FilterSubnets) {
-			filters = append(filters, awssdk.String(InSubnets(batch...)))
+		for batch := range slices.Chunk(subnetIDs, clusterquery.MostSubnets) {
+			filters = append(filters, awssdk.String(clusterquery.InSubnets(batch...)))
 		}
 	}
 
@@ -218,7 +194,7 @@ func (m *members) bySubnet(ctx context.Context, keys []inCluster, arns []string)
 
 	found := make(map[inCluster][]string, len(keys))
 	for _, key := range keys {
-		for _, subnetID := range strings.Split(key.id, separator) {
+		for subnetID := range strings.SplitSeq(key.id, clusterquery.Separator) {
 			found[key] = append(found[key], in[subnetID]...)
 		}
 	}
@@ -304,7 +280,7 @@ func (s sharedECS) DescribeContainerInstances(ctx context.Context, in *ecs.Descr
 // ListContainerInstances gives all container instances in the subnets of a filter, in one page, as
 // all runs list them.
 func (s sharedECS) ListContainerInstances(ctx context.Context, in *ecs.ListContainerInstancesInput, options ...func(*ecs.Options)) (*ecs.ListContainerInstancesOutput, error) {
-	subnetIDs, ok := subnetsIn(awssdk.ToString(in.Filter))
+	subnetIDs, ok := clusterquery.SubnetsIn(awssdk.ToString(in.Filter))
 	if !ok || in.NextToken != nil || in.Status != "" {
 		return s.ECS.ListContainerInstances(ctx, in, options...)
 	}

@@ -50,9 +50,3 @@ func (o *oldest) note(at time.Time) {
 		o.at = at
 	}
 }
-
-// Rates are how many reads and changes a second are made for long, by what AWS said so far; zero:
-// any number.
-func (c *Clients) Rates() (reads, changes float64) {
-	return c.budget.reads.Rate(), c.budget.changes.Rate()
-}

@@ -245,13 +245,3 @@ func (s sharedEC2) DescribeVpcEndpoints(ctx context.Context, in *ec2.DescribeVpc
 func (s sharedEC2) DescribeNetworkInterfaces(ctx context.Context, in *ec2.DescribeNetworkInterfacesInput, _ ...func(*ec2.Options)) (*ec2.DescribeNetworkInterfacesOutput, error) {
 	return ask(ctx, s.reads.interfaces, s.since, s.oldest, ec2.ServiceID, "DescribeNetworkInterfaces", in)
 }
-
-// forgetACLs has no poll take an answer about network ACLs that AWS gave before a change of them;
-// without ids, of any.
-func (r *reads) forgetACLs(ids ...string) {
-	if len(ids) == 0 {
-		r.acls.ForgetAll()
-		return
-	}
-	r.acls.Forget(ids...)
-}

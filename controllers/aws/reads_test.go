@@ -17,6 +17,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/clusterquery"
 	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
@@ -47,7 +48,7 @@ func fleet(g *WithT, s *sim.Simulator, subnets int) (cluster string, subnetIDs [
 // listed gives the container instances that reads show in subnets.
 func listed(g *WithT, reads aws.Polled, cluster string, subnetIDs ...string) []string {
 	out, err := reads.ECS.ListContainerInstances(context.Background(), &ecs.ListContainerInstancesInput{
-		Cluster: &cluster, Filter: awssdk.String(aws.InSubnets(subnetIDs...)),
+		Cluster: &cluster, Filter: awssdk.String(clusterquery.InSubnets(subnetIDs...)),
 	})
 	g.Expect(err).NotTo(HaveOccurred())
 	return out.ContainerInstanceArns
@@ -235,28 +236,8 @@ func TestACallerThatGivesUpNamesTheCall(t *testing.T) {
 	g.Expect(aws.Message(err)).To(Equal("no answer in time"))
 }
 
-func TestTheSubnetsOfAnExpression(t *testing.T) {
-	for expression, want := range map[string]string{
-		aws.InSubnets("subnet-1"):                  "subnet-1",
-		aws.InSubnets("subnet-1", "subnet-2"):      "subnet-1, subnet-2",
-		"attribute:ecs.subnet-id == ":              "",
-		"attribute:ecs.subnet-id in []":            "",
-		"attribute:ecs.vpc-id == vpc-1":            "",
-		"attribute:ecs.subnet-id in [subnet-1]":    "",
-		"attribute:ecs.subnet-id != subnet-1":      "",
-		"attribute:ecs.subnet-id == subnet-1 or x": "",
-		"": "",
-	} {
-		ids, ok := aws.SubnetsIn(expression)
-		NewWithT(t).Expect(ok).To(Equal(want != ""), "%q: %q", expression, ids)
-		if ok {
-			NewWithT(t).Expect(ids).To(Equal(want))
-		}
-	}
-}
-
 // limited are clients with limits of their own.
-func limited(s *sim.Simulator, limits aws.Limits) *aws.Clients {
+func limited(s *sim.Simulator, limits ratelimit.Limits) *aws.Clients {
 	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "test")
 	sessions.Limits = limits
 	return sessions.In(tokyo)
@@ -266,7 +247,7 @@ func limited(s *sim.Simulator, limits aws.Limits) *aws.Clients {
 func TestAChangeBeyondTheLimitIsNotSent(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := limited(s, aws.Limits{Changes: ratelimit.Limit{PerSecond: 0.001, Burst: 1}})
+	clients := limited(s, ratelimit.Limits{Changes: ratelimit.Limit{PerSecond: 0.001, Burst: 1}})
 	ending := aws.WithClass(t.Context(), ratelimit.Ending)
 	g.Expect(deny(ending, clients)).To(Succeed())
 	ctx, cancel := context.WithTimeout(ending, 20*time.Millisecond)
@@ -284,7 +265,7 @@ func TestReadsThatWaitForTheirTurnJoin(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
 	_, subnetIDs, _ := fleet(g, s, 100)
-	clients := limited(s, aws.Limits{Reads: ratelimit.Limit{PerSecond: 2, Burst: 1}})
+	clients := limited(s, ratelimit.Limits{Reads: ratelimit.Limit{PerSecond: 2, Burst: 1}})
 	_, err := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{SubnetIds: subnetIDs[:1]})
 	g.Expect(err).NotTo(HaveOccurred())
 	var all sync.WaitGroup
@@ -302,7 +283,7 @@ func TestReadsThatWaitForTheirTurnJoin(t *testing.T) {
 func TestTheRateFollowsWhatAWSRefuses(t *testing.T) {
 	g := NewWithT(t)
 	s := simulate(t)
-	clients := limited(s, aws.LimitsOf(1000, 1000))
+	clients := limited(s, ratelimit.LimitsOf(1000, 1000))
 	s.Faults().Add(faults.Fault{Action: "ec2:DescribeSubnets", Error: "RequestLimitExceeded", Times: 1})
 	_, err := clients.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{SubnetIds: []string{world.DedicatedSubnet}})
 	g.Expect(err).NotTo(HaveOccurred(), "the SDK repeats a read")

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/clusterquery"
 )
 
 const (
@@ -187,7 +188,7 @@ type look struct {
 func looksAt(clusters, subnetIDs []string) []look {
 	var looks []look
 	for _, cluster := range clusters {
-		for batch := range slices.Chunk(subnetIDs, aws.FilterSubnets) {
+		for batch := range slices.Chunk(subnetIDs, clusterquery.MostSubnets) {
 			looks = append(looks, look{cluster, batch})
 		}
 	}
@@ -245,7 +246,7 @@ func withInstances(ctx context.Context, client aws.ECS, arns []string) ([]string
 // for and still not be the last, and of size 1 they could be as many as the instances.
 func (l look) hasInstances(ctx context.Context, client aws.ECS) (bool, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
-		Cluster: awssdk.String(l.cluster), Filter: awssdk.String(aws.InSubnets(l.subnetIDs...)),
+		Cluster: awssdk.String(l.cluster), Filter: awssdk.String(clusterquery.InSubnets(l.subnetIDs...)),
 	}, 1)
 	if aws.HasCode(err, aws.CodeClusterNotFound) {
 		return false, nil

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/clusterquery"
 )
 
 const (
@@ -50,7 +51,7 @@ func (a Agent) External() bool { return strings.HasPrefix(a.InstanceID, "mi-") }
 func ListContainerInstances(ctx context.Context, client aws.ECS, cluster, subnetID string, limit int) ([]string, error) {
 	arns, _, err := list(ctx, client, &ecs.ListContainerInstancesInput{
 		Cluster: awssdk.String(cluster),
-		Filter:  awssdk.String(aws.InSubnets(subnetID)),
+		Filter:  awssdk.String(clusterquery.InSubnets(subnetID)),
 	}, limit+1)
 	return arns[:min(len(arns), limit+1)], err
 }

@@ -40,7 +40,7 @@ type Manager struct {
 
 // NewManager makes what the passes of a manager share. reader reads past the cache of c.
 func NewManager(c client.Client, reader client.Reader, sessions *aws.Sessions, clk clock.Clock, opts options.Options) *Manager {
-	sessions.Clock = clk // the age of an answer is told by the clock of the passes
+	sessions.GoBy(clk)
 	resolver, others := discovery.NewResolver(opts.DNSServer), objects.NewReader(reader)
 	return &Manager{
 		Clock: clk, Options: opts, Reader: reader, Objects: others, Store: ledger.NewStore(c, reader, clk),

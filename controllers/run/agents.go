@@ -77,7 +77,7 @@ func OmitAgents(agents *v1alpha1.Agents) {
 
 	slices.SortStableFunc(regular, func(a, b v1alpha1.ContainerInstance) int { return b.DisconnectedTime.Compare(a.DisconnectedTime.Time) })
 	agents.Omitted += int32(len(regular) - mostRegular)
-	agents.ContainerInstances = append(kept, regular[:mostRegular]...)
+	agents.ContainerInstances = slices.Concat(kept, regular[:mostRegular])
 	slices.SortFunc(agents.ContainerInstances, func(a, b v1alpha1.ContainerInstance) int { return strings.Compare(a.ARN, b.ARN) })
 }
 

@@ -10,6 +10,7 @@ import (
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/clusterquery"
 )
 
 // Request is one attempt to start a task on the container instances of a cluster in one subnet.
@@ -39,7 +40,7 @@ func Run(ctx context.Context, client aws.FencedECS, r Request) (Answer, error) {
 		LaunchType: ecstypes.LaunchTypeEc2, StartedBy: awssdk.String(StartedBy), Group: awssdk.String(r.Group()),
 		ClientToken: awssdk.String(r.token()),
 		PlacementConstraints: []ecstypes.PlacementConstraint{{
-			Type: ecstypes.PlacementConstraintTypeMemberOf, Expression: awssdk.String(aws.InSubnets(r.SubnetID)),
+			Type: ecstypes.PlacementConstraintTypeMemberOf, Expression: awssdk.String(clusterquery.InSubnets(r.SubnetID)),
 		}},
 	}
 	if r.AWSVPC {
