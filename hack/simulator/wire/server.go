@@ -49,7 +49,7 @@ type Options struct {
 	DenyAbsent bool
 	// Latency is added to every call.
 	Latency time.Duration
-	// SessionClock says when sessions of roles end.
+	// SessionClock says when sessions of roles end; nil: the machine's.
 	SessionClock clock.PassiveClock
 	// NewRegion makes an empty Region.
 	NewRegion func(account, name string) *region.Region
@@ -71,6 +71,9 @@ type Server struct {
 
 // NewServer makes a server.
 func NewServer(o Options) *Server {
+	if o.SessionClock == nil {
+		o.SessionClock = clock.RealClock{}
+	}
 	s := &Server{
 		o: o, services: map[string]operation.Service{}, identities: newIdentities(o.Identities),
 		regions: map[[2]string]*region.Region{{o.Region.Account(), o.Region.Name()}: o.Region},
