@@ -25,8 +25,14 @@ func TestRunsThatBlockShareTheirReads(t *testing.T) {
 	defer func() { g.Expect(plane.Close()).To(Succeed()) }()
 	all, err := countTogether(t.Context(), plane.Client, *most, t.Logf)
 	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(all).NotTo(BeEmpty())
 	for _, each := range all {
-		apart := sum(each.alone) * float64(each.runs)
-		t.Logf("%d in %d: %.1f calls a minute, %.0f each by itself: %v, alone %v", each.runs, each.clusters, sum(each.perMinute), apart, each.perMinute, each.alone)
+		// What ECS is asked of each agent by itself has no page.
+		const perAgent = "ecs:DiscoverPollEndpoint"
+		together, alone := sum(each.perMinute)-each.perMinute[perAgent], sum(each.alone)-each.alone[perAgent]
+		t.Logf("%d runs in %d clusters: %.1f calls a minute, %.0f each by itself: %v", each.runs, each.clusters, sum(each.perMinute), sum(each.alone)*float64(each.runs), each.perMinute)
+		pages := float64((2*each.runs/each.clusters + 99) / 100) // of container instances, in each cluster
+		g.Expect(together).To(BeNumerically("<=", alone*float64(each.clusters)*pages+1))
+		g.Expect(each.perMinute["ec2:DescribeNetworkAcls"]).To(BeNumerically("<=", each.alone["ec2:DescribeNetworkAcls"]*float64((each.runs+199)/200)+0.5))
 	}
 }
