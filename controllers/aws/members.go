@@ -101,6 +101,9 @@ func (m *members) describe(ctx context.Context, cluster string, arns []string) (
 		found = append(found, ecstypes.ContainerInstance{
 			ContainerInstanceArn: instance.ContainerInstanceArn, Status: instance.Status, AgentConnected: instance.AgentConnected,
 			CapacityProviderName: instance.CapacityProviderName, Ec2InstanceId: instance.Ec2InstanceId,
+			Attributes: slices.DeleteFunc(slices.Clone(instance.Attributes), func(a ecstypes.Attribute) bool {
+				return awssdk.ToString(a.Name) != clusterquery.AttributeSubnet
+			}),
 		})
 	}
 
