@@ -24,6 +24,8 @@ func phaseByTheBook(obj *v1alpha1.AgentDisconnect, now time.Time) Phase {
 	tasks := s.Probe != nil && (len(s.Probe.Tasks) > 0 || ptr.Deref(s.Probe.Unanswered, false))
 	over, begun := s.CompletionTime != nil && !left && !tasks, s.StartTime != nil
 	suspended := ptr.Deref(spec.Suspend, false)
+	recovered := !left && s.RestoredTime != nil && s.RecoveredTime != nil && !s.RecoveredTime.Before(s.RestoredTime)
+	verifying := recovered && s.EnforcedTime != nil && s.StartedWith != nil && s.StartedWith.Callers != nil
 	for _, m := range []struct {
 		phase Phase
 		is    bool
@@ -37,6 +39,8 @@ func phaseByTheBook(obj *v1alpha1.AgentDisconnect, now time.Time) Phase {
 		{Expired, begun && ended && (s.ExpirationTime != nil || !s.StartTime.After(now))},
 		// What may be in place is taken back, whatever else an edit of the status says.
 		{Expired, s.CompletionTime != nil || !begun && (len(s.Rules) > 0 || s.NetworkACL != nil || s.RestoredTime != nil)},
+		// Its rules are gone and only its callers are looked at: no clock that is set back makes it active again.
+		{Expired, begun && verifying},
 		{Suspended, begun && suspended},
 		{Active, begun},
 		{Planning, spec.Mode == v1alpha1.ModePlan},
