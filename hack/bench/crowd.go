@@ -6,11 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
-	"github.com/prometheus/procfs"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -26,8 +23,6 @@ const (
 	crowdRun = shortest
 	// onRun is longer than the bench.
 	onRun = 12 * time.Hour
-	// idleFor is how long the manager is measured once it has settled.
-	idleFor = time.Minute
 )
 
 // crowd is what was measured of a manager that restarts beside many objects.
@@ -36,12 +31,9 @@ type crowd struct {
 	size int
 	// ready and due are from the start of the process: until it says that it is ready, until the end that is due is acted on.
 	ready, due time.Duration
-	// idle is before there were objects, restarted the most until the manager settled, steady the most once it had.
-	idle, restarted, steady bytes
-	// cpu is how many processors the settled manager uses.
-	cpu float64
-	// requests are those that the settled manager makes of the API server in a minute, for objects, by verb.
-	requests map[string]float64
+	// idle is before there were objects, restarted the most until the manager settled.
+	idle, restarted bytes
+	settled
 }
 
 // crowdSettings are how many objects there are: runs that are over, that can't begin, and that are on.
@@ -121,7 +113,8 @@ func measureCrowd(ctx context.Context, s *stack.Stack, set crowdSettings, progre
 		return nil, err
 	}
 	progress("measuring the settled manager")
-	return m, m.measureSettled(ctx, s)
+	m.settled, err = measureSettled(ctx, s)
+	return m, err
 }
 
 // createObjects creates the objects of runs that are over and of those that can't begin: half of these for want of consent, half
@@ -156,40 +149,6 @@ func (m *crowd) createObjects(ctx context.Context, s *stack.Stack, finished *pat
 	return nil
 }
 
-// measureSettled measures what the manager takes while nothing happens.
-func (m *crowd) measureSettled(ctx context.Context, s *stack.Stack) error {
-	process, err := procfs.NewProc(s.ManagerPID())
-	if err != nil {
-		return err
-	}
-	before, err := process.Stat()
-	if err != nil {
-		return err
-	}
-	asked, err := countRequests(ctx, s.ControlPlane)
-	if err != nil {
-		return err
-	}
-	begun := time.Now()
-	if err := watchMemory(ctx, s.ManagerPID(), begun.Add(idleFor), &m.steady); err != nil {
-		return err
-	}
-	after, err := process.Stat()
-	if err != nil {
-		return err
-	}
-	took := time.Since(begun)
-	m.cpu = (after.CPUTime() - before.CPUTime()) / took.Seconds()
-	now, err := countRequests(ctx, s.ControlPlane)
-	m.requests = map[string]float64{}
-	for verb, n := range now {
-		if made := n - asked[verb]; made > 0 {
-			m.requests[verb] = made / took.Minutes()
-		}
-	}
-	return err
-}
-
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
@@ -212,15 +171,11 @@ func (m *crowd) print(out *screen.Screen) {
 	out.Table([]string{"", "MEASURED", "AIM"}, []screen.Row{
 		{Cells: []string{"resident memory before the first object", m.idle.String(), ""}},
 		{Cells: []string{fmt.Sprintf("most in the first %s", screen.Seconds(m.set.settle)), m.restarted.String(), "256 MiB"}},
-		{Cells: []string{"most in a minute after that", m.steady.String(), "256 MiB"}},
+		{Cells: []string{"most in a minute after that", m.memory.String(), "256 MiB"}},
 		{Cells: []string{"processors used in that minute", fmt.Sprintf("%.3f", m.cpu), "0.1"}},
 		{Cells: []string{"start of the process to ready", seconds(m.ready), ""}},
 		{Cells: []string{"start of the process to the first change of the end that is due", seconds(m.due), "5.00 s"}},
 	})
-	var rows []screen.Row
-	for _, verb := range slices.Sorted(maps.Keys(m.requests)) {
-		rows = append(rows, screen.Row{Cells: []string{verb, fmt.Sprintf("%.0f", m.requests[verb])}})
-	}
-	out.Table([]string{"REQUESTS OF THE API SERVER FOR OBJECTS", "A MINUTE"}, rows)
+	m.printRequests(out)
 	out.Print(screen.Dim, "Half of those that can't begin lack consent, half wait for a run that is on. A finished object of %d agents has %d bytes of JSON. It has the status of a run that the reconciler took to its end.", m.set.agents, m.size)
 }

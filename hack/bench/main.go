@@ -25,7 +25,7 @@ const (
 	exitInterrupted = 130 // as shells have it for SIGINT
 
 	// giveUp is when something that has not happened never will: many times what all of it takes on a slow machine.
-	giveUp = 40 * time.Minute
+	giveUp = 3 * time.Hour
 )
 
 // settings are the flags.
@@ -35,11 +35,15 @@ type settings struct {
 	trace                                   bool
 	// only is the one part to measure; empty: all of them.
 	only  string
+	mass  massSettings
 	crowd crowdSettings
 }
 
-// onlyCrowd is the part with many objects, which takes as long as all others together.
-const onlyCrowd = "crowd"
+// parts can be measured alone. Each has stacks of its own.
+var parts = []string{"runs", "together", "mass", "crowd"}
+
+// has reports whether a part is to be measured.
+func (s settings) has(part string) bool { return s.only == "" || s.only == part }
 
 // room reports whether that many objects are enough for the runs, and have room.
 func (s settings) room(objects int) bool { return objects > s.runs && objects <= maxFleet }
@@ -59,7 +63,9 @@ func run(args []string) int {
 	flags.IntVar(&set.together, "together", 1000, "the most runs whose calls are counted while they block together")
 	flags.DurationVar(&set.latency, "latency", 50*time.Millisecond, "how long every simulated AWS call takes")
 	flags.BoolVar(&set.trace, "trace", false, "also print the calls and writes of single runs, in order")
-	flags.StringVar(&set.only, "only", "", "the one part to measure: crowd, a restart beside many objects; empty: all parts")
+	flags.StringVar(&set.only, "only", "", "the one `part` to measure: runs, single ones and some that end together; together, the calls of runs that block together; mass, many ends in one second at the account's rates; crowd, a restart beside many objects; empty: all")
+	flags.IntVar(&set.mass.runs, "mass", 1000, "how many runs end in one second at the account's rates, a tenth of them on clones")
+	flags.Float64Var(&set.mass.faster, "faster", 10, "how many times the manager's default rates those rates are")
 	flags.IntVar(&set.crowd.finished, "finished", 9000, "how many of the many objects have a run that is over")
 	flags.IntVar(&set.crowd.waiting, "waiting", 900, "how many of them can't begin their run")
 	flags.IntVar(&set.crowd.on, "on", 100, "how many of them have a run that is on")
@@ -71,8 +77,9 @@ func run(args []string) int {
 	case err != nil:
 		return exitUsage
 	case flags.NArg() > 0 || set.runs < 1 || !set.room(set.objects) || !set.room(set.clones) || set.others < 1 || set.together < 1 || set.together > mostTogether ||
-		!set.crowd.isSound() || set.only != "" && set.only != onlyCrowd || set.latency < time.Millisecond:
-		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, 1 other object and 1 to %d runs together, more objects and clones than runs and at most %d, a latency of at least 1ms, --only=crowd or none, and --on of at most %d with --agents from 2 to 100, see --help\n", mostTogether, maxFleet, maxFleet-1)
+		!set.mass.isSound() || !set.crowd.isSound() || set.only != "" && !slices.Contains(parts, set.only) || set.latency < time.Millisecond:
+		fmt.Fprintf(os.Stderr, "bench needs at least 1 run, 1 other object and 1 to %d runs together, more objects and clones than runs and at most %d, %d to %d runs for --mass, a latency of at least 1ms, --only of %s or none, and --on of at most %d with --agents from 2 to 100, see --help\n",
+			mostTogether, maxFleet, oneOnClone, maxMass, strings.Join(parts, ", "), maxFleet-1)
 		return exitUsage
 	}
 	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -91,7 +98,7 @@ func run(args []string) int {
 	out := screen.New(os.Stdout)
 	defer out.Close()
 	f.print(out)
-	if set.trace && set.only == "" {
+	if set.trace && f.fleet != nil {
 		out.Block(screen.Plain, "\n"+strings.Join(f.traces(), "\n"))
 	}
 	return 0
@@ -105,13 +112,25 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 	begun := time.Now()
 	f := &figures{set: set, machine: machine()}
 
-	if set.only == onlyCrowd {
-		err := f.measureCrowd(ctx, progress)
-		f.took = time.Since(begun)
-		return f, err
+	for _, part := range []struct {
+		name    string
+		measure func(context.Context, func(string, ...any)) error
+	}{{"runs", f.measureRuns}, {"together", f.measureTogether}, {"mass", f.measureMass}, {"crowd", f.measureCrowd}} {
+		if !set.has(part.name) {
+			continue
+		}
+		if err := part.measure(ctx, progress); err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
 	}
+	f.took = time.Since(begun)
+	return f, nil
+}
 
-	// Two stacks, one after the other: the first manager has an interval that can be left out of a figure, the second its own.
+// measureRuns needs two stacks, one after the other: the first manager has an interval that can be left out of a figure, the
+// second its own.
+func (f *figures) measureRuns(ctx context.Context, progress func(string, ...any)) error {
+	set := f.set
 	progress("starting; the first start compiles the manager too")
 	fast := stack.Options{
 		Simulator:   sim.Options{NoAgents: true, Latency: set.latency, World: singleWorld()},
@@ -136,9 +155,6 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 		if f.refused, err = countRefused(ctx, s.Client); err != nil {
 			return err
 		}
-		if f.together, err = countTogether(ctx, s.Client, set.together, progress); err != nil {
-			return err
-		}
 		for i, runs := range []int{1, set.objects} {
 			progress("counting calls of CloudTrail with %d runs", runs)
 			if f.lookups[i], err = countLookups(ctx, s.Client, runs); err != nil {
@@ -148,19 +164,21 @@ func measure(ctx context.Context, set settings) (*figures, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	progress("starting with many subnets")
 	many := stack.Options{Simulator: sim.Options{NoAgents: true, Latency: set.latency, World: fleetWorld(set.objects, set.clones)}, ManagerArgs: unlimited}
-	err = with(ctx, many, func(s *stack.Stack) (err error) {
+	return with(ctx, many, func(s *stack.Stack) (err error) {
 		f.fleet, err = measureFleet(ctx, s, set, progress)
 		return err
 	})
-	if err == nil {
-		err = f.measureCrowd(ctx, progress)
-	}
-	f.took = time.Since(begun)
-	return f, err
+}
+
+func (f *figures) measureTogether(ctx context.Context, progress func(string, ...any)) error {
+	return with(ctx, stack.Options{NoManager: true, Simulator: sim.Options{NoAgents: true}}, func(s *stack.Stack) (err error) {
+		f.together, err = countTogether(ctx, s.Client, f.set.together, progress)
+		return err
+	})
 }
 
 func (f *figures) measureCrowd(ctx context.Context, progress func(string, ...any)) error {

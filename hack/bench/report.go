@@ -14,7 +14,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/hack/screen"
 )
 
-// figures are all that one run of the bench measured.
+// figures are all that one run of the bench measured. What belongs to a part that was left out is nil.
 type figures struct {
 	set     settings
 	machine string
@@ -29,6 +29,7 @@ type figures struct {
 	fleet   *fleet
 	// together are with ever more runs.
 	together []together
+	mass     *mass
 	crowd    *crowd
 }
 
@@ -36,21 +37,27 @@ type figures struct {
 func (f *figures) print(out *screen.Screen) {
 	out.Print(screen.Plain, "agentdisconnect, measured on a simulated AWS Region in which every call takes %s.", f.set.latency)
 	out.Print(screen.Plain, "%s; %s.", f.machine, screen.Seconds(f.took))
-	defer f.crowd.print(out)
-	if f.set.only == onlyCrowd {
-		return
+	if f.fleet != nil {
+		f.printRuns(out)
+		f.printFleet(out)
+		f.printRestarts(out)
+		f.printMemory(out)
+		for i, p := range single {
+			printCalls(out, p, f.counted[i])
+		}
+		f.printRefused(out)
+		f.printLookups(out)
+		f.printCounting(out)
 	}
-	f.printRuns(out)
-	f.printFleet(out)
-	f.printRestarts(out)
-	f.printMemory(out)
-	for i, p := range single {
-		printCalls(out, p, f.counted[i])
+	if f.together != nil {
+		f.printTogether(out)
 	}
-	f.printRefused(out)
-	f.printTogether(out)
-	f.printLookups(out)
-	f.printCounting(out)
+	if f.mass != nil {
+		f.mass.print(out)
+	}
+	if f.crowd != nil {
+		f.crowd.print(out)
+	}
 }
 
 func (f *figures) printRuns(out *screen.Screen) {

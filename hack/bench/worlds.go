@@ -62,7 +62,7 @@ const (
 	// vpcClones is how many clones a VPC gets, with as many originals beside them: EC2 allows it 200 network ACLs.
 	vpcClones = 64
 	// clonesFrom keeps the ids of the places with clones apart from the others.
-	clonesFrom = 1 << 12
+	clonesFrom = 1 << 16
 )
 
 // fleetPlaces are n places of a mode in the world of the fleet.
@@ -94,8 +94,14 @@ func fleetWorld(inPlace, clones int) *world.World {
 	for i, p := range fleetPlaces(v1alpha1.NetworkACLModeInPlace, inPlace) {
 		addPlace(w, p, vpc, i, fmt.Sprintf("10.0.%d", i))
 	}
+	addClonePlaces(w, clones, 1)
+	return w
+}
+
+// addClonePlaces adds places for clones in VPCs of their own, of which the first has the number firstVPC.
+func addClonePlaces(w *world.World, clones, firstVPC int) {
 	for i, p := range fleetPlaces(v1alpha1.NetworkACLModeClone, clones) {
-		net, at := i/vpcClones+1, i%vpcClones
+		net, at := firstVPC+i/vpcClones, i%vpcClones
 		id := fleetID("vpc-0", net)
 		if at == 0 {
 			w.VPCs = append(w.VPCs, world.VPC{ID: id, CIDR: fmt.Sprintf("10.%d.0.0/16", net)})
@@ -109,7 +115,6 @@ func fleetWorld(inPlace, clones int) *world.World {
 			AvailabilityZone: w.Region + "a", NetworkACL: p.acl,
 		})
 	}
-	return w
 }
 
 func addPlace(w *world.World, p place, vpc string, number int, network string) {

@@ -20,6 +20,7 @@ func TestEachPlaceHasTwoAgentsAndTheNetworkACLOfItsMode(t *testing.T) {
 	}{
 		"single": {singleWorld(), single},
 		"fleet":  {fleetWorld(maxFleet, maxFleet), slices.Concat(inPlace, clones)},
+		"mass":   {massSettings{runs: 2000}.world(), massSettings{runs: 2000}.places()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := c.world.Validate(); err != nil {
