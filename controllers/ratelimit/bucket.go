@@ -90,6 +90,15 @@ func (b *Bucket) Wait(ctx context.Context, class Class, urgency int) error {
 	return errors.Join(ErrBusy, context.Cause(ctx))
 }
 
+// Return takes back a token of a request that is not sent after all.
+func (b *Bucket) Return() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refill()
+	b.tokens = min(b.tokens+1, float64(b.limit.Burst))
+	b.serve()
+}
+
 // Throttled notes that the server refused a request for its rate.
 func (b *Bucket) Throttled() {
 	b.mu.Lock()

@@ -133,6 +133,25 @@ func TestWhoLeavesTheQueueTakesNoToken(t *testing.T) {
 	})
 }
 
+func TestATokenThatIsReturnedServesTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		b := ratelimit.NewBucket(ratelimit.Limit{PerSecond: 0.01, Burst: 10})
+		drain(g, b, ratelimit.Ending)
+		began := time.Now()
+		var waits sync.WaitGroup
+		waits.Go(func() { g.Expect(b.Wait(t.Context(), ratelimit.Ending, 0)).To(Succeed()) })
+		synctest.Wait()
+		b.Return()
+		waits.Wait()
+		g.Expect(time.Since(began)).To(BeZero())
+
+		time.Sleep(time.Hour)
+		b.Return()
+		g.Expect(drain(g, b, ratelimit.Ending)).To(Equal(10), "never more than the burst")
+	})
+}
+
 // The server's rate is a quarter of the limit: what is sent comes close to it, and little is
 // refused.
 func TestTheRateFollowsTheServer(t *testing.T) {

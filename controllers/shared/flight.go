@@ -74,17 +74,20 @@ func (r *Reads[K, V]) send(ctx context.Context, since time.Time, w *wait[K, V]) 
 			return err
 		}
 	}
-	r.take(admitted, since, w)
+	if !r.take(admitted, since, w) {
+		r.source.Unadmit(admitted)
+	}
 	return nil
 }
 
-// take sends a read, with what else there is room for.
-func (r *Reads[K, V]) take(ctx context.Context, since time.Time, w *wait[K, V]) {
+// take sends a read, with what else there is room for. It reports whether it did: another of its
+// callers, whose turn came at the same moment, may have sent it.
+func (r *Reads[K, V]) take(ctx context.Context, since time.Time, w *wait[K, V]) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f, g := w.flight, w.group
 	if f.cancel != nil {
-		return
+		return false
 	}
 
 	if g.next == f {
@@ -110,6 +113,7 @@ func (r *Reads[K, V]) take(ctx context.Context, since time.Time, w *wait[K, V]) 
 		r.keep(g, f)
 		close(f.done)
 	}()
+	return true
 }
 
 // fill has a read that was asked for by a poll take along what is polled too, and whose last answer

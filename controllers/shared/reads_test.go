@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,6 +135,36 @@ func TestCallersThatComeMeanwhileShareTheNextRead(t *testing.T) {
 		gate <- struct{}{}
 		all.Wait()
 		g.Expect(s.requests()).To(Equal([]string{"a1 a2 a3 a4"}))
+	})
+}
+
+// Callers whose turns come at the same moment use one of them, and the others are free for other reads.
+func TestATurnThatNoReadUsesIsTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		s := newSource("a1")
+		var turns sync.WaitGroup
+		var spent, takenBack atomic.Int32
+		turns.Add(5)
+		reads := s.reads(10, func(of *shared.Source[string, int]) {
+			of.Admit = func(ctx context.Context) (context.Context, error) {
+				turns.Done()
+				turns.Wait()
+				spent.Add(1)
+				return ctx, nil
+			}
+			of.Unadmit = func(context.Context) { takenBack.Add(1) }
+		})
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() {
+				_, err := reads.Get(t.Context(), now, "a1")
+				g.Expect(err).NotTo(HaveOccurred())
+			})
+		}
+		all.Wait()
+		g.Expect(s.requests()).To(HaveLen(1))
+		g.Expect(spent.Load() - takenBack.Load()).To(Equal(int32(1)))
 	})
 }
 
