@@ -31,6 +31,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/agentdisconnect"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws/apihosts"
 	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/pages"
@@ -97,7 +98,7 @@ func warn(ctx context.Context, reader client.Reader, watched []string) error {
 // not recovered though they are.
 func checkTrailDelay(delay time.Duration, cfg awssdk.Config) error {
 	least := options.Defaults().CloudTrailDelay
-	if delay >= least || !aws.AsksCloudTrailOfAWS(cfg) {
+	if delay >= least || !apihosts.AsksCloudTrailOfAWS(cfg) {
 		return nil
 	}
 	return fmt.Errorf("--cloudtrail-delay is %s: AWS shows some events after %s, and callers would be reported as not recovered though they are; less is for a simulated Region alone (AWS_ENDPOINT_URL)", delay, least)

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws/apihosts"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 )
 
@@ -30,7 +30,7 @@ func APIServer(host string, reader client.Reader) func(context.Context) ([]disco
 	return func(ctx context.Context) ([]discovery.Protected, error) {
 		// It need not be known to the DNS: the manager may reach it by a name of its own
 		// configuration.
-		found, err := resolver.LookupProtected(ctx, []aws.APIHost{{Hostname: hostname(host), API: apiServerName}}, true)
+		found, err := resolver.LookupProtected(ctx, []apihosts.Host{{Hostname: hostname(host), API: apiServerName}}, true)
 		if err != nil {
 			return found, err
 		}

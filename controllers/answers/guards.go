@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws/apihosts"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/parallel"
@@ -107,7 +107,7 @@ func (g *guard) add(found []discovery.Protected, failure error, now time.Time, a
 
 // LookUp brings the protected addresses of a Region up to date, and gives them. hosts are those of
 // its APIs. The error says that some may be missing: then no run begins.
-func (g *Guards) LookUp(ctx context.Context, region string, hosts []aws.APIHost, now time.Time) ([]discovery.Protected, error) {
+func (g *Guards) LookUp(ctx context.Context, region string, hosts []apihosts.Host, now time.Time) ([]discovery.Protected, error) {
 	of := g.of(region)
 	if some, all := of.due(now, g.Interval); some {
 		looked := of.asking.DoChan("", func() (any, error) {
@@ -128,15 +128,15 @@ func (g *Guards) LookUp(ctx context.Context, region string, hosts []aws.APIHost,
 
 // find looks the hosts of the APIs up: those that callers use, or all of them together
 // with the Kubernetes API server's.
-func (g *Guards) find(ctx context.Context, hosts []aws.APIHost, all bool) ([]discovery.Protected, error) {
+func (g *Guards) find(ctx context.Context, hosts []apihosts.Host, all bool) ([]discovery.Protected, error) {
 	if !all {
-		hosts = slices.DeleteFunc(slices.Clone(hosts), func(h aws.APIHost) bool { return !h.Required })
+		hosts = slices.DeleteFunc(slices.Clone(hosts), func(h apihosts.Host) bool { return !h.Required })
 		return g.Resolver.LookupProtected(ctx, hosts, false)
 	}
 
 	var theirs, own, server []discovery.Protected
-	notOwn := slices.DeleteFunc(slices.Clone(hosts), func(h aws.APIHost) bool { return h.Own })
-	ownHosts := slices.DeleteFunc(slices.Clone(hosts), func(h aws.APIHost) bool { return !h.Own })
+	notOwn := slices.DeleteFunc(slices.Clone(hosts), func(h apihosts.Host) bool { return h.Own })
+	ownHosts := slices.DeleteFunc(slices.Clone(hosts), func(h apihosts.Host) bool { return !h.Own })
 	err := parallel.Do(
 		func() (err error) { theirs, err = g.Resolver.LookupProtected(ctx, notOwn, true); return },
 		func() (err error) { own, err = discovery.NewResolver("").LookupProtected(ctx, ownHosts, true); return },

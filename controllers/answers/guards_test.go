@@ -16,7 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/answers"
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws/apihosts"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/dns"
@@ -25,12 +25,12 @@ import (
 const lookupInterval = 5 * time.Second
 
 var (
-	ecsAPI     = aws.APIHost{Hostname: "ecs.example", API: "the ECS API", Required: true}
-	monitoring = aws.APIHost{Hostname: "monitoring.example", API: "the CloudWatch API"}
+	ecsAPI     = apihosts.Host{Hostname: "ecs.example", API: "the ECS API", Required: true}
+	monitoring = apihosts.Host{Hostname: "monitoring.example", API: "the CloudWatch API"}
 	// ownHost is one of the manager's configuration, which the system's resolver is asked for: an
 	// address needs no DNS.
-	ownHost = aws.APIHost{Hostname: "192.0.2.99", API: "the STS API", Own: true}
-	hosts   = []aws.APIHost{ecsAPI, monitoring, ownHost}
+	ownHost = apihosts.Host{Hostname: "192.0.2.99", API: "the STS API", Own: true}
+	hosts   = []apihosts.Host{ecsAPI, monitoring, ownHost}
 )
 
 // zone is what DNS knows, and what it was asked for since it was last looked at.

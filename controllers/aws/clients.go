@@ -26,6 +26,7 @@ import (
 	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
 
+	"agentdisconnect.dev/agentdisconnect/controllers/aws/apihosts"
 	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 )
 
@@ -108,7 +109,7 @@ type Clients struct {
 	// Role is the role that is assumed for the calls.
 	Role Role
 	// APIHosts are the hosts of the APIs that no run may cut off.
-	APIHosts []APIHost
+	APIHosts []apihosts.Host
 
 	ec2         *ec2.Client
 	ecs         *ecs.Client
@@ -207,7 +208,7 @@ func (s *Sessions) As(role Role, region string) *Clients {
 	c.EC2, c.ECS, c.Scheduler = fresh.EC2, fresh.ECS, c.scheduler
 	instead := baseEndpoints(c.ec2.Options().BaseEndpoint, c.ecs.Options().BaseEndpoint, c.scheduler.Options().BaseEndpoint,
 		trail.Options().BaseEndpoint, alarms.Options().BaseEndpoint, lever.Options().BaseEndpoint, identity.Options().BaseEndpoint)
-	c.APIHosts = apiHosts(region, s.base.Region, instead, s.UsesFIS)
+	c.APIHosts = apihosts.Of(region, s.base.Region, instead, s.UsesFIS)
 	s.clients[roleIn{role, region}] = c
 	return c
 }

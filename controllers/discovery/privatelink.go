@@ -16,6 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws/apihosts"
 )
 
 // The services of Amazon ECS that a VPC endpoint can be for, as VPCEndpoint.Service has them.
@@ -132,7 +133,7 @@ func serviceNames(region string) []string {
 	var names []string
 	for _, prefix := range servicePrefixes(region) {
 		names = append(names, prefix+ServiceAgent, prefix+ServiceTelemetry)
-		for service := range aws.APIServices() {
+		for service := range apihosts.Services() {
 			names = append(names, prefix+service, prefix+service+fipsSuffix)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws/apihosts"
 )
 
 // Protected is an address that no run denies: callers, the clean-up or the Kubernetes cluster need
@@ -43,7 +43,7 @@ func (e *UnprotectedError) Error() string {
 // required need not exist, but that has to be what the DNS answers: no answer is none, for either
 // address family. Beside an *UnprotectedError about the first host of which something is unknown it
 // gives what the others have.
-func (r *Resolver) LookupProtected(ctx context.Context, hosts []aws.APIHost, ipv6 bool) ([]Protected, error) {
+func (r *Resolver) LookupProtected(ctx context.Context, hosts []apihosts.Host, ipv6 bool) ([]Protected, error) {
 	var names []string
 	var found []Protected
 	for _, host := range hosts {
@@ -79,7 +79,7 @@ func SortProtected(all []Protected) {
 
 // ProtectedInterfaces are the addresses of the VPC endpoints that serve protected APIs.
 func ProtectedInterfaces(endpoints []VPCEndpoint) []Protected {
-	services := aws.APIServices()
+	services := apihosts.Services()
 	var found []Protected
 	for _, endpoint := range endpoints {
 		api, protected := services[strings.TrimSuffix(endpoint.Service, fipsSuffix)]

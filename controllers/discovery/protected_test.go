@@ -10,44 +10,44 @@ import (
 	"github.com/miekg/dns"
 	. "github.com/onsi/gomega"
 
-	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/aws/apihosts"
 	"agentdisconnect.dev/agentdisconnect/controllers/discovery"
 	simdns "agentdisconnect.dev/agentdisconnect/hack/simulator/dns"
 )
 
 // Hosts of protected APIs in a zone: one that callers need, another one, and one that is an address.
 var (
-	neededAPI = aws.APIHost{Hostname: "ecs.example", API: "the ECS API", Required: true}
-	otherAPI  = aws.APIHost{Hostname: "scheduler.example", API: "the EventBridge Scheduler API"}
-	literal   = aws.APIHost{Hostname: "192.0.2.9", API: "the AWS API that the manager calls"}
+	neededAPI = apihosts.Host{Hostname: "ecs.example", API: "the ECS API", Required: true}
+	otherAPI  = apihosts.Host{Hostname: "scheduler.example", API: "the EventBridge Scheduler API"}
+	literal   = apihosts.Host{Hostname: "192.0.2.9", API: "the AWS API that the manager calls"}
 )
 
-func protected(address string, host aws.APIHost) discovery.Protected {
+func protected(address string, host apihosts.Host) discovery.Protected {
 	return discovery.Protected{Address: netip.MustParseAddr(address), Name: host.Hostname, API: host.API}
 }
 
 func TestProtectedAddressesAreThoseOfAllHosts(t *testing.T) {
 	for name, tc := range map[string]struct {
-		hosts []aws.APIHost
+		hosts []apihosts.Host
 		ipv6  bool
 		want  []discovery.Protected
 	}{
 		"none": {},
-		"IPv4": {hosts: []aws.APIHost{otherAPI, neededAPI}, want: []discovery.Protected{
+		"IPv4": {hosts: []apihosts.Host{otherAPI, neededAPI}, want: []discovery.Protected{
 			protected("192.0.2.1", neededAPI), protected("192.0.2.2", neededAPI), protected("192.0.2.2", otherAPI),
 		}},
-		"both families": {hosts: []aws.APIHost{neededAPI}, ipv6: true, want: []discovery.Protected{
+		"both families": {hosts: []apihosts.Host{neededAPI}, ipv6: true, want: []discovery.Protected{
 			protected("192.0.2.1", neededAPI), protected("192.0.2.2", neededAPI), protected("2001:db8::1", neededAPI),
 		}},
-		"an address": {hosts: []aws.APIHost{literal}, want: []discovery.Protected{protected("192.0.2.9", literal)}},
+		"an address": {hosts: []apihosts.Host{literal}, want: []discovery.Protected{protected("192.0.2.9", literal)}},
 		"an IPv6 address with a zone": {
-			hosts: []aws.APIHost{{Hostname: "fe80::1%eth0", API: "x"}}, want: []discovery.Protected{{netip.MustParseAddr("fe80::1"), "fe80::1%eth0", "x"}},
+			hosts: []apihosts.Host{{Hostname: "fe80::1%eth0", API: "x"}}, want: []discovery.Protected{{netip.MustParseAddr("fe80::1"), "fe80::1%eth0", "x"}},
 		},
 		"an IPv4 address in IPv6": {
-			hosts: []aws.APIHost{{Hostname: "::ffff:192.0.2.9", API: "x"}}, want: []discovery.Protected{{netip.MustParseAddr("192.0.2.9"), "::ffff:192.0.2.9", "x"}},
+			hosts: []apihosts.Host{{Hostname: "::ffff:192.0.2.9", API: "x"}}, want: []discovery.Protected{{netip.MustParseAddr("192.0.2.9"), "::ffff:192.0.2.9", "x"}},
 		},
 		"one that need not exist": {
-			hosts: []aws.APIHost{{Hostname: "nowhere.example", API: "x"}, literal}, want: []discovery.Protected{protected("192.0.2.9", literal)},
+			hosts: []apihosts.Host{{Hostname: "nowhere.example", API: "x"}, literal}, want: []discovery.Protected{protected("192.0.2.9", literal)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,8 +71,8 @@ func TestARequiredHostWithoutAnAddressIsToldBesideTheOthers(t *testing.T) {
 	g := NewWithT(t)
 	z := &zone{hosts: map[string][]netip.Addr{otherAPI.Hostname: addresses("192.0.2.2")}}
 	r, _ := resolver(t, simdns.Options{Zone: z})
-	second := aws.APIHost{Hostname: "sts.example", API: "the STS API", Required: true}
-	found, err := r.LookupProtected(t.Context(), []aws.APIHost{otherAPI, neededAPI, second}, false)
+	second := apihosts.Host{Hostname: "sts.example", API: "the STS API", Required: true}
+	found, err := r.LookupProtected(t.Context(), []apihosts.Host{otherAPI, neededAPI, second}, false)
 	g.Expect(found).To(Equal([]discovery.Protected{protected("192.0.2.2", otherAPI)}))
 	g.Expect(err).To(MatchError("the addresses of ecs.example (the ECS API) are not all known: no such host"))
 	unknown, ok := errors.AsType[*discovery.UnprotectedError](err)
@@ -80,7 +80,7 @@ func TestARequiredHostWithoutAnAddressIsToldBesideTheOthers(t *testing.T) {
 	g.Expect(unknown.NotFound).To(BeTrue())
 
 	// A server that fails says nothing of the host.
-	_, err = serve(t, &families{four: family{rcode: dns.RcodeServerFailure}}).LookupProtected(t.Context(), []aws.APIHost{neededAPI}, false)
+	_, err = serve(t, &families{four: family{rcode: dns.RcodeServerFailure}}).LookupProtected(t.Context(), []apihosts.Host{neededAPI}, false)
 	unknown, ok = errors.AsType[*discovery.UnprotectedError](err)
 	g.Expect(ok).To(BeTrue(), "%v", err)
 	g.Expect(unknown.NotFound).To(BeFalse())
@@ -102,7 +102,7 @@ func TestNoAnswerAboutAProtectedHostIsNoneOfNoAddress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			found, err := serve(t, tc.zone).LookupProtected(t.Context(), []aws.APIHost{otherAPI}, true)
+			found, err := serve(t, tc.zone).LookupProtected(t.Context(), []apihosts.Host{otherAPI}, true)
 			if len(tc.zone.four.has) > 0 {
 				g.Expect(found).To(Equal([]discovery.Protected{protected("192.0.2.2", otherAPI)}))
 			}

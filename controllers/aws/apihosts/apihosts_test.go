@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package aws
+package apihosts
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-func names(hosts []APIHost, required bool) []string {
+func names(hosts []Host, required bool) []string {
 	var all []string
 	for _, host := range hosts {
 		if host.Required == required {
@@ -20,7 +20,7 @@ func names(hosts []APIHost, required bool) []string {
 
 func TestHostsOfTheProtectedAPIs(t *testing.T) {
 	g := NewWithT(t)
-	hosts := apiHosts("ap-northeast-1", "us-east-1", []string{"http://127.0.0.1:4566"}, true)
+	hosts := Of("ap-northeast-1", "us-east-1", []string{"http://127.0.0.1:4566"}, true)
 	g.Expect(names(hosts, true)).To(Equal([]string{
 		"ecs.ap-northeast-1.amazonaws.com", "ec2.ap-northeast-1.amazonaws.com", "sts.ap-northeast-1.amazonaws.com",
 	}))
@@ -30,16 +30,16 @@ func TestHostsOfTheProtectedAPIs(t *testing.T) {
 		"sts.us-east-1.amazonaws.com", "127.0.0.1",
 	))
 
-	g.Expect(names(apiHosts("ap-northeast-1", "", nil, false), false)).NotTo(ContainElement(ContainSubstring("fis.")))
+	g.Expect(names(Of("ap-northeast-1", "", nil, false), false)).NotTo(ContainElement(ContainSubstring("fis.")))
 
-	g.Expect(names(apiHosts("cn-north-1", "", nil, false), true)).To(Equal([]string{
+	g.Expect(names(Of("cn-north-1", "", nil, false), true)).To(Equal([]string{
 		"ecs.cn-north-1.amazonaws.com.cn", "ec2.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn",
 	}))
 }
 
-func TestAPIServices(t *testing.T) {
+func TestServices(t *testing.T) {
 	g := NewWithT(t)
-	g.Expect(APIServices()).To(Equal(map[string]string{
+	g.Expect(Services()).To(Equal(map[string]string{
 		"ecs": "the ECS API", "ec2": "the EC2 API", "sts": "the STS API", "scheduler": "the EventBridge Scheduler API",
 		"cloudtrail": "the CloudTrail API", "monitoring": "the CloudWatch API", "fis": "the FIS API", "eks-auth": "the EKS Auth API",
 	}))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package aws
+package apihosts
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	smithyendpoints "github.com/aws/smithy-go/endpoints"
 )
 
-// APIHost is a host of an API that callers, the clean-up or the users of a run need.
-type APIHost struct {
+// Host is a host of an API that callers, the clean-up or the users of a run need.
+type Host struct {
 	Hostname string
 	// API is how messages call what it serves, such as "the ECS API".
 	API string
@@ -52,9 +52,9 @@ var apis = []struct {
 	{"eks-auth", "the EKS Auth API", false, likeECS("eks-auth")},
 }
 
-// APIServices are the protected APIs by the name that VPC endpoints have for their services: name
+// Services are the protected APIs by the name that VPC endpoints have for their services: name
 // to what messages call it.
-func APIServices() map[string]string {
+func Services() map[string]string {
 	names := map[string]string{}
 	for _, api := range apis {
 		names[api.service] = api.name
@@ -62,13 +62,13 @@ func APIServices() map[string]string {
 	return names
 }
 
-// apiHosts are the hosts of the protected APIs in a Region, dual-stack and FIPS ones included; that
+// Of are the hosts of the protected APIs in a Region, dual-stack and FIPS ones included; that
 // of STS in the manager's own Region, where its credentials may come from; and those that the
 // configuration names instead. Those of FIS are looked up only where the manager reads its safety
 // lever.
-func apiHosts(region, ownRegion string, baseEndpoints []string, usesFIS bool) []APIHost {
-	var hosts []APIHost
-	add := func(host APIHost) {
+func Of(region, ownRegion string, baseEndpoints []string, usesFIS bool) []Host {
+	var hosts []Host
+	add := func(host Host) {
 		for _, known := range hosts {
 			if known.Hostname == host.Hostname {
 				return
@@ -83,19 +83,19 @@ func apiHosts(region, ownRegion string, baseEndpoints []string, usesFIS bool) []
 		if api.service == "fis" && !usesFIS {
 			continue
 		}
-		add(APIHost{Hostname: api.resolve(region, false, false), API: api.name, Required: api.required})
+		add(Host{Hostname: api.resolve(region, false, false), API: api.name, Required: api.required})
 		for _, kind := range []struct{ dualStack, fips bool }{{true, false}, {false, true}, {true, true}} {
-			add(APIHost{Hostname: api.resolve(region, kind.dualStack, kind.fips), API: api.name})
+			add(Host{Hostname: api.resolve(region, kind.dualStack, kind.fips), API: api.name})
 		}
 	}
 
 	if ownRegion != "" {
-		add(APIHost{Hostname: stsHost(ownRegion, false, false), API: "the STS API"})
+		add(Host{Hostname: stsHost(ownRegion, false, false), API: "the STS API"})
 	}
 
 	for _, base := range baseEndpoints {
 		if parsed, err := url.Parse(base); err == nil {
-			add(APIHost{Hostname: strings.ToLower(parsed.Hostname()), API: "the AWS API that the manager calls", Own: true})
+			add(Host{Hostname: strings.ToLower(parsed.Hostname()), API: "the AWS API that the manager calls", Own: true})
 		}
 	}
 	return hosts
