@@ -3,6 +3,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 	"time"
@@ -45,46 +46,84 @@ type budget struct {
 	repeats *rate.Limiter
 }
 
-// budgetOf gives the budget that all clients of an account and Region share; an empty account is
-// that of the manager's own credentials. The caller has the lock.
-func (s *Sessions) budgetOf(accountID, region string) *budget {
-	place := accountID + "/" + region
-	if s.budgets[place] == nil {
-		s.budgets[place] = &budget{
+// budgetIn is where a budget counts. An empty account is that of the manager's own credentials, until
+// it is known.
+type budgetIn struct{ accountID, region string }
+
+// budget gives the one that all clients of an account and Region share, whichever role they have.
+func (c *Clients) budget() *budget {
+	s := c.sessions
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	in := budgetIn{cmp.Or(c.Role.AccountID(), s.ownAccount), c.Region}
+	if s.budgets[in] == nil {
+		s.budgets[in] = &budget{
 			reads: ratelimit.NewBucket(s.Limits.Reads), changes: ratelimit.NewBucket(s.Limits.Changes),
 			repeats: rate.NewLimiter(repeatsPerSecond, repeatsBurst),
 		}
 	}
-	return s.budgets[place]
+	return s.budgets[in]
 }
 
-// admit waits for the turn of a read. The first attempt that is made with the context given then
+// noteOwnAccount has calls with the manager's own credentials count with those of the roles of its
+// account from now on.
+func (s *Sessions) noteOwnAccount(accountID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ownAccount = accountID
+	for in, of := range s.budgets {
+		if in.accountID != "" {
+			continue
+		}
+		delete(s.budgets, in)
+		if known := (budgetIn{accountID, in.region}); s.budgets[known] == nil {
+			s.budgets[known] = of
+		}
+	}
+}
+
+// Admit waits for the turn of a read. The first attempt that is made with the context given then
 // has it.
-func (b *budget) admit(ctx context.Context) (context.Context, error) {
-	bounded, cancel := context.WithTimeout(ctx, readWait)
-	defer cancel()
-	if err := b.reads.Wait(bounded, classOf(ctx), 0); err != nil {
+func (c *Clients) Admit(ctx context.Context) (context.Context, error) {
+	of := c.budget().reads
+	if err := wait(ctx, of, readWait, 0); err != nil {
 		return nil, err
 	}
-	return context.WithValue(ctx, admittedKey{}, &atomic.Bool{}), nil
+	return context.WithValue(ctx, turnKey{}, &turn{of: of}), nil
 }
 
-// admittedKey is the key of whether the turn that was waited for is used up.
-type admittedKey struct{}
+// Unadmit takes back a turn that no attempt has used.
+func (c *Clients) Unadmit(ctx context.Context) {
+	if t, ok := ctx.Value(turnKey{}).(*turn); ok && t.use() {
+		t.of.Return()
+	}
+}
+
+// turn is one that a read waited for.
+type turn struct {
+	of   *ratelimit.Bucket
+	used atomic.Bool
+}
+
+// use reports whether the turn was there to be used.
+func (t *turn) use() bool { return !t.used.Swap(true) }
+
+type turnKey struct{}
 
 // spend has every attempt of a call wait for its turn, before its time-out begins, and follows what
 // AWS says of the rate.
-func (b *budget) spend(stack *middleware.Stack) error {
+func (c *Clients) spend(stack *middleware.Stack) error {
 	return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Budget",
 		func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
 			operation := awsmiddleware.GetOperationName(ctx)
-			bucket := b.reads
-			if !readOnly(operation) {
-				bucket = b.changes
+			of, isRead := c.budget(), readOnly(operation)
+			bucket, longest := of.reads, readWait
+			if !isRead {
+				bucket, longest = of.changes, changeWait
 			}
 
-			if used, ok := ctx.Value(admittedKey{}).(*atomic.Bool); !ok || bucket != b.reads || used.Swap(true) {
-				if wait(ctx, bucket, operation) != nil {
+			if t, ok := ctx.Value(turnKey{}).(*turn); !ok || !isRead || !t.use() {
+				if wait(ctx, bucket, longest, urgency[operation]) != nil {
 					return middleware.FinalizeOutput{}, middleware.Metadata{}, ratelimit.ErrBusy
 				}
 			}
@@ -103,12 +142,8 @@ func (b *budget) spend(stack *middleware.Stack) error {
 var urgency = map[string]int{"ReplaceNetworkAclAssociation": 2, "DeleteNetworkAclEntry": 1}
 
 // wait waits for the turn of one attempt.
-func wait(ctx context.Context, bucket *ratelimit.Bucket, operation string) error {
-	longest := readWait
-	if !readOnly(operation) {
-		longest = changeWait
-	}
+func wait(ctx context.Context, bucket *ratelimit.Bucket, longest time.Duration, urgency int) error {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	return bucket.Wait(ctx, classOf(ctx), urgency[operation])
+	return bucket.Wait(ctx, classOf(ctx), urgency)
 }

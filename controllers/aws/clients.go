@@ -39,6 +39,9 @@ const (
 	// object's status.
 	readAttempts   = 3
 	readMaxBackoff = 2 * time.Second
+	// mostClients is how many sets of clients are kept. Beyond that all are made anew when they are next
+	// asked for, which costs no more than the answers that their runs shared.
+	mostClients = 500
 )
 
 // EC2 is what the controller reads of Amazon EC2. The IAM policy grants these actions, those of
@@ -117,7 +120,7 @@ type Clients struct {
 	sts         STS
 	credentials awssdk.CredentialsProvider
 	reads       *reads
-	budget      *budget
+	sessions    *Sessions
 
 	asking   singleflight.Group
 	mu       sync.Mutex
@@ -135,10 +138,14 @@ type Sessions struct {
 
 	base awssdk.Config
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// clients are mostClients at most: a spec may name any Region. roles are those of the flags, each in
+	// the manager's own Region. budgets are small, one for each Region that was named.
 	clients map[roleIn]*Clients
 	roles   map[roleIn]awssdk.CredentialsProvider
-	budgets map[string]*budget // by account and Region
+	budgets map[budgetIn]*budget
+	// ownAccount is that of the manager's own credentials, as AWS last said; empty: it was not asked.
+	ownAccount string
 }
 
 // Load gets configuration and credentials by the SDK's own chain.
@@ -153,7 +160,7 @@ func Load(ctx context.Context) (awssdk.Config, error) {
 // NewSessions makes sessions of a configuration. name and version are what the product calls itself
 // in the user agent of every call; apiOptions are added to every client (metrics).
 func NewSessions(cfg awssdk.Config, name, version string, apiOptions ...func(*middleware.Stack) error) *Sessions {
-	s := &Sessions{Clock: clock.RealClock{}, clients: map[roleIn]*Clients{}, roles: map[roleIn]awssdk.CredentialsProvider{}, budgets: map[string]*budget{}}
+	s := &Sessions{Clock: clock.RealClock{}, clients: map[roleIn]*Clients{}, roles: map[roleIn]awssdk.CredentialsProvider{}, budgets: map[budgetIn]*budget{}}
 	if cfg.Credentials != nil {
 		cfg.Credentials = credentialsChain{cfg.Credentials}
 	}
@@ -188,22 +195,21 @@ func (s *Sessions) As(role Role, region string) *Clients {
 		return c
 	}
 
-	within := s.budgetOf(role.AccountID(), region)
+	if len(s.clients) >= mostClients {
+		clear(s.clients)
+	}
+	c := &Clients{Region: region, Role: role, sessions: s}
 	cfg := s.base.Copy()
 	if !role.IsOwn() {
 		cfg.Credentials = s.credentialsOf(role, region)
 	}
 
 	cfg.Region = region
-	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), within.spend)
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), c.spend)
 	trail, alarms, lever, identity := cloudtrail.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg), fis.NewFromConfig(cfg), sts.NewFromConfig(cfg)
-	c := &Clients{
-		ServiceQuotas: servicequotas.NewFromConfig(cfg), CloudTrail: trail, CloudWatch: alarms, FIS: lever, Region: region, Role: role,
-		ec2: ec2.NewFromConfig(cfg), ecs: ecs.NewFromConfig(cfg), scheduler: scheduler.NewFromConfig(cfg), sts: identity, credentials: cfg.Credentials,
-		budget: within,
-	}
-
-	c.reads = s.newReads(c, within)
+	c.ServiceQuotas, c.CloudTrail, c.CloudWatch, c.FIS = servicequotas.NewFromConfig(cfg), trail, alarms, lever
+	c.ec2, c.ecs, c.scheduler, c.sts, c.credentials = ec2.NewFromConfig(cfg), ecs.NewFromConfig(cfg), scheduler.NewFromConfig(cfg), identity, cfg.Credentials
+	c.reads = c.newReads()
 	fresh := c.Polled(time.Time{})
 	c.EC2, c.ECS, c.Scheduler = fresh.EC2, fresh.ECS, c.scheduler
 	instead := baseEndpoints(c.ec2.Options().BaseEndpoint, c.ecs.Options().BaseEndpoint, c.scheduler.Options().BaseEndpoint,
@@ -229,8 +235,9 @@ const repeatsPerSecond, repeatsBurst = 1, 300
 
 // AllowRepeats gives how many of n questions may be asked again now, though nothing changed.
 func (c *Clients) AllowRepeats(now time.Time, n int) int {
+	repeats := c.budget().repeats
 	for allowed := range n {
-		if !c.budget.repeats.AllowN(now, 1) {
+		if !repeats.AllowN(now, 1) {
 			return allowed
 		}
 	}
@@ -295,6 +302,9 @@ func (c *Clients) askAccount(now time.Time) (string, error) {
 		return "", err
 	}
 
+	if c.Role.IsOwn() {
+		c.sessions.noteOwnAccount(awssdk.ToString(out.Account))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.account, c.accountT = awssdk.ToString(out.Account), now

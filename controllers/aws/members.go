@@ -13,6 +13,7 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"k8s.io/utils/clock"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/clusterquery"
 )
@@ -24,6 +25,9 @@ const (
 	mostSubnets = 5000
 	// mostKnown bounds of how many container instances the subnet is remembered.
 	mostKnown = 50_000
+	// undescribedFor is how long a cluster is asked by filters after its container instances could not
+	// be described: a role that was given the permission makes use of it then.
+	undescribedFor = 10 * time.Minute
 	// inNoSubnet stands for the subnet of a container instance outside AWS.
 	inNoSubnet = "-"
 )
@@ -32,19 +36,21 @@ const (
 // while they are registered, and how many there are.
 type members struct {
 	client *ecs.Client
+	clock  clock.PassiveClock
 
 	mu sync.Mutex
 	// subnets has the subnet of container instances, by ARN.
 	subnets map[string]string
+	// What follows is bounded by the clusters that AWS has, since only those get an entry that exist.
 	// sizes has how many container instances clusters had when they were last described, by the
 	// name or ARN that was asked for.
 	sizes map[string]int
-	// undescribed has the clusters whose container instances the role may not describe.
-	undescribed map[string]bool
+	// undescribed has when the role was last refused to describe the container instances of a cluster.
+	undescribed map[string]time.Time
 }
 
-func newMembers(client *ecs.Client) *members {
-	return &members{client: client, subnets: map[string]string{}, sizes: map[string]int{}, undescribed: map[string]bool{}}
+func newMembers(client *ecs.Client, clk clock.PassiveClock) *members {
+	return &members{client: client, clock: clk, subnets: map[string]string{}, sizes: map[string]int{}, undescribed: map[string]time.Time{}}
 }
 
 // readClusters describes clusters, with their statistics. One that isn't there has no entry.
@@ -169,7 +175,7 @@ func (m *members) pages(cluster string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	size, known := m.sizes[cluster]
-	if !known || m.undescribed[cluster] {
+	if refusedAt, ok := m.undescribed[cluster]; !known || ok && Elapsed(refusedAt, m.clock.Now()) < undescribedFor {
 		return mostSubnets
 	}
 	return size/listPage + 1
@@ -211,7 +217,7 @@ func (m *members) noteUndescribed(cluster string, err error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.undescribed[cluster] = true
+	m.undescribed[cluster] = m.clock.Now()
 }
 
 // recall gives the subnets of container instances that are known, by ARN, and the ARNs of the others.

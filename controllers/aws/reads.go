@@ -44,28 +44,28 @@ type reads struct {
 // subnetsIn gives them. The cluster is a name or an ARN.
 type inCluster struct{ cluster, id string }
 
-func (s *Sessions) newReads(c *Clients, within *budget) *reads {
-	seen := newMembers(c.ecs)
-	acls := source(s, within, filterValues, func(ctx context.Context, ids []string) (map[string]ec2types.NetworkAcl, error) {
+func (c *Clients) newReads() *reads {
+	seen := newMembers(c.ecs, c.sessions.Clock)
+	acls := source(c, filterValues, func(ctx context.Context, ids []string) (map[string]ec2types.NetworkAcl, error) {
 		return readACLs(ctx, c.ec2, ids)
 	})
-	subnets := source(s, within, filterValues, func(ctx context.Context, ids []string) (map[string]ec2types.Subnet, error) {
+	subnets := source(c, filterValues, func(ctx context.Context, ids []string) (map[string]ec2types.Subnet, error) {
 		return readSubnets(ctx, c.ec2, ids)
 	})
-	clusters := source(s, within, ecsBatch, seen.readClusters)
+	clusters := source(c, ecsBatch, seen.readClusters)
 	clusters.IsOfOneKey = func(err error) bool { return Classify(err) == Denied || Classify(err) == Rejected }
-	instances := byCluster(source(s, within, ecsBatch, seen.readInstances))
+	instances := byCluster(source(c, ecsBatch, seen.readInstances))
 	instances.IsOfOneKey = func(err error) bool { return Classify(err) == Rejected }
-	present := byCluster(source(s, within, mostSubnets, seen.readPresent))
+	present := byCluster(source(c, mostSubnets, seen.readPresent))
 	// A role may list the container instances of another cluster and not describe them. What is in
 	// one subnet is known from a list alone.
 	present.IsOfOneKey = func(err error) bool { return Classify(err) == Denied && Action(err) == describeInstances }
 	return &reads{
 		acls: shared.NewReads(acls), subnets: shared.NewReads(subnets), clusters: shared.NewReads(clusters),
 		instances: shared.NewReads(instances), present: shared.NewReads(present),
-		endpoints:  shared.NewReads(source(s, within, 1, equal(c.ec2.DescribeVpcEndpoints))),
-		interfaces: shared.NewReads(source(s, within, 1, equal(c.ec2.DescribeNetworkInterfaces))),
-		lists:      shared.NewReads(source(s, within, 1, equal(c.ecs.ListClusters))),
+		endpoints:  shared.NewReads(source(c, 1, equal(c.ec2.DescribeVpcEndpoints))),
+		interfaces: shared.NewReads(source(c, 1, equal(c.ec2.DescribeNetworkInterfaces))),
+		lists:      shared.NewReads(source(c, 1, equal(c.ecs.ListClusters))),
 	}
 }
 
@@ -73,8 +73,8 @@ func (s *Sessions) newReads(c *Clients, within *budget) *reads {
 const describeInstances = "ecs:DescribeContainerInstances"
 
 // source reads within the budget of the account.
-func source[K comparable, V any](s *Sessions, within *budget, page int, fetch func(context.Context, []K) (map[K]V, error)) shared.Source[K, V] {
-	return shared.Source[K, V]{Fetch: fetch, Page: page, Admit: within.admit, Clock: s.Clock}
+func source[K comparable, V any](c *Clients, page int, fetch func(context.Context, []K) (map[K]V, error)) shared.Source[K, V] {
+	return shared.Source[K, V]{Fetch: fetch, Page: page, Admit: c.Admit, Unadmit: c.Unadmit, Clock: c.sessions.Clock}
 }
 
 // byCluster has keys of one cluster alone share a call.
@@ -125,29 +125,32 @@ func get[K comparable, V any](ctx context.Context, from *shared.Reads[K, V], sin
 
 func readACLs(ctx context.Context, client *ec2.Client, ids []string) (map[string]ec2types.NetworkAcl, error) {
 	pages := ec2.NewDescribeNetworkAclsPaginator(client, &ec2.DescribeNetworkAclsInput{Filters: filter(filterACL, ids)})
-	found := map[string]ec2types.NetworkAcl{}
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, acl := range page.NetworkAcls {
-			found[awssdk.ToString(acl.NetworkAclId)] = acl
-		}
-	}
-	return found, nil
+	return collect(ctx, pages, func(page *ec2.DescribeNetworkAclsOutput) []ec2types.NetworkAcl { return page.NetworkAcls },
+		func(acl ec2types.NetworkAcl) *string { return acl.NetworkAclId })
 }
 
 func readSubnets(ctx context.Context, client *ec2.Client, ids []string) (map[string]ec2types.Subnet, error) {
 	pages := ec2.NewDescribeSubnetsPaginator(client, &ec2.DescribeSubnetsInput{Filters: filter(filterSubnet, ids)})
-	found := map[string]ec2types.Subnet{}
+	return collect(ctx, pages, func(page *ec2.DescribeSubnetsOutput) []ec2types.Subnet { return page.Subnets },
+		func(subnet ec2types.Subnet) *string { return subnet.SubnetId })
+}
+
+// paginator is one of the SDK's for EC2.
+type paginator[Page any] interface {
+	HasMorePages() bool
+	NextPage(context.Context, ...func(*ec2.Options)) (*Page, error)
+}
+
+// collect gives what all pages have, by id.
+func collect[Page, V any](ctx context.Context, pages paginator[Page], of func(*Page) []V, id func(V) *string) (map[string]V, error) {
+	found := map[string]V{}
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for i := range page.Subnets {
-			found[awssdk.ToString(page.Subnets[i].SubnetId)] = page.Subnets[i]
+		for _, each := range of(page) {
+			found[awssdk.ToString(id(each))] = each
 		}
 	}
 	return found, nil
@@ -194,21 +197,11 @@ func (s sharedEC2) DescribeNetworkAcls(ctx context.Context, in *ec2.DescribeNetw
 		return s.EC2.DescribeNetworkAcls(ctx, in, options...)
 	}
 
-	found, err := get(ctx, s.reads.acls, s.since, s.oldest, ec2.ServiceID, "DescribeNetworkAcls", ids...)
-	if err != nil {
-		return nil, err
+	found, err := readTogether(ctx, s, s.reads.acls, "DescribeNetworkAcls", ids)
+	if err == nil && len(found) < len(in.NetworkAclIds) {
+		return s.EC2.DescribeNetworkAcls(ctx, in, options...)
 	}
-
-	out := &ec2.DescribeNetworkAclsOutput{}
-	for _, id := range ids {
-		switch acl := found[id]; {
-		case acl.Found:
-			out.NetworkAcls = append(out.NetworkAcls, acl.Value)
-		case len(in.NetworkAclIds) > 0:
-			return s.EC2.DescribeNetworkAcls(ctx, in, options...)
-		}
-	}
-	return out, nil
+	return &ec2.DescribeNetworkAclsOutput{NetworkAcls: found}, err
 }
 
 // DescribeSubnets gives subnets that are named by id as all runs read them. One that is asked for by
@@ -219,21 +212,25 @@ func (s sharedEC2) DescribeSubnets(ctx context.Context, in *ec2.DescribeSubnetsI
 		return s.EC2.DescribeSubnets(ctx, in, options...)
 	}
 
-	found, err := get(ctx, s.reads.subnets, s.since, s.oldest, ec2.ServiceID, "DescribeSubnets", ids...)
+	found, err := readTogether(ctx, s, s.reads.subnets, "DescribeSubnets", ids)
+	if err == nil && len(found) < len(in.SubnetIds) {
+		return s.EC2.DescribeSubnets(ctx, in, options...)
+	}
+	return &ec2.DescribeSubnetsOutput{Subnets: found}, err
+}
+
+// readTogether gives those of some ids that are there, in their order.
+func readTogether[V any](ctx context.Context, s sharedEC2, from *shared.Reads[string, V], operation string, ids []string) (values []V, err error) {
+	found, err := get(ctx, from, s.since, s.oldest, ec2.ServiceID, operation, ids...)
 	if err != nil {
 		return nil, err
 	}
-
-	out := &ec2.DescribeSubnetsOutput{}
 	for _, id := range ids {
-		switch subnet := found[id]; {
-		case subnet.Found:
-			out.Subnets = append(out.Subnets, subnet.Value)
-		case len(in.SubnetIds) > 0:
-			return s.EC2.DescribeSubnets(ctx, in, options...)
+		if answer := found[id]; answer.Found {
+			values = append(values, answer.Value)
 		}
 	}
-	return out, nil
+	return values, nil
 }
 
 // DescribeVpcEndpoints gives the answer to an equal request of any run.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	. "github.com/onsi/gomega"
+	clocktesting "k8s.io/utils/clock/testing"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/clusterquery"
@@ -158,6 +159,40 @@ func TestSubnetsOfAClusterThatMayOnlyBeListed(t *testing.T) {
 	before := len(s.Calls())
 	g.Expect(listed(g, clients.Polled(time.Time{}), cluster, subnetIDs[:2]...)).To(ConsistOf(slices.Concat(arns[subnetIDs[0]], arns[subnetIDs[1]])))
 	g.Expect(made(s, before)).To(Equal([]string{"ecs:ListContainerInstances"}))
+}
+
+// A role that is given the permission makes use of it within minutes, and not after a restart alone.
+func TestAClusterThatCouldNotBeDescribedIsTriedAgain(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	cluster, subnetIDs, arns := fleet(g, s, 45)
+	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "test")
+	clock := clocktesting.NewFakeClock(time.Now())
+	sessions.GoBy(clock)
+	clients := sessions.In(tokyo)
+	_, err := clients.ECS.DescribeClusters(t.Context(), &ecs.DescribeClustersInput{Clusters: []string{cluster}})
+	g.Expect(err).NotTo(HaveOccurred())
+	poll := func() (lists int) {
+		clock.Step(time.Minute)
+		before, since := callsOf(s, "ecs:ListContainerInstances"), clock.Now()
+		for _, id := range subnetIDs {
+			g.Expect(listed(g, clients.Polled(since), cluster, id)).To(ConsistOf(arns[id]))
+		}
+		return callsOf(s, "ecs:ListContainerInstances") - before
+	}
+
+	denied := s.Faults().Put(faults.Fault{Action: "ecs:DescribeContainerInstances", Denied: true})
+	for range 2 {
+		poll()
+	}
+	g.Expect(poll()).To(BeNumerically(">", len(subnetIDs)), "down to one subnet a call")
+	s.Faults().Remove(denied)
+	poll()
+	g.Expect(poll()).To(Equal(2), "by filters that name 30 subnets")
+	for range 10 {
+		poll()
+	}
+	g.Expect(poll()).To(Equal(1), "the whole cluster")
 }
 
 func TestWhatIsMissingIsNobodyElsesError(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/world"
@@ -159,4 +160,37 @@ func TestTheNameOfASessionFits(t *testing.T) {
 	_, err := aws.NewSessions(hub.Config(), "agentdisconnect", "test").As(long, tokyo).AccountID(t.Context(), time.Now())
 	g.Expect(err).To(MatchError(ContainSubstring("sts:TagSession")), "the name was taken, and the tag is the whole namespace")
 	g.Expect(spoke.Calls()).To(BeEmpty())
+}
+
+// What AWS refuses for its rate in an account slows whoever calls there, with whichever credentials.
+func TestARoleOfTheManagersOwnAccountSharesItsBudget(t *testing.T) {
+	g := NewWithT(t)
+	s := simulate(t)
+	sessions := aws.NewSessions(s.Config(), "agentdisconnect", "test")
+	sessions.Limits = ratelimit.LimitsOf(1000, 1000)
+	own := sessions.In(tokyo)
+	s.Faults().Add(faults.Fault{Action: "ec2:DescribeSubnets", Error: "RequestLimitExceeded", Times: 1})
+	_, err := own.EC2.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{})
+	g.Expect(err).NotTo(HaveOccurred())
+	account, err := own.AccountID(t.Context(), time.Now())
+	g.Expect(err).NotTo(HaveOccurred())
+
+	reads := func(account, region string) float64 {
+		r, _ := sessions.As(aws.Role{Namespace: "payments", ARN: "arn:aws:iam::" + account + ":role/agentdisconnect"}, region).Rates()
+		return r
+	}
+	g.Expect(reads(account, tokyo)).To(BeNumerically("~", 700, 200))
+	g.Expect(reads(account, "us-east-1")).To(Equal(1000.0))
+	g.Expect(reads(otherAccount, tokyo)).To(Equal(1000.0))
+}
+
+// A spec may name any Region, so that objects could have clients made without end.
+func TestClientsOfManyRegionsAreNotKeptForEver(t *testing.T) {
+	g := NewWithT(t)
+	sessions := aws.NewSessions(simulate(t).Config(), "agentdisconnect", "test")
+	for i := range 1200 {
+		region := fmt.Sprintf("xx-nowhere-%d", i)
+		g.Expect(sessions.In(region)).To(BeIdenticalTo(sessions.In(region)))
+		g.Expect(sessions.Kept()).To(BeNumerically("<=", 500))
+	}
 }

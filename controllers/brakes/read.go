@@ -27,6 +27,8 @@ const (
 	alarmsPage = 100
 	// leverID is the id that the one safety lever of an account and Region has.
 	leverID = "default"
+	// mostReaders is how many are kept. Beyond that all are made anew: only shared answers are lost.
+	mostReaders = 500
 )
 
 // Since is how old what is read of brakes at a time may be. It is the same for all runs, so that
@@ -66,6 +68,7 @@ type Readers struct {
 	clock clock.PassiveClock
 
 	mu sync.Mutex
+	// of has mostReaders at most: clients that are made anew have a reader of their own.
 	of map[*aws.Clients]*reader
 }
 
@@ -86,15 +89,18 @@ func (r *Readers) reader(clients *aws.Clients) *reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.of[clients] == nil {
+		if len(r.of) >= mostReaders {
+			clear(r.of)
+		}
 		r.of[clients] = &reader{
 			alarms: shared.NewReads(shared.Source[string, Alarm]{
-				Clock: r.clock, Page: alarmsPage,
+				Clock: r.clock, Page: alarmsPage, Admit: clients.Admit, Unadmit: clients.Unadmit,
 				Fetch: func(ctx context.Context, names []string) (map[string]Alarm, error) {
 					return describeAlarms(aws.WithClass(ctx, ratelimit.On), clients.CloudWatch, names)
 				},
 			}),
 			levers: shared.NewReads(shared.Source[string, Lever]{
-				Clock: r.clock, Page: 1,
+				Clock: r.clock, Page: 1, Admit: clients.Admit, Unadmit: clients.Unadmit,
 				Fetch: func(ctx context.Context, _ []string) (map[string]Lever, error) {
 					lever, err := getLever(aws.WithClass(ctx, ratelimit.On), clients.FIS)
 					return map[string]Lever{leverID: lever}, err

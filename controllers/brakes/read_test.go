@@ -14,6 +14,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
 	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/faults"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
@@ -107,4 +108,21 @@ func TestWhatCanBeReadIsReadThoughTheRestFails(t *testing.T) {
 	w.Expect(reading.Lever).To(HaveField("Status", "engaged"))
 	w.Expect(aws.Classify(reading.Err)).To(Equal(aws.Denied), "%v", reading.Err)
 	w.Expect(aws.Action(reading.Err)).To(Equal("cloudwatch:DescribeAlarms"))
+}
+
+// Where the account's rate is used up, readings wait for their turn as all reads do, and join meanwhile.
+func TestReadingsThatWaitForTheirTurnJoin(t *testing.T) {
+	w := newWorld(t)
+	sessions := aws.NewSessions(w.sim.Config(), "agentdisconnect", "test")
+	sessions.Limits = ratelimit.Limits{Reads: ratelimit.Limit{PerSecond: 2, Burst: 1}}
+	clients := sessions.In(w.sim.Region().Name())
+	w.Expect(clients.Admit(t.Context())).Error().NotTo(HaveOccurred())
+	var all errgroup.Group
+	for i := range 50 {
+		all.Go(func() error {
+			return w.readers.Read(t.Context(), clients, time.Time{}, brakes.Wanted{Alarms: w.names[i : i+1], Lever: true}).Err
+		})
+	}
+	w.Expect(all.Wait()).To(Succeed())
+	w.Expect(w.calls("DescribeAlarms")+w.calls("GetSafetyLever")).To(BeNumerically("<=", 6), "one of each, and some for those that came late")
 }
