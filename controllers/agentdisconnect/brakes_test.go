@@ -97,6 +97,17 @@ var _ = Describe("An alarm of the stop conditions", func() {
 		})
 	}
 
+	It("that goes off after it was read for the start keeps the run from beginning", func(ctx context.Context) {
+		w := alarmed(ctx)
+		obj := w.create(ctx, stoppedBy(metricAlarm))
+		_, err := w.pass(ctx, obj) // a second poll is due
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateDiscovering))
+		w.at(w.sim.Faults().After, "cloudwatch:DescribeAlarms", func() { w.setAlarm(metricAlarm, region.AlarmInAlarm) })
+		w.run(ctx, 20*time.Second, obj)
+		w.expectRefused(ctx, obj, v1alpha1.ReasonStopConditionMet, "alarm "+metricAlarm+" ("+w.inPlace()+") is in state ALARM")
+	})
+
 	It("ends a run on a clone, and one that is suspended", func(ctx context.Context) {
 		w := cloneWorld(ctx, mayReadBrakes)
 		w.sim.Region().PutAlarm(region.Alarm{Name: metricAlarm})

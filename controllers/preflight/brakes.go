@@ -4,6 +4,7 @@ package preflight
 
 import (
 	"context"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/brakes"
 )
@@ -12,10 +13,15 @@ import (
 func (p *Preflight) gatherBrakes(ctx context.Context, f *Findings) error {
 	f.region = p.Clients.Region
 	f.stopping = brakes.Wanted{Alarms: brakes.AlarmNames(f.spec().StopConditions), Lever: p.Options.FISSafetyLever}
+	return p.readBrakes(ctx, f, brakes.Since(p.Now))
+}
+
+// readBrakes reads what gatherBrakes found to be wanted, of calls that were sent at since or later.
+func (p *Preflight) readBrakes(ctx context.Context, f *Findings, since time.Time) error {
 	if f.stopping.IsNothing() {
 		return nil
 	}
-	f.brakes = p.Brakes.Read(ctx, p.Clients, brakes.Since(p.Now), f.stopping)
+	f.brakes = p.Brakes.Read(ctx, p.Clients, since, f.stopping)
 	return f.brakes.Err
 }
 

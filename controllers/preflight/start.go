@@ -107,9 +107,9 @@ func trackedAgents(f *Findings) []v1alpha1.ContainerInstance {
 	return agents
 }
 
-// SettlePlacement reads the network ACL once more, now that no other run can begin on it: much may
-// have happened since it was first read. It settles how the run's rules are put there, or says why
-// the run can't begin after all. The finalizer is added meanwhile, to save a round trip.
+// SettlePlacement reads the network ACL and the brakes once more, now that no other run can begin on
+// it: much may have happened since they were first read. It settles how the run's rules are put there,
+// or says why the run can't begin after all. The finalizer is added meanwhile, to save a round trip.
 func (p *Preflight) SettlePlacement(ctx context.Context, r *Report) (err error) {
 	reserved := r.Reservation()
 	if err = checkOriginal(r.Findings); err != nil {
@@ -125,6 +125,7 @@ func (p *Preflight) SettlePlacement(ctx context.Context, r *Report) (err error) 
 		},
 		func() (err error) { r.foreign, err = p.findForeignClones(looking, reserved.NetworkACLID); return },
 		func() error { return brakes.CheckHalts(p.Halts.LookPastCache(looking)).AsError() },
+		func() error { return p.readBrakes(looking, r.Findings, time.Time{}) }, // now, and not what runs share
 		func() error { return p.Ledger.AddFinalizer(ctx) },
 	); err != nil {
 		return err
