@@ -25,6 +25,8 @@ const (
 	attemptInterval = 2 * time.Second
 	// attemptTimeout bounds one: an API server that is away may not even refuse the connection.
 	attemptTimeout = 10 * time.Second
+	// haltsCheckInterval is how often the halts are listed beside their watch, which says nothing when it loses the permission.
+	haltsCheckInterval = 30 * time.Second
 	// theAPIServer is what is awaited, in a log line.
 	theAPIServer = "the API server"
 	// syncTimeout is practically for ever. A manager that gives up on its cache ends, and Kubernetes starts it again after waits of
@@ -108,9 +110,43 @@ func (h *halting) Start(ctx context.Context) error {
 		return h.manager.GetAPIReader().List(ctx, &v1alpha1.AgentDisconnectHaltList{}, client.Limit(1))
 	})
 	if err == nil {
-		return h.halts.Watch(ctx, h.manager.GetCache())
+		return h.follow(ctx)
 	}
 	return nil // the context ended: so does the manager
+}
+
+// follow returns when the context ends.
+func (h *halting) follow(ctx context.Context) error {
+	if err := h.halts.Watch(ctx, h.manager.GetCache()); err != nil {
+		return err
+	}
+	h.check(ctx)
+	return nil
+}
+
+// check asks at intervals, until the context ends, whether the halts can still be listed, and logs each new reason why not.
+func (h *halting) check(ctx context.Context) {
+	tick := time.NewTicker(haltsCheckInterval)
+	defer tick.Stop()
+	for said := ""; ; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		bounded, cancel := context.WithTimeout(ctx, attemptTimeout)
+		err := h.halts.Check(bounded)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			said = ""
+		case err.Error() != said:
+			said = err.Error()
+			ctrl.Log.Error(err, "Could not list the halts: no run starts, and a new halt ends none that is on. Apply the CRDs and the ClusterRole of this version")
+		}
+	}
 }
 
 // scheduling sets the controller of schedules up once schedules can be listed. All controllers wait until what any of them watches

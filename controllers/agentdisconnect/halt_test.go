@@ -226,6 +226,45 @@ var _ = Describe("Halts that can't be listed", func() {
 		), describe(seen))
 	})
 
+	It("any more, while they are watched, keep runs from starting, and the metric says so, until they can", func(ctx context.Context) {
+		w, _ := audited(ctx)
+		on := w.blocking(ctx)
+		var lost error
+		w.manageWith(interceptor.NewClient(control.Client, interceptor.Funcs{
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+				if _, ok := list.(*v1alpha1.AgentDisconnectHaltList); ok && lost != nil {
+					return lost
+				}
+				return c.List(ctx, list, opts...)
+			},
+		}), w.sessions)
+		halts := w.reconciler.Halts
+		halts.Follow(control.Client) // what a cache had before, it still has
+		Expect(halts.Check(ctx)).To(Succeed())
+		Expect(metric("agentdisconnect_halts", nil)).To(BeZero())
+
+		lost = apierrors.NewForbidden(schema.GroupResource{Resource: "agentdisconnecthalts"}, "", errors.New("no role"))
+		Expect(halts.Check(ctx)).To(MatchError(lost))
+		Expect(metric("agentdisconnect_halts", nil)).To(Equal(-1.), "there is none")
+		w.run(ctx, time.Minute, on)
+		Expect(w.state(ctx, on)).To(Equal(v1alpha1.StateBlocking))
+		calls := len(w.sim.Calls())
+		held := w.create(ctx, withSubnet(plainSubnet))
+		_, err := w.pass(ctx, held)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(condition(w.get(ctx, held), v1alpha1.ConditionStalled)).To(HaveField("Reason", v1alpha1.ReasonHaltsNotReadable))
+		Expect(w.sim.Calls()).To(HaveLen(calls), "as with a halt, nothing is asked of AWS")
+
+		stopped := halt(ctx, "incident")
+		w.run(ctx, 10*time.Second, on)
+		w.expectHalted(ctx, on)
+		resume(ctx, stopped)
+		lost = nil
+		Expect(halts.Check(ctx)).To(Succeed())
+		w.run(ctx, time.Minute, held)
+		Expect(condition(w.get(ctx, held), v1alpha1.ConditionStalled)).To(HaveField("Reason", v1alpha1.ReasonNoConsent))
+	})
+
 	It("for want of the kind keep none: nobody can have made one", func(ctx context.Context) {
 		w, _ := audited(ctx)
 		w.manageWith(unlistable(&meta.NoKindMatchError{GroupKind: schema.GroupKind{Kind: "AgentDisconnectHalt"}}), w.sessions)

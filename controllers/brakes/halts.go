@@ -4,6 +4,7 @@ package brakes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,8 @@ type Halts struct {
 	mu sync.Mutex
 	// cache has all halts once they are watched; nil: each look reads past it.
 	cache client.Reader
+	// unread is why the API server did not list them when it was last asked beside the watch.
+	unread error
 	// changes has an event while a change of halts is to be acted on.
 	changes chan event.TypedGenericEvent[haltChanged]
 	// kindMissing is when the API server last had no such kind.
@@ -52,14 +55,15 @@ func (h *Halts) Follow(cache client.Reader) {
 	h.cache = cache
 }
 
-// Look gives the halts there are, as the cache has them.
+// Look gives the halts there are, as the cache has them. An error says that there may be others.
 func (h *Halts) Look(ctx context.Context) ([]v1alpha1.AgentDisconnectHalt, error) {
 	h.mu.Lock()
-	cache, missing := h.cache, h.kindMissing
+	cache, missing, unread := h.cache, h.kindMissing, h.unread
 	h.mu.Unlock()
 	switch age := h.clock.Since(missing); {
 	case cache != nil:
-		return list(ctx, cache)
+		known, err := list(ctx, cache)
+		return known, errors.Join(err, unread)
 	case !missing.IsZero() && age >= 0 && age < lookForKindInterval:
 		return nil, nil
 	}
@@ -70,16 +74,18 @@ func (h *Halts) Look(ctx context.Context) ([]v1alpha1.AgentDisconnectHalt, error
 // before an upgrade of the CRDs, nobody can have made one.
 func (h *Halts) LookPastCache(ctx context.Context) ([]v1alpha1.AgentDisconnectHalt, error) {
 	found, err := list(ctx, h.reader)
-	missing := meta.IsNoMatchError(err) || apierrors.IsNotFound(err)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.kindMissing = time.Time{}
-	if missing {
+	if isMissing(err) {
 		h.kindMissing = h.clock.Now()
 		return nil, nil
 	}
 	return found, err
 }
+
+// isMissing reports whether the API server has no such kind.
+func isMissing(err error) bool { return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) }
 
 func list(ctx context.Context, reader client.Reader) ([]v1alpha1.AgentDisconnectHalt, error) {
 	var all v1alpha1.AgentDisconnectHaltList

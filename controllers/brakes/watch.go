@@ -4,7 +4,6 @@ package brakes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,11 +22,13 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// standing has a series once halts are watched: before that nobody knows how many there are.
-var standing = prometheus.NewGauge(prometheus.GaugeOpts{
+// standing has a series while halts are watched and can be listed: else nobody knows how many there are.
+var standing = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "agentdisconnect_halts",
 	Help: "AgentDisconnectHalts that there are. Above 0: all runs are halted.",
-})
+}, nil)
+
+func init() { metrics.Registry.MustRegister(standing) }
 
 // haltChanged stands for a change of halts, whichever it was: what they mean is read anew.
 type haltChanged struct{}
@@ -40,14 +41,9 @@ func (h *Halts) Watch(ctx context.Context, c cache.Cache) error {
 	if err != nil {
 		return fmt.Errorf("watching the AgentDisconnectHalts: %w", err)
 	}
-	if err := metrics.Registry.Register(standing); err != nil {
-		if _, again := errors.AsType[prometheus.AlreadyRegisteredError](err); !again {
-			return fmt.Errorf("setting up the metric of halts: %w", err)
-		}
-	}
 	notify := func(any) {
 		if halts, err := list(ctx, c); err == nil {
-			standing.Set(float64(len(halts)))
+			standing.WithLabelValues().Set(float64(len(halts)))
 		}
 		select {
 		case h.changes <- event.TypedGenericEvent[haltChanged]{}:
@@ -59,6 +55,24 @@ func (h *Halts) Watch(ctx context.Context, c cache.Cache) error {
 		AddFunc: notify, DeleteFunc: notify, UpdateFunc: func(_, latest any) { notify(latest) },
 	})
 	return err
+}
+
+// Check asks the API server whether the halts can still be listed. A watch that lost the permission ends
+// without a word, and leaves the cache as it was: then no run starts, until a check succeeds.
+func (h *Halts) Check(ctx context.Context) error {
+	found, err := list(ctx, h.reader)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unread = err
+	if err != nil {
+		standing.Reset()
+		if isMissing(err) {
+			h.unread = nil
+		}
+		return err
+	}
+	standing.WithLabelValues().Set(float64(len(found)))
+	return nil
 }
 
 // Source has every object whose run is not over processed when the halts change, with its own
