@@ -241,16 +241,20 @@ var _ = Describe("Several accounts", func() {
 		a.admit("another")
 		a.restart()
 		s := a.hub.newSweeper()
-		for range 2 {
+		var waits []time.Duration
+		for range 5 {
 			Expect(s.Sweep(ctx)).To(MatchError(ContainSubstring("searching Region ap-northeast-1 with the role of namespace %s: ", a.spoke.namespace)))
+			waits = append(waits, s.Wait())
 			a.hub.clock.Step(networkacl.SettleFor)
 		}
+		Expect(waits).To(Equal([]time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, a.hub.options.SweepInterval}))
 		a.hub.expectRestored()
 		Expect(a.spoke.denies(aclID)).To(HaveLen(6))
 
 		a.admit(options.DefaultExternalID(a.spoke.namespace))
 		a.hub.swept(ctx, s)
 		a.spoke.expectRestored()
+		Expect(s.Wait()).To(Equal(a.hub.options.SweepInterval))
 	})
 
 	It("undoes what is left with the role of the owner's namespace, where several reach the account", func(ctx context.Context) {

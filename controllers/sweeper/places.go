@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/aws"
+	"agentdisconnect.dev/agentdisconnect/controllers/backoff"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 	"agentdisconnect.dev/agentdisconnect/controllers/sweep"
@@ -109,11 +110,49 @@ type finding struct {
 	clients *aws.Clients
 }
 
+// failure is of looks at one place, count of them in a row.
+type failure struct {
+	count int
+	next  time.Time
+}
+
+// noteFailure notes how a look went. The next attempt that is made for its sake comes later each time:
+// a role that is refused for days causes no more sweeps than there are anyway.
+func (s *Sweeper) noteFailure(at place, err error) {
+	if err == nil {
+		delete(s.failures, at)
+		return
+	}
+	count := s.failures[at].count
+	s.failures[at] = failure{count + 1, s.clock.Now().Add(backoff.Grow(retryInterval, max(retryInterval, s.options.SweepInterval), count))}
+}
+
+// nextAttempt is when a place that could not be searched is to be tried again.
+func (s *Sweeper) nextAttempt() (at time.Time) {
+	for _, each := range s.failures {
+		if at.IsZero() || each.next.Before(at) {
+			at = each.next
+		}
+	}
+	return at
+}
+
+// look is what came of a look at one place.
+type look struct {
+	// survey is what was seen; nil: nothing could be.
+	survey  *sweep.Survey
+	clients *aws.Clients
+	// complete: all was seen that is counted. err is why something was not seen.
+	complete bool
+	err      error
+}
+
 // looks are what the looks of one sweep found.
 type looks struct {
 	found map[findingKey]finding
-	// places are those that could be looked at.
-	places []sweep.Place
+	// places are those that could be looked at, and complete says that all could.
+	places   []sweep.Place
+	complete bool
 }
 
 // findingKey tells what was found from everything else.
@@ -126,13 +165,18 @@ type findingKey struct {
 
 // add takes in what a look found. Where the roles of several namespaces reach an account, the owner's
 // is the one to undo with.
-func (l *looks) add(in sweep.Survey, clients *aws.Clients) {
+func (l *looks) add(from look) {
+	l.complete = l.complete && from.complete
+	if from.survey == nil {
+		return
+	}
+	in := from.survey
 	l.places = append(l.places, in.Place)
 	for _, f := range in.Found {
 		key := findingKey{in.Place, f.Kind, f.NetworkACLID, f.ECSClusterARN, f.UID, f.Started.UTC()}
 		owner, _, _ := strings.Cut(f.Owner, "/")
-		if _, known := l.found[key]; !known || owner == clients.Role.Namespace {
-			l.found[key] = finding{f, clients}
+		if _, known := l.found[key]; !known || owner == from.clients.Role.Namespace {
+			l.found[key] = finding{f, from.clients}
 		}
 	}
 }

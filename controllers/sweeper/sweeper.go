@@ -25,7 +25,8 @@ import (
 )
 
 // retryInterval is how soon a sweep is repeated that something kept from all of its work, or that
-// lacked time alone for it, where its interval is longer.
+// lacked time alone for it, where its interval is longer. A place that can't be searched is tried less
+// and less often.
 const retryInterval = time.Minute
 
 // Sweeper searches AWS at intervals for what runs left behind, and undoes what is this
@@ -41,18 +42,23 @@ type Sweeper struct {
 	// mu lets one sweep at a time work, and guards what is below.
 	mu sync.Mutex
 	// places are where the options and any object seen so far have it look, and in each the ECS
-	// clusters of the objects with a probe.
+	// clusters of the objects with a probe. Those of objects that are gone stay: they are Regions and
+	// clusters in which runs began.
 	places map[place]map[string]bool
 	// again is when a finding that the last sweep left gets further. The zero time: none does with
 	// time alone.
 	again time.Time
+	// failures are of the places that the last sweep could not see all of, and retryAt is when the next
+	// one is due because of what went wrong. The zero time: nothing did.
+	failures map[place]failure
+	retryAt  time.Time
 }
 
 // New makes a sweeper that is not yet part of a manager.
 func New(all *objects.Reader, sessions *aws.Sessions, clk clock.Clock, opts options.Options) *Sweeper {
 	return &Sweeper{
 		objects: all, sessions: sessions, clock: clk, options: opts,
-		undoer: sweep.NewUndoer(clk), places: map[place]map[string]bool{},
+		undoer: sweep.NewUndoer(clk), places: map[place]map[string]bool{}, failures: map[place]failure{},
 	}
 }
 
@@ -68,7 +74,7 @@ func (s *Sweeper) Start(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			log.FromContext(ctx).Error(err, "Sweep was not complete, retrying")
 		}
-		timer := s.clock.NewTimer(s.Wait(err))
+		timer := s.clock.NewTimer(s.Wait())
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -84,52 +90,85 @@ func (s *Sweeper) Start(ctx context.Context) error {
 func (s *Sweeper) Sweep(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	errs := []error{s.notePlaces(ctx)}
-	all := looks{found: map[findingKey]finding{}}
-	complete := true
-	for _, at := range slices.SortedFunc(maps.Keys(s.places), place.compare) {
-		clusters := append([]string{}, slices.Sorted(maps.Keys(s.places[at]))...) // nil would be all
-		clients := s.clients(at)
-		in, err := sweep.Look(ctx, clients, clusters)
-		if err == nil {
-			all.add(in, clients)
-			err = unseenIn(at, in, s.options)
-		}
-		if err == nil && in.TasksUnseen != nil { // what was found of rules is complete all the same
-			errs = append(errs, fmt.Errorf("searching %s for tasks of probes: %w", at, in.TasksUnseen))
-		}
-		if err != nil {
-			errs, complete = append(errs, fmt.Errorf("searching %s: %w", at, err)), false
-		}
-	}
+	unreached := s.notePlaces(ctx)
+	all, unseen := s.lookEverywhere(ctx)
+	err := errors.Join(unreached, s.decide(ctx, all))
 
-	// Whether an object is gone decides what is removed: that is read past the cache, where there is anything to decide.
-	var owners owners
-	var err error
-	if len(all.found) > 0 {
-		owners, err = ownersOf(s.objects.All(ctx))
-	}
+	s.retryAt = time.Time{}
 	if err != nil {
-		errs = append(errs, err)
-	} else {
-		errs = append(errs, s.act(ctx, all, owners, complete))
+		s.retryAt = s.clock.Now().Add(retryInterval)
+	} else if unseen != nil {
+		s.retryAt = s.nextAttempt()
 	}
-
-	err = errors.Join(errs...)
+	err = errors.Join(unseen, err)
 	observe(s.clock.Now(), err)
 	return err
 }
 
-// Wait gives how long after the last sweep, which ended with err, the next one is due.
-func (s *Sweeper) Wait(err error) time.Duration {
+// lookEverywhere looks at all places side by side, so that none waits for one that does not answer.
+// The error says what was not seen.
+func (s *Sweeper) lookEverywhere(ctx context.Context) (looks, error) {
+	at := slices.SortedFunc(maps.Keys(s.places), place.compare)
+	looked := make([]look, len(at))
+	var group sync.WaitGroup
+	for i := range at {
+		group.Go(func() { looked[i] = s.look(ctx, at[i]) })
+	}
+	group.Wait()
+
+	all := looks{found: map[findingKey]finding{}, complete: true}
+	errs := make([]error, len(at))
+	for i, each := range looked {
+		all.add(each)
+		errs[i] = each.err
+		s.noteFailure(at[i], each.err)
+	}
+	return all, errors.Join(errs...)
+}
+
+// look searches one place.
+func (s *Sweeper) look(ctx context.Context, at place) look {
+	clusters := append([]string{}, slices.Sorted(maps.Keys(s.places[at]))...) // nil would be all
+	result := look{clients: s.clients(at)}
+	survey, err := sweep.Look(ctx, result.clients, clusters)
+	if err == nil {
+		result.survey = &survey
+		err = unseenIn(at, survey, s.options)
+	}
+
+	switch {
+	case err != nil:
+		result.err = fmt.Errorf("searching %s: %w", at, err)
+	case survey.TasksUnseen != nil: // what was found of rules is complete all the same
+		result.complete, result.err = true, fmt.Errorf("searching %s for tasks of probes: %w", at, survey.TasksUnseen)
+	default:
+		result.complete = true
+	}
+	return result
+}
+
+// decide undoes what is due of what was found. Whether an object is gone decides what is removed:
+// that is read past the cache, where there is anything to decide.
+func (s *Sweeper) decide(ctx context.Context, found looks) (err error) {
+	var owners owners
+	if len(found.found) > 0 {
+		owners, err = ownersOf(s.objects.All(ctx))
+	}
+	if err != nil {
+		return err
+	}
+	return s.act(ctx, found, owners)
+}
+
+// Wait gives how long after the last sweep the next one is due.
+func (s *Sweeper) Wait() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	wait := s.options.SweepInterval
-	if err != nil {
-		wait = min(wait, retryInterval)
-	}
-	if !s.again.IsZero() {
-		wait = min(wait, max(s.again.Sub(s.clock.Now()), retryInterval))
+	for _, at := range []time.Time{s.again, s.retryAt} {
+		if !at.IsZero() {
+			wait = min(wait, max(at.Sub(s.clock.Now()), retryInterval))
+		}
 	}
 	return wait
 }
@@ -218,7 +257,7 @@ func when(is bool, a action) action {
 
 // act counts what was found, and undoes what is due. The counts of a search that wasn't complete
 // would say that something is gone which was not looked at: those of the one before stay.
-func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) error {
+func (s *Sweeper) act(ctx context.Context, in looks, all owners) error {
 	var errs []error
 	tally := newCounts()
 	var due []finding
@@ -248,7 +287,7 @@ func (s *Sweeper) act(ctx context.Context, in looks, all owners, complete bool) 
 		}
 	}
 
-	if complete {
+	if in.complete {
 		tally.publish()
 	}
 	return errors.Join(errs...)

@@ -216,10 +216,9 @@ func (w *World) work(ctx context.Context) (worked bool) {
 
 // sweep has the manager look for what runs left behind, and again when it wants to.
 func (w *World) sweep(ctx context.Context) {
-	var err error
 	m := w.current
-	if whole := w.do(func() { err = m.sweeper.Sweep(ctx) }); whole {
-		w.sweepAt = w.Clock.Now().Add(m.sweeper.Wait(err))
+	if whole := w.do(func() { _ = m.sweeper.Sweep(ctx) }); whole { // the sweeper itself knows what it could not do
+		w.sweepAt = w.Clock.Now().Add(m.sweeper.Wait())
 	}
 }
 
