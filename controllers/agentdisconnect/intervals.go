@@ -17,6 +17,8 @@ const (
 	// person who just fixed it.
 	refusedInterval = 10 * time.Second
 	// longestRefused is how long that wait grows, for a run that has not begun, while nothing
-	// changes.
-	longestRefused = 2 * time.Minute
+	// changes, and longestRefusedEarly where the first look refuses it: that takes three calls, so
+	// that a tag which a person sets is seen within a minute.
+	longestRefused      = 2 * time.Minute
+	longestRefusedEarly = time.Minute
 )

@@ -46,6 +46,8 @@ type reconciliation struct {
 	seen *state
 	// notes are what is worth saying of the target of a run that begins, a sentence each.
 	notes []string
+	// settledEarly: the first look refused a run that has not begun.
+	settledEarly bool
 	// repaired describes the rules that the pass restored after drift; empty: none.
 	repaired string
 }

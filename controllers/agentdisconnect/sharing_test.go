@@ -139,6 +139,25 @@ var _ = Describe("A run that is refused", func() {
 		Expect(dryRuns).To(BeEmpty())
 	})
 
+	It("for want of consent costs 5 calls a minute at most, and begins within a minute of the consent", func(ctx context.Context) {
+		w := newWorld(ctx)
+		w.revoke(subnetID)
+		obj := w.create(ctx)
+		began := w.clock.Now()
+		w.run(ctx, 10*time.Minute, obj)
+		reads, dryRuns := calls(w)
+		Expect(len(reads)+len(dryRuns)).To(BeNumerically("<=", 50), "%v", reads)
+		AddReportEntry("calls of an object without consent in "+w.clock.Since(began).String(), len(reads)+len(dryRuns))
+
+		result, err := w.pass(ctx, obj)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(BeNumerically("<=", time.Minute))
+		w.tagSubnet(w.options.ConsentTagKey, "true")
+		w.clock.Step(result.RequeueAfter)
+		w.run(ctx, 2*w.options.AgentPollInterval, obj)
+		Expect(w.state(ctx, obj)).To(Equal(v1alpha1.StateBlocking), describe(w.get(ctx, obj)))
+	})
+
 	It("is looked at less and less often, and begins within two minutes once nothing stands against it", func(ctx context.Context) {
 		w := newWorld(ctx)
 		w.setAgents(false)

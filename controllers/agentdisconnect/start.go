@@ -21,7 +21,7 @@ import (
 // was written to AWS.
 func (r *reconciliation) start(ctx context.Context) turned {
 	report := r.preflight.MakeReady(ctx)
-	r.notes = report.Notes()
+	r.notes, r.settledEarly = report.Notes(), report.IsSettledEarly()
 	if !report.IsReady() {
 		r.Reservations.Withdraw(r.Object.UID)
 		return r.rest(report.Err())

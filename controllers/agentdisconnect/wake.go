@@ -84,7 +84,11 @@ func (r *reconciliation) retryAfter(failure *problem.Problem) time.Duration {
 	case begun:
 		return retryInterval
 	case failure.Stalled:
-		wait := r.seen.refused.Wait(r.Object, failure, refusedInterval, longestRefused)
+		longest := longestRefused
+		if r.settledEarly {
+			longest = longestRefusedEarly
+		}
+		wait := r.seen.refused.Wait(r.Object, failure, refusedInterval, longest)
 		if wait > answers.AnswerTTL/2 {
 			r.Cache.Doubt() // or a problem that is fixed meanwhile would keep the run waiting twice
 		}

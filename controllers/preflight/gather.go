@@ -24,9 +24,9 @@ import (
 // person can fix it all at once; what the first look refuses a run for comes alone.
 func (p *Preflight) gather(ctx context.Context) *Report {
 	r := &Report{Findings: p.newFindings()}
-	settled := p.look(ctx, r)
+	r.settledEarly = p.look(ctx, r)
 	p.learn(r.Findings)
-	if !settled {
+	if !r.settledEarly {
 		r.add(r.apply(targetChecks))
 	}
 	return r

@@ -47,6 +47,8 @@ type Report struct {
 
 	// against is what stands against the run, in the order of the messages.
 	against []error
+	// settledEarly: the first look refused the run, and nothing further was asked.
+	settledEarly bool
 	// notes are what is worth knowing of the target, a sentence each.
 	notes []string
 	// agents are those that the run would track. None, with nothing against the run: a second poll
@@ -61,6 +63,9 @@ func (r *Report) Err() error { return errors.Join(r.against...) }
 
 // IsReady reports whether the run may begin.
 func (r *Report) IsReady() bool { return r.Err() == nil && r.agents != nil }
+
+// IsSettledEarly reports whether the first look settled it, which takes three calls and not ten.
+func (r *Report) IsSettledEarly() bool { return r.settledEarly }
 
 // Notes are what is worth knowing of the target, a sentence each.
 func (r *Report) Notes() []string { return r.notes }
