@@ -197,14 +197,14 @@ type AgentDisconnectSpec struct {
 	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
 }
 
-// StopCondition is what stops a run that has nothing wrong with itself.
+// StopCondition is an alarm that ends a run, or keeps it from starting.
 type StopCondition struct {
 	// cloudWatchAlarm is the name of an alarm of Amazon CloudWatch in the account and Region of the run, or its ARN. It may be a metric
 	// alarm or a composite alarm.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=400
-	// +kubebuilder:validation:XValidation:rule="self.startsWith('arn:') ? self.matches('^arn:aws(-[a-z]{1,8}){0,2}:cloudwatch:[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}:[0-9]{12}:alarm:.{1,255}$') : self.size() <= 255 && !self.matches('[[:cntrl:]]')",message="must be the name of a CloudWatch alarm, 255 characters at most, or its ARN, such as arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:checkout-errors"
+	// +kubebuilder:validation:XValidation:rule="self.startsWith('arn:') ? self.matches('^arn:aws(-[a-z]{1,8}){0,2}:cloudwatch:[a-z]{2,8}(-[a-z]{1,16}){1,3}-[0-9]{1,2}:[0-9]{12}:alarm:[^[:cntrl:]]{1,255}$') : self.size() <= 255 && !self.matches('[[:cntrl:]]')",message="must be the name of a CloudWatch alarm, 255 characters at most, or its ARN, such as arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:checkout-errors"
 	CloudWatchAlarm string `json:"cloudWatchAlarm,omitempty"`
 }
 

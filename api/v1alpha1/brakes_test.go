@@ -32,7 +32,8 @@ var _ = Describe("Stop conditions", func() {
 		Entry("by a name of any letters", stoppedBy("Checkout: too many errors (5xx) / ünïcode")),
 		Entry("by the longest name", stoppedBy(strings.Repeat("x", 255))),
 		Entry("by ARN", stoppedBy(alarmARN+"checkout: errors")),
-		Entry("by an ARN of another partition", stoppedBy("arn:aws-cn:cloudwatch:cn-north-1:123456789012:alarm:x")),
+		Entry("by an ARN of another partition", stoppedBy("arn:aws-cn:cloudwatch:cn-north-1:123456789012:alarm:x", "arn:aws-us-gov:cloudwatch:us-gov-east-1:123456789012:alarm:x")),
+		Entry("of any characters", stoppedBy(" Zahlung/β: 50 % \"errors\" \\ {'1'}*", alarmARN+" Zahlung/β: 50 % \"errors\" \\ {'1'}*")),
 		Entry("five of them", stoppedBy("a", "b", "c", "d", "e")),
 	)
 
@@ -45,6 +46,7 @@ var _ = Describe("Stop conditions", func() {
 		Entry("of no kind", fields{"stopConditions": []any{fields{}}}, "spec.stopConditions[0].cloudWatchAlarm", "Required value"),
 		Entry("with a name that is too long", stoppedBy(strings.Repeat("x", 256)), "spec.stopConditions[0].cloudWatchAlarm", sentence),
 		Entry("with a line break", stoppedBy("a\nb"), "spec.stopConditions[0].cloudWatchAlarm", sentence),
+		Entry("with a tab in an ARN", stoppedBy(alarmARN+"a\tb"), "spec.stopConditions[0].cloudWatchAlarm", sentence),
 		Entry("with the ARN of something else", stoppedBy("arn:aws:sns:ap-northeast-1:123456789012:topic"), "spec.stopConditions[0].cloudWatchAlarm", sentence),
 		Entry("with an ARN without a name", stoppedBy(alarmARN), "spec.stopConditions[0].cloudWatchAlarm", sentence),
 	)
