@@ -7,7 +7,6 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -16,27 +15,14 @@ import (
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/objects"
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
+	"agentdisconnect.dev/agentdisconnect/controllers/run/runtest"
 )
 
-var priorityNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-
-// inPhase is an object that was asked for five minutes ago.
-func inPhase(name string, change func(*v1alpha1.AgentDisconnect)) *v1alpha1.AgentDisconnect {
-	obj := &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "team", Name: name, CreationTimestamp: metav1.NewTime(priorityNow.Add(-5 * time.Minute)),
-	}}
-	change(obj)
-	return obj
-}
+var priorityNow = runtest.At(4).Time
 
 // onUntil gives an object a run that ends in so much time, with a rule in place.
 func onUntil(left time.Duration) func(*v1alpha1.AgentDisconnect) {
-	return func(obj *v1alpha1.AgentDisconnect) {
-		obj.Status.StartTime = run.Stamp(priorityNow.Add(-4 * time.Minute))
-		obj.Status.ExpirationTime = run.Stamp(priorityNow.Add(left))
-		obj.Status.NetworkACL = &v1alpha1.NetworkACL{ID: "acl-1", Mode: v1alpha1.NetworkACLModeInPlace}
-		obj.Status.Rules = []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.223.69/32"}}
-	}
+	return runtest.OnUntil(priorityNow.Add(left))
 }
 
 // phases are objects in all phases with the priority that each has.
@@ -59,27 +45,27 @@ func phases() map[*v1alpha1.AgentDisconnect]int {
 	edited := func(obj *v1alpha1.AgentDisconnect) { obj.Status.StartTime, obj.Status.ExpirationTime = nil, nil }
 
 	return map[*v1alpha1.AgentDisconnect]int{
-		inPhase("expired", onUntil(-time.Second)):                            Ending,
-		inPhase("expired-suspended", with(onUntil(-time.Second), suspended)): Ending,
-		inPhase("expired-plan", with(onUntil(-time.Second), plan)):           Ending,
-		inPhase("aborted", with(onUntil(time.Minute), aborted)):              Ending,
-		inPhase("deleted", with(onUntil(time.Minute), deleted)):              Ending,
-		inPhase("deleted-pending", deleted):                                  Ending,
-		inPhase("edited", with(onUntil(time.Minute), edited)):                Ending,
-		inPhase("active", onUntil(time.Minute)):                              On,
-		inPhase("suspended", with(onUntil(time.Minute), suspended)):          On,
-		inPhase("recovering", with(onUntil(-time.Second), restored)):         On,
-		inPhase("pending", with()):                                           NotBegun,
-		inPhase("plan", plan):                                                NotBegun,
-		inPhase("suspended-pending", suspended):                              NotBegun,
-		inPhase("finished", with(onUntil(-time.Second), finished)):           NotBegun,
-		inPhase("waiting", func(obj *v1alpha1.AgentDisconnect) {
+		runtest.Asked("expired", onUntil(-time.Second)):                            Ending,
+		runtest.Asked("expired-suspended", with(onUntil(-time.Second), suspended)): Ending,
+		runtest.Asked("expired-plan", with(onUntil(-time.Second), plan)):           Ending,
+		runtest.Asked("aborted", with(onUntil(time.Minute), aborted)):              Ending,
+		runtest.Asked("deleted", with(onUntil(time.Minute), deleted)):              Ending,
+		runtest.Asked("deleted-pending", deleted):                                  Ending,
+		runtest.Asked("edited", with(onUntil(time.Minute), edited)):                Ending,
+		runtest.Asked("active", onUntil(time.Minute)):                              On,
+		runtest.Asked("suspended", with(onUntil(time.Minute), suspended)):          On,
+		runtest.Asked("recovering", with(onUntil(-time.Second), restored)):         On,
+		runtest.Asked("pending", with()):                                           NotBegun,
+		runtest.Asked("plan", plan):                                                NotBegun,
+		runtest.Asked("suspended-pending", suspended):                              NotBegun,
+		runtest.Asked("finished", with(onUntil(-time.Second), finished)):           NotBegun,
+		runtest.Asked("waiting", func(obj *v1alpha1.AgentDisconnect) {
 			obj.Spec.StartAfter = run.Stamp(priorityNow.Add(time.Hour))
 		}): NotBegun,
-		inPhase("missed", func(obj *v1alpha1.AgentDisconnect) {
+		runtest.Asked("missed", func(obj *v1alpha1.AgentDisconnect) {
 			obj.Spec.StartDeadline = run.Stamp(priorityNow.Add(-time.Minute))
 		}): NotBegun,
-		inPhase("renewed", with(onUntil(-time.Second), finished, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.RunID = "2" })): NotBegun,
+		runtest.Asked("renewed", with(onUntil(-time.Second), finished, func(obj *v1alpha1.AgentDisconnect) { obj.Spec.RunID = "2" })): NotBegun,
 	}
 }
 
@@ -88,7 +74,7 @@ func TestPriorityGoesByThePhase(t *testing.T) {
 	for obj, priority := range phases() {
 		g.Expect(At(obj, priorityNow)).To(Equal(priority), obj.Name)
 	}
-	expiring := inPhase("active", onUntil(time.Minute))
+	expiring := runtest.Asked("active", onUntil(time.Minute))
 	g.Expect(At(expiring, priorityNow.Add(time.Minute))).To(Equal(Ending), "at its end, of which it is due")
 }
 
@@ -107,7 +93,7 @@ func TestTheWorkQueueGivesEndsFirst(t *testing.T) {
 			enqueue.Update(t.Context(), event.UpdateEvent{ObjectOld: &known, ObjectNew: &known}, queue) // as a resync does
 		}
 	}
-	gone := objects.Of(inPhase("gone", onUntil(time.Minute)))
+	gone := objects.Of(runtest.Asked("gone", onUntil(time.Minute)))
 	enqueue.Delete(t.Context(), event.DeleteEvent{Object: &gone}, queue)
 	want["gone"] = NotBegun
 	g.Expect(queue.Len()).To(Equal(len(want)))

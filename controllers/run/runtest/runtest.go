@@ -32,3 +32,21 @@ func Begun(change ...func(*v1alpha1.AgentDisconnectStatus)) v1alpha1.AgentDiscon
 	}
 	return status
 }
+
+// Asked is an object that was asked for a minute before the start of the run.
+func Asked(name string, change ...func(*v1alpha1.AgentDisconnect)) *v1alpha1.AgentDisconnect {
+	obj := &v1alpha1.AgentDisconnect{ObjectMeta: metav1.ObjectMeta{Namespace: "team", Name: name, CreationTimestamp: *At(-1)}}
+	for _, c := range change {
+		c(obj)
+	}
+	return obj
+}
+
+// OnUntil gives an object a run that ends at a time, with a rule in place.
+func OnUntil(end time.Time) func(*v1alpha1.AgentDisconnect) {
+	return func(obj *v1alpha1.AgentDisconnect) {
+		obj.Status.StartTime, obj.Status.ExpirationTime = At(0), &metav1.Time{Time: end}
+		obj.Status.NetworkACL = &v1alpha1.NetworkACL{ID: ACL, Mode: v1alpha1.NetworkACLModeInPlace}
+		obj.Status.Rules = []v1alpha1.Rule{{RuleNumber: 80, CIDR: "52.119.223.69/32"}}
+	}
+}
