@@ -58,7 +58,7 @@ func (c *Clients) budget() *budget {
 	in := budgetIn{cmp.Or(c.Role.AccountID(), s.ownAccount), c.Region}
 	if s.budgets[in] == nil {
 		s.budgets[in] = &budget{
-			reads: ratelimit.NewBucket(s.Limits.Reads), changes: ratelimit.NewBucket(s.Limits.Changes),
+			reads: ratelimit.NewBucket(s.Limits.Reads, s.Limits.Clock), changes: ratelimit.NewBucket(s.Limits.Changes, s.Limits.Clock),
 			repeats: rate.NewLimiter(repeatsPerSecond, repeatsBurst),
 		}
 	}
@@ -86,7 +86,7 @@ func (s *Sessions) noteOwnAccount(accountID string) {
 // has it.
 func (c *Clients) Admit(ctx context.Context) (context.Context, error) {
 	of := c.budget().reads
-	if err := wait(ctx, of, readWait, 0); err != nil {
+	if err := of.Wait(ctx, classOf(ctx), 0, readWait); err != nil {
 		return nil, err
 	}
 	return context.WithValue(ctx, turnKey{}, &turn{of: of}), nil
@@ -123,7 +123,7 @@ func (c *Clients) spend(stack *middleware.Stack) error {
 			}
 
 			if t, ok := ctx.Value(turnKey{}).(*turn); !ok || !isRead || !t.use() {
-				if wait(ctx, bucket, longest, urgency[operation]) != nil {
+				if bucket.Wait(ctx, classOf(ctx), urgency[operation], longest) != nil {
 					return middleware.FinalizeOutput{}, middleware.Metadata{}, ratelimit.ErrBusy
 				}
 			}
@@ -140,10 +140,3 @@ func (c *Clients) spend(stack *middleware.Stack) error {
 // urgency has the calls that give traffic back: one that takes all the denies of a clone away from
 // its subnet comes before those that take one each, and these before tags and clean-up.
 var urgency = map[string]int{"ReplaceNetworkAclAssociation": 2, "DeleteNetworkAclEntry": 1}
-
-// wait waits for the turn of one attempt.
-func wait(ctx context.Context, bucket *ratelimit.Bucket, longest time.Duration, urgency int) error {
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	return bucket.Wait(ctx, classOf(ctx), urgency)
-}

@@ -6,8 +6,11 @@ import (
 	"container/heap"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
+
+	"k8s.io/utils/clock"
 )
 
 // Class says whose turn comes first.
@@ -47,9 +50,16 @@ const (
 	recovery = time.Minute
 )
 
+// Clock is what a bucket goes by.
+type Clock interface {
+	Now() time.Time
+	AfterFunc(d time.Duration, do func()) clock.Timer
+}
+
 // Bucket has the tokens of one kind of request. It is safe for concurrent use.
 type Bucket struct {
 	limit Limit
+	clock Clock
 
 	mu       sync.Mutex
 	rate     float64 // tokens a second
@@ -58,32 +68,37 @@ type Bucket struct {
 	slowedAt time.Time
 	queue    queue
 	turns    uint64
-	timer    *time.Timer
+	timer    clock.Timer
 }
 
-// NewBucket makes a full bucket.
-func NewBucket(limit Limit) *Bucket {
-	return &Bucket{limit: limit, rate: limit.PerSecond, tokens: float64(limit.Burst), filledAt: time.Now()}
+// NewBucket makes a full bucket. It goes by the real time where no clock is given.
+func NewBucket(limit Limit, by Clock) *Bucket {
+	if by == nil {
+		by = clock.RealClock{}
+	}
+	return &Bucket{limit: limit, clock: by, rate: limit.PerSecond, tokens: float64(limit.Burst), filledAt: by.Now()}
 }
 
-// Wait waits for a token. Of callers of one class those of a higher urgency come first, and then
-// those that came first. ErrBusy: the context ended before.
-func (b *Bucket) Wait(ctx context.Context, class Class, urgency int) error {
+// Wait waits for a token, for a time at most. Of callers of one class those of a higher urgency come
+// first, and then those that came first. ErrBusy: the time was over before, or the context ended.
+func (b *Bucket) Wait(ctx context.Context, class Class, urgency int, most time.Duration) error {
 	if b.limit.PerSecond <= 0 {
 		return nil
 	}
 
-	w := b.enter(class, urgency)
+	w := b.enter(class, urgency, most)
 	select {
-	case <-w.served:
-		return nil
+	case <-w.called:
 	case <-ctx.Done():
 	}
 
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if w.index < 0 {
-		return nil // its turn came at the same moment
+	switch {
+	case w.served: // also where its turn came as the context ended
+		return nil
+	case w.index < 0:
+		return errors.Join(ErrBusy, context.DeadlineExceeded)
 	}
 	heap.Remove(&b.queue, w.index)
 	b.serve() // the next may need less
@@ -104,7 +119,7 @@ func (b *Bucket) Throttled() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refill()
-	now := time.Now()
+	now := b.clock.Now()
 	if b.limit.PerSecond <= 0 || now.Sub(b.slowedAt) < backOffInterval {
 		return
 	}
@@ -122,11 +137,11 @@ func (b *Bucket) Rate() float64 {
 	return b.rate
 }
 
-func (b *Bucket) enter(class Class, urgency int) *waiter {
+func (b *Bucket) enter(class Class, urgency int, most time.Duration) *waiter {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.turns++
-	w := &waiter{class: class, urgency: urgency, turn: b.turns, served: make(chan struct{})}
+	w := &waiter{class: class, urgency: urgency, turn: b.turns, until: b.clock.Now().Add(most), called: make(chan struct{})}
 	heap.Push(&b.queue, w)
 	b.serve()
 	return w
@@ -134,28 +149,36 @@ func (b *Bucket) enter(class Class, urgency int) *waiter {
 
 // refill adds the tokens of the time that passed, and lets the rate recover.
 func (b *Bucket) refill() {
-	now := time.Now()
+	now := b.clock.Now()
 	passed := now.Sub(b.filledAt).Seconds()
 	b.filledAt = now
 	b.tokens = min(b.tokens+passed*b.rate, float64(b.limit.Burst))
 	b.rate = min(b.rate+passed*b.limit.PerSecond/recovery.Seconds(), b.limit.PerSecond)
 }
 
-// serve gives tokens to those whose turn it is, and comes again when there is one for the next.
+// serve gives tokens to those whose turn it is, sends away those who waited for as long as they may,
+// and comes again when something is due for the others.
 func (b *Bucket) serve() {
 	b.refill()
-	for len(b.queue) > 0 {
-		next := b.queue[0]
-		lacking := 1 + b.keep(next.class) - b.tokens
-		if lacking > tolerance {
-			b.wake(time.Duration(lacking / b.rate * float64(time.Second)))
-			return
-		}
+	for len(b.queue) > 0 && b.lacking() <= tolerance {
 		b.tokens--
-		heap.Pop(&b.queue)
-		close(next.served)
+		w := heap.Pop(&b.queue).(*waiter)
+		w.served = true
+		close(w.called)
+	}
+	for _, w := range slices.Clone(b.queue) {
+		if !w.until.After(b.filledAt) {
+			heap.Remove(&b.queue, w.index)
+			close(w.called)
+		}
+	}
+	if len(b.queue) > 0 {
+		b.wake()
 	}
 }
+
+// lacking is by how much the tokens are too few for the one whose turn it is.
+func (b *Bucket) lacking() float64 { return 1 + b.keep(b.queue[0].class) - b.tokens }
 
 // tolerance is less than any rate adds in a microsecond that is waited for: tokens are fractions.
 const tolerance = 1e-6
@@ -166,25 +189,35 @@ func (b *Bucket) keep(class Class) float64 {
 	return min(reserved[class]*float64(b.limit.Burst)*b.rate/b.limit.PerSecond, float64(b.limit.Burst)-1)
 }
 
-func (b *Bucket) wake(after time.Duration) {
-	after = max(after, time.Microsecond)
+// wake has serve called again when there is a token for the one whose turn it is, or when somebody
+// has waited for as long as they may.
+func (b *Bucket) wake() {
+	after := time.Duration(b.lacking() / b.rate * float64(time.Second))
+	for _, w := range b.queue {
+		after = min(after, w.until.Sub(b.filledAt))
+	}
 	if b.timer != nil {
 		b.timer.Stop()
 	}
-	b.timer = time.AfterFunc(after, func() {
+	b.timer = b.clock.AfterFunc(max(after, time.Microsecond), func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.serve()
 	})
 }
 
-// waiter is a caller that waits for a token; index is its place in the queue, negative: it has one.
+// waiter is a caller that waits for a token.
 type waiter struct {
 	class   Class
 	urgency int
 	turn    uint64
-	served  chan struct{}
-	index   int
+	// until is how long it waits.
+	until time.Time
+	// called is closed when it has a token, which served says, or has waited in vain.
+	called chan struct{}
+	served bool
+	// index is its place in the queue, negative: it left.
+	index int
 }
 
 // queue is a heap of waiters by whose turn it is.

@@ -8,6 +8,8 @@ type Limits struct {
 	// Reads and Changes are of calls that read, and of calls that change something or ask whether
 	// they may.
 	Reads, Changes Limit
+	// Clock is what they go by; unset: the real time.
+	Clock Clock
 }
 
 // LimitsOf are the limits for some reads and changes a second, and bursts in proportion to those

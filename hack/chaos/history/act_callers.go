@@ -66,12 +66,12 @@ func (p *play) verifiesInTime(now time.Time) {
 		if !run.IsVerifying(&obj.Status) || p.damaged[string(obj.UID)] {
 			continue
 		}
-		if late := now.Sub(latest(run.VerifyDeadline(&obj.Status), calmSince)); p.wrong == 0 && late > endsWithin {
+		if late := now.Sub(latest(run.VerifyDeadline(&obj.Status), calmSince)); p.wrong == 0 && late > endsWithin+p.byLimit {
 			p.violated("verifying", "%s looks at its callers %s after its deadline", obj.Name, late)
 		}
 		if at := obj.DeletionTimestamp; at != nil {
 			p.noteDeleted(string(obj.UID), now)
-			if late := now.Sub(latest(p.deleted[string(obj.UID)], calmSince)); late > deletedWithin {
+			if late := now.Sub(latest(p.deleted[string(obj.UID)], calmSince)); late > deletedWithin+p.byLimit {
 				p.violated("deletion", "%s is there %s after it was deleted, while it looked at its callers", obj.Name, late)
 			}
 		}

@@ -59,7 +59,7 @@ func (p *play) untilOver() time.Duration {
 			last = latest(last, now.Add(run.StartWindow+spec.Duration.Duration))
 		}
 	}
-	return last.Sub(now) + run.RecoveryTimeout + verifying + networkacl.AmbiguousFor + 2*(p.options.SweepInterval+networkacl.SettleFor) + 2*time.Minute + p.wrong
+	return last.Sub(now) + run.RecoveryTimeout + verifying + networkacl.AmbiguousFor + 2*(p.options.SweepInterval+networkacl.SettleFor) + 2*time.Minute + p.wrong + 4*p.byLimit
 }
 
 // revertBlockers reverts what third parties and users did that keeps runs from their end: edits of clones, tags that

@@ -41,6 +41,14 @@ func (h History) String() string {
 	if h.Spoke {
 		b.WriteString("  \"spoke\": true,\n")
 	}
+	for _, limit := range []struct {
+		name string
+		rate float64
+	}{{"reads", h.Reads}, {"changes", h.Changes}} {
+		if limit.rate != 0 {
+			fmt.Fprintf(&b, "  %q: %s,\n", limit.name, line(limit.rate))
+		}
+	}
 	b.WriteString("  \"ops\": [\n")
 	for i, op := range h.Ops {
 		comma := ","

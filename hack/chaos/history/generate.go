@@ -18,6 +18,7 @@ func Generate(seed uint64, size int) History {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, seed^0x9e3779b97f4a7c15))}
 	g.tilt()
 	h := History{Seed: seed, Deleted: g.one(3), Armed: g.one(2), Spoke: seed%3 == 0}
+	h.Reads, h.Changes = limits[seed%4].Reads, limits[seed%4].Changes
 	first := g.create()
 	h.Ops = append(h.Ops, first, Op{Do: Pass, For: g.span(15*time.Second, time.Minute)})
 	h.Ops = append(h.Ops, g.calls(first)...)
@@ -31,6 +32,9 @@ func Generate(seed uint64, size int) History {
 	}
 	return h
 }
+
+// limits are those of the managers' calls, a second: none, those of the product, and less than a run needs at its start and end.
+var limits = [4]struct{ Reads, Changes float64 }{{}, {10, 4}, {2, 1}, {1, 0.5}}
 
 type generator struct {
 	*rand.Rand

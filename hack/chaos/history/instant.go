@@ -30,6 +30,22 @@ const (
 	noticedWithin = 3 * time.Minute
 )
 
+// mostReads and mostChanges are how many turns the end of a run waits for at most: those of its own calls, of the ends that
+// are due with it, and of the one pass over another object that was begun before. A turn of a change may be one that is lost:
+// the call was refused since it had waited for long enough.
+const mostReads, mostChanges = 60, 60
+
+// limitExplains is by how much the limit of a history's calls makes things late at most.
+func limitExplains(h History) (most time.Duration) {
+	if h.Reads > 0 {
+		most += time.Duration(mostReads / h.Reads * float64(time.Second))
+	}
+	if h.Changes > 0 {
+		most += time.Duration(mostChanges / h.Changes * float64(time.Second))
+	}
+	return most
+}
+
 // instant holds the world against what is promised at every instant. It is called whenever time went by, and between any two
 // passes of the manager.
 func (p *play) instant() {
@@ -129,6 +145,7 @@ func (p *play) inTime(objects map[string]*v1alpha1.AgentDisconnect, now time.Tim
 	for uid := range p.overdue {
 		if !acting[uid] || !p.over(objects[uid], now) {
 			delete(p.overdue, uid)
+			delete(p.waitedBefore, uid)
 		}
 	}
 	for uid := range acting {
@@ -140,6 +157,9 @@ func (p *play) inTime(objects map[string]*v1alpha1.AgentDisconnect, now time.Tim
 			continue // a run whose ledger is damaged is the sweeper's, who waits for its expiry
 		}
 		late, known := p.overdue[uid]
+		if !known {
+			p.waitedBefore[uid] = p.world.Waited()
+		}
 		if known && calm && p.wasCalm {
 			late += now.Sub(p.looked)
 		}
@@ -148,6 +168,7 @@ func (p *play) inTime(objects map[string]*v1alpha1.AgentDisconnect, now time.Tim
 		if obj == nil || p.damaged[uid] {
 			allowed = sweptWithin + p.options.SweepInterval
 		}
+		allowed += min(p.world.Waited()-p.waitedBefore[uid], p.byLimit)
 		if late > allowed {
 			p.violated("in time", "rules of %s act %s after its end, although no fault blocked the manager", p.title(uid), late)
 		}
@@ -193,7 +214,7 @@ func (p *play) inTarget(objects map[string]*v1alpha1.AgentDisconnect, now time.T
 				continue
 			}
 			for _, association := range found.Associations {
-				if association.SubnetID != obj.Spec.SubnetID && p.calmSince(id, now) > endsWithin {
+				if association.SubnetID != obj.Spec.SubnetID && p.calmSince(id, now) > endsWithin+p.byLimit {
 					p.violated("target", "rules of %s act on subnet %s", p.title(uid), association.SubnetID)
 				}
 			}
@@ -237,7 +258,7 @@ func (p *play) honest(obj *v1alpha1.AgentDisconnect, now time.Time) {
 	if status.NetworkACL != nil && p.calmSince(status.NetworkACL.ID, now) < p.calmSince(id, now) {
 		id = status.NetworkACL.ID
 	}
-	if p.calmSince(id, now) <= noticedWithin {
+	if p.calmSince(id, now) <= noticedWithin+p.byLimit {
 		return
 	}
 	for _, endpoint := range status.Endpoints {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +51,7 @@ func (o SoakOptions) run(ctx context.Context) error {
 		o.Seed = rand.Uint64N(1 << 32)
 	}
 	sum, err := Soak(ctx, o)
-	fmt.Fprintf(o.Out, "%d histories from seed %d: %d operations, %d calls and writes of the manager, %d failures\n", sum.Histories, o.Seed, sum.Ops, sum.Steps, len(sum.Failures))
+	fmt.Fprintf(o.Out, "%d histories from seed %d: %d operations, %d calls and writes of the manager, %s of waits for a turn, %d failures\n", sum.Histories, o.Seed, sum.Ops, sum.Steps, sum.Waited.Truncate(time.Second), len(sum.Failures))
 	if err == nil && len(sum.Failures) > 0 {
 		err = errBroken
 	}

@@ -176,7 +176,10 @@ type History struct {
 	Armed bool `json:"armed,omitempty"`
 	// Spoke: the managers' own account is another one, and they assume a role.
 	Spoke bool `json:"spoke,omitempty"`
-	Ops   []Op `json:"ops"`
+	// Reads and Changes are how many calls a second the managers make for long; 0: any number.
+	Reads   float64 `json:"reads,omitempty"`
+	Changes float64 `json:"changes,omitempty"`
+	Ops     []Op    `json:"ops"`
 	// Deleted: all objects are deleted at the end. Otherwise they are left to their own ends.
 	Deleted bool `json:"deleted,omitempty"`
 }

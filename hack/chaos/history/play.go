@@ -11,6 +11,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/hack/audit"
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
@@ -57,14 +58,17 @@ type play struct {
 	hosts     [2][]netip.Addr
 
 	// What instants were looked at.
-	overdue map[string]time.Duration // for how long rules of a run act after its end, trouble not counted
-	expires map[string]time.Time     // when a run's end was last known to be
-	fires   map[string]time.Time     // when the dead man's switch of a run fires, which is armed
-	looked  time.Time
-	told    map[string]string    // what the log says of each object
-	deleted map[string]time.Time // when objects were seen to be deleted while their runs looked at callers
-	wasCalm bool
+	overdue      map[string]time.Duration // for how long rules of a run act after its end, trouble not counted
+	waitedBefore map[string]time.Duration // how much of it calls had waited for their turn before
+	expires      map[string]time.Time     // when a run's end was last known to be
+	fires        map[string]time.Time     // when the dead man's switch of a run fires, which is armed
+	looked       time.Time
+	told         map[string]string    // what the log says of each object
+	deleted      map[string]time.Time // when objects were seen to be deleted while their runs looked at callers
+	wasCalm      bool
 
+	// byLimit is how much later than promised things may be since calls wait for their turn.
+	byLimit time.Duration
 	// wrong is by how much the clock of a manager was wrong at most.
 	wrong time.Duration
 	// troubled is until when something stands in the manager's way, staleUntil until when reads lag.
@@ -81,14 +85,16 @@ type play struct {
 }
 
 // newPlay makes the world: the simulator's default one, in which the third subnet has its owner's consent and an agent too.
-func newPlay(ctx context.Context, plane *rig.Plane, armed, spoke bool) (*play, error) {
+func newPlay(ctx context.Context, plane *rig.Plane, h History) (*play, error) {
 	p := &play{
 		ctx: ctx, plane: plane, manifests: map[string]v1alpha1.AgentDisconnectSpec{}, forced: map[string]bool{}, damaged: map[string]bool{},
 		strays: map[string]string{}, meddledAt: map[string]time.Time{}, down: map[string]bool{}, overdue: map[string]time.Duration{},
-		expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true, deleted: map[string]time.Time{},
+		waitedBefore: map[string]time.Duration{}, byLimit: limitExplains(h), expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true, deleted: map[string]time.Time{},
 	}
 	var err error
-	if p.world, err = plane.NewWorld(ctx, rig.Options{Tap: p.tap, Manager: paced, DeadMan: armed, Spoke: spoke, Violated: p.asked}); err != nil {
+	if p.world, err = plane.NewWorld(ctx, rig.Options{
+		Tap: p.tap, Manager: paced, DeadMan: h.Armed, Spoke: h.Spoke, Limits: ratelimit.LimitsOf(h.Reads, h.Changes), Violated: p.asked,
+	}); err != nil {
 		return nil, err
 	}
 	p.sim, p.region, p.options = p.world.Sim, p.world.Sim.Region(), p.world.Options

@@ -19,7 +19,7 @@ import (
 // looked at.
 func newTestPlay(t *testing.T, armed bool) (*play, *ec2.Client) {
 	g := NewWithT(t)
-	p, err := newPlay(t.Context(), plane, armed, false)
+	p, err := newPlay(t.Context(), plane, History{Armed: armed})
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(p.close)
 	return p, ec2.NewFromConfig(p.sim.Config())

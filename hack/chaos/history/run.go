@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"agentdisconnect.dev/agentdisconnect/hack/chaos/rig"
 )
@@ -16,6 +17,8 @@ type Result struct {
 	Violations []Violation
 	// Ops is how many operations were done, Steps how many calls to AWS and writes to Kubernetes the manager made.
 	Ops, Steps int
+	// Waited is how much time went by while calls waited for their turn.
+	Waited time.Duration
 	// Log says what happened, a line each.
 	Log []string
 }
@@ -32,7 +35,7 @@ func (r Result) Promises() []string {
 
 // Run has a history happen in a world of its own. The error is of the world, and says nothing of the manager.
 func Run(ctx context.Context, plane *rig.Plane, h History) (Result, error) {
-	p, err := newPlay(ctx, plane, h.Armed, h.Spoke)
+	p, err := newPlay(ctx, plane, h)
 	if err != nil {
 		return Result{}, err
 	}
@@ -48,7 +51,7 @@ func Run(ctx context.Context, plane *rig.Plane, h History) (Result, error) {
 	if !p.failed() {
 		p.finish(h.Deleted)
 	}
-	return Result{Violations: p.violations, Ops: p.op - 1, Steps: p.steps, Log: p.log}, p.err
+	return Result{Violations: p.violations, Ops: p.op - 1, Steps: p.steps, Waited: p.world.Waited(), Log: p.log}, p.err
 }
 
 // perform is what the operations do.

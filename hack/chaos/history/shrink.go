@@ -60,7 +60,7 @@ func (s *shrinker) fewer() (found bool) {
 }
 
 // plainer makes each operation as plain as it can be, and has the objects deleted at the end if that fails too: that is over
-// sooner. It does without a dead man's switch, and in one account, where that is not what it is about.
+// sooner. It does without a dead man's switch, without limits of calls, and in one account, where that is not what it is about.
 func (s *shrinker) plainer() (found bool) {
 	if candidate := s.best; !candidate.Deleted {
 		candidate.Deleted = true
@@ -72,6 +72,10 @@ func (s *shrinker) plainer() (found bool) {
 	}
 	if candidate := s.best; candidate.Spoke {
 		candidate.Spoke = false
+		found = s.try(candidate) || found
+	}
+	if candidate := s.best; candidate.Reads != 0 || candidate.Changes != 0 {
+		candidate.Reads, candidate.Changes = 0, 0
 		found = s.try(candidate) || found
 	}
 	for i := range s.best.Ops {

@@ -35,6 +35,7 @@ type SoakOptions struct {
 type Summary struct {
 	// Histories, Ops and Steps count what was done; see Result.
 	Histories, Ops, Steps int
+	Waited                time.Duration
 	// Failures are the shortest histories that failed.
 	Failures []History
 }
@@ -59,7 +60,8 @@ func Soak(ctx context.Context, o SoakOptions) (Summary, error) {
 			return sum, fmt.Errorf("history %d: %w", h.Seed, err)
 		}
 		sum.Histories, sum.Ops, sum.Steps = sum.Histories+1, sum.Ops+result.Ops, sum.Steps+result.Steps
-		fmt.Fprintf(o.Out, "history %d: %d operations, %d steps, %s: %s\n", h.Seed, result.Ops, result.Steps, time.Since(started).Truncate(10*time.Millisecond), result.outcome())
+		sum.Waited += result.Waited
+		fmt.Fprintf(o.Out, "history %d: %d operations, %d steps, %s of waits for a turn, %s: %s\n", h.Seed, result.Ops, result.Steps, result.Waited.Truncate(time.Second), time.Since(started).Truncate(10*time.Millisecond), result.outcome())
 		if len(result.Violations) > 0 {
 			sum.Failures = append(sum.Failures, explain(ctx, o, h, result))
 		}

@@ -56,7 +56,8 @@ func newManager(w *World, life int) *manager {
 	config.Credentials = credentials{w, config.Credentials}
 	sessions := aws.NewSessions(config, "agentdisconnect", "chaos", withoutRetries, m.guard)
 	clock := managersClock{w.Clock, m, w.Skew}
-	sessions.Clock = clock
+	sessions.Clock, sessions.Limits = clock, w.limits
+	sessions.Limits.Clock = &limitsClock{manager: m}
 	kubernetes := m.client(w.plane.Client)
 	m.reconciler = agentdisconnect.New(kubernetes, kubernetes, &events.FakeRecorder{}, sessions, clock, w.Options)
 	m.sweeper = sweeper.New(objects.NewReader(kubernetes), sessions, clock, w.Options)

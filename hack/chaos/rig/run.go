@@ -123,7 +123,7 @@ func (r *run) end() time.Time {
 
 // advance sets the world's clock forward, and notes which rules stand that should not. Schedules that come due on the way run,
 // each at its own time.
-func (w *World) advance(to time.Time) {
+func (w *World) advance(to time.Time) (took time.Duration) {
 	w.checkTraffic()
 	var inForce []string // the runs whose rules act on a subnet: those of a clone that serves no subnet do no harm
 	for _, found := range w.region.View(now).NetworkACLs() {
@@ -134,18 +134,18 @@ func (w *World) advance(to time.Time) {
 			inForce = append(inForce, made.UID)
 		}
 	}
-	if !w.setClock(to, inForce) {
-		return
+	if took = w.setClock(to, inForce); took > 0 {
+		w.Sim.RunSchedules()
 	}
-	w.Sim.RunSchedules()
+	return took
 }
 
-func (w *World) setClock(to time.Time, inForce []string) (moved bool) {
+func (w *World) setClock(to time.Time, inForce []string) (took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	from := w.Clock.Now()
 	if !to.After(from) {
-		return false
+		return 0
 	}
 	for _, r := range w.runs {
 		r.noteEnd(from, to)
@@ -154,7 +154,7 @@ func (w *World) setClock(to time.Time, inForce []string) (moved bool) {
 		}
 	}
 	w.Clock.SetTime(to)
-	return true
+	return to.Sub(from)
 }
 
 func later(a, b time.Time) time.Time {

@@ -16,6 +16,7 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/controllers/ratelimit"
 	"agentdisconnect.dev/agentdisconnect/hack/audit"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
@@ -36,6 +37,8 @@ type Options struct {
 	Manager func(*options.Options)
 	// DeadMan gives the managers a dead man's switch: a role, and a group for its schedules.
 	DeadMan bool
+	// Limits are those of the managers' calls; the zero value is none. They go by the world's clock.
+	Limits ratelimit.Limits
 	// Spoke has the managers' own credentials be of another account, which has the same ids: they assume a role in the
 	// Region's account for the namespace.
 	Spoke bool
@@ -67,6 +70,7 @@ type World struct {
 	MayAdopt bool
 
 	plane     *Plane
+	limits    ratelimit.Limits
 	hub       *sim.Simulator // the managers' own account; nil: it is the Region's
 	region    *region.Region
 	faults    *faults.Set
@@ -85,6 +89,7 @@ type World struct {
 	timers   []timer
 	downTill time.Time // the API server is gone until then
 	hampered time.Time
+	waited   time.Duration
 	goneAt   time.Time // the real time of the write after which nothing of the product was left
 	strange  []string  // what the driver itself found wrong
 	calls    []Call    // those of callers, in the order of time
@@ -110,7 +115,7 @@ type World struct {
 func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 	w := &World{
 		Clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), Options: fewCalls(),
-		plane: p, tap: o.Tap, counts: map[string]int{}, stopped: map[string]bool{}, due: map[string]*turn{},
+		plane: p, tap: o.Tap, limits: o.Limits, counts: map[string]int{}, stopped: map[string]bool{}, due: map[string]*turn{},
 	}
 	w.bootAt = w.Clock.Now()
 	var err error
