@@ -12,7 +12,6 @@ import (
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
 	"agentdisconnect.dev/agentdisconnect/controllers/networkacl/ownership"
-	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 )
 
 // What people do to objects. What the API server rejects did not happen.
@@ -43,35 +42,6 @@ func (p *play) create(op Op) {
 	if p.world.Create(p.ctx, op.Object, spec) == nil {
 		p.manifests[op.Object] = spec
 	}
-}
-
-// alarmName is the alarm that stops runs.
-const alarmName = "checkout-errors"
-
-// brake pulls a brake, and releases it later.
-func (p *play) brake(op Op) {
-	pull, release := func() error { return p.region.SetSafetyLever(region.LeverEngaged, "pulled") }, p.releaseLever
-	if op.How == "alarm" {
-		pull, release = func() error { return p.region.SetAlarmState(alarmName, region.AlarmInAlarm, "pulled") }, p.releaseAlarm
-	}
-	if pull() == nil { // else it is pulled already, and is released in its time
-		p.after(p.now().Add(op.For.d()), release)
-	}
-}
-
-func (p *play) releaseLever() { _ = p.region.SetSafetyLever(region.LeverDisengaged, "released") }
-
-func (p *play) releaseAlarm() { _ = p.region.SetAlarmState(alarmName, region.AlarmOK, "released") }
-
-// isBraked reports whether a brake that counts for a run is pulled now.
-func (p *play) isBraked(obj *v1alpha1.AgentDisconnect) bool {
-	view := p.region.View(time.Time{})
-	if view.SafetyLever().Status == region.LeverEngaged {
-		return true
-	}
-	with := obj.Status.StartedWith
-	return with != nil && len(with.StopConditions) > 0 &&
-		slices.ContainsFunc(view.Alarms(), func(a region.Alarm) bool { return a.State == region.AlarmInAlarm })
 }
 
 func at(t time.Time) *metav1.Time { return new(metav1.NewTime(t.Truncate(time.Second))) }

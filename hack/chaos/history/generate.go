@@ -82,7 +82,7 @@ var people = []drawn{
 	{5, func(g *generator) Op { return Op{Do: Delete, Object: g.object()} }},
 	{3, func(g *generator) Op { return Op{Do: Force, Object: g.object(), Gone: g.one(2)} }},
 	{2, func(g *generator) Op { return Op{Do: DropCondition, Object: g.object(), Pick: g.IntN(6)} }},
-	{3, func(g *generator) Op {
+	{6, func(g *generator) Op {
 		return Op{Do: Brake, How: pick(g, Brakes...), For: g.span(5*time.Second, 20*time.Minute)}
 	}},
 	{1, func(g *generator) Op { return Op{Do: DamageLedger, Object: g.object(), Pick: g.IntN(12)} }},

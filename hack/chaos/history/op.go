@@ -38,8 +38,8 @@ const (
 
 // What people do to stop runs.
 const (
-	// Brake pulls a brake for a time: the safety lever of AWS FIS, or the alarm that objects with Stop name. How says which; see
-	// Brakes.
+	// Brake engages a brake for a time: a halt, the safety lever of AWS FIS, or the alarm that objects with Stop name. How says
+	// which; see Brakes.
 	Brake Kind = "brake"
 )
 
@@ -206,8 +206,8 @@ func (o Op) nth() int { return cmp.Or(o.Nth, 1) }
 // before its effect or between that and the answer.
 var Points = []string{"before aws write", "after aws write", "before aws read", "before kube write", "after kube write"}
 
-// Brakes are those that can be pulled. Halts are not among them: the worlds share a Kubernetes cluster.
-var Brakes = []string{"lever", "alarm"}
+// Brakes are those that can be engaged. Of halts there may be several at a time.
+var Brakes = []string{leverBrake, alarmBrake, haltBrake}
 
 // AWSFaults and KubeFaults are the ways in which calls go wrong.
 var (

@@ -66,6 +66,7 @@ type play struct {
 	told         map[string]string    // what the log says of each object
 	deleted      map[string]time.Time // when objects were seen to be deleted while their runs looked at callers
 	wasCalm      bool
+	brakes       brakes
 
 	// byLimit is how much later than promised things may be since calls wait for their turn.
 	byLimit time.Duration
@@ -89,7 +90,7 @@ func newPlay(ctx context.Context, plane *rig.Plane, h History) (*play, error) {
 	p := &play{
 		ctx: ctx, plane: plane, manifests: map[string]v1alpha1.AgentDisconnectSpec{}, forced: map[string]bool{}, damaged: map[string]bool{},
 		strays: map[string]string{}, meddledAt: map[string]time.Time{}, down: map[string]bool{}, overdue: map[string]time.Duration{},
-		waitedBefore: map[string]time.Duration{}, byLimit: limitExplains(h), expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true, deleted: map[string]time.Time{},
+		waitedBefore: map[string]time.Duration{}, byLimit: limitExplains(h), expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true, deleted: map[string]time.Time{}, brakes: newBrakes(),
 	}
 	var err error
 	if p.world, err = plane.NewWorld(ctx, rig.Options{
@@ -180,8 +181,7 @@ func (p *play) calmDown() {
 	}
 	p.world.Boot(0)
 	clear(p.down)
-	p.releaseLever()
-	p.releaseAlarm()
+	p.releaseBrakes()
 	p.troubled, p.staleUntil = p.now(), time.Time{}
 	p.mirror()
 }

@@ -117,6 +117,49 @@ func TestABrakeEndsRunsAndIsSeenWhereItDoesNot(t *testing.T) {
 	}
 }
 
+// While a brake is engaged no run begins, and once it is released they do.
+func TestRunsBeginOnceABrakeIsReleased(t *testing.T) {
+	for _, how := range Brakes {
+		t.Run(how, func(t *testing.T) {
+			g := NewWithT(t)
+			p, _ := newTestPlay(t, false)
+			p.do(Op{Do: Brake, How: how, For: Span(5 * time.Minute)})
+			p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(30 * time.Minute), Stop: true})
+			p.pass(4 * time.Minute)
+			obj, _ := p.object("anna")
+			g.Expect(obj.Status.StartTime).To(BeNil())
+			g.Expect(p.isRefusedByBrake(obj)).To(BeTrue())
+			p.pass(4 * time.Minute)
+			g.Expect(p.acting()).NotTo(BeEmpty())
+			g.Expect(p.violations).To(BeEmpty())
+		})
+	}
+}
+
+func TestARunThatABrakeDoesNotStopIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.blocking(g, "")
+	p.do(Op{Do: Suspend, Object: "anna"})
+	p.pass(time.Minute)
+	g.Expect(p.acting()).To(BeEmpty())
+	p.vanish()
+	p.do(Op{Do: Brake, How: haltBrake, For: Span(5 * time.Minute)})
+	p.pass(endsWithin + time.Minute)
+	g.Expect(p.broke("brakes")).To(BeTrue())
+}
+
+func TestARunThatABrakeKeepsForTooLongIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.do(Op{Do: Brake, How: haltBrake, For: Span(time.Minute)})
+	p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(30 * time.Minute)})
+	p.pass(30 * time.Second)
+	p.vanish()
+	p.pass(resumesWithin + 2*time.Minute)
+	g.Expect(p.broke("resumes")).To(BeTrue())
+}
+
 func TestAStatusThatIsNotTrueAnyMoreIsSeen(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := newTestPlay(t, false)

@@ -24,7 +24,7 @@ func (m *manager) client(api client.WithWatch) client.Client {
 			return m.read(func() error { return c.Get(ctx, key, obj, opts...) })
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			return m.read(func() error { return c.List(ctx, list, append(opts, client.InNamespace(m.world.Namespace))...) })
+			return m.read(func() error { return c.List(ctx, list, append(opts, m.world.ofWorld(list))...) })
 		},
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			return m.write("create", obj, func(obj client.Object) error { return c.Create(ctx, obj, opts...) })

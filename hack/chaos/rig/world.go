@@ -242,7 +242,7 @@ func (w *World) Close(ctx context.Context) error {
 		w.hub.Close()
 	}
 	var all v1alpha1.AgentDisconnectList
-	errs := []error{w.plane.Client.List(ctx, &all, client.InNamespace(w.Namespace))}
+	errs := []error{w.resumeAll(ctx), w.plane.Client.List(ctx, &all, client.InNamespace(w.Namespace))}
 	for i := range all.Items {
 		obj := &all.Items[i]
 		if len(obj.Finalizers) > 0 {
