@@ -142,7 +142,7 @@ func (p *play) faultAt(step *rig.Step, after bool, err error) (v rig.Verdict, me
 		p.armed = slices.Delete(p.armed, i, i+1)
 		p.log = append(p.log, fmt.Sprintf("%8s manager %d: %s %s %s", p.now().Sub(p.began), step.Life, a.op.Do, when(after), step))
 		if a.op.Do != Crash && a.op.Do != Freeze {
-			return rig.Verdict{}, func() { perform[a.op.Do](p, a.op); p.mirror() }
+			return rig.Verdict{}, func() { perform[a.op.Do](p.in(a.op), a.op); p.in(a.op).mirror() }
 		}
 		if a.op.Do == Freeze {
 			p.slept[step.Life] = true

@@ -3,6 +3,7 @@
 package history
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -59,17 +60,27 @@ func (p *play) brake(op Op) {
 		reason, release = v1alpha1.AbortSafetyLeverEngaged, p.releaseLever
 	default:
 		var err error
-		if name, err = p.world.Halt(p.ctx); err != nil {
+		if name, err = p.accounts[0].world.Halt(p.ctx); err != nil {
 			p.broken("a halt: %w", err)
 			return
 		}
 		reason, release = v1alpha1.AbortHalted, func() { p.resumeFrom(name) }
 	}
-	if _, already := p.brakes.engaged[name]; !already {
-		p.brakes.engaged[name] = p.now()
+	for _, account := range p.affected(name) {
+		if _, already := account.brakes.engaged[name]; !already {
+			account.brakes.engaged[name] = p.now()
+		}
+		account.brakes.ever[reason] = true
 	}
-	p.brakes.ever[reason] = true
 	p.after(p.now().Add(op.For.d()), release)
+}
+
+// affected are the accounts in which a brake counts: an alarm and the lever are of one.
+func (p *play) affected(name string) []*play {
+	if name == leverBrake || name == alarmBrake {
+		return []*play{p}
+	}
+	return p.accounts
 }
 
 func (p *play) releaseLever() {
@@ -84,16 +95,18 @@ func (p *play) releaseAlarm() {
 
 // resumeFrom deletes a halt.
 func (p *play) resumeFrom(name string) {
-	if err := p.world.Resume(p.ctx, name); err != nil {
+	if err := p.accounts[0].world.Resume(p.ctx, name); err != nil {
 		p.broken("a halt: %w", err)
 	}
 	p.released(name)
 }
 
 func (p *play) released(name string) {
-	if _, engaged := p.brakes.engaged[name]; engaged {
-		delete(p.brakes.engaged, name)
-		p.brakes.releasedAt = p.now()
+	for _, account := range p.affected(name) {
+		if _, engaged := account.brakes.engaged[name]; engaged {
+			delete(account.brakes.engaged, name)
+			account.brakes.releasedAt = p.now()
+		}
 	}
 }
 
@@ -101,7 +114,7 @@ func (p *play) released(name string) {
 func (p *play) releaseBrakes() {
 	p.releaseLever()
 	p.releaseAlarm()
-	for name := range p.brakes.engaged {
+	for name := range maps.Clone(p.brakes.engaged) {
 		p.resumeFrom(name)
 	}
 }

@@ -22,21 +22,37 @@ func (p *play) finish(deleted bool) {
 	p.note("all faults end")
 	p.calmDown()
 	if deleted {
-		for _, obj := range p.objects() {
-			_ = p.world.Delete(p.ctx, obj.Name)
+		for _, account := range p.accounts {
+			for _, obj := range account.objects() {
+				_ = account.world.Delete(p.ctx, obj.Name)
+			}
 		}
 	}
-	p.pass(p.untilOver())
+	p.pass(p.untilAllOver())
 	if p.failed() {
 		return
 	}
-	if p.revertBlockers() {
+	reverted := false
+	for _, account := range p.accounts {
+		reverted = account.revertBlockers() || reverted
+	}
+	if reverted {
 		p.note("third parties and users revert their changes that block the manager")
-		p.pass(p.untilOver())
+		p.pass(p.untilAllOver())
 	}
 	if !p.failed() {
-		p.checkEnd()
+		for _, account := range p.accounts {
+			account.checkEnd()
+		}
 	}
+}
+
+// untilAllOver is how long the last run of all accounts may take to its end.
+func (p *play) untilAllOver() (most time.Duration) {
+	for _, account := range p.accounts {
+		most = max(most, account.untilOver())
+	}
+	return most
 }
 
 // untilOver is how long the last run may take to its end, with all that comes after it, and two sweeps, each

@@ -22,8 +22,14 @@ func Generate(seed uint64, size int) History {
 	first := g.create()
 	h.Ops = append(h.Ops, first, Op{Do: Pass, For: g.span(15*time.Second, time.Minute)})
 	h.Ops = append(h.Ops, g.calls(first)...)
+	if h.Spoke {
+		h.Ops = append(h.Ops, there(g.create()))
+	}
 	for range size {
 		op := g.op()
+		if h.Spoke && inAccount(op.Do) && g.one(3) {
+			op = there(op)
+		}
 		h.Ops = append(h.Ops, op)
 		h.Ops = append(h.Ops, g.calls(op)...)
 		if !g.one(3) {
@@ -35,6 +41,21 @@ func Generate(seed uint64, size int) History {
 
 // limits are those of the managers' calls, a second: none, those of the product, and less than a run needs at its start and end.
 var limits = [4]struct{ Reads, Changes float64 }{{}, {10, 4}, {2, 1}, {1, 0.5}}
+
+// inAccount reports whether an operation is done in one account: it is about an object, or a resource of AWS.
+func inAccount(kind Kind) bool {
+	switch kind {
+	case Call, Trail, Rotate, Crash, Off, Freeze, KubeFault, Skew, Pass:
+		return false
+	}
+	return true
+}
+
+// there is an operation in the managers' own account. There are no callers.
+func there(op Op) Op {
+	op.There, op.Recover, op.Require = true, 0, false
+	return op
+}
 
 type generator struct {
 	*rand.Rand

@@ -60,6 +60,7 @@ func (p *play) instant() {
 	for _, difference := range p.model.Differences(view, p.owned()) {
 		p.violated("foreign", "%s", difference)
 	}
+	p.inAccount(objects, view)
 	p.heeded(objects, now, calm)
 	p.inTime(byUID, now, calm)
 	p.switched(byUID, now)

@@ -115,6 +115,8 @@ const (
 type Op struct {
 	Do     Kind   `json:"do"`
 	Object string `json:"object,omitempty"`
+	// There has it done in the managers' own account, in a history with Spoke.
+	There bool `json:"there,omitempty"`
 	// Subnet and ACL are names: see Subnets and ACLs. An ACL may also be an object's name with "clone:" in front.
 	Subnet string `json:"subnet,omitempty"`
 	ACL    string `json:"acl,omitempty"`
@@ -174,7 +176,7 @@ type History struct {
 	Note string `json:"note,omitempty"`
 	// Armed: the managers have a dead man's switch.
 	Armed bool `json:"armed,omitempty"`
-	// Spoke: the managers' own account is another one, and they assume a role.
+	// Spoke: the managers' own account is another one, and they assume a role. There are objects and third parties in both.
 	Spoke bool `json:"spoke,omitempty"`
 	// Reads and Changes are how many calls a second the managers make for long; 0: any number.
 	Reads   float64 `json:"reads,omitempty"`

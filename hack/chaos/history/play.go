@@ -25,18 +25,18 @@ const (
 	stare  = time.Minute
 )
 
-// play is one history that happens.
+// play is one history that happens, in one of its accounts.
 type play struct {
-	ctx     context.Context
+	*common
+
+	// account is the account's id.
+	account string
 	world   *rig.World
-	plane   *rig.Plane
 	sim     *sim.Simulator
 	region  *region.Region
 	options options.Options
 	model   *ThirdParties
 	audit   *audit.Audit
-	began   time.Time
-	op      int
 
 	// What people did.
 	manifests map[string]v1alpha1.AgentDisconnectSpec
@@ -55,7 +55,6 @@ type play struct {
 
 	down      map[string]bool // subnets whose agents are stopped
 	instances int             // how many container instances were added
-	hosts     [2][]netip.Addr
 
 	// What instants were looked at.
 	overdue      map[string]time.Duration // for how long rules of a run act after its end, trouble not counted
@@ -67,6 +66,19 @@ type play struct {
 	deleted      map[string]time.Time // when objects were seen to be deleted while their runs looked at callers
 	wasCalm      bool
 	brakes       brakes
+}
+
+// common is what the accounts of a history have in common: its time, its managers, and what came of it.
+type common struct {
+	ctx   context.Context
+	plane *rig.Plane
+	// accounts are those in which the managers work: at first the one in which all histories happen.
+	accounts []*play
+	began    time.Time
+	op       int
+	hosts    [2][]netip.Addr
+	// runsOf are the runs that there ever were, by UID.
+	runsOf map[string]*play
 
 	// byLimit is how much later than promised things may be since calls wait for their turn.
 	byLimit time.Duration
@@ -87,36 +99,73 @@ type play struct {
 
 // newPlay makes the world: the simulator's default one, in which the third subnet has its owner's consent and an agent too.
 func newPlay(ctx context.Context, plane *rig.Plane, h History) (*play, error) {
-	p := &play{
-		ctx: ctx, plane: plane, manifests: map[string]v1alpha1.AgentDisconnectSpec{}, forced: map[string]bool{}, damaged: map[string]bool{},
-		strays: map[string]string{}, meddledAt: map[string]time.Time{}, down: map[string]bool{}, overdue: map[string]time.Duration{},
-		waitedBefore: map[string]time.Duration{}, byLimit: limitExplains(h), expires: map[string]time.Time{}, fires: map[string]time.Time{}, slept: map[int]bool{}, wasCalm: true, deleted: map[string]time.Time{}, brakes: newBrakes(),
-	}
-	var err error
-	if p.world, err = plane.NewWorld(ctx, rig.Options{
+	c := &common{ctx: ctx, plane: plane, byLimit: limitExplains(h), slept: map[int]bool{}, runsOf: map[string]*play{}}
+	p := c.addAccount()
+	o := rig.Options{
 		Tap: p.tap, Manager: paced, DeadMan: h.Armed, Spoke: h.Spoke, Limits: ratelimit.LimitsOf(h.Reads, h.Changes), Violated: p.asked,
-	}); err != nil {
+	}
+	if h.Spoke {
+		o.InHub = c.addAccount().asked
+	}
+	world, err := plane.NewWorld(ctx, o)
+	if err != nil {
 		return nil, err
 	}
-	p.sim, p.region, p.options = p.world.Sim, p.world.Sim.Region(), p.world.Options
-	p.began, p.looked = p.now(), p.now()
-	for i, host := range p.sim.World().Hosts {
+	c.began = world.Clock.Now()
+	for i, host := range world.Sim.World().Hosts {
 		for _, address := range host.Addresses {
-			p.hosts[i] = append(p.hosts[i], netip.MustParseAddr(address))
+			c.hosts[i] = append(c.hosts[i], netip.MustParseAddr(address))
 		}
 	}
-	_, err = p.region.AddContainerInstance(cluster, "", region.ContainerInstance{
+	err = p.enter(world)
+	if h.Spoke {
+		err = errors.Join(err, c.accounts[1].enter(world.Hub))
+	}
+	return p, err
+}
+
+func (c *common) addAccount() *play {
+	p := &play{
+		common: c, manifests: map[string]v1alpha1.AgentDisconnectSpec{}, forced: map[string]bool{}, damaged: map[string]bool{},
+		strays: map[string]string{}, meddledAt: map[string]time.Time{}, down: map[string]bool{}, overdue: map[string]time.Duration{},
+		waitedBefore: map[string]time.Duration{}, expires: map[string]time.Time{}, fires: map[string]time.Time{}, wasCalm: true,
+		deleted: map[string]time.Time{}, brakes: newBrakes(),
+	}
+	c.accounts = append(c.accounts, p)
+	return p
+}
+
+// enter makes an account as histories have it.
+func (p *play) enter(world *rig.World) error {
+	p.world, p.sim, p.region, p.options, p.audit = world, world.Sim, world.Sim.Region(), world.Options, world.Audit
+	p.account, p.looked = p.sim.World().Account, p.now()
+	_, err := p.region.AddContainerInstance(cluster, "", region.ContainerInstance{
 		SubnetID: Subnets[plain], PrivateIP: netip.MustParseAddr("10.0.3.11"), AgentConnected: true,
 	})
 	err = errors.Join(err, p.region.CreateTags([]string{Subnets[plain]}, map[string]string{consentKey: "true"}))
 	p.region.ForgetHistory()
 	p.region.PutAlarm(region.Alarm{Name: alarmName})
 	p.model = Found(p.region.View(time.Time{}))
-	p.audit = p.world.Audit
 	for _, action := range []string{"ec2:*NetworkAclEntry", "ec2:ReplaceNetworkAclAssociation"} {
 		p.sim.Faults().After(action, func(call.Call) { p.mirror() })
 	}
-	return p, err
+	return err
+}
+
+// in is the account in which an operation is done.
+func (p *play) in(op Op) *play {
+	if op.There && len(p.accounts) > 1 {
+		return p.accounts[1]
+	}
+	return p.accounts[0]
+}
+
+// look holds each account against what is promised at every instant.
+func (p *play) look() {
+	for _, account := range p.accounts {
+		account.mirror()
+		account.instant()
+	}
 }
 
 // paced is how often the manager looks: as often as in production, or nearly so.
@@ -127,7 +176,9 @@ func paced(o *options.Options) {
 
 // close ends the world.
 func (p *play) close() {
-	p.sim.Faults().Clear()
+	for _, account := range p.accounts {
+		account.sim.Faults().Clear()
+	}
 	if err := p.world.Close(context.WithoutCancel(p.ctx)); err != nil {
 		p.broken("closing the world: %w", err)
 	}
@@ -145,8 +196,7 @@ func (p *play) pass(d time.Duration) {
 		if err := p.world.Run(p.ctx, min(step, left)); err != nil {
 			p.broken("the simulation made no progress: %w", err)
 		}
-		p.mirror()
-		p.instant()
+		p.look()
 	}
 }
 
@@ -173,17 +223,21 @@ func (p *play) calmDown() {
 	p.mu.Lock()
 	p.armed, p.kubeFaults = nil, nil
 	p.mu.Unlock()
-	p.sim.Faults().Clear()
+	for _, account := range p.accounts {
+		account.sim.Faults().Clear()
+	}
 	p.world.Thaw()
 	if p.world.Skew != 0 {
 		p.world.Skew = 0
 		p.world.Kill()
 	}
 	p.world.Boot(0)
-	clear(p.down)
-	p.releaseBrakes()
 	p.troubled, p.staleUntil = p.now(), time.Time{}
-	p.mirror()
+	for _, account := range p.accounts {
+		clear(account.down)
+		account.releaseBrakes()
+		account.mirror()
+	}
 }
 
 // asked notes what was asked of AWS that should not have been: what is promised whatever users and third parties do.

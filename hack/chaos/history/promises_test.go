@@ -257,3 +257,58 @@ func TestWhatIsNotUsedIsNoViolation(t *testing.T) {
 	p.checkEnd()
 	g.Expect(p.violations).To(BeEmpty())
 }
+
+// Runs work in both accounts at a time, on resources that have the same ids.
+func TestRunsOfTwoAccountsWorkInTheirOwn(t *testing.T) {
+	g := NewWithT(t)
+	p, err := newPlay(t.Context(), plane, History{Spoke: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(p.close)
+	g.Expect(p.accounts).To(HaveLen(2))
+	for _, op := range []Op{
+		{Do: Create, Object: "anna", Subnet: dedicated, For: Span(10 * time.Minute)},
+		{Do: Create, Object: "anna", Subnet: dedicated, For: Span(10 * time.Minute), There: true},
+		{Do: AddEntry, ACL: dedicated, Entry: &Entry{Number: 50, CIDR: region.AllowAll(1, true).CIDR, Port: 22}, There: true},
+	} {
+		p.do(op)
+	}
+	p.pass(2 * time.Minute)
+	for _, account := range p.accounts {
+		g.Expect(account.acting()).NotTo(BeEmpty(), account.account)
+		obj, _ := account.object("anna")
+		g.Expect(obj.Status.Target.AccountID).To(Equal(account.account))
+	}
+
+	// The sweeper works in each.
+	p.do(Op{Do: Force, Object: "anna", Gone: true, There: true})
+	p.pass(20 * time.Minute)
+	g.Expect(p.accounts[1].acting()).To(BeEmpty())
+	p.finish(true)
+	g.Expect(p.violations).To(BeEmpty())
+}
+
+func TestARunThatWorksInAnotherAccountIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, err := newPlay(t.Context(), plane, History{Spoke: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(p.close)
+	p.world.Options.NamespaceRoles = nil // the managers' own credentials are of the other account
+	p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(10 * time.Minute)})
+	p.pass(2 * time.Minute)
+	g.Expect(p.broke("account")).To(BeTrue())
+}
+
+// While the manager waits for the turns of its calls, an end may be later, by what the limit explains and no more.
+func TestAnEndThatIsLaterThanTheLimitExplainsIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, err := newPlay(t.Context(), plane, History{Reads: 1, Changes: 0.5})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(p.close)
+	p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(10 * time.Minute)})
+	p.pass(5 * time.Minute)
+	g.Expect(p.acting()).NotTo(BeEmpty())
+	g.Expect(p.world.Waited()).To(BeNumerically(">", 10*time.Second))
+	p.vanish()
+	p.pass(10 * time.Minute)
+	g.Expect(p.broke("in time")).To(BeTrue(), "nobody waited for a turn")
+}

@@ -77,9 +77,8 @@ func (p *play) do(op Op) {
 	if op.At != "" {
 		act = (*play).crash // it waits for its point
 	}
-	act(p, op)
-	p.mirror()
-	p.instant()
+	act(p.in(op), op)
+	p.look()
 }
 
 // violated notes a promise that was not kept, once.

@@ -22,6 +22,9 @@ func Simpler(op Op) []Op {
 	for _, shorter := range rounder(op.Window) {
 		with(func(o *Op) { o.Window = shorter })
 	}
+	if op.There {
+		with(func(o *Op) { o.There = false })
+	}
 	if op.Start != 0 {
 		with(func(o *Op) { o.Start = 0 })
 	}

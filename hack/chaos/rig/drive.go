@@ -4,7 +4,9 @@ package rig
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -45,6 +47,7 @@ type timer struct {
 
 // At has something happen in the world at a time from now on, between two passes.
 func (w *World) At(in time.Duration, do func()) {
+	w = w.driver()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.timers = append(w.timers, timer{w.Clock.Now().Add(in), do})
@@ -52,10 +55,14 @@ func (w *World) At(in time.Duration, do func()) {
 
 // Touch has an object looked at now, as when it was written.
 func (w *World) Touch(name string) {
-	if w.due[name] == nil {
-		w.due[name] = &turn{}
+	w.driver().touch(client.ObjectKey{Namespace: w.Namespace, Name: name})
+}
+
+func (w *World) touch(key client.ObjectKey) {
+	if w.due[key] == nil {
+		w.due[key] = &turn{}
 	}
-	w.due[name].at = w.Clock.Now()
+	w.due[key].at = w.Clock.Now()
 }
 
 // Kill ends the manager between two passes. Another one takes over after Lease, or when Boot says so.
@@ -82,7 +89,7 @@ func (w *World) bury() {
 }
 
 // Frozen reports whether a manager is.
-func (w *World) Frozen() bool { return len(w.frozen) > 0 }
+func (w *World) Frozen() bool { return len(w.driver().frozen) > 0 }
 
 // Lives is how many managers there were so far.
 func (w *World) Lives() int { return w.lives }
@@ -100,8 +107,8 @@ func (w *World) Thaw() {
 }
 
 func (w *World) touchAll() {
-	for name := range w.due {
-		w.Touch(name)
+	for key := range w.due {
+		w.touch(key)
 	}
 }
 
@@ -170,12 +177,12 @@ func (w *World) takeOver(ctx context.Context) error {
 		return nil
 	}
 	var all v1alpha1.AgentDisconnectList
-	if err := w.plane.Client.List(ctx, &all, client.InNamespace(w.Namespace)); err != nil {
+	if err := w.list(ctx, w.plane.Client, &all, nil); err != nil {
 		return err
 	}
 	clear(w.due)
 	for i := range all.Items {
-		w.Touch(all.Items[i].Name)
+		w.touch(client.ObjectKeyFromObject(&all.Items[i]))
 	}
 	w.lives++
 	w.mu.Lock()
@@ -191,13 +198,9 @@ func (w *World) work(ctx context.Context) (worked bool) {
 		w.sweep(ctx)
 		return true
 	}
-	names := make([]string, 0, len(w.due))
-	for name := range w.due {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		t := w.due[name]
+	keys := slices.SortedFunc(maps.Keys(w.due), func(a, b client.ObjectKey) int { return strings.Compare(w.title(a), w.title(b)) })
+	for _, key := range keys {
+		t := w.due[key]
 		if t.at.IsZero() || t.at.After(w.Clock.Now()) {
 			continue
 		}
@@ -206,12 +209,20 @@ func (w *World) work(ctx context.Context) (worked bool) {
 		var err error
 		t.at = time.Time{}
 		m.begin()
-		if whole := w.do(func() { result, err = m.pass(ctx, name) }); whole && w.current == m {
-			w.requeue(name, t, result, err)
+		if whole := w.do(func() { result, err = m.pass(ctx, key) }); whole && w.current == m {
+			w.requeue(key.Name, t, result, err)
 		}
 		return true
 	}
 	return false
+}
+
+// title tells objects apart by a name that is the same in each run: a namespace has another name in each.
+func (w *World) title(key client.ObjectKey) string {
+	if w.of(key.Namespace) != w {
+		return "hub/" + key.Name
+	}
+	return key.Name
 }
 
 // sweep has the manager look for what runs left behind, and again when it wants to.

@@ -5,8 +5,11 @@ package rig
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"agentdisconnect.dev/agentdisconnect/api/v1alpha1"
@@ -44,10 +47,22 @@ func (w *World) resumeAll(ctx context.Context) error {
 	return w.plane.Client.DeleteAllOf(ctx, &v1alpha1.AgentDisconnectHalt{}, client.MatchingLabels{worldLabel: w.Namespace})
 }
 
-// ofWorld narrows a list to what there is of the world.
-func (w *World) ofWorld(list client.ObjectList) client.ListOption {
+// list lists what there is of the world.
+func (w *World) list(ctx context.Context, reader client.Reader, list client.ObjectList, opts []client.ListOption) error {
 	if _, halts := list.(*v1alpha1.AgentDisconnectHaltList); halts {
-		return client.MatchingLabels{worldLabel: w.Namespace}
+		return reader.List(ctx, list, append(opts, client.MatchingLabels{worldLabel: w.Namespace})...)
 	}
-	return client.InNamespace(w.Namespace)
+
+	var all []runtime.Object
+	for _, account := range w.accounts() {
+		if err := reader.List(ctx, list, append(slices.Clone(opts), client.InNamespace(account.Namespace))...); err != nil {
+			return err
+		}
+		items, err := meta.ExtractList(list.DeepCopyObject())
+		if err != nil {
+			return err
+		}
+		all = append(all, items...)
+	}
+	return meta.SetList(list, all)
 }

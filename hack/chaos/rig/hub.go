@@ -11,8 +11,10 @@ import (
 	"k8s.io/utils/clock"
 
 	"agentdisconnect.dev/agentdisconnect/controllers/options"
+	"agentdisconnect.dev/agentdisconnect/hack/audit"
 	"agentdisconnect.dev/agentdisconnect/hack/policies"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/call"
+	"agentdisconnect.dev/agentdisconnect/hack/simulator/region"
 	"agentdisconnect.dev/agentdisconnect/hack/simulator/sim"
 	simworld "agentdisconnect.dev/agentdisconnect/hack/simulator/world"
 )
@@ -46,6 +48,46 @@ func (w *World) joinHub(ctx context.Context) error {
 	return err
 }
 
+// workInHub has the managers work in their own account too.
+func (w *World) workInHub(ctx context.Context, violated func(audit.Promise, string)) (err error) {
+	h := &World{
+		Sim: w.hub, Clock: w.Clock, Options: w.Options, host: w, plane: w.plane,
+		region: w.hub.Region(), faults: w.hub.Faults(), counts: map[string]int{}, stopped: map[string]bool{},
+	}
+	if h.untouched, err = h.Sim.World().Build(region.Options{Clock: h.Clock}, true); err != nil {
+		return err
+	}
+	h.watch(violated)
+	h.followWrites()
+	h.Namespace, err = w.plane.namespace(ctx)
+	w.Hub = h
+	return err
+}
+
+// accounts are those in which the managers work, each with a namespace of its own.
+func (w *World) accounts() []*World {
+	if w.Hub == nil {
+		return []*World{w}
+	}
+	return []*World{w, w.Hub}
+}
+
+// of is the account whose namespace it is.
+func (w *World) of(namespace string) *World {
+	if w.Hub != nil && w.Hub.Namespace == namespace {
+		return w.Hub
+	}
+	return w
+}
+
+// driver is the world that has the managers.
+func (w *World) driver() *World {
+	if w.host != nil {
+		return w.host
+	}
+	return w
+}
+
 // RefuseRole has the trust policy of the namespace's role admit nobody for a time. A session that a manager has goes on.
 func (w *World) RefuseRole(d time.Duration) {
 	role, _ := w.region.Roles().Get(w.Options.NamespaceRoles[0].ARN)
@@ -66,7 +108,7 @@ func (w *World) isManagers(c call.Call) bool {
 
 // wrongInHub are the changes in the managers' own account, in which no run works.
 func (w *World) wrongInHub() []string {
-	if w.hub == nil {
+	if w.hub == nil || w.Hub != nil {
 		return nil
 	}
 	var wrong []string

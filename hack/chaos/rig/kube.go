@@ -24,7 +24,7 @@ func (m *manager) client(api client.WithWatch) client.Client {
 			return m.read(func() error { return c.Get(ctx, key, obj, opts...) })
 		},
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			return m.read(func() error { return c.List(ctx, list, append(opts, m.world.ofWorld(list))...) })
+			return m.read(func() error { return m.world.list(ctx, c, list, opts) })
 		},
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			return m.write("create", obj, func(obj client.Object) error { return c.Create(ctx, obj, opts...) })
@@ -75,7 +75,7 @@ func (m *manager) write(verb string, obj client.Object, do func(client.Object) e
 	if err == nil {
 		written := obj.DeepCopyObject().(client.Object)
 		if err = m.reach(func() error { return do(written) }); err == nil {
-			m.world.noteWritten(written)
+			m.world.of(written.GetNamespace()).noteWritten(written)
 		}
 		if instead := m.suffer(m.askTap(step, true, err, nil)); instead != nil {
 			err = instead

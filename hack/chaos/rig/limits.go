@@ -78,6 +78,7 @@ func (w *World) waitUntil(at time.Time) {
 
 // Waited is how much time went by so far while calls of managers waited for their turn.
 func (w *World) Waited() time.Duration {
+	w = w.driver()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.waited

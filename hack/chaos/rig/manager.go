@@ -64,8 +64,8 @@ func newManager(w *World, life int) *manager {
 	return m
 }
 
-func (m *manager) pass(ctx context.Context, name string) (reconcile.Result, error) {
-	return m.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: m.world.Namespace, Name: name}})
+func (m *manager) pass(ctx context.Context, key client.ObjectKey) (reconcile.Result, error) {
+	return m.reconciler.Reconcile(ctx, reconcile.Request{NamespacedName: key})
 }
 
 // begin begins a pass.

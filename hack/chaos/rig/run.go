@@ -122,39 +122,54 @@ func (r *run) end() time.Time {
 }
 
 // advance sets the world's clock forward, and notes which rules stand that should not. Schedules that come due on the way run,
-// each at its own time.
+// each at its own time. It returns by how much.
 func (w *World) advance(to time.Time) (took time.Duration) {
-	w.checkTraffic()
-	var inForce []string // the runs whose rules act on a subnet: those of a clone that serves no subnet do no harm
-	for _, found := range w.region.View(now).NetworkACLs() {
-		if len(found.Associations) == 0 {
-			continue
-		}
-		for _, made := range w.Audit.Left(found) {
-			inForce = append(inForce, made.UID)
+	inForce := map[*World][]string{} // the runs whose rules act on a subnet: those of a clone that serves no subnet do no harm
+	for _, account := range w.accounts() {
+		account.checkTraffic()
+		for _, found := range account.region.View(now).NetworkACLs() {
+			if len(found.Associations) == 0 {
+				continue
+			}
+			for _, made := range account.Audit.Left(found) {
+				inForce[account] = append(inForce[account], made.UID)
+			}
 		}
 	}
 	if took = w.setClock(to, inForce); took > 0 {
-		w.Sim.RunSchedules()
+		for _, account := range w.accounts() {
+			account.Sim.RunSchedules()
+		}
 	}
 	return took
 }
 
-func (w *World) setClock(to time.Time, inForce []string) (took time.Duration) {
+func (w *World) setClock(to time.Time, inForce map[*World][]string) (took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	from := w.Clock.Now()
 	if !to.After(from) {
 		return 0
 	}
+	w.noteEnds(from, to, inForce[w])
+	if w.Hub != nil {
+		w.Hub.mu.Lock()
+		w.Hub.noteEnds(from, to, inForce[w.Hub])
+		w.Hub.mu.Unlock()
+	}
+	w.Clock.SetTime(to)
+	return to.Sub(from)
+}
+
+// noteEnds notes which runs are over while the clock goes from one time to another, and whose rules stand although they are.
+// The lock must be held.
+func (w *World) noteEnds(from, to time.Time, inForce []string) {
 	for _, r := range w.runs {
 		r.noteEnd(from, to)
 		if !r.ended.IsZero() && r.ended.Before(to) && slices.Contains(inForce, string(r.uid)) {
 			r.stood = to
 		}
 	}
-	w.Clock.SetTime(to)
-	return to.Sub(from)
 }
 
 func later(a, b time.Time) time.Time {

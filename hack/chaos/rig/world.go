@@ -42,6 +42,9 @@ type Options struct {
 	// Spoke has the managers' own credentials be of another account, which has the same ids: they assume a role in the
 	// Region's account for the namespace.
 	Spoke bool
+	// InHub, where Spoke is set, has the managers work in their own account too, for a namespace of its own: see World.Hub. It
+	// is told of each promise that the audit finds broken there.
+	InHub func(audit.Promise, string)
 	// Tap sees each step of all managers; nil: all pass.
 	Tap Tap
 	// Violated, if set, is told of each promise that the audit finds broken, as Wrong is.
@@ -69,6 +72,11 @@ type World struct {
 	// MayAdopt says that a clone may stay as its subnet's network ACL, since its original was deleted.
 	MayAdopt bool
 
+	// Hub is the managers' own account, where they work there too: its Region, its third parties and the objects of its
+	// namespace. Its clock and managers are those of the world; nil: no run works there.
+	Hub *World
+
+	host      *World // the world whose hub it is; nil: it is a world of its own
 	plane     *Plane
 	limits    ratelimit.Limits
 	hub       *sim.Simulator // the managers' own account; nil: it is the Region's
@@ -108,14 +116,14 @@ type World struct {
 	lives   int
 	bootAt  time.Time // when another manager takes over; zero: one is there
 	sweepAt time.Time
-	due     map[string]*turn
+	due     map[client.ObjectKey]*turn
 }
 
 // NewWorld makes a world, and boots its manager at the first Run.
 func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 	w := &World{
 		Clock: clocktesting.NewFakeClock(time.Now().Truncate(time.Second)), Options: fewCalls(),
-		plane: p, tap: o.Tap, limits: o.Limits, counts: map[string]int{}, stopped: map[string]bool{}, due: map[string]*turn{},
+		plane: p, tap: o.Tap, limits: o.Limits, counts: map[string]int{}, stopped: map[string]bool{}, due: map[client.ObjectKey]*turn{},
 	}
 	w.bootAt = w.Clock.Now()
 	var err error
@@ -142,6 +150,9 @@ func (p *Plane) NewWorld(ctx context.Context, o Options) (*World, error) {
 	}
 	if w.Namespace, err = p.namespace(ctx); err == nil && o.Spoke {
 		err = w.joinHub(ctx)
+	}
+	if err == nil && o.InHub != nil {
+		err = w.workInHub(ctx, o.InHub)
 	}
 	if err != nil {
 		w.Sim.Close()
@@ -241,8 +252,17 @@ func (w *World) Close(ctx context.Context) error {
 	if w.hub != nil {
 		w.hub.Close()
 	}
+	err := errors.Join(w.resumeAll(ctx), w.clear(ctx))
+	if w.Hub != nil {
+		err = errors.Join(err, w.Hub.clear(ctx))
+	}
+	return err
+}
+
+// clear takes the world's objects off the API server.
+func (w *World) clear(ctx context.Context) error {
 	var all v1alpha1.AgentDisconnectList
-	errs := []error{w.resumeAll(ctx), w.plane.Client.List(ctx, &all, client.InNamespace(w.Namespace))}
+	errs := []error{w.plane.Client.List(ctx, &all, client.InNamespace(w.Namespace))}
 	for i := range all.Items {
 		obj := &all.Items[i]
 		if len(obj.Finalizers) > 0 {
