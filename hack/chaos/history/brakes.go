@@ -147,6 +147,7 @@ func (p *play) heeded(objects []v1alpha1.AgentDisconnect, now time.Time, calm bo
 			on[uid] = true
 			p.checkSpared(obj, since, now, calm)
 		}
+		p.checkBegan(obj, since)
 		if abort := status.Abort; abort != nil && slices.Contains(abortsOfBrakes, abort.Reason) && !p.brakes.ever[abort.Reason] {
 			p.violated("brakes", "%s was ended as %s, and no such brake was ever engaged", obj.Name, abort.Reason)
 		}
@@ -172,8 +173,15 @@ func (p *play) checkSpared(obj *v1alpha1.AgentDisconnect, since, now time.Time, 
 	if spared > endsWithin+p.byLimit {
 		p.violated("brakes", "%s is on, although a brake has been engaged for %s", obj.Name, now.Sub(since))
 	}
-	// A manager with a wrong clock, one that froze while it started a run, and reads that lag may begin one yet.
-	started := obj.Status.StartTime.Time
+}
+
+// checkBegan holds the start of a run, which may be over by now, against a brake that is engaged; since zero: none is. A manager
+// with a wrong clock, one that froze while it started a run, and reads that lag may begin one yet.
+func (p *play) checkBegan(obj *v1alpha1.AgentDisconnect, since time.Time) {
+	started := obj.Status.StartTime
+	if started == nil || since.IsZero() {
+		return
+	}
 	if late := started.Sub(since); late > startsWithin+p.byLimit && p.wrong == 0 && len(p.slept) == 0 && p.staleUntil.Before(since) {
 		p.violated("brakes", "%s began %s after a brake was engaged", obj.Name, late)
 	}

@@ -149,6 +149,17 @@ func TestARunThatABrakeDoesNotStopIsSeen(t *testing.T) {
 	g.Expect(p.broke("brakes")).To(BeTrue())
 }
 
+func TestARunThatBeginsWhileABrakeIsEngagedIsSeen(t *testing.T) {
+	g := NewWithT(t)
+	p, _ := newTestPlay(t, false)
+	p.do(Op{Do: Brake, How: leverBrake, For: Span(5 * time.Minute)})
+	g.Expect(p.region.SetSafetyLever(region.LeverDisengaged, "by somebody else")).To(Succeed())
+	p.pass(startsWithin + 10*time.Second)
+	p.do(Op{Do: Create, Object: "anna", Subnet: dedicated, For: Span(30 * time.Minute)})
+	p.pass(time.Minute)
+	g.Expect(p.broke("brakes")).To(BeTrue())
+}
+
 func TestARunThatABrakeKeepsForTooLongIsSeen(t *testing.T) {
 	g := NewWithT(t)
 	p, _ := newTestPlay(t, false)
