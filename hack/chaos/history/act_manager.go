@@ -62,7 +62,7 @@ func (p *play) thaw() {
 }
 
 func (p *play) awsFault(op Op) {
-	fault := faults.Fault{Action: op.Action, Times: op.Nth, AccessKey: p.world.ManagersKey()}
+	fault := faults.Fault{Action: op.Action, Times: op.Nth, When: p.world.IsManagers}
 	switch op.How {
 	case "error":
 		fault.Error = "InternalError"

@@ -98,8 +98,8 @@ func (w *World) RefuseRole(d time.Duration) {
 	w.Hamper(d)
 }
 
-// isManagers reports whether a call in the Region is a manager's.
-func (w *World) isManagers(c call.Call) bool {
+// IsManagers reports whether a call in the Region is a manager's.
+func (w *World) IsManagers(c call.Call) bool {
 	if w.hub != nil {
 		return strings.Contains(c.Identity, ":assumed-role/"+spokeName+"/")
 	}

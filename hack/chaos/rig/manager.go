@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
@@ -156,14 +157,26 @@ func (m *manager) freeze() {
 	}
 }
 
-// settle waits until nothing that a frozen process asked for is under way.
+// settle waits until nothing that a frozen process has sent is under way. A call that has begun, and that needs something
+// of the process before it is sent, goes on when it thaws: it may wait for its turn, or for a read of the object.
 func (m *manager) settle() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for m.asked > 0 {
+	over := false
+	timer := time.AfterFunc(answeredWithin, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		over = true
+		m.quiet.Broadcast()
+	})
+	defer timer.Stop()
+	for m.asked > 0 && !over {
 		m.quiet.Wait()
 	}
 }
+
+// answeredWithin is how long the Region takes to answer what was sent, in real time, on a busy machine.
+const answeredWithin = 3 * time.Second
 
 // wake lets a frozen process go on.
 func (m *manager) wake() {

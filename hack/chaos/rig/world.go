@@ -183,7 +183,7 @@ func (w *World) watch(violated func(audit.Promise, string)) {
 		},
 	})
 	w.faults.After("*", func(c call.Call) {
-		if !c.ReadOnly && !c.DryRun && c.Error == "" && w.isManagers(c) {
+		if !c.ReadOnly && !c.DryRun && c.Error == "" && w.IsManagers(c) {
 			w.noteEffect()
 		}
 	})
