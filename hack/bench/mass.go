@@ -40,7 +40,9 @@ type massSettings struct {
 	faster float64
 }
 
-func (s massSettings) isSound() bool { return s.runs >= oneOnClone && s.runs <= maxMass && s.faster > 0 }
+func (s massSettings) isSound() bool {
+	return s.runs >= oneOnClone && s.runs <= maxMass && s.faster > 0
+}
 
 // maxMass still has a VPC for all of them.
 const maxMass = 10000
