@@ -23,6 +23,9 @@ import (
 // The priorities of objects in the work queue. Objects that can't begin must not delay the end of a
 // run.
 const (
+	// EndingOnClone: as Ending, and a single call gives the subnet back the traffic of all its denies.
+	// Ends that take a call for each rule would keep it waiting for long.
+	EndingOnClone = 110
 	// Ending: the run is over or the object is being deleted, and something of the run may
 	// be left in AWS.
 	Ending = 100
@@ -48,12 +51,12 @@ func OfKnown(obj *objects.Object, now time.Time) int {
 func in(phase run.Phase, status *v1alpha1.AgentDisconnectStatus) int {
 	switch phase {
 	case run.Deleting:
-		return Ending
+		return ending(status)
 	case run.Aborted, run.Expired:
 		if run.IsRestored(status) && !run.HasTasksToStop(status) {
 			return On
 		}
-		return Ending
+		return ending(status)
 	case run.Active:
 		return On
 	case run.Suspended:
@@ -64,12 +67,19 @@ func in(phase run.Phase, status *v1alpha1.AgentDisconnectStatus) int {
 	return NotBegun
 }
 
+func ending(status *v1alpha1.AgentDisconnectStatus) int {
+	if acl := status.NetworkACL; acl != nil && (acl.State == v1alpha1.CloneAssociating || acl.State == v1alpha1.CloneServing) {
+		return EndingOnClone
+	}
+	return Ending
+}
+
 // Class says whose turn the calls of AWS take that a pass of a priority makes.
 func Class(priority int) ratelimit.Class {
-	switch priority {
-	case Ending:
+	switch {
+	case priority >= Ending:
 		return ratelimit.Ending
-	case On:
+	case priority >= On:
 		return ratelimit.On
 	default:
 		return ratelimit.NotBegun

@@ -44,21 +44,31 @@ func phases() map[*v1alpha1.AgentDisconnect]int {
 	finished := with(restored, func(obj *v1alpha1.AgentDisconnect) { obj.Status.CompletionTime = run.Stamp(priorityNow) })
 	edited := func(obj *v1alpha1.AgentDisconnect) { obj.Status.StartTime, obj.Status.ExpirationTime = nil, nil }
 
+	clone := func(state v1alpha1.CloneState) func(*v1alpha1.AgentDisconnect) {
+		return func(obj *v1alpha1.AgentDisconnect) {
+			obj.Status.NetworkACL = &v1alpha1.NetworkACL{ID: "acl-1", OriginalID: "acl-2", Mode: v1alpha1.NetworkACLModeClone, State: state}
+		}
+	}
+
 	return map[*v1alpha1.AgentDisconnect]int{
-		runtest.Asked("expired", onUntil(-time.Second)):                            Ending,
-		runtest.Asked("expired-suspended", with(onUntil(-time.Second), suspended)): Ending,
-		runtest.Asked("expired-plan", with(onUntil(-time.Second), plan)):           Ending,
-		runtest.Asked("aborted", with(onUntil(time.Minute), aborted)):              Ending,
-		runtest.Asked("deleted", with(onUntil(time.Minute), deleted)):              Ending,
-		runtest.Asked("deleted-pending", deleted):                                  Ending,
-		runtest.Asked("edited", with(onUntil(time.Minute), edited)):                Ending,
-		runtest.Asked("active", onUntil(time.Minute)):                              On,
-		runtest.Asked("suspended", with(onUntil(time.Minute), suspended)):          On,
-		runtest.Asked("recovering", with(onUntil(-time.Second), restored)):         On,
-		runtest.Asked("pending", with()):                                           NotBegun,
-		runtest.Asked("plan", plan):                                                NotBegun,
-		runtest.Asked("suspended-pending", suspended):                              NotBegun,
-		runtest.Asked("finished", with(onUntil(-time.Second), finished)):           NotBegun,
+		runtest.Asked("expired-clone", with(onUntil(-time.Second), clone(v1alpha1.CloneServing))):             EndingOnClone,
+		runtest.Asked("deleted-clone", with(onUntil(time.Minute), deleted, clone(v1alpha1.CloneAssociating))): EndingOnClone,
+		runtest.Asked("expired-clone-aside", with(onUntil(-time.Second), clone(v1alpha1.CloneReady))):         Ending,
+		runtest.Asked("active-clone", with(onUntil(time.Minute), clone(v1alpha1.CloneServing))):               On,
+		runtest.Asked("expired", onUntil(-time.Second)):                                                       Ending,
+		runtest.Asked("expired-suspended", with(onUntil(-time.Second), suspended)):                            Ending,
+		runtest.Asked("expired-plan", with(onUntil(-time.Second), plan)):                                      Ending,
+		runtest.Asked("aborted", with(onUntil(time.Minute), aborted)):                                         Ending,
+		runtest.Asked("deleted", with(onUntil(time.Minute), deleted)):                                         Ending,
+		runtest.Asked("deleted-pending", deleted):                                                             Ending,
+		runtest.Asked("edited", with(onUntil(time.Minute), edited)):                                           Ending,
+		runtest.Asked("active", onUntil(time.Minute)):                                                         On,
+		runtest.Asked("suspended", with(onUntil(time.Minute), suspended)):                                     On,
+		runtest.Asked("recovering", with(onUntil(-time.Second), restored)):                                    On,
+		runtest.Asked("pending", with()):                                                                      NotBegun,
+		runtest.Asked("plan", plan):                                                                           NotBegun,
+		runtest.Asked("suspended-pending", suspended):                                                         NotBegun,
+		runtest.Asked("finished", with(onUntil(-time.Second), finished)):                                      NotBegun,
 		runtest.Asked("waiting", func(obj *v1alpha1.AgentDisconnect) {
 			obj.Spec.StartAfter = run.Stamp(priorityNow.Add(time.Hour))
 		}): NotBegun,
@@ -98,7 +108,7 @@ func TestTheWorkQueueGivesEndsFirst(t *testing.T) {
 	want["gone"] = NotBegun
 	g.Expect(queue.Len()).To(Equal(len(want)))
 
-	last := Ending
+	last := EndingOnClone
 	for range want {
 		request, priority, _ := queue.GetWithPriority()
 		g.Expect(priority).To(Equal(want[request.Name]), request.Name)
