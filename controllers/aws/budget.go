@@ -92,7 +92,7 @@ func (c *Clients) Admit(ctx context.Context) (context.Context, error) {
 	return context.WithValue(ctx, turnKey{}, &turn{of: of}), nil
 }
 
-// Unadmit takes back a turn that no attempt has used.
+// Unadmit returns a turn that no attempt has used.
 func (c *Clients) Unadmit(ctx context.Context) {
 	if t, ok := ctx.Value(turnKey{}).(*turn); ok && t.use() {
 		t.of.Return()

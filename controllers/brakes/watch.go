@@ -22,7 +22,7 @@ import (
 	"agentdisconnect.dev/agentdisconnect/controllers/run"
 )
 
-// standing has a series while halts are watched and can be listed: else nobody knows how many there are.
+// standing has a series while halts are watched and can be listed: else their number is not known.
 var standing = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "agentdisconnect_halts",
 	Help: "AgentDisconnectHalts that there are. Above 0: all runs are halted.",

@@ -105,7 +105,7 @@ func (b *Bucket) Wait(ctx context.Context, class Class, urgency int, most time.D
 	return errors.Join(ErrBusy, context.Cause(ctx))
 }
 
-// Return takes back a token of a request that is not sent after all.
+// Return adds the token of a request that is not sent after all.
 func (b *Bucket) Return() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -24,8 +24,8 @@ type Source[K comparable, V any] struct {
 	// Admit waits until a read may be sent. Keys that are asked for meanwhile join it. Nil: at
 	// once.
 	Admit func(context.Context) (context.Context, error)
-	// Unadmit takes back what Admit gave, where another caller's turn came first and no read was sent
-	// for this one. Nil: there is nothing to take back.
+	// Unadmit returns what Admit gave, where another caller's turn came first and no read was sent
+	// for this one. Nil: there is nothing to return.
 	Unadmit func(context.Context)
 	// IsOfOneKey reports whether the error of a read may come from one of its keys. The keys are
 	// then read again in halves, and each gets its own answer. Nil: no error does.

@@ -54,16 +54,19 @@ func (s massSettings) limits() (reads, changes float64) {
 
 // places are those of the runs, the ones on clones last.
 func (s massSettings) places() []place {
-	clones := s.runs / oneOnClone
-	return slices.Concat(fleetPlaces(v1alpha1.NetworkACLModeInPlace, s.runs-clones), fleetPlaces(v1alpha1.NetworkACLModeClone, clones))
+	return slices.Concat(s.inPlace(), fleetPlaces(v1alpha1.NetworkACLModeClone, s.clones()))
+}
+
+func (s massSettings) clones() int { return s.runs / oneOnClone }
+
+func (s massSettings) inPlace() []place {
+	return fleetPlaces(v1alpha1.NetworkACLModeInPlace, s.runs-s.clones())
 }
 
 // world has room for the runs of each mode in VPCs of their own.
 func (s massSettings) world() *world.World {
-	clones := s.runs / oneOnClone
-	inPlace := fleetPlaces(v1alpha1.NetworkACLModeInPlace, s.runs-clones)
-	w := togetherWorld(inPlace)
-	addClonePlaces(w, clones, len(w.VPCs)+1)
+	w := togetherWorld(s.inPlace())
+	addClonePlaces(w, s.clones(), len(w.VPCs)+1)
 	return w
 }
 

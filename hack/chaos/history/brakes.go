@@ -136,7 +136,7 @@ func (p *play) brakedSince(obj *v1alpha1.AgentDisconnect) (since time.Time) {
 // isBraked reports whether a brake that counts for a run is engaged now.
 func (p *play) isBraked(obj *v1alpha1.AgentDisconnect) bool { return !p.brakedSince(obj).IsZero() }
 
-// heeded: while a brake is engaged no run begins, and those that are on end. No run ends by a brake that nobody engaged, and
+// heeded: while a brake is engaged no run begins, and those that are on end. No run ends by a brake that was not engaged, and
 // none is refused for one that was released.
 func (p *play) heeded(objects []v1alpha1.AgentDisconnect, now time.Time, calm bool) {
 	on := map[string]bool{}

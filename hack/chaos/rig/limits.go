@@ -10,13 +10,13 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// limitsClock is what the limits of a manager's calls go by. Whoever waits for a turn holds up the pass, so that the world's
+// limitsClock is what the limits of a manager's calls go by. A call that waits for a turn holds up the pass, so that the world's
 // time goes by for it at once.
 type limitsClock struct {
 	manager *manager
 
 	mu sync.Mutex
-	// ahead is the time that went by for a process that has ended or is frozen, and for nobody else.
+	// ahead is the time that went by for a process that has ended or is frozen, and for no other.
 	ahead time.Duration
 }
 
